@@ -1,0 +1,1 @@
+"""Make things happen: configuration and choices in, a typed trace out; no verdicts."""

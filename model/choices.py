@@ -1,0 +1,185 @@
+"""The one source of nondeterminism of a run.
+
+Whatever a run leaves open goes through a `Choices` object: how long a delay takes inside its
+span, and which of several named options happens.  Both come down to one question, "a
+whole number below this bound", and every answer is logged with its label and bound.  A
+scenario together with such a log *is* the run: it can be replayed, shrunk and enumerated.
+
+The answer 0 is always the plainest one: the earliest time, the documented or default option,
+the first in order.  A question with one possible answer is no choice and is not logged.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import TypeVar
+
+from .errors import ReplayMismatch
+
+ChoicePoint = tuple[str, int, int]
+"""One logged answer: label, bound (exclusive) and value, `0 <= value < bound`."""
+
+T = TypeVar("T")
+
+_END_IN = 10
+"""A random delay takes each end of its span once in this many draws: races hide there."""
+
+
+class Choices:
+    """Decides everything that a run leaves open, and remembers what it decided.
+
+    Subclasses say how, by `_option` for named options and `_offset` for delays.
+
+    Attributes:
+        log: The answers so far, in the order of the questions.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[ChoicePoint] = []
+
+    def below(self, bound: int, label: str) -> int:
+        """Return a whole number from 0 to `bound - 1`; 0 is the plainest."""
+        assert bound >= 1, (label, bound)
+        if bound == 1:
+            return 0
+        value = self._option(bound, label)
+        self.log.append((label, bound, value))
+        return value
+
+    def pick(self, options: Sequence[T], label: str) -> T:
+        """Return one of the options, of which the first is the plainest."""
+        return options[self.below(len(options), label)]
+
+    def happens(self, label: str) -> bool:
+        """Return whether the labelled thing happens; the plainest is that it does not."""
+        return self.below(2, label) == 1
+
+    def between(self, lo_ns: int, hi_ns: int, label: str) -> int:
+        """Return a duration inside the closed span, in nanoseconds."""
+        if lo_ns == hi_ns:
+            return lo_ns
+        bound = hi_ns - lo_ns + 1
+        offset = self._offset(bound, label)
+        self.log.append((label, bound, offset))
+        return lo_ns + offset
+
+    def finish(self) -> None:
+        """Note that the run has ended; a replay checks here that nothing is left over."""
+
+    def _option(self, bound: int, label: str) -> int:
+        raise NotImplementedError
+
+    def _offset(self, bound: int, label: str) -> int:
+        raise NotImplementedError
+
+
+class Nominal(Choices):
+    """Takes the middle of every span and the plainest of every option."""
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return 0
+
+    def _offset(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return (bound - 1) // 2
+
+
+class Earliest(Choices):
+    """Takes the shortest of every span and the plainest of every option."""
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return 0
+
+    def _offset(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return 0
+
+
+class Latest(Choices):
+    """Takes the longest of every span and the plainest of every option."""
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return 0
+
+    def _offset(self, bound: int, label: str) -> int:
+        return bound - 1
+
+
+class Seeded(Choices):
+    """Draws every answer from a generator with a seed; the same seed gives the same run.
+
+    A delay takes each end of its span with probability 1/10 and is uniform otherwise.
+
+    Args:
+        seed: Any whole number.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = Random(seed)
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return self._random.randrange(bound)
+
+    def _offset(self, bound: int, label: str) -> int:  # noqa: ARG002
+        end = self._random.randrange(_END_IN)
+        if end == 0:
+            return 0
+        if end == 1:
+            return bound - 1
+        return self._random.randrange(bound)
+
+
+class Replay(Choices):
+    """Gives the answers of an earlier run, and insists that the questions are the same.
+
+    Args:
+        recorded: The log of that run.
+    """
+
+    def __init__(self, recorded: Iterable[ChoicePoint]) -> None:
+        super().__init__()
+        self._recorded = list(recorded)
+
+    def _option(self, bound: int, label: str) -> int:
+        position = len(self.log)
+        if position == len(self._recorded):
+            raise ReplayMismatch(position, "already over", _in_words(label, bound))
+        recorded_label, recorded_bound, value = self._recorded[position]
+        if (recorded_label, recorded_bound) != (label, bound) or not 0 <= value < bound:
+            recorded = f"{_in_words(recorded_label, recorded_bound)} with answer {value}"
+            raise ReplayMismatch(position, recorded, _in_words(label, bound))
+        return value
+
+    def _offset(self, bound: int, label: str) -> int:
+        return self._option(bound, label)
+
+    def finish(self) -> None:
+        """Check that the run asked for every recorded answer.
+
+        Raises:
+            ReplayMismatch: If the run ended before the recording.
+        """
+        position = len(self.log)
+        if position < len(self._recorded):
+            label, bound, _ = self._recorded[position]
+            raise ReplayMismatch(position, _in_words(label, bound), "nothing more")
+
+
+class Drawn(Choices):
+    """Takes every answer from a function, such as a Hypothesis draw.
+
+    Args:
+        draw: Called with the exclusive bound and the label; gives the answer.
+    """
+
+    def __init__(self, draw: Callable[[int, str], int]) -> None:
+        super().__init__()
+        self._draw = draw
+
+    def _option(self, bound: int, label: str) -> int:
+        return self._draw(bound, label)
+
+    def _offset(self, bound: int, label: str) -> int:
+        return self._draw(bound, label)
+
+
+def _in_words(label: str, bound: int) -> str:
+    return f"{label!r} below {bound}"

@@ -1,0 +1,139 @@
+"""What can go wrong for the user, told with place, word and remedy.
+
+Three families reach the user: bad input (`InputError` and its kinds), a replay that does
+not fit its scenario (`ReplayMismatch`), and a limit that was hit (`BoundHit`).  A modelled
+fault is never an exception but an event of the trace; a bug of ours is a failed assertion.
+
+Every class hands all its arguments to `super().__init__` and builds its text in `__str__`,
+because SimPy makes a failed event's exception anew from its class and arguments.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A position in a text file; line and column count from 1, and 0 means unknown."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """Give `file:line:column` as far as it is known."""
+        if self.line == 0:
+            return self.file
+        if self.column == 0:
+            return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with an input.
+
+    Attributes:
+        place: Where it stands.
+        message: What was found and what was expected, as a clause without a full stop.
+        word: The offending word as written; empty where no single word is to blame.
+        remedy: What to do about it, as an imperative; empty where the message says it.
+    """
+
+    place: Place
+    message: str
+    word: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Give the problem on one line: place, message, remedy."""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.place}: {self.message}{remedy}"
+
+
+class QuiesceError(Exception):
+    """The base of every error that quiesce raises on purpose."""
+
+
+class InputError(QuiesceError):
+    """An input that cannot be used, with all its problems and not only the first.
+
+    Args:
+        problems: At least one, in the order in which they stand in the input.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        assert self.problems, "an input error names at least one problem"
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """Give one line per problem."""
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ConfigError(InputError):
+    """A `qvm` configuration that cannot be used."""
+
+
+class ScenarioError(InputError):
+    """A scenario file that cannot be used."""
+
+
+class TraceFormatError(InputError):
+    """A trace or replay file that is damaged or of another version."""
+
+
+class ReplayMismatch(QuiesceError):
+    """A replay whose recorded choices do not fit the run.
+
+    Args:
+        position: Index of the choice at which the two part, from 0.
+        recorded: What the replay file has there, in words.
+        asked: What the run asked for, in words.
+    """
+
+    def __init__(self, position: int, recorded: str, asked: str) -> None:
+        self.position = position
+        self.recorded = recorded
+        self.asked = asked
+        super().__init__(position, recorded, asked)
+
+    def __str__(self) -> str:
+        """Give both sides, and the usual cause."""
+        return (
+            f"choice {self.position} of the replay is {self.recorded}, but the run asks for "
+            f"{self.asked}; the scenario or the model has changed since it was recorded"
+        )
+
+
+class BoundHit(QuiesceError):
+    """A run that did more than it was allowed to; its result would be worth nothing.
+
+    Args:
+        bound: Name of the bound.
+        limit: Its value.
+        remedy: How to raise it or why the run does not end.
+    """
+
+    def __init__(self, bound: str, limit: int, remedy: str) -> None:
+        self.bound = bound
+        self.limit = limit
+        self.remedy = remedy
+        super().__init__(bound, limit, remedy)
+
+    def __str__(self) -> str:
+        """Give the bound and the remedy."""
+        return f"the run hit its bound of {self.limit} {self.bound}; {self.remedy}"
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return the allowed word that looks most like `word`, or an empty string if none does.
+
+    Example:
+        >>> nearest("virtio-blck", ["virtio-blk", "virtio-net", "shmem"])
+        'virtio-blk'
+    """
+    lowered = {candidate.lower(): candidate for candidate in allowed}
+    close = difflib.get_close_matches(word.lower(), sorted(lowered), n=1, cutoff=0.6)
+    return lowered[close[0]] if close else ""

@@ -1,0 +1,288 @@
+"""SimPy with integer time, and with every decision of a run in one place.
+
+Chosen: a subclass of `simpy.Environment` with its own schedule.  Things that happen *now* wait
+in a first-in-first-out queue and always run before time moves on; things that happen *later*
+are `Delay`s in a heap.  So one instant is: run what is due to the end, then fire the next
+delay.  Where several delays end at the same instant, their order is a choice
+(`kernel.tie`); the order of zero-delay events is SimPy's and is none.  Rejected:
+asking at every tie, zero-delay events included, which multiplies runs without adding one
+distinguishable outcome, since the start and end of each process tie as well.
+
+Causes need no book-keeping in the model.  The kernel knows the last event that was emitted on
+the way to what runs now; whatever is scheduled or emitted from there inherits it as its cause.
+
+Model code must run unchanged where delays are intervals and not numbers.  It therefore never
+reads `now`, never compares or adds times, and makes a time-out a race (`first`).
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+import simpy
+from simpy.core import EmptySchedule
+from simpy.events import NORMAL, URGENT, Event, Process
+
+from .choices import Choices
+from .clock import Span
+from .errors import BoundHit
+from .trace import NO_CAUSE, Record, TraceEvent
+
+Steps = Generator[Event, Any, Any]
+"""The body of a SimPy process."""
+
+EVENTS_MAX = 2_000_000
+"""Scheduled events after which a run is given up: some process does not end."""
+
+
+class Delay(Event):
+    """A wait whose length lies inside a span.
+
+    Attributes:
+        label: Who waits for what, dotted: `eth0.rx_gap`.
+    """
+
+    def __init__(self, kernel: "Kernel", label: str) -> None:
+        # As in SimPy's own Timeout: set what Event.__init__ would set, without the call.
+        self.env = kernel
+        self.callbacks = []
+        self._value = None
+        self._ok = True
+        self._defused = False
+        self.label = label
+
+
+class First(Event):
+    """Fires with the first of several events; its value is that one's position.
+
+    The others are let go at that moment, so that a lost time-out does not linger.
+    """
+
+    def __init__(self, kernel: "Kernel", events: tuple[Event, ...]) -> None:
+        super().__init__(kernel)
+        self._events = events
+        for position, event in enumerate(events):
+            if event.callbacks is None:
+                self.succeed(position)
+                return
+        for event in events:
+            assert event.callbacks is not None
+            event.callbacks.append(self._on_event)
+
+    def _on_event(self, event: Event) -> None:
+        position = self._events.index(event)
+        self.let_go()
+        self.succeed(position)
+
+    def let_go(self) -> None:
+        """Stop waiting for all of the events."""
+        for event in self._events:
+            if event.callbacks and self._on_event in event.callbacks:
+                event.callbacks.remove(self._on_event)
+
+
+class Signal:
+    """Wakes whoever waits for a condition to change; it holds no state of its own.
+
+    The waiting side re-checks its condition in a loop, as with a condition variable::
+
+        while not self.requests:
+            yield self.arrived.wait()
+    """
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self._kernel = kernel
+        self._next: Event | None = None
+
+    def wait(self) -> Event:
+        """Return the event that the next `notify` fires."""
+        if self._next is None:
+            self._next = Event(self._kernel)
+        return self._next
+
+    def notify(self) -> None:
+        """Wake all who wait now."""
+        if self._next is not None:
+            event, self._next = self._next, None
+            event.succeed()
+
+
+class Observer(Protocol):
+    """Is told of each record at the moment it is emitted."""
+
+    def __call__(self, record: Record) -> None:
+        """Take note of the record; must not emit."""
+
+
+class Kernel(simpy.Environment):
+    """A simulation environment that asks `choices` for whatever the model leaves open.
+
+    Args:
+        choices: Decides delays, named options and ties.
+
+    Attributes:
+        records: What has been emitted so far, in order.
+        events_run: How many scheduled events have been processed.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        super().__init__(0)
+        self.choices = choices
+        self.records: list[Record] = []
+        self.events_run = 0
+        self._cause = NO_CAUSE
+        self._serial = 0
+        self._urgent: deque[tuple[Event, int]] = deque()
+        self._due: deque[tuple[Event, int]] = deque()
+        self._delays: list[tuple[int, int, Event, int]] = []
+        self._observers: list[Observer] = []
+
+    # What the model calls.
+
+    def delay(self, span: Span, label: str) -> Delay:
+        """Return an event that fires after some duration inside the span."""
+        ends_ns = self._now + self.choices.between(span.lo_ns, span.hi_ns, label)
+        delay = Delay(self, label)
+        self._serial += 1
+        heappush(self._delays, (ends_ns, self._serial, delay, self._cause))
+        return delay
+
+    def choose(self, label: str, options: tuple[str, ...]) -> str:
+        """Return one of the named options; the first is the documented or default one."""
+        return self.choices.pick(options, label)
+
+    def first(self, *events: Event) -> First:
+        """Return an event that fires with the first of the events, with its position."""
+        return First(self, events)
+
+    def signal(self) -> Signal:
+        """Return a new signal."""
+        return Signal(self)
+
+    def emit(self, source: str, event: TraceEvent) -> int:
+        """Append an event to the trace, at this instant and with what led here as its cause.
+
+        Args:
+            source: Dotted name of the component in which it happens.
+            event: What happens.
+
+        Returns:
+            The index of the new record.
+        """
+        index = len(self.records)
+        record = Record(self._now, source, self._cause, event)
+        self.records.append(record)
+        self._cause = index
+        for observer in self._observers:
+            observer(record)
+        return index
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Call the observer for each record from here on; returns how to stop that."""
+        self._observers = [*self._observers, observer]
+
+        def stop() -> None:
+            self._observers = [other for other in self._observers if other is not observer]
+
+        return stop
+
+    def kill(self, process: Process) -> None:
+        """End a process where it stands, as the death of a thread does.
+
+        Its clean-up clauses run, and whoever waits for the process goes on.  Killing a
+        process that has ended does nothing.
+        """
+        if process.triggered:
+            return
+        assert process is not self.active_process, "a process ends itself by returning"
+        target = process.target
+        if target is not None and target.callbacks is not None:
+            target.callbacks.remove(process._resume)
+            if isinstance(target, First) and not target.callbacks:
+                target.let_go()
+        process._generator.close()
+        process.succeed()
+
+    # What the runner calls.
+
+    def execute(self, done: Event) -> None:
+        """Run until `done` has been processed or nothing is left to happen.
+
+        Raises:
+            BoundHit: If the run needs more than `EVENTS_MAX` events.
+        """
+        step = self.step
+        while done.callbacks is not None:
+            try:
+                step()
+            except EmptySchedule:
+                break
+            if self.events_run > EVENTS_MAX:
+                remedy = "some process of the model does not end; shorten the workload"
+                raise BoundHit("events", EVENTS_MAX, remedy)
+        self.choices.finish()
+
+    # What SimPy calls.
+
+    def schedule(self, event: Event, priority: int = NORMAL, delay: int = 0) -> None:  # type: ignore[override]
+        """Queue an event of SimPy's own for this instant."""
+        assert delay == 0, "model code waits with kernel.delay, never with a timeout"
+        queue = self._urgent if priority == URGENT else self._due
+        queue.append((event, self._cause))
+
+    def peek(self) -> int:  # type: ignore[override]
+        """Return the time of the next event.
+
+        Raises:
+            EmptySchedule: If there is none.
+        """
+        if self._urgent or self._due:
+            return self._now
+        if not self._delays:
+            raise EmptySchedule
+        return self._delays[0][0]
+
+    def step(self) -> None:
+        """Process the next event.
+
+        Raises:
+            EmptySchedule: If there is none.
+        """
+        if self._urgent:
+            event, self._cause = self._urgent.popleft()
+        elif self._due:
+            event, self._cause = self._due.popleft()
+        elif self._delays:
+            event = self._fire_delay()
+        else:
+            raise EmptySchedule
+        self.events_run += 1
+        callbacks = event.callbacks
+        assert callbacks is not None
+        event.callbacks = None
+        for callback in callbacks:
+            callback(event)
+        if not event._ok and not event._defused:
+            assert isinstance(event._value, BaseException)
+            raise event._value
+
+    def _fire_delay(self) -> Event:
+        entry = heappop(self._delays)
+        if self._delays and self._delays[0][0] == entry[0]:
+            entry = self._break_tie(entry)
+        self._now, _, event, self._cause = entry
+        return event
+
+    def _break_tie(self, entry: tuple[int, int, Event, int]) -> tuple[int, int, Event, int]:
+        """Choose among all delays of this instant that somebody waits for."""
+        tied = [entry]
+        while self._delays and self._delays[0][0] == entry[0]:
+            tied.append(heappop(self._delays))
+        awaited = [candidate for candidate in tied if candidate[2].callbacks]
+        if awaited:
+            entry = awaited[self.choices.below(len(awaited), "kernel.tie")]
+        for other in tied:
+            if other is not entry:
+                heappush(self._delays, other)
+        return entry

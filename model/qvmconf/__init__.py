@@ -1,0 +1,1 @@
+"""Reading `qvm` configuration text into typed, plain data with every place kept."""

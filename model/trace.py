@@ -1,0 +1,613 @@
+"""What happened in a run: typed events with time, place and cause.
+
+The trace is the model's only output and all that properties and reports ever see, so a
+recorded trace of real hardware can stand in its place.  A header carries what must be known of
+the configuration to judge it.
+
+Every write and every interrupt carries the epoch in which it was *requested*: the number of
+the VM instance for which the device or worker acts.  Epochs are numbered through the whole
+run, over all VMs, from 1; epoch 0 is the host's own.
+
+Five instants of a DMA write are told apart: `DmaRequested` (a driver asked for it),
+`DmaFetched` (the device owns the descriptor), `DmaIssued` (it left the device),
+`DmaTranslated` (it passed the IOMMU) and `DmaLanded` (memory has changed).  A reset silences
+what is not yet issued, an unmap what is not yet translated, and nothing what is translated.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+NO_CAUSE = -1
+"""The cause of what nothing in the run brought about."""
+
+
+class TraceEvent(msgspec.Struct, frozen=True, tag_field="type", tag=True, gc=False):
+    """The base of all event types; the class name is the type's name in files."""
+
+
+# The life of a VM.
+
+
+class VmStarted(TraceEvent, frozen=True):
+    """A qvm process has assembled its VM, and the guest begins to run."""
+
+    vm: str
+    epoch: int
+
+
+class GuestEnded(TraceEvent, frozen=True):
+    """The guest executes no further instruction.
+
+    Attributes:
+        manner: `shut_down`, `crashed` or `stopped` (from outside).
+    """
+
+    vm: str
+    epoch: int
+    manner: str
+
+
+class SignalSent(TraceEvent, frozen=True):
+    """Somebody sends the qvm process a signal, `SIGTERM` for example."""
+
+    vm: str
+    epoch: int
+    signal: str
+
+
+class TerminationBegun(TraceEvent, frozen=True):
+    """The qvm process begins to end: from here its teardown is timed.
+
+    Attributes:
+        cause: Name of the termination cause, `guest-crash` for example.
+        orderly: Whether qvm itself runs its exit path, callbacks included.
+    """
+
+    vm: str
+    epoch: int
+    cause: str
+    orderly: bool
+
+
+class CallbackBegun(TraceEvent, frozen=True):
+    """A vdev's control function is called with `VDEV_CTRL_TERMINATE`."""
+
+    vm: str
+    epoch: int
+    vdev: str
+
+
+class CallbackEnded(TraceEvent, frozen=True):
+    """That control function has returned.
+
+    Attributes:
+        outcome: `done`, or `timed_out` if a step gave up waiting.
+    """
+
+    vm: str
+    epoch: int
+    vdev: str
+    outcome: str
+
+
+class WorkerEnded(TraceEvent, frozen=True):
+    """A thread of the qvm process is gone.
+
+    Attributes:
+        manner: `joined` (waited for) or `killed` (with its process).
+    """
+
+    vm: str
+    epoch: int
+    worker: str
+    manner: str
+
+
+class ConnectionClosed(TraceEvent, frozen=True):
+    """The connection from the qvm process to a host server is gone."""
+
+    vm: str
+    epoch: int
+    server: str
+
+
+class QvmExited(TraceEvent, frozen=True):
+    """The qvm process is gone and its exit status can be read.
+
+    Attributes:
+        status: The exit code, or 128 plus the signal number of a process that a signal killed,
+            as a shell shows it.
+    """
+
+    vm: str
+    epoch: int
+    status: int
+
+
+class ObservationEnded(TraceEvent, frozen=True):
+    """The run is cut here; nothing is claimed about later instants."""
+
+
+# Memory.
+
+
+class FramesGranted(TraceEvent, frozen=True):
+    """Frames of host memory become the property of an epoch, cleared to zero."""
+
+    vm: str
+    epoch: int
+    first_frame: int
+    count: int
+
+
+class FramesReleased(TraceEvent, frozen=True):
+    """Frames return to the host: this instant is their teardown point."""
+
+    vm: str
+    epoch: int
+    first_frame: int
+    count: int
+
+
+class FramesQuarantined(TraceEvent, frozen=True):
+    """Frames are kept from everybody for good, because a device may still write them."""
+
+    vm: str
+    epoch: int
+    first_frame: int
+    count: int
+
+
+class CpuWriteLanded(TraceEvent, frozen=True):
+    """A host thread has written guest memory on the guest's behalf.
+
+    Attributes:
+        writer: The component whose thread it is.
+        epoch: The epoch for which it acts.
+        addr: Host-physical address.
+        length: Bytes; the range does not cross a frame.
+        content: What was written: `data`, `status`, `used_element` or `used_idx`.
+    """
+
+    writer: str
+    epoch: int
+    addr: int
+    length: int
+    content: str
+
+
+# DMA writes.  `addr` is what the device puts on the bus, until the write has landed.
+
+
+class DmaRequested(TraceEvent, frozen=True):
+    """A driver gives the device a buffer that the device may write.
+
+    Attributes:
+        master: The bus master that will write it.
+        addr: Address of the buffer as the device sees it.
+        length: Bytes.
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+
+
+class DmaFetched(TraceEvent, frozen=True):
+    """The device has read the descriptor; what the driver does to memory no longer matters."""
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+
+
+class DmaIssued(TraceEvent, frozen=True):
+    """A write has left the device.
+
+    Attributes:
+        content: `data`, `completion` (a status or ring entry) or `message` (an MSI).
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    content: str
+
+
+class DmaTranslated(TraceEvent, frozen=True):
+    """A write has passed the IOMMU; `host_addr` is where it will land."""
+
+    master: str
+    epoch: int
+    addr: int
+    host_addr: int
+    length: int
+
+
+class DmaLanded(TraceEvent, frozen=True):
+    """A write has changed memory.
+
+    Attributes:
+        addr: Host-physical address.
+        length: Bytes; the range does not cross a frame.
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    content: str
+
+
+class DmaBlocked(TraceEvent, frozen=True):
+    """The IOMMU has refused a write; memory is unchanged.
+
+    Attributes:
+        record: `recorded` in the fault queue, or `lost` because the queue was full.
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    record: str
+
+
+class DmaDropped(TraceEvent, frozen=True):
+    """A device has thrown a write away before issuing it.
+
+    Attributes:
+        reason: `no_descriptor`, `bus_master_off`, `stopped` or `aborted`.
+    """
+
+    master: str
+    epoch: int
+    length: int
+    reason: str
+
+
+# The IOMMU.
+
+
+class IommuMapped(TraceEvent, frozen=True):
+    """A stream of a device may reach memory of an epoch through the IOMMU."""
+
+    master: str
+    epoch: int
+    addr: int
+    host_addr: int
+    length: int
+
+
+class IommuUnmapped(TraceEvent, frozen=True):
+    """The translations of a stream are removed from its tables; caches may still hold them."""
+
+    master: str
+    epoch: int
+
+
+class IommuSynced(TraceEvent, frozen=True):
+    """Invalidation is complete: nothing translated the old way is still on its way."""
+
+    master: str
+    epoch: int
+
+
+# Interrupts.
+
+
+class IrqAttached(TraceEvent, frozen=True):
+    """A process of the host takes interrupts of a line or vector.
+
+    Attributes:
+        owner: The VM or host driver for whose sake.
+        epoch: The VM's epoch, or 0 for a host driver.
+    """
+
+    intid: int
+    owner: str
+    epoch: int
+
+
+class IrqDetached(TraceEvent, frozen=True):
+    """That attachment is gone: for this epoch, the teardown point of the line or vector.
+
+    Attributes:
+        masked: Whether the kernel holds the line masked from here on.
+    """
+
+    intid: int
+    owner: str
+    epoch: int
+    masked: bool
+
+
+class IrqAsserted(TraceEvent, frozen=True):
+    """A device raises its line, or its message arrives at the interrupt controller.
+
+    Attributes:
+        device: The source.
+        epoch: The epoch for which the device works.
+        kind: `level`, `edge` or `message`.
+    """
+
+    intid: int
+    device: str
+    epoch: int
+    kind: str
+
+
+class IrqDeasserted(TraceEvent, frozen=True):
+    """A device lowers its level line."""
+
+    intid: int
+    device: str
+    epoch: int
+
+
+class IrqTaken(TraceEvent, frozen=True):
+    """A CPU of the host has taken the interrupt.
+
+    Attributes:
+        epoch: The epoch in which the device requested it.
+    """
+
+    intid: int
+    epoch: int
+
+
+class IrqMasked(TraceEvent, frozen=True):
+    """The kernel masks the line or vector."""
+
+    intid: int
+    reason: str
+
+
+class IrqUnmasked(TraceEvent, frozen=True):
+    """The kernel unmasks the line or vector."""
+
+    intid: int
+    reason: str
+
+
+class IrqInjected(TraceEvent, frozen=True):
+    """A qvm makes the interrupt pending in its guest.
+
+    Attributes:
+        vm: The receiving VM.
+        epoch: Its epoch.
+        requested_epoch: The epoch in which the source requested it; a vdev's own
+            interrupts have `intid` -1 and the epoch of their vdev.
+        source: The device or vdev that it comes from.
+    """
+
+    intid: int
+    vm: str
+    epoch: int
+    requested_epoch: int
+    source: str
+
+
+class IrqHandled(TraceEvent, frozen=True):
+    """An owner has served the interrupt and says so to the kernel."""
+
+    intid: int
+    owner: str
+    epoch: int
+
+
+# Making devices quiet.
+
+
+class QuiesceStepBegun(TraceEvent, frozen=True):
+    """A step of a quiesce procedure begins, `stop-dma` for example."""
+
+    device: str
+    epoch: int
+    step: str
+
+
+class QuiesceStepEnded(TraceEvent, frozen=True):
+    """That step is over.
+
+    Attributes:
+        outcome: `done` or `timed_out`.
+    """
+
+    device: str
+    epoch: int
+    step: str
+    outcome: str
+
+
+class StopConfirmed(TraceEvent, frozen=True):
+    """Somebody has *seen* that the device writes no more for this epoch, and what it wrote has
+    landed.
+    """  # noqa: D205
+
+    device: str
+    epoch: int
+
+
+# Requests through a vdev.
+
+
+class RequestSubmitted(TraceEvent, frozen=True):
+    """A guest driver has made a request available to a vdev.
+
+    Attributes:
+        head: Index of the first descriptor.
+    """
+
+    vdev: str
+    epoch: int
+    head: int
+
+
+class RequestCompleted(TraceEvent, frozen=True):
+    """A vdev has marked the request used, and the guest can see it."""
+
+    vdev: str
+    epoch: int
+    head: int
+
+
+class BackendRequestBegun(TraceEvent, frozen=True):
+    """A host driver has accepted a request on behalf of an epoch.
+
+    Attributes:
+        server: The host driver.
+        operation: `read`, `write` or `flush`.
+    """
+
+    server: str
+    epoch: int
+    operation: str
+    length: int
+
+
+class BackendRequestEnded(TraceEvent, frozen=True):
+    """A host driver is done with that request.
+
+    Attributes:
+        outcome: `done`, `cancelled` or `failed`.
+    """
+
+    server: str
+    epoch: int
+    operation: str
+    outcome: str
+
+
+AnyEvent = (
+    VmStarted
+    | GuestEnded
+    | SignalSent
+    | TerminationBegun
+    | CallbackBegun
+    | CallbackEnded
+    | WorkerEnded
+    | ConnectionClosed
+    | QvmExited
+    | ObservationEnded
+    | FramesGranted
+    | FramesReleased
+    | FramesQuarantined
+    | CpuWriteLanded
+    | DmaRequested
+    | DmaFetched
+    | DmaIssued
+    | DmaTranslated
+    | DmaLanded
+    | DmaBlocked
+    | DmaDropped
+    | IommuMapped
+    | IommuUnmapped
+    | IommuSynced
+    | IrqAttached
+    | IrqDetached
+    | IrqAsserted
+    | IrqDeasserted
+    | IrqTaken
+    | IrqMasked
+    | IrqUnmasked
+    | IrqInjected
+    | IrqHandled
+    | QuiesceStepBegun
+    | QuiesceStepEnded
+    | StopConfirmed
+    | RequestSubmitted
+    | RequestCompleted
+    | BackendRequestBegun
+    | BackendRequestEnded
+)
+"""Every event type there is."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One line of a trace.
+
+    Attributes:
+        at_ns: Instant, in nanoseconds from the start of the run.
+        source: Dotted name of the component.
+        cause: Index of the record that brought it about, or -1.
+        event: What happened.
+    """
+
+    at_ns: int
+    source: str
+    cause: int
+    event: AnyEvent
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One component of the system, for the lanes of a picture.
+
+    Attributes:
+        name: Its dotted name, as in `Record.source`.
+        kind: `guest`, `virtqueue`, `vdev`, `host_driver`, `dma_engine`, `hardware`, `iommu`,
+            `memory`, `interrupts`, `qvm` or `supervisor`.
+    """
+
+    name: str
+    kind: str
+
+
+class Assumption(msgspec.Struct, frozen=True):
+    """Something that the run takes for granted.
+
+    Attributes:
+        name: Key of a time span or label of a choice.
+        value: As it would be written in a scenario file.
+        basis: Where it comes from; begins with `assumed` or `not documented` if nowhere.
+    """
+
+    name: str
+    value: str
+    basis: str
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What must be known besides the events to judge and to draw a trace.
+
+    Attributes:
+        scenario: Its name.
+        description: One sentence.
+        parts: The components, in the order in which they are drawn.
+        teardown_ns_max: Bound on the time from `TerminationBegun` to `QvmExited`.
+        irq_after_teardown_max: How often a dead epoch's interrupt may be taken by the
+            host and still count as contained.
+        assumptions: All that the run rests on.
+        replay_sha256: Identity of the scenario and its choices.
+    """
+
+    format: ClassVar[str] = "quiesce-trace"
+    scenario: str
+    description: str = ""
+    parts: tuple[Part, ...] = ()
+    teardown_ns_max: int = 10_000_000_000
+    irq_after_teardown_max: int = 1
+    assumptions: tuple[Assumption, ...] = ()
+    replay_sha256: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """A header and the records in the order in which they happened."""
+
+    header: Header
+    records: tuple[Record, ...]
+
+    def causes_of(self, index: int) -> list[int]:
+        """Return the indices of the records that led to a record, latest first."""
+        chain = []
+        cause = self.records[index].cause
+        while cause != NO_CAUSE:
+            chain.append(cause)
+            cause = self.records[cause].cause
+        return chain

@@ -1,0 +1,1 @@
+"""VIRTIO as pure state: rings, status, transports and request formats, byte for byte."""

@@ -1,0 +1,541 @@
+"""The split virtqueue: descriptor table, available ring and used ring, seen from both sides.
+
+        driver                      memory                          device
+        add      ---> descriptor table, available ring[idx]
+        publish  ---> available idx                         ---> next_chain
+                      used ring[idx]                        <--- write_used_element
+        pop_used <--- used idx                              <--- publish_used
+
+Positions run freely modulo 2^16; the slot of a position is its remainder by the queue size.
+Neither side keeps anything of the other's in Python: it is read again at every step.
+
+Left out: the order of `next` that VIRTIO_F_IN_ORDER asks of a driver is kept by our driver and
+not enforced by our device, for no device relies on it.
+
+Source:
+    VIRTIO 1.2, 2.7.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from .layout import (
+    DESCRIPTOR,
+    DESCRIPTOR_SIZE,
+    INDEX,
+    INDEX_MASK,
+    USED_ELEMENT,
+    USED_ELEMENT_SIZE,
+    VIRTQ_AVAIL_F_NO_INTERRUPT,
+    VIRTQ_DESC_F_INDIRECT,
+    VIRTQ_DESC_F_NEXT,
+    VIRTQ_DESC_F_WRITE,
+    VIRTQ_USED_F_NO_NOTIFY,
+    RingLayout,
+    distance,
+    is_split_size,
+    passes_event,
+    split_part_sizes,
+)
+from .memory import GuestMemory
+from .virtqueue import (
+    Buffer,
+    ChainBuilder,
+    DescriptorChain,
+    MalformedChain,
+    MalformedReason,
+    MalformedUsed,
+    MalformedUsedReason,
+    RingFeatures,
+    UsedBuffer,
+    ring_fault,
+)
+
+
+class SplitDriverQueue:
+    """The driver side: owns the descriptors, fills the available ring, empties the used ring.
+
+    A descriptor is free, or part of an added chain.  A chain is added, then published, then
+    used; the descriptors are free again when `pop_used` has returned it.
+
+    Args:
+        memory: The memory in which the ring and the buffers lie.
+        layout: Size and addresses; the parts are aligned and in memory.
+        features: What was negotiated.
+        start_index: Where both indices begin: 0 on a fresh queue, something else when a queue
+            goes on from where another left it.
+    """
+
+    def __init__(
+        self,
+        memory: GuestMemory,
+        layout: RingLayout,
+        features: RingFeatures,
+        *,
+        start_index: int = 0,
+    ) -> None:
+        assert is_split_size(layout.size), layout.size
+        self.memory = memory
+        self.layout = layout
+        self.features = features
+        self.free = deque(range(layout.size))
+        self.in_flight: dict[int, tuple[tuple[int, ...], int]] = {}
+        """Head to the chain's descriptors and the bytes the device may write."""
+        self.next_available = start_index
+        self.published_index = start_index
+        self.notified_index = start_index
+        self.next_used = start_index
+        self.batch: UsedBuffer | None = None
+        """The element that stands for several buffers, while they are handed out in order."""
+        self.wants_notifications = True
+
+    @property
+    def free_count(self) -> int:
+        """Number of descriptors that are not in use."""
+        return len(self.free)
+
+    @property
+    def in_flight_heads(self) -> tuple[int, ...]:
+        """Heads of all added and not yet returned chains, in the order in which they came."""
+        return tuple(self.in_flight)
+
+    def initialise(self) -> None:
+        """Write the empty ring to memory; both indices stand at the start index."""
+        assert not self.in_flight
+        layout = self.layout
+        for addr, length in zip(layout.areas(), split_part_sizes(layout.size), strict=True):
+            self.memory.write(addr, bytes(length))
+        start = INDEX.pack(self.next_available)
+        self.memory.write(layout.available_index, start)
+        self.memory.write(layout.used_index, start)
+        if self.features.event_index:
+            self.memory.write(layout.used_event, start)
+            self.memory.write(layout.avail_event, start)
+
+    def add(
+        self,
+        readable: Sequence[Buffer],
+        writable: Sequence[Buffer],
+        indirect_table: int | None = None,
+    ) -> int | None:
+        """Write a chain and its entry in the available ring; the device does not see it yet.
+
+        Args:
+            readable: Buffers that the device reads.
+            writable: Buffers that the device writes; they come after the readable ones.
+            indirect_table: Address of 16 bytes of memory per buffer that holds the chain in
+                place of the descriptor table, which then needs one descriptor only.
+
+        Returns:
+            The head of the chain, or `None` if too few descriptors are free.
+        """
+        count = len(readable) + len(writable)
+        assert 0 < count <= self.layout.size, count
+        needed = 1 if indirect_table is not None else count
+        if needed > len(self.free):
+            return None
+        indices = tuple(self.free.popleft() for _ in range(needed))
+        if indirect_table is None:
+            self._write_chain(self.layout.descriptor_area, indices, readable, writable)
+        else:
+            assert self.features.indirect
+            self._write_chain(indirect_table, range(count), readable, writable)
+            reference = (indirect_table, DESCRIPTOR_SIZE * count, VIRTQ_DESC_F_INDIRECT, 0)
+            self.memory.write(self.layout.descriptor(indices[0]), DESCRIPTOR.pack(*reference))
+        head = indices[0]
+        entry = self.layout.available_entry(self.next_available)
+        self.memory.write(entry, INDEX.pack(head))
+        self.next_available = (self.next_available + 1) & INDEX_MASK
+        self.in_flight[head] = (indices, sum(length for _, length in writable))
+        return head
+
+    def publish(self, count: int | None = None) -> int:
+        """Make added chains visible to the device by writing the available ring's `idx`.
+
+        Args:
+            count: How many of those not yet published, the oldest first; `None` for all.
+
+        Returns:
+            How many were published.
+        """
+        waiting = distance(self.published_index, self.next_available)
+        count = waiting if count is None else count
+        assert 0 <= count <= waiting, (count, waiting)
+        self.published_index = (self.published_index + count) & INDEX_MASK
+        self.memory.write(self.layout.available_index, INDEX.pack(self.published_index))
+        return count
+
+    def must_notify(self) -> bool:
+        """Return whether the device must be told of what was published since the last call.
+
+        Source:
+            VIRTIO 1.2, 2.7.10.
+        """
+        old, new = self.notified_index, self.published_index
+        self.notified_index = new
+        if old == new:
+            return False
+        if self.features.event_index:
+            return passes_event(self._index_at(self.layout.avail_event), new, old)
+        return not self._index_at(self.layout.device_area) & VIRTQ_USED_F_NO_NOTIFY
+
+    def has_used(self) -> bool:
+        """Return whether `pop_used` would find something."""
+        return self._index_at(self.layout.used_index) != self.next_used
+
+    def pop_used(self) -> UsedBuffer | MalformedUsed | None:
+        """Take the next used chain back and free its descriptors.
+
+        With VIRTIO_F_IN_ORDER one element may stand for several chains.  They come back one by
+        one; those that have no element of their own count as written completely.
+        """
+        layout = self.layout
+        ready = distance(self.next_used, self._index_at(layout.used_index))
+        if ready == 0:
+            return None
+        if ready > len(self.in_flight):
+            reason = MalformedUsedReason.USED_INDEX_TOO_FAR
+            return MalformedUsed(reason, layout.used_index, (self.next_used + ready) & INDEX_MASK)
+        used = self.batch or self._read_used_element()
+        if used.head_index not in self.in_flight:
+            reason = MalformedUsedReason.UNKNOWN_HEAD
+            return MalformedUsed(reason, layout.used_element(self.next_used), used.head_index)
+        if self.features.in_order:
+            used = self._first_of_batch(used)
+        self._free_chain(self.in_flight.pop(used.head_index)[0])
+        self.next_used = (self.next_used + 1) & INDEX_MASK
+        if self.wants_notifications and self.features.event_index:
+            self.memory.write(layout.used_event, INDEX.pack(self.next_used))
+        return used
+
+    def allow_notifications(self) -> None:
+        """Ask to be notified of the next used chain.
+
+        What was used before this is noticed by nobody: call `has_used` before going to sleep.
+        """
+        self.wants_notifications = True
+        if self.features.event_index:
+            self.memory.write(self.layout.used_event, INDEX.pack(self.next_used))
+        else:
+            self.memory.write(self.layout.driver_area, INDEX.pack(0))
+
+    def suppress_notifications(self) -> None:
+        """Tell the device that notifications are not needed.
+
+        With the event index nothing is written: `used_event` simply stays behind, so a
+        notification comes only once `idx` has gone all the way round.
+        """
+        self.wants_notifications = False
+        if not self.features.event_index:
+            self.memory.write(self.layout.driver_area, INDEX.pack(VIRTQ_AVAIL_F_NO_INTERRUPT))
+
+    def notification_data(self, queue_index: int) -> int:
+        """Return the doorbell's 32 bits: the queue, and where the next entry will go.
+
+        Source:
+            VIRTIO 1.2, 2.9.
+        """
+        return queue_index | self.published_index << 16
+
+    def reset(self) -> tuple[int, ...]:
+        """Forget everything, as after a reset of the queue or the device.
+
+        Returns:
+            The heads that were in flight; their buffers belong to the driver again.
+        """
+        abandoned = self.in_flight_heads
+        self.__init__(self.memory, self.layout, self.features)  # type: ignore[misc]
+        return abandoned
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that changes, as one hashable value."""
+        return (
+            tuple(self.free),
+            tuple(self.in_flight.items()),
+            self.next_available,
+            self.published_index,
+            self.notified_index,
+            self.next_used,
+            self.batch,
+            self.wants_notifications,
+        )
+
+    def _write_chain(
+        self,
+        table: int,
+        indices: Sequence[int],
+        readable: Sequence[Buffer],
+        writable: Sequence[Buffer],
+    ) -> None:
+        buffers = [(buffer, 0) for buffer in readable]
+        buffers += [(buffer, VIRTQ_DESC_F_WRITE) for buffer in writable]
+        last = len(buffers) - 1
+        for place, ((addr, length), flags) in enumerate(buffers):
+            following = 0
+            if place < last:
+                flags |= VIRTQ_DESC_F_NEXT  # noqa: PLW2901
+                following = indices[place + 1]
+            descriptor = DESCRIPTOR.pack(addr, length, flags, following)
+            self.memory.write(table + DESCRIPTOR_SIZE * indices[place], descriptor)
+
+    def _read_used_element(self) -> UsedBuffer:
+        element = self.memory.read(self.layout.used_element(self.next_used), USED_ELEMENT_SIZE)
+        return UsedBuffer(*USED_ELEMENT.unpack(element))
+
+    def _first_of_batch(self, last: UsedBuffer) -> UsedBuffer:
+        """Return the oldest chain of the batch that ends with `last`."""
+        oldest = next(iter(self.in_flight))
+        if oldest == last.head_index:
+            self.batch = None
+            return last
+        self.batch = last
+        return UsedBuffer(oldest, self.in_flight[oldest][1])
+
+    def _free_chain(self, indices: tuple[int, ...]) -> None:
+        # In order, the table is used round and round (2.7.5); otherwise the descriptors last
+        # used come first, which keeps the number of reachable states small.
+        if self.features.in_order:
+            self.free.extend(indices)
+        else:
+            self.free.extendleft(reversed(indices))
+
+    def _index_at(self, addr: int) -> int:
+        value: int = INDEX.unpack(self.memory.read(addr, 2))[0]
+        return value
+
+
+class SplitDeviceQueue:
+    """The device side: takes chains from the available ring, hands them back in the used ring.
+
+    Nothing that the driver wrote is trusted.  A ring that is misplaced, an index that jumps and
+    a chain that breaks the rules give a `MalformedChain`, upon which a device sets
+    DEVICE_NEEDS_RESET.
+
+    Args:
+        memory: The memory as the device reaches it.
+        layout: Size and addresses as the driver gave them.
+        features: What was negotiated.
+        start_index: Where both indices begin; see `SplitDriverQueue`.
+        accepts_zero_length: Whether a buffer without bytes is let pass.  The standard does not
+            say; QEMU's devices refuse it.
+    """
+
+    def __init__(
+        self,
+        memory: GuestMemory,
+        layout: RingLayout,
+        features: RingFeatures,
+        *,
+        start_index: int = 0,
+        accepts_zero_length: bool = True,
+    ) -> None:
+        self.memory = memory
+        self.layout = layout
+        self.features = features
+        self.accepts_zero_length = accepts_zero_length
+        self.fault = ring_fault(memory, layout, packed=False)
+        self.in_flight: dict[int, None] = {}
+        """Heads of the chains taken and not yet used; the order is that of taking them."""
+        self.next_available = start_index
+        self.next_used = start_index
+        self.published_index = start_index
+        self.notified_index = start_index
+        self.wants_notifications = True
+
+    @property
+    def in_flight_heads(self) -> tuple[int, ...]:
+        """Heads of all chains taken and not yet used, in the order in which they were taken."""
+        return tuple(self.in_flight)
+
+    def has_available(self) -> bool:
+        """Return whether `next_chain` would find something, be it malformed."""
+        if self.fault is not None:
+            return True
+        return self._index_at(self.layout.available_index) != self.next_available
+
+    def next_chain(self) -> DescriptorChain | MalformedChain | None:
+        """Take the next chain from the available ring; `None` if there is none."""
+        if self.fault is not None:
+            return self.fault
+        layout = self.layout
+        available_index = self._index_at(layout.available_index)
+        ready = distance(self.next_available, available_index)
+        if ready == 0:
+            return None
+        # A chain needs a descriptor of its own, so the table bounds what can be outstanding.
+        if ready + len(self.in_flight) > layout.size:
+            reason = MalformedReason.AVAILABLE_INDEX_TOO_FAR
+            return MalformedChain(reason, layout.available_index, available_index)
+        entry = layout.available_entry(self.next_available)
+        head = self._index_at(entry)
+        if head >= layout.size:
+            return MalformedChain(MalformedReason.HEAD_OUTSIDE_TABLE, entry, head)
+        if head in self.in_flight:
+            return MalformedChain(MalformedReason.HEAD_IN_FLIGHT, entry, head)
+        found = self._walk(head)
+        if isinstance(found, DescriptorChain):
+            self.in_flight[head] = None
+            self.next_available = (self.next_available + 1) & INDEX_MASK
+            if self.wants_notifications and self.features.event_index:
+                self.memory.write(layout.avail_event, INDEX.pack(self.next_available))
+        return found
+
+    def write_used_element(self, head_index: int, length: int) -> int:
+        """Write the element that says a chain is used; the driver does not see it yet.
+
+        With VIRTIO_F_IN_ORDER the element stands for all chains up to this one that are in
+        flight: the first of them gives the slot, and the next element goes behind the last.
+
+        Nothing is checked here: a faulty device writes what it likes.
+
+        Args:
+            head_index: Head of the chain.
+            length: Bytes written to its writable buffers.
+
+        Returns:
+            The address of the element, 8 bytes.
+        """
+        addr = self.layout.used_element(self.next_used)
+        self.memory.write(addr, USED_ELEMENT.pack(head_index, length))
+        batch = 1
+        if self.features.in_order and head_index in self.in_flight:
+            batch = self.in_flight_heads.index(head_index) + 1
+            for skipped in self.in_flight_heads[: batch - 1]:
+                del self.in_flight[skipped]
+        self.in_flight.pop(head_index, None)
+        self.next_used = (self.next_used + batch) & INDEX_MASK
+        return addr
+
+    def publish_used(self) -> int:
+        """Write the used ring's `idx`, the last write of a request; return its address.
+
+        Source:
+            VIRTIO 1.2, 2.7.8.2.
+        """
+        self.published_index = self.next_used
+        addr = self.layout.used_index
+        self.memory.write(addr, INDEX.pack(self.published_index))
+        return addr
+
+    def must_notify(self) -> bool:
+        """Return whether the driver must be told of what was published since the last call.
+
+        Source:
+            VIRTIO 1.2, 2.7.7.2.
+        """
+        old, new = self.notified_index, self.published_index
+        self.notified_index = new
+        if old == new:
+            return False
+        if self.features.event_index:
+            return passes_event(self._index_at(self.layout.used_event), new, old)
+        return not self._index_at(self.layout.driver_area) & VIRTQ_AVAIL_F_NO_INTERRUPT
+
+    def complete(self, head_index: int, length: int) -> bool:
+        """Write the element, publish it and return whether the driver must be told.
+
+        Raises:
+            AssertionError: If the chain is not in flight.
+        """
+        assert head_index in self.in_flight, head_index
+        self.write_used_element(head_index, length)
+        self.publish_used()
+        return self.must_notify()
+
+    def allow_notifications(self) -> None:
+        """Ask to be notified of the next available chain.
+
+        What came before this is noticed by nobody: call `has_available` before going to sleep.
+        """
+        self.wants_notifications = True
+        if self.features.event_index:
+            self.memory.write(self.layout.avail_event, INDEX.pack(self.next_available))
+        else:
+            self.memory.write(self.layout.device_area, INDEX.pack(0))
+
+    def suppress_notifications(self) -> None:
+        """Tell the driver that notifications are not needed; see the driver's."""
+        self.wants_notifications = False
+        if not self.features.event_index:
+            self.memory.write(self.layout.device_area, INDEX.pack(VIRTQ_USED_F_NO_NOTIFY))
+
+    def reset(self) -> tuple[int, ...]:
+        """Return to the state before first use, as a reset of the queue or the device does.
+
+        Returns:
+            The heads that were in flight.
+
+        Source:
+            VIRTIO 1.2, 2.6.1.1.1.
+        """
+        abandoned = self.in_flight_heads
+        self.in_flight.clear()
+        self.next_available = 0
+        self.next_used = 0
+        self.published_index = 0
+        self.notified_index = 0
+        self.wants_notifications = True
+        return abandoned
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that changes, as one hashable value."""
+        return (
+            self.in_flight_heads,
+            self.next_available,
+            self.next_used,
+            self.published_index,
+            self.notified_index,
+            self.wants_notifications,
+        )
+
+    def _walk(self, head: int) -> DescriptorChain | MalformedChain:
+        """Follow a chain from its head through the descriptor table and an indirect one."""
+        builder = ChainBuilder(self.memory, self.layout.size, self.accepts_zero_length)
+        table, entries = self.layout.descriptor_area, self.layout.size
+        index = head
+        visited = 0
+        is_indirect = False
+        while True:
+            place = table + DESCRIPTOR_SIZE * index
+            addr, length, flags, following = DESCRIPTOR.unpack(
+                self.memory.read(place, DESCRIPTOR_SIZE)
+            )
+            builder.fetched.append(place)
+            visited += 1
+            if flags & VIRTQ_DESC_F_INDIRECT:
+                reason = self._indirect_fault(addr, length, flags, is_indirect)
+                if reason is not None:
+                    return builder.malformed(reason, place, length)
+                table, entries = addr, length // DESCRIPTOR_SIZE
+                index, visited, is_indirect = 0, 0, True
+                continue
+            reason = builder.add(addr, length, flags)
+            if reason is not None:
+                return builder.malformed(reason, place, addr)
+            if not flags & VIRTQ_DESC_F_NEXT:
+                return builder.chain(head)
+            if following >= entries:
+                return builder.malformed(MalformedReason.NEXT_OUTSIDE_TABLE, place, following)
+            if visited == entries:  # every further step would come to a descriptor again
+                return builder.malformed(MalformedReason.LOOP, place, following)
+            index = following
+
+    def _indirect_fault(
+        self, addr: int, length: int, flags: int, is_indirect: bool
+    ) -> MalformedReason | None:
+        """Return the rule that a descriptor with INDIRECT breaks (VIRTIO 1.2, 2.7.5.3)."""
+        if not self.features.indirect:
+            return MalformedReason.INDIRECT_NOT_NEGOTIATED
+        if is_indirect:
+            return MalformedReason.INDIRECT_NESTED
+        if flags & VIRTQ_DESC_F_NEXT:
+            return MalformedReason.INDIRECT_WITH_NEXT
+        if length == 0 or length % DESCRIPTOR_SIZE:
+            return MalformedReason.INDIRECT_LENGTH
+        if not self.memory.contains(addr, length):
+            return MalformedReason.INDIRECT_OUTSIDE_MEMORY
+        return None
+
+    def _index_at(self, addr: int) -> int:
+        value: int = INDEX.unpack(self.memory.read(addr, 2))[0]
+        return value

@@ -1,0 +1,355 @@
+"""What split and packed virtqueues have in common: the two roles and what they hand out.
+
+Either format has a driver side that adds buffers and takes them back, and a device side that
+takes chains and returns them used.  The steps are separate, because a guest, a device or a VM
+process may die between any two of them:
+
+        driver side                              device side
+        add()       descriptors written          next_chain()          descriptors read
+        publish()   visible to the device        write_used_element()  buffer handed back
+        must_notify()                            publish_used()        visible to the driver
+                                                 must_notify()
+        pop_used()  buffer taken back
+
+What the other side wrote is never trusted.  A chain that breaks the rules comes back as a
+`MalformedChain`, a used buffer that does as a `MalformedUsed`: values, because a broken guest
+is an event of the model and not a failure of it.
+
+Source:
+    VIRTIO 1.2, 2.6 to 2.8.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from .layout import (
+    CHAIN_BYTES_MAX,
+    PACKED_ALIGNMENTS,
+    SPLIT_ALIGNMENTS,
+    VIRTQ_DESC_F_WRITE,
+    RingLayout,
+    is_packed_size,
+    is_split_size,
+    packed_part_sizes,
+    split_part_sizes,
+)
+from .memory import GuestMemory
+
+Buffer = tuple[int, int]
+"""A physically contiguous piece of a request: guest-physical address and length in bytes."""
+
+
+class RingFeatures(msgspec.Struct, frozen=True):
+    """The negotiated features that change how a ring is read and written.
+
+    Attributes:
+        event_index: VIRTIO_F_EVENT_IDX.
+        indirect: VIRTIO_F_INDIRECT_DESC.
+        in_order: VIRTIO_F_IN_ORDER.
+    """
+
+    event_index: bool = False
+    indirect: bool = False
+    in_order: bool = False
+
+
+class DescriptorChain(msgspec.Struct, frozen=True):
+    """A request as the device finds it in the ring.
+
+    Attributes:
+        head_index: Split: index of the first descriptor.  Packed: buffer id.  What the device
+            gives back when it has used the chain.
+        readable: The device-readable buffers, in order.
+        writable: The device-writable buffers, in order.
+        fetched: Addresses of the descriptors that were read to find them, 16 bytes each, those
+            of an indirect table included.
+    """
+
+    head_index: int
+    readable: tuple[Buffer, ...]
+    writable: tuple[Buffer, ...]
+    fetched: tuple[int, ...]
+
+    @property
+    def readable_length(self) -> int:
+        """Bytes that the device may read."""
+        return sum(length for _, length in self.readable)
+
+    @property
+    def writable_length(self) -> int:
+        """Bytes that the device may write."""
+        return sum(length for _, length in self.writable)
+
+
+class MalformedReason(Enum):
+    """How a driver can break the rules of a virtqueue, with where the rule stands."""
+
+    RING_SIZE = "the queue size is not one the format allows"  # 2.7, 2.8
+    RING_MISALIGNED = "a part of the ring is not aligned"  # 2.7.1, 2.8.11
+    RING_OUTSIDE_MEMORY = "a part of the ring is not in memory"
+    AVAILABLE_INDEX_TOO_FAR = "more is made available than the ring holds"  # 2.7.13.3
+    HEAD_OUTSIDE_TABLE = "the head of the chain is beyond the descriptor table"
+    HEAD_IN_FLIGHT = "the head of the chain is made available twice"  # 3.3.1
+    NEXT_OUTSIDE_TABLE = "a descriptor's next is beyond the descriptor table"
+    LOOP = "the chain comes back to itself"  # 2.7.5.2, 2.8.16
+    CHAIN_TOO_LONG = "the chain has more buffers than the queue has descriptors"  # 2.7.5.3.1
+    CHAIN_TOO_BIG = "the chain has more than 2^32 bytes"  # 2.7.5.2
+    CHAIN_INCOMPLETE = "the chain goes on in a descriptor that is not available"  # 2.8.16
+    BUFFER_OUTSIDE_MEMORY = "a buffer is not in memory"
+    ZERO_LENGTH = "a buffer has no bytes"
+    READABLE_AFTER_WRITABLE = "a readable buffer follows a writable one"  # 2.7.4.2
+    INDIRECT_NOT_NEGOTIATED = "an indirect table without VIRTIO_F_INDIRECT_DESC"  # 2.7.5.3.1
+    INDIRECT_NESTED = "an indirect table inside an indirect table"  # 2.7.5.3.1
+    INDIRECT_WITH_NEXT = "an indirect descriptor that is chained on"  # 2.7.5.3.1
+    INDIRECT_LENGTH = "an indirect table's length is no positive multiple of 16"  # 2.7.5.3
+    INDIRECT_OUTSIDE_MEMORY = "an indirect table is not in memory"
+
+
+class MalformedChain(msgspec.Struct, frozen=True):
+    """What the device found instead of a chain; it answers with DEVICE_NEEDS_RESET.
+
+    The position in the ring does not advance: asking again gives the same answer as long as
+    the driver leaves the ring as it is.
+
+    Attributes:
+        reason: Which rule is broken.
+        addr: Guest-physical address of the field or descriptor that breaks it.
+        value: The offending value: an index, a length or a buffer's address.
+        fetched: Addresses of the descriptors read so far, 16 bytes each.
+    """
+
+    reason: MalformedReason
+    addr: int
+    value: int
+    fetched: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Give the reason, the place and the value."""
+        return f"{self.reason.value}: {self.value:#x} at {self.addr:#x}"
+
+
+class UsedBuffer(msgspec.Struct, frozen=True):
+    """A buffer that the device has handed back.
+
+    Attributes:
+        head_index: What `add` returned for it.
+        length: Bytes written by the device, as the device says.
+    """
+
+    head_index: int
+    length: int
+
+
+class MalformedUsedReason(Enum):
+    """How a device can break the rules towards a driver."""
+
+    USED_INDEX_TOO_FAR = "more buffers are used than are in flight"
+    UNKNOWN_HEAD = "the buffer that is used is not in flight"
+
+
+class MalformedUsed(msgspec.Struct, frozen=True):
+    """What the driver found instead of a used buffer; its position does not advance.
+
+    Attributes:
+        reason: Which rule is broken.
+        addr: Guest-physical address of the field that breaks it.
+        value: The offending value.
+    """
+
+    reason: MalformedUsedReason
+    addr: int
+    value: int
+
+    def __str__(self) -> str:
+        """Give the reason, the place and the value."""
+        return f"{self.reason.value}: {self.value:#x} at {self.addr:#x}"
+
+
+class DriverQueue(Protocol):
+    """The driver side of a virtqueue, in either format."""
+
+    @property
+    def layout(self) -> RingLayout:
+        """Size and addresses."""
+        ...
+
+    @property
+    def free_count(self) -> int:
+        """Number of descriptors that are not in use."""
+        ...
+
+    @property
+    def in_flight_heads(self) -> tuple[int, ...]:
+        """Heads of all added and not yet returned buffers, in the order in which they came."""
+        ...
+
+    def initialise(self) -> None:
+        """Write the empty ring to memory, as a driver does before it tells the transport."""
+        ...
+
+    def add(
+        self,
+        readable: Sequence[Buffer],
+        writable: Sequence[Buffer],
+        indirect_table: int | None = None,
+    ) -> int | None:
+        """Write a chain and return its head, or `None` if too few descriptors are free."""
+        ...
+
+    def publish(self, count: int | None = None) -> int:
+        """Make the oldest `count` added chains visible to the device, all if `None`."""
+        ...
+
+    def must_notify(self) -> bool:
+        """Return whether the device must be told of what was published since the last call."""
+        ...
+
+    def has_used(self) -> bool:
+        """Return whether `pop_used` would find something."""
+        ...
+
+    def pop_used(self) -> UsedBuffer | MalformedUsed | None:
+        """Take the next used buffer back; `None` if there is none."""
+        ...
+
+    def allow_notifications(self) -> None:
+        """Ask for used buffer notifications; look with `has_used` afterwards, before sleeping."""
+        ...
+
+    def suppress_notifications(self) -> None:
+        """Tell the device that used buffer notifications are not needed."""
+        ...
+
+    def notification_data(self, queue_index: int) -> int:
+        """Return what to write to the doorbell with VIRTIO_F_NOTIFICATION_DATA."""
+        ...
+
+    def reset(self) -> tuple[int, ...]:
+        """Forget everything after a queue or device reset; return the heads given up."""
+        ...
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that changes, as one hashable value."""
+        ...
+
+
+class DeviceQueue(Protocol):
+    """The device side of a virtqueue, in either format."""
+
+    @property
+    def layout(self) -> RingLayout:
+        """Size and addresses."""
+        ...
+
+    @property
+    def in_flight_heads(self) -> tuple[int, ...]:
+        """Heads of all chains taken and not yet used, in the order in which they were taken."""
+        ...
+
+    def has_available(self) -> bool:
+        """Return whether `next_chain` would find something, be it malformed."""
+        ...
+
+    def next_chain(self) -> DescriptorChain | MalformedChain | None:
+        """Take the next available chain; `None` if there is none."""
+        ...
+
+    def write_used_element(self, head_index: int, length: int) -> int:
+        """Write that a chain is used and return where; the driver does not see it yet."""
+        ...
+
+    def publish_used(self) -> int:
+        """Let the driver see all used elements written so far; return the address written."""
+        ...
+
+    def must_notify(self) -> bool:
+        """Return whether the driver must be told of what was published since the last call."""
+        ...
+
+    def complete(self, head_index: int, length: int) -> bool:
+        """Write, publish and decide in one go; return whether the driver must be told."""
+        ...
+
+    def allow_notifications(self) -> None:
+        """Ask for available buffer notifications; look with `has_available` afterwards."""
+        ...
+
+    def suppress_notifications(self) -> None:
+        """Tell the driver that available buffer notifications are not needed."""
+        ...
+
+    def reset(self) -> tuple[int, ...]:
+        """Return to the state before first use; return the heads that were in flight."""
+        ...
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that changes, as one hashable value."""
+        ...
+
+
+def ring_fault(memory: GuestMemory, layout: RingLayout, *, packed: bool) -> MalformedChain | None:
+    """Return what is wrong with the place of a ring that a driver gave, if anything is."""
+    size = layout.size
+    if not (is_packed_size(size) if packed else is_split_size(size)):
+        return MalformedChain(MalformedReason.RING_SIZE, layout.descriptor_area, size)
+    alignments = PACKED_ALIGNMENTS if packed else SPLIT_ALIGNMENTS
+    lengths = packed_part_sizes(size) if packed else split_part_sizes(size)
+    for addr, length, alignment in zip(layout.areas(), lengths, alignments, strict=True):
+        if addr % alignment:
+            return MalformedChain(MalformedReason.RING_MISALIGNED, addr, alignment)
+        if not memory.contains(addr, length):
+            return MalformedChain(MalformedReason.RING_OUTSIDE_MEMORY, addr, length)
+    return None
+
+
+class ChainBuilder:
+    """Collects the buffers of one chain and checks what does not depend on the ring format.
+
+    Args:
+        memory: Where the buffers must lie.
+        limit: The most buffers a chain may have: the queue size.
+        accepts_zero_length: Whether a buffer without bytes is let pass.  The standard neither
+            allows nor forbids it, and devices differ.
+    """
+
+    def __init__(self, memory: GuestMemory, limit: int, accepts_zero_length: bool) -> None:
+        self.memory = memory
+        self.limit = limit
+        self.accepts_zero_length = accepts_zero_length
+        self.readable: list[Buffer] = []
+        self.writable: list[Buffer] = []
+        self.fetched: list[int] = []
+        self.total = 0
+
+    def add(self, addr: int, length: int, flags: int) -> MalformedReason | None:
+        """Take a descriptor's buffer, or return the rule it breaks."""
+        if length == 0:
+            if not self.accepts_zero_length:
+                return MalformedReason.ZERO_LENGTH
+        elif not self.memory.contains(addr, length):
+            return MalformedReason.BUFFER_OUTSIDE_MEMORY
+        if flags & VIRTQ_DESC_F_WRITE:
+            self.writable.append((addr, length))
+        elif self.writable:
+            return MalformedReason.READABLE_AFTER_WRITABLE
+        else:
+            self.readable.append((addr, length))
+        self.total += length
+        if self.total > CHAIN_BYTES_MAX:
+            return MalformedReason.CHAIN_TOO_BIG
+        if len(self.readable) + len(self.writable) > self.limit:
+            return MalformedReason.CHAIN_TOO_LONG
+        return None
+
+    def chain(self, head_index: int) -> DescriptorChain:
+        """Return the finished chain."""
+        return DescriptorChain(
+            head_index, tuple(self.readable), tuple(self.writable), tuple(self.fetched)
+        )
+
+    def malformed(self, reason: MalformedReason, addr: int, value: int) -> MalformedChain:
+        """Return the finding, with the descriptors read so far."""
+        return MalformedChain(reason, addr, value, tuple(self.fetched))

@@ -1,0 +1,1 @@
+"""Show it to people: a trace and its verdicts in, tables and pictures out."""
