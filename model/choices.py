@@ -98,7 +98,7 @@ class Latest(Choices):
     def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
         return 0
 
-    def _offset(self, bound: int, label: str) -> int:
+    def _offset(self, bound: int, label: str) -> int:  # noqa: ARG002
         return bound - 1
 
 

@@ -15,7 +15,7 @@ US = 1_000
 MS = 1_000_000
 SECOND = 1_000_000_000
 
-_UNITS = {"ns": NS, "us": US, "µs": US, "μs": US, "ms": MS, "s": SECOND}
+_UNITS: dict[str, int] = {"ns": NS, "us": US, "µs": US, "μs": US, "ms": MS, "s": SECOND}
 _QUANTITY = re.compile(r"(\d+)(?:\.(\d+))?\s*([a-zµμ]+)")
 
 
@@ -34,7 +34,7 @@ class TimeFormatError(QuiesceError):
 
     def __str__(self) -> str:
         """Give the words, the reason and an example of the right form."""
-        return f"{self.text!r}: {self.reason}; write it like \"250ns\", \"1.5us\" or \"2ms\""
+        return f'{self.text!r}: {self.reason}; write it like "250ns", "1.5us" or "2ms"'
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def parse_ns(text: str) -> int:
     scale = _UNITS.get(unit)
     if scale is None:
         raise TimeFormatError(text, f"{unit!r} is not one of ns, us, ms, s")
-    value, rest = divmod(int(whole + fraction) * scale, 10 ** len(fraction))
+    value, rest = divmod(int(whole + fraction) * scale, int(10 ** len(fraction)))
     if rest:
         raise TimeFormatError(text, "not a whole number of nanoseconds")
     return value

@@ -16,9 +16,9 @@ reads `now`, never compares or adds times, and makes a time-out a race (`first`)
 """
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import simpy
 from simpy.core import EmptySchedule
@@ -27,10 +27,16 @@ from simpy.events import NORMAL, URGENT, Event, Process
 from .choices import Choices
 from .clock import Span
 from .errors import BoundHit
-from .trace import NO_CAUSE, Record, TraceEvent
+from .open_questions import OpenQuestion
+from .trace import NO_CAUSE, AnyEvent, Record
 
 Steps = Generator[Event, Any, Any]
 """The body of a SimPy process."""
+
+T = TypeVar("T")
+
+_Pending = tuple[int, int, Event, int]
+"""A delay under way: when it ends, its serial number, its event, and what led to it."""
 
 EVENTS_MAX = 2_000_000
 """Scheduled events after which a run is given up: some process does not end."""
@@ -108,6 +114,43 @@ class Signal:
             event.succeed()
 
 
+class Mailbox(Generic[T]):
+    """A queue between processes that remembers for each item what led to it.
+
+    Taking an item makes its cause the cause of what follows, so that a message keeps its story
+    however long it waited behind others.
+    """
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self._kernel = kernel
+        self._items: deque[tuple[T, int]] = deque()
+        self._arrived = Signal(kernel)
+
+    def __len__(self) -> int:
+        """Give the number of waiting items."""
+        return len(self._items)
+
+    def put(self, item: T) -> None:
+        """Append an item and wake the taker."""
+        self._items.append((item, self._kernel._cause))
+        self._arrived.notify()
+
+    def take(self) -> T:
+        """Remove and return the oldest item; there must be one."""
+        item, self._kernel._cause = self._items.popleft()
+        return item
+
+    def wait(self) -> Event:
+        """Return the event of the next `put`."""
+        return self._arrived.wait()
+
+    def clear(self) -> list[T]:
+        """Remove and return all items."""
+        items = [item for item, _ in self._items]
+        self._items.clear()
+        return items
+
+
 class Observer(Protocol):
     """Is told of each record at the moment it is emitted."""
 
@@ -120,13 +163,16 @@ class Kernel(simpy.Environment):
 
     Args:
         choices: Decides delays, named options and ties.
+        pinned: Answers to open questions that are fixed for this run, by label.
 
     Attributes:
         records: What has been emitted so far, in order.
         events_run: How many scheduled events have been processed.
     """
 
-    def __init__(self, choices: Choices) -> None:
+    _now: int
+
+    def __init__(self, choices: Choices, pinned: Mapping[str, str] | None = None) -> None:
         super().__init__(0)
         self.choices = choices
         self.records: list[Record] = []
@@ -135,8 +181,9 @@ class Kernel(simpy.Environment):
         self._serial = 0
         self._urgent: deque[tuple[Event, int]] = deque()
         self._due: deque[tuple[Event, int]] = deque()
-        self._delays: list[tuple[int, int, Event, int]] = []
+        self._delays: list[_Pending] = []
         self._observers: list[Observer] = []
+        self._pinned = dict(pinned or {})
 
     # What the model calls.
 
@@ -148,19 +195,19 @@ class Kernel(simpy.Environment):
         heappush(self._delays, (ends_ns, self._serial, delay, self._cause))
         return delay
 
-    def choose(self, label: str, options: tuple[str, ...]) -> str:
-        """Return one of the named options; the first is the documented or default one."""
-        return self.choices.pick(options, label)
+    def choose(self, question: OpenQuestion) -> str:
+        """Return an answer to an open question: the pinned one, or what `choices` say."""
+        pinned = self._pinned.get(question.label)
+        if pinned is not None:
+            assert pinned in question.answers, (question.label, pinned)
+            return pinned
+        return self.choices.pick(question.answers, question.label)
 
     def first(self, *events: Event) -> First:
         """Return an event that fires with the first of the events, with its position."""
         return First(self, events)
 
-    def signal(self) -> Signal:
-        """Return a new signal."""
-        return Signal(self)
-
-    def emit(self, source: str, event: TraceEvent) -> int:
+    def emit(self, source: str, event: AnyEvent) -> int:
         """Append an event to the trace, at this instant and with what led here as its cause.
 
         Args:
@@ -177,6 +224,10 @@ class Kernel(simpy.Environment):
         for observer in self._observers:
             observer(record)
         return index
+
+    def begin_story(self) -> None:
+        """Let what follows in this process have no cause: it comes from outside the system."""
+        self._cause = NO_CAUSE
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call the observer for each record from here on; returns how to stop that."""
@@ -225,13 +276,13 @@ class Kernel(simpy.Environment):
 
     # What SimPy calls.
 
-    def schedule(self, event: Event, priority: int = NORMAL, delay: int = 0) -> None:  # type: ignore[override]
+    def schedule(self, event: Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Queue an event of SimPy's own for this instant."""
         assert delay == 0, "model code waits with kernel.delay, never with a timeout"
         queue = self._urgent if priority == URGENT else self._due
         queue.append((event, self._cause))
 
-    def peek(self) -> int:  # type: ignore[override]
+    def peek(self) -> int:
         """Return the time of the next event.
 
         Raises:
@@ -260,7 +311,7 @@ class Kernel(simpy.Environment):
         self.events_run += 1
         callbacks = event.callbacks
         assert callbacks is not None
-        event.callbacks = None
+        event.callbacks = None  # type: ignore[assignment]  # SimPy's mark of a processed event
         for callback in callbacks:
             callback(event)
         if not event._ok and not event._defused:
@@ -274,7 +325,7 @@ class Kernel(simpy.Environment):
         self._now, _, event, self._cause = entry
         return event
 
-    def _break_tie(self, entry: tuple[int, int, Event, int]) -> tuple[int, int, Event, int]:
+    def _break_tie(self, entry: _Pending) -> _Pending:
         """Choose among all delays of this instant that somebody waits for."""
         tied = [entry]
         while self._delays and self._delays[0][0] == entry[0]:

@@ -182,6 +182,13 @@ class CpuWriteLanded(TraceEvent, frozen=True):
 # DMA writes.  `addr` is what the device puts on the bus, until the write has landed.
 
 
+class FrameArrived(TraceEvent, frozen=True):
+    """A frame has come from the wire, asked for by nobody, and the device will store it."""
+
+    device: str
+    length: int
+
+
 class DmaRequested(TraceEvent, frozen=True):
     """A driver gives the device a buffer that the device may write.
 
@@ -250,6 +257,20 @@ class DmaBlocked(TraceEvent, frozen=True):
 
     Attributes:
         record: `recorded` in the fault queue, or `lost` because the queue was full.
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    record: str
+
+
+class DmaReadBlocked(TraceEvent, frozen=True):
+    """The IOMMU has refused a read; the device gets nothing.
+
+    Attributes:
+        record: As in `DmaBlocked`.
     """
 
     master: str
@@ -427,9 +448,7 @@ class QuiesceStepEnded(TraceEvent, frozen=True):
 
 
 class StopConfirmed(TraceEvent, frozen=True):
-    """Somebody has *seen* that the device writes no more for this epoch, and what it wrote has
-    landed.
-    """  # noqa: D205
+    """Somebody has *seen* that the device writes no more for an epoch, and all has landed."""
 
     device: str
     epoch: int
@@ -500,12 +519,14 @@ AnyEvent = (
     | FramesReleased
     | FramesQuarantined
     | CpuWriteLanded
+    | FrameArrived
     | DmaRequested
     | DmaFetched
     | DmaIssued
     | DmaTranslated
     | DmaLanded
     | DmaBlocked
+    | DmaReadBlocked
     | DmaDropped
     | IommuMapped
     | IommuUnmapped

@@ -22,9 +22,9 @@ _PIECE = re.compile(
     r"""(?P<newline>\n)
       | (?P<blank>[^\S\n]+|\\\r?\n)
       | (?P<comment>\#[^\n]*)
-      | (?P<quoted>"(?:[^"\\]|\\.)*")
+      | (?P<quoted>"[^"\\]*(?:\\.[^"\\]*)*")
       | (?P<unclosed>")
-      | (?P<plain>(?:[^\s"\#\\]|\\(?!\r?\n))+)
+      | (?P<plain>(?:[^\s"\#\\]+|\\(?!\r?\n))+)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -50,7 +50,7 @@ class Token(msgspec.Struct, frozen=True):
 def words_of(text: str, file: str) -> Iterator[Token | Problem]:
     """Yield the words of a text, and a problem for a quote that is never closed.
 
-    Behind an unclosed quote nothing can be told apart, so the words end there.
+    Behind an open quote nothing can be told apart: what follows is one last word.
     """
     line, line_start, position = 1, 0, 0
     seen_word_on = 0
@@ -61,12 +61,11 @@ def words_of(text: str, file: str) -> Iterator[Token | Problem]:
         if kind in ("plain", "quoted", "unclosed"):
             place = Place(file, line, position - line_start + 1)
             word, position, closed = _word(text, position)
+            yield Token(word, place, quoted=kind != "plain", first=seen_word_on != line)
             if not closed:
                 message = "the quote that opens here is never closed"
                 yield Problem(place, message, word=word.split("\n")[0][:40])
                 return
-            quoted = kind == "quoted"
-            yield Token(word, place, quoted=quoted, first=seen_word_on != line)
             seen_word_on = line
         else:
             position = match.end()
@@ -78,7 +77,7 @@ def words_of(text: str, file: str) -> Iterator[Token | Problem]:
 
 def _word(text: str, position: int) -> tuple[str, int, bool]:
     """Return the word from `position`, where it ends, and whether its quotes are closed."""
-    pieces = []
+    pieces: list[str] = []
     while position < len(text):
         match = _PIECE.match(text, position)
         assert match is not None, text[position : position + 20]

@@ -41,8 +41,16 @@ INDEX = Struct("<H")
 USED_ELEMENT = Struct("<II")
 """id, len."""
 
+USED_BODY = Struct("<IH")
+"""Packed: len and id of a used descriptor, at offset 8."""
+
 EVENT_SUPPRESSION = Struct("<HH")
 """Packed: offset and wrap counter (bit 15), then flags."""
+
+DESCRIPTOR_BODY = Struct("<QIH")
+"""Packed: addr, len and id of an available descriptor, without the flags at offset 14."""
+
+FLAGS_OFFSET = 14
 
 SPLIT_ALIGNMENTS = (16, 2, 4)
 PACKED_ALIGNMENTS = (16, 4, 4)

@@ -1,0 +1,69 @@
+"""The DMA engine of a device: cuts transfers into bursts and lets them out.
+
+A burst is what does not cross a frame.  Before each burst the engine looks at its gates: the
+bus-master permission and whether the transfer was aborted.  A gate has a register state and
+an effective state, and a device may have them differ.
+"""
+
+from .addresses import pages_of
+from .component import Component
+from .fabric import MESSAGE, BusWrite, Port
+from .iommu import MESSAGE_LENGTH
+from .kernel import Kernel, Steps
+from .timing import Timing
+from .trace import DmaDropped, DmaIssued
+
+_MESSAGE_DATA = bytes(MESSAGE_LENGTH)
+
+
+class DmaEngine(Component):
+    """Writes memory for one device.
+
+    Args:
+        port: The way out.
+        outstanding_max: Bursts that may have left and not reached the root complex.
+        gate_effective: Whether taking bus mastering away stops writes at all.
+
+    Attributes:
+        bus_master: The bus-master bit as it reads.
+        aborted: Whether what is being transferred now is to be thrown away.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        timing: Timing,
+        port: Port,
+        *,
+        outstanding_max: int = 4,
+        gate_effective: bool = True,
+    ) -> None:
+        super().__init__(kernel, f"{port.master}.dma", timing)
+        self.port = port
+        self.outstanding_max = outstanding_max
+        self.gate_effective = gate_effective
+        self.bus_master = True
+        self.aborted = False
+
+    def write(self, epoch: int, addr: int, data: bytes, content: str) -> Steps:
+        """Write bytes to memory; returns when the last burst has left or was dropped."""
+        start = 0
+        for burst_addr, length in pages_of(addr, len(data)):
+            while self.port.outstanding >= self.outstanding_max:
+                yield self.port.moved.wait()
+            self._let_out(BusWrite(epoch, burst_addr, data[start : start + length], content))
+            start += length
+
+    def send_message(self, epoch: int, intid: int) -> None:
+        """Send an interrupt message; it stays behind the writes that have left before."""
+        self._let_out(BusWrite(epoch, intid, _MESSAGE_DATA, MESSAGE))
+
+    def _let_out(self, write: BusWrite) -> None:
+        master, length = self.port.master, len(write.data)
+        if self.aborted:
+            self.emit(DmaDropped(master, write.epoch, length, "aborted"))
+        elif not self.bus_master and self.gate_effective:
+            self.emit(DmaDropped(master, write.epoch, length, "bus_master_off"))
+        else:
+            self.emit(DmaIssued(master, write.epoch, write.addr, length, write.content))
+            self.port.issue(write)

@@ -1,0 +1,174 @@
+"""The way between one bus master and memory, and between the CPU and its registers.
+
+Upstream, a posted write passes two stretches in order and is never called back: the link to the
+root complex, at whose end the IOMMU translates it, and the drain from there into memory.  A CPU
+read of one of the device's registers returns only when earlier writes of the device have landed
+(PCI Express producer and consumer ordering; Linux `Documentation/PCI/pci.rst` for the use).
+Downstream, register writes are posted too: the CPU goes on before they arrive, and only a read
+of the same device shows that they have.
+
+An interrupt message is a posted write like any other and keeps its place among them.
+"""
+
+from typing import NamedTuple, Protocol
+
+from .component import Component
+from .interrupts import InterruptController
+from .iommu import Iommu
+from .kernel import Kernel, Mailbox, Signal, Steps
+from .memory import PhysicalMemory
+from .timing import Timing
+from .trace import DmaTranslated
+
+MESSAGE = "message"
+"""The content of a write that is an interrupt message; its address is the interrupt number."""
+
+
+class BusWrite(NamedTuple):
+    """A posted write of a device; `data` does not cross a frame at `addr`."""
+
+    epoch: int
+    addr: int
+    data: bytes
+    content: str
+
+
+class RegisterFile(Protocol):
+    """A device as its port sees it."""
+
+    def write_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a register write that has arrived."""
+
+
+class Fabric:
+    """What all ports lead to."""
+
+    def __init__(
+        self, memory: PhysicalMemory, interrupts: InterruptController, iommu: Iommu | None
+    ) -> None:
+        self.memory = memory
+        self.interrupts = interrupts
+        self.iommu = iommu
+
+
+class Port(Component):
+    """The connection of one device to the fabric, both ways.
+
+    Attributes:
+        on_link: A write is on the link.
+        draining: A translated write is on its way into memory.
+    """
+
+    def __init__(self, kernel: Kernel, master: str, timing: Timing, fabric: Fabric) -> None:
+        super().__init__(kernel, f"{master}.port", timing)
+        self.master = master
+        self.fabric = fabric
+        self.registers: RegisterFile | None = None
+        self.on_link = False
+        self.draining = False
+        self.link: Mailbox[BusWrite] = Mailbox(kernel)
+        self.drain: Mailbox[tuple[BusWrite, int]] = Mailbox(kernel)
+        self.posted: Mailbox[tuple[str, int, int]] = Mailbox(kernel)
+        self.arriving = False
+        self.moved = Signal(kernel)
+        self.start(self._carry)
+        self.start(self._drain)
+        self.start(self._deliver_posted)
+
+    # Upstream, called by the device.
+
+    @property
+    def outstanding(self) -> int:
+        """How many writes have been issued and are not yet translated."""
+        return len(self.link) + self.on_link
+
+    def issue(self, write: BusWrite) -> None:
+        """Let a write leave the device; from here a reset of the device does not stop it."""
+        self.link.put(write)
+
+    def read_memory(self, epoch: int, addr: int, length: int) -> Steps:
+        """Read memory as the device does; gives the bytes, or None if the IOMMU refuses."""
+        yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
+        iommu = self.fabric.iommu
+        host_addr = (
+            addr if iommu is None else iommu.translate_read(self.master, epoch, addr, length)
+        )
+        return None if host_addr is None else self.fabric.memory.read(host_addr, length)
+
+    def landed(self) -> Steps:
+        """Wait until every write that the device has issued is in memory."""
+        while self.link or self.on_link or self.drain or self.draining:
+            yield self.moved.wait()
+
+    def drained(self) -> Steps:
+        """Wait until every write that has been translated is in memory."""
+        while self.drain or self.draining:
+            yield self.moved.wait()
+
+    # Downstream, called by whoever drives the device.
+
+    def post(self, register: str, value: int, epoch: int) -> None:
+        """Write a register; the write arrives later, after earlier ones."""
+        self.posted.put((register, value, epoch))
+
+    def flush(self) -> Steps:
+        """Read a register: what was posted has arrived and what the device wrote has landed."""
+        yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.mmio_read")
+        while self.posted or self.arriving:
+            yield self.moved.wait()
+        yield from self.landed()
+
+    # Processes.
+
+    def _carry(self) -> Steps:
+        while True:
+            while not self.link:
+                yield self.link.wait()
+            write = self.link.take()
+            self.on_link = True
+            yield self.kernel.delay(self.timing.pcie_posted_write, f"{self.name}.write")
+            self.on_link = False
+            host_addr = self._translate(write)
+            if host_addr is not None:
+                self.drain.put((write, host_addr))
+            self.moved.notify()
+
+    def _translate(self, write: BusWrite) -> int | None:
+        iommu = self.fabric.iommu
+        if iommu is None:
+            return write.addr
+        length = len(write.data)
+        if write.content == MESSAGE:
+            return iommu.translate_message(self.master, write.epoch, write.addr)
+        host_addr = iommu.translate_write(self.master, write.epoch, write.addr, length)
+        if host_addr is not None:
+            iommu.emit(DmaTranslated(self.master, write.epoch, write.addr, host_addr, length))
+        return host_addr
+
+    def _drain(self) -> Steps:
+        while True:
+            while not self.drain:
+                yield self.drain.wait()
+            write, host_addr = self.drain.take()
+            self.draining = True
+            yield self.kernel.delay(self.timing.memory_write_drain, f"{self.name}.drain")
+            self.draining = False
+            if write.content == MESSAGE:
+                self.fabric.interrupts.message(host_addr, self.master, write.epoch)
+            else:
+                self.fabric.memory.land(
+                    self.master, write.epoch, host_addr, write.data, write.content
+                )
+            self.moved.notify()
+
+    def _deliver_posted(self) -> Steps:
+        while True:
+            while not self.posted:
+                yield self.posted.wait()
+            register, value, epoch = self.posted.take()
+            self.arriving = True
+            yield self.kernel.delay(self.timing.pcie_posted_write, f"{self.name}.register_write")
+            self.arriving = False
+            assert self.registers is not None, "a device connects itself to its port"
+            self.registers.write_register(register, value, epoch)
+            self.moved.notify()

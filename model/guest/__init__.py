@@ -1,0 +1,1 @@
+"""Guest drivers: they set up, submit and handle, and stop anywhere."""

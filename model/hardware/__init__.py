@@ -1,0 +1,1 @@
+"""Physical devices: registers, DMA engines and interrupt lines that outlive any guest."""

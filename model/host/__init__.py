@@ -1,0 +1,1 @@
+"""Host processes: interrupts in the kernel, smmuman, drivers that own hardware, the supervisor."""

@@ -1,0 +1,71 @@
+"""The host: what exists once, whatever VMs come and go."""
+
+from ..fabric import Fabric, Port
+from ..hardware.ahci import Ahci
+from ..hardware.nic import Nic
+from ..interrupts import InterruptController
+from ..iommu import Iommu
+from ..kernel import Kernel
+from ..memory import PhysicalMemory
+from ..plan import SystemPlan
+from .devb_ahci import DevbAhci
+from .procnto import HostKernel
+from .smmuman import Smmuman
+
+DRIVER_MEMORY_START = 0x1_0000_0000
+"""Where the host's drivers have their memory; VMs never get it."""
+
+DRIVER_MEMORY_SIZE = 64 << 20
+"""Bytes of it for each driver."""
+
+VM_MEMORY_START = 0x10_0000_0000
+"""Where guest RAM that is not unity-mapped comes from."""
+
+
+class Host:
+    """Hardware, host kernel and host processes of a system.
+
+    Attributes:
+        nics: By name.
+        servers: Block drivers, by the name of their disk.
+        epochs: How many VM instances there have been.
+    """
+
+    def __init__(self, kernel: Kernel, plan: SystemPlan) -> None:
+        timing = plan.timing
+        self.kernel = kernel
+        self.timing = timing
+        self.memory = PhysicalMemory(kernel, timing)
+        self.controller = InterruptController(kernel, timing)
+        self.iommu = Iommu(kernel, timing) if plan.iommu else None
+        self.smmuman = Smmuman(kernel, timing, self.iommu) if self.iommu else None
+        self.host_kernel = HostKernel(kernel, timing, self.controller)
+        fabric = Fabric(self.memory, self.controller, self.iommu)
+        self.nics = {
+            nic.name: Nic(
+                kernel, timing, nic, Port(kernel, nic.name, timing, fabric), self.controller
+            )
+            for nic in plan.nics
+        }
+        self.servers: dict[str, DevbAhci] = {}
+        for number, disk in enumerate(plan.disks):
+            ahci = Ahci(
+                kernel, timing, disk, Port(kernel, disk.name, timing, fabric), self.controller
+            )
+            base = DRIVER_MEMORY_START + number * DRIVER_MEMORY_SIZE
+            self.servers[disk.name] = DevbAhci(
+                kernel, timing, ahci, self.host_kernel, self.memory, base
+            )
+        self.epochs = 0
+        self._next_vm_memory = VM_MEMORY_START
+
+    def next_epoch(self) -> int:
+        """Return the number of a new VM instance."""
+        self.epochs += 1
+        return self.epochs
+
+    def reserve_vm_memory(self, length: int) -> int:
+        """Return the start of host memory for the RAM of one VM."""
+        start = self._next_vm_memory
+        self._next_vm_memory += length
+        return start

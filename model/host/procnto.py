@@ -1,0 +1,121 @@
+"""The host kernel's side of interrupts: attach, mask on assertion, unmask, detach.
+
+The kernel masks a line on every assertion and tells its owners; an owner unmasks it when its work
+is done, which qvm does only after the guest has handled it (QNX hypervisor guide, qvmirqs).  The
+line opens again when nobody owes an unmask.  The first attach unmasks, the last detach masks
+(InterruptAttach and InterruptDetach).  A mask owed by an owner that goes away is undone only if
+it attached with `_NTO_INTR_FLAGS_TRK_MSK`; otherwise it stays, and on a shared line the other
+owners wait for ever.
+"""
+
+from typing import NamedTuple
+
+from ..component import Component
+from ..interrupts import InterruptController
+from ..kernel import Kernel, Mailbox, Steps
+from ..timing import Timing
+from ..trace import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqUnmasked
+
+
+class TakenIrq(NamedTuple):
+    """What an owner is told: which interrupt, from which device, requested in which epoch."""
+
+    intid: int
+    requested_epoch: int
+    source: str
+
+
+class Attachment:
+    """One owner of a line.
+
+    Attributes:
+        owes_unmask: Whether the line waits for this owner.
+    """
+
+    def __init__(self, owner: str, epoch: int, inbox: Mailbox[TakenIrq], tracked: bool) -> None:
+        self.owner = owner
+        self.epoch = epoch
+        self.inbox = inbox
+        self.tracked = tracked
+        self.owes_unmask = False
+
+
+class AttachedLine:
+    """The owners of one line.
+
+    Attributes:
+        orphaned_mask: Whether an owner went away owing an unmask that nobody will do.
+    """
+
+    def __init__(self) -> None:
+        self.attachments: list[Attachment] = []
+        self.orphaned_mask = False
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the line must stay masked."""
+        return self.orphaned_mask or any(owner.owes_unmask for owner in self.attachments)
+
+
+class HostKernel(Component):
+    """The interrupt side of procnto."""
+
+    def __init__(self, kernel: Kernel, timing: Timing, controller: InterruptController) -> None:
+        super().__init__(kernel, "procnto", timing)
+        self.controller = controller
+        self.lines: dict[int, AttachedLine] = {}
+        controller.taker = self
+
+    def attach(
+        self, intid: int, owner: str, epoch: int, inbox: Mailbox[TakenIrq], tracked: bool
+    ) -> None:
+        """Attach an owner to a line; the first one unmasks it."""
+        line = self.lines.setdefault(intid, AttachedLine())
+        is_first = not line.attachments
+        line.attachments.append(Attachment(owner, epoch, inbox, tracked))
+        self.emit(IrqAttached(intid, owner, epoch))
+        if is_first:
+            line.orphaned_mask = False
+            self._unmask(intid, "first attach")
+
+    def detach(self, intid: int, owner: str, epoch: int) -> Steps:
+        """Detach an owner; the last one masks the line and waits until that has taken effect."""
+        line = self.lines[intid]
+        gone = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
+        line.attachments.remove(gone)
+        if gone.owes_unmask and not gone.tracked:
+            line.orphaned_mask = True
+        if not line.attachments:
+            self._mask(intid, "last detach")
+            yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
+        elif gone.owes_unmask and not line.is_owed:
+            self._unmask(intid, "tracked mask undone")
+        masked = not line.attachments or line.is_owed
+        self.emit(IrqDetached(intid, owner, epoch, masked))
+
+    def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
+        """Mask the line and tell every owner."""
+        line = self.lines[intid]
+        self._mask(intid, "assertion")
+        taken = TakenIrq(intid, requested_epoch, source)
+        for attachment in line.attachments:
+            attachment.owes_unmask = True
+            attachment.inbox.put(taken)
+
+    def unmask(self, intid: int, owner: str, epoch: int) -> None:
+        """Note that an owner has served the interrupt; the line opens when all have."""
+        line = self.lines[intid]
+        self.emit(IrqHandled(intid, owner, epoch))
+        for attachment in line.attachments:
+            if (attachment.owner, attachment.epoch) == (owner, epoch):
+                attachment.owes_unmask = False
+        if not line.is_owed:
+            self._unmask(intid, "handled")
+
+    def _mask(self, intid: int, reason: str) -> None:
+        self.emit(IrqMasked(intid, reason))
+        self.controller.set_masked(intid, True)
+
+    def _unmask(self, intid: int, reason: str) -> None:
+        self.emit(IrqUnmasked(intid, reason))
+        self.controller.set_masked(intid, False)

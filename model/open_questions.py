@@ -1,0 +1,90 @@
+"""What the documentation leaves open, each with its possible answers.
+
+Such a thing is never a silent constant.  It is asked by name when a run comes to it; the
+first answer is the default, and a scenario may pin another.
+"""
+
+import msgspec
+
+
+class OpenQuestion(msgspec.Struct, frozen=True):
+    """A named choice.
+
+    Attributes:
+        label: Its name in choice logs and scenario files.
+        answers: Every possible answer, the default first.
+        meaning: What is asked.
+        basis: What the documentation says and why this default; begins with `not documented`
+            where it says nothing.
+    """
+
+    label: str
+    answers: tuple[str, ...]
+    meaning: str
+    basis: str
+
+
+CALLBACK_ORDER = OpenQuestion(
+    "qvm.callback-order",
+    ("as-configured", "reversed"),
+    "the order in which qvm calls its vdevs with VDEV_CTRL_TERMINATE",
+    "not documented; the QNX hypervisor guide (quiescing) promises only 'before resources are "
+    "released'",
+)
+
+CLEANUP_ORDER = OpenQuestion(
+    "procnto.cleanup-order",
+    ("iommu-before-memory", "memory-before-iommu"),
+    "whether the IOMMU mappings of a qvm that was killed go before its memory returns",
+    "not documented; smmuman is a separate process that learns of a client's death by its own "
+    "channel",
+)
+
+RELEASE_ORDER = OpenQuestion(
+    "procnto.release-order",
+    ("ascending", "descending"),
+    "the order in which the frames of guest RAM return to the host",
+    "not documented",
+)
+
+SMMUMAN_CLIENT_DEATH = OpenQuestion(
+    "smmuman.client-death",
+    ("deny", "stale", "unrestricted"),
+    "what smmuman does with a device when the client that owned it dies: refuse its accesses, "
+    "keep the old mappings, or let it reach all memory",
+    "not documented in the smmuman guide; denying is what its purpose asks for",
+)
+
+GUEST_OBEYS_POWER_BUTTON = OpenQuestion(
+    "guest.power-button",
+    ("shuts-down", "ignores"),
+    "whether the guest reacts to the ACPI power button that SIGTERM emulates on x86",
+    "QNX hypervisor guide, guest_stop: Linux and Android guests do if set up, QNX guests do not",
+)
+
+CRASH_SEEN_BY = OpenQuestion(
+    "guest.crash-reaches-qvm",
+    ("at-once", "never"),
+    "whether a guest crash ends in the reboot callout, by which qvm learns of it",
+    "QNX hypervisor guide, guest_stop: whatever reaches the callout ends qvm; a guest that hangs "
+    "does not reach it",
+)
+
+MASK_TRACKING = OpenQuestion(
+    "qvm.mask-tracking",
+    ("untracked", "tracked"),
+    "whether qvm attaches interrupts with _NTO_INTR_FLAGS_TRK_MSK, so that its masks are undone "
+    "when it exits",
+    "not documented which flags qvm uses; the pessimistic answer is the default",
+)
+
+QUESTIONS: tuple[OpenQuestion, ...] = (
+    CALLBACK_ORDER,
+    CLEANUP_ORDER,
+    RELEASE_ORDER,
+    SMMUMAN_CLIENT_DEATH,
+    GUEST_OBEYS_POWER_BUTTON,
+    CRASH_SEEN_BY,
+    MASK_TRACKING,
+)
+"""All of them."""

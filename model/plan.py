@@ -1,0 +1,206 @@
+"""The description of a system to be built and of the run to be made: plain, resolved data.
+
+A plan is what remains of a scenario and its configurations when every name is resolved and
+every unit is gone.  It can be written to a replay file and read back equal; building it needs
+nothing else but a `Choices` object.
+"""
+
+import msgspec
+
+from .addresses import FRAME_SIZE
+from .clock import Span, exactly
+from .timing import Timing
+
+
+class RamPlan(msgspec.Struct, frozen=True):
+    """A range of guest memory, in bytes; both ends lie on frame boundaries."""
+
+    start: int
+    length: int
+
+    def __post_init__(self) -> None:
+        assert self.length > 0
+        assert self.start % FRAME_SIZE == self.length % FRAME_SIZE == 0, (self.start, self.length)
+
+
+class NicPlan(msgspec.Struct, frozen=True):
+    """A physical network controller of the e1000 class, passed through to a guest.
+
+    Attributes:
+        name: Unique in the system.
+        intid: Line or vector number.
+        trigger: `level` (a wire) or `message` (MSI).
+        ring_size: Receive descriptors, a multiple of 8.
+        prefetch: Descriptors that it reads ahead and then owns.
+        buffer_length: Bytes of a receive buffer.
+        frames: How many frames arrive in the run, asked for by nobody.
+        frame_length: Bytes of each frame.
+        gap: Between two frames.
+        bus_master_gate_effective: Whether clearing the bus-master bit really stops writes.
+    """
+
+    name: str
+    intid: int
+    trigger: str = "level"
+    ring_size: int = 32
+    prefetch: int = 4
+    buffer_length: int = 2048
+    frames: int = 64
+    frame_length: int = 1024
+    gap: Span = Timing().nic_rx_gap_1g
+    bus_master_gate_effective: bool = True
+
+
+class DiskPlan(msgspec.Struct, frozen=True):
+    """An AHCI controller with one disk, and the host driver that owns both.
+
+    Attributes:
+        name: Of the hardware, `ahci0`.
+        server: Of the host driver, `devb-ahci`.
+        intid: Line number.
+        slots: Commands the controller works on at a time, 1 to 32.
+        service: Duration of a request.
+    """
+
+    name: str
+    server: str
+    intid: int
+    slots: int = 4
+    service: Span = Timing().sata_ssd_req
+
+
+class BlockPlan(msgspec.Struct, frozen=True):
+    """A virtio-blk vdev and what its guest does with it.
+
+    Attributes:
+        name: Unique in the system.
+        disk: Name of the `DiskPlan` that stands behind it.
+        zero_copy: Whether the host driver's hardware writes guest memory itself, or a bounce
+            buffer that the vdev copies.
+        queue_size: A power of two.
+        requests: How many the guest makes.
+        depth: How many of them it keeps in flight.
+        operation: `read` or `write`.
+        length: Bytes of a request, a multiple of 512.
+        think: Between a completion and the next request.
+    """
+
+    name: str
+    disk: str
+    zero_copy: bool = True
+    queue_size: int = 256
+    requests: int = 16
+    depth: int = 4
+    operation: str = "read"
+    length: int = 4 * FRAME_SIZE
+    think: Span = exactly(0)
+
+
+class StepPlan(msgspec.Struct, frozen=True):
+    """One step of a quiesce procedure.
+
+    Attributes:
+        name: What is done; each device says which steps it knows.
+        bound_ns: After how long a wait gives up; 0 for a step that does not wait.
+    """
+
+    name: str
+    bound_ns: int = 0
+
+
+class QuiescePlan(msgspec.Struct, frozen=True):
+    """What a vdev does about one device in its TERMINATE callback.
+
+    Attributes:
+        vdev: Name of the vdev; may be the device's own.
+        device: Name of the physical device or vdev that is made quiet.
+        steps: In order.
+        on_timeout: `quarantine` the memory or `release` it all the same.
+    """
+
+    vdev: str
+    device: str
+    steps: tuple[StepPlan, ...]
+    on_timeout: str = "quarantine"
+
+
+class AfterPlan(msgspec.Struct, frozen=True):
+    """The instant of an event in the run.
+
+    Attributes:
+        event: Name of the event type.
+        source: Component that emits it, or empty for any.
+        count: Which one, from 1.
+    """
+
+    event: str
+    source: str = ""
+    count: int = 1
+
+
+class EndPlan(msgspec.Struct, frozen=True):
+    """How and when a VM ends.
+
+    Attributes:
+        cause: Name of a termination cause.
+        after: From which event on; none means the start of the run.
+        delay: How long after that.
+    """
+
+    cause: str
+    delay: Span
+    after: AfterPlan | None = None
+
+
+class VmPlan(msgspec.Struct, frozen=True):
+    """A VM, its guest and its end.
+
+    Attributes:
+        name: Of the VM.
+        ram: Guest memory.
+        nics: Names of the passed-through NICs.
+        blocks: Its virtio-blk vdevs.
+        quiesce: What its vdevs do at termination, in the order of the configuration.
+        end: How it ends; none means that it outlives the run.
+        restart: Whether a supervisor starts it again on the same frames and vectors.
+    """
+
+    name: str
+    ram: tuple[RamPlan, ...]
+    nics: tuple[str, ...] = ()
+    blocks: tuple[BlockPlan, ...] = ()
+    quiesce: tuple[QuiescePlan, ...] = ()
+    end: EndPlan | None = None
+    restart: bool = False
+
+
+class SystemPlan(msgspec.Struct, frozen=True):
+    """A whole system and one run of it, but for the choices.
+
+    Attributes:
+        name: Of the scenario.
+        description: One sentence.
+        vms: At least one.
+        nics: All NICs.
+        disks: All disks with their host drivers.
+        iommu: Whether there is one; without it guests are unity-mapped.
+        timing: Spans.
+        pinned: Answers to open questions that this scenario fixes, by label.
+        observe: How long the run is watched after its last planned end or restart.
+        horizon_ns: Instant at which the run is cut, whatever has happened.
+        teardown_ns_max: What a teardown may take.
+        irq_after_teardown_max: See `trace.Header`.
+    """
+
+    name: str
+    vms: tuple[VmPlan, ...]
+    description: str = ""
+    nics: tuple[NicPlan, ...] = ()
+    disks: tuple[DiskPlan, ...] = ()
+    iommu: bool = False
+    timing: Timing = Timing()
+    pinned: dict[str, str] = {}
+    observe: Span = exactly(1_000_000)
+    horizon_ns: int = 60_000_000_000
+    teardown_ns_max: int = 10_000_000_000
+    irq_after_teardown_max: int = 1

@@ -1,0 +1,113 @@
+"""The door of the model: build a system from its plan, run it, and give the trace.
+
+`wiring` tells who can influence whom, as a graph, without building anything.
+"""
+
+from simpy.events import Event
+
+from .assumptions import assumptions_of
+from .choices import Choices
+from .clock import exactly
+from .component import Component
+from .host.host import Host
+from .host.supervisor import Supervisor
+from .kernel import Kernel, Steps
+from .plan import AfterPlan, SystemPlan
+from .trace import Header, ObservationEnded, Record, Trace
+from .wiring import parts_of
+
+__all__ = ["System", "build", "header_of", "run"]
+
+
+def run(plan: SystemPlan, choices: Choices) -> Trace:
+    """Return the trace of one run.
+
+    Args:
+        plan: What to build and how its VMs end.
+        choices: Decides what the plan leaves open; its log identifies the run.
+
+    Raises:
+        BoundHit: If the run does not end.
+        ReplayMismatch: If the choices are a replay of something else.
+    """
+    kernel = Kernel(choices, plan.pinned)
+    system = build(kernel, plan)
+    kernel.execute(system.observed)
+    return Trace(header_of(plan), tuple(kernel.records))
+
+
+class System(Component):
+    """A built system.
+
+    Attributes:
+        host: What exists once.
+        supervisors: One for each VM.
+        observed: Fires when the observation ends.
+    """
+
+    def __init__(self, kernel: Kernel, plan: SystemPlan) -> None:
+        super().__init__(kernel, "run", plan.timing)
+        self.plan = plan
+        self.host = Host(kernel, plan)
+        self.supervisors = [
+            Supervisor(
+                kernel,
+                plan.timing,
+                vm,
+                self.host,
+                None if vm.end is None else _when(kernel, vm.end.after),
+                bool(vm.nics) and not plan.iommu,
+            )
+            for vm in plan.vms
+        ]
+        self.observed = self.start(self._observe)
+
+    def _observe(self) -> Steps:
+        horizon = self.kernel.delay(exactly(self.plan.horizon_ns), "run.horizon")
+        for supervisor in self.supervisors:
+            if (yield self.kernel.first(supervisor.finished, horizon)) == 1:
+                break
+        else:
+            yield self.kernel.first(self.kernel.delay(self.plan.observe, "run.observe"), horizon)
+        self.emit(ObservationEnded())
+
+
+def build(kernel: Kernel, plan: SystemPlan) -> System:
+    """Return the system of a plan, ready to run in the kernel."""
+    return System(kernel, plan)
+
+
+def _when(kernel: Kernel, after: AfterPlan | None) -> Event:
+    """Return an event that fires when the awaited trace event has been emitted."""
+    event = kernel.event()
+    if after is None:
+        event.succeed()
+        return event
+    awaited = after
+    remaining = awaited.count
+
+    def observer(record: Record) -> None:
+        nonlocal remaining
+        if type(record.event).__name__ != awaited.event:
+            return
+        if awaited.source and record.source != awaited.source:
+            return
+        remaining -= 1
+        if remaining == 0:
+            stop()
+            event.succeed()
+
+    stop = kernel.observe(observer)
+    return event
+
+
+def header_of(plan: SystemPlan) -> Header:
+    """Return the header of every trace of a plan."""
+    return Header(
+        scenario=plan.name,
+        description=plan.description,
+        parts=parts_of(plan),
+        teardown_ns_max=plan.teardown_ns_max,
+        irq_after_teardown_max=plan.irq_after_teardown_max,
+        assumptions=assumptions_of(plan),
+    )

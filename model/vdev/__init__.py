@@ -1,0 +1,1 @@
+"""Virtual devices of a VM, and what they do when its qvm ends."""

@@ -1,0 +1,89 @@
+"""Which components a planned system has, and who can influence whom, without building it."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .plan import SystemPlan, VmPlan
+from .trace import Part
+
+if TYPE_CHECKING:
+    import networkx
+
+Edges = list[tuple[str, str]]
+
+
+def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
+    """Return all components in the order of a picture: guests above, memory below."""
+    parts: list[Part] = []
+    for vm in plan.vms:
+        parts.append(Part(f"{vm.name}.guest", "guest"))
+        for block in vm.blocks:
+            parts.append(Part(f"{vm.name}.{block.name}.driver", "virtqueue"))
+            parts.append(Part(f"{vm.name}.{block.name}", "vdev"))
+        parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
+        parts.append(Part(vm.name, "qvm"))
+    for disk in plan.disks:
+        parts.append(Part(disk.server, "host_driver"))
+        parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
+    for nic in plan.nics:
+        parts += [Part(nic.name, "hardware"), Part(f"{nic.name}.dma", "dma_engine")]
+    if plan.iommu:
+        parts.append(Part("iommu", "iommu"))
+    parts += [Part("memory", "memory"), Part("gic", "interrupts"), Part("procnto", "interrupts")]
+    parts += [Part(f"{vm.name}.supervisor", "supervisor") for vm in plan.vms if vm.end]
+    return tuple(parts)
+
+
+def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
+    """Return who can influence whom: an edge from each component to those that it acts on.
+
+    Nodes carry the attribute `kind` of their `Part`.
+    """
+    import networkx  # noqa: PLC0415
+
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    for part in parts_of(plan):
+        graph.add_node(part.name, kind=part.kind)
+    graph.add_edges_from(_hardware_edges(plan))
+    for vm in plan.vms:
+        graph.add_edges_from(_vm_edges(plan, vm))
+    return graph
+
+
+def _along(*names: str) -> Edges:
+    return list(pairwise(names))
+
+
+def _hardware_edges(plan: SystemPlan) -> Edges:
+    edges: Edges = []
+    way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
+    for name in (*(nic.name for nic in plan.nics), *(disk.name for disk in plan.disks)):
+        edges += _along(name, f"{name}.dma", *way_to_memory)
+        edges += _along(name, "gic", "procnto")
+    for disk in plan.disks:
+        edges += _along("procnto", disk.server, disk.name)
+    return edges
+
+
+def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
+    name, guest = vm.name, f"{vm.name}.guest"
+    servers = {disk.name: disk.server for disk in plan.disks}
+    edges = _along(name, guest) + _along(name, "memory")
+    if vm.nics:
+        edges += _along("procnto", name, "procnto")
+        if plan.iommu:
+            edges += _along(name, "iommu")
+    for block in vm.blocks:
+        vdev, driver = f"{name}.{block.name}", f"{name}.{block.name}.driver"
+        edges += _along(guest, driver, vdev, servers[block.disk], vdev, driver)
+        edges += _along(name, vdev, "memory")
+    for nic in vm.nics:
+        edges += _along(guest, f"{name}.{nic}.driver", nic)
+        edges += _along(name, f"{name}.{nic}.driver")
+    for callback in vm.quiesce:
+        is_nic = callback.device in vm.nics
+        edges += _along(name, callback.device if is_nic else f"{name}.{callback.device}")
+    if vm.end is not None:
+        edges += _along(f"{name}.supervisor", name, f"{name}.supervisor")
+        edges += _along(f"{name}.supervisor", guest)
+    return edges

@@ -1,0 +1,152 @@
+"""Which bus master can write which frames for which epoch, and what was done to stop it.
+
+The book `Masters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
+Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no mapping is
+known, the buffers that it was given, since their addresses are then the host's own.
+"""
+
+from collections.abc import Hashable
+
+from ..model.addresses import HOST_EPOCH, frames_of
+from ..model.trace import (
+    DmaRequested,
+    IommuMapped,
+    IommuSynced,
+    IommuUnmapped,
+    QuiesceStepBegun,
+    QuiesceStepEnded,
+    StopConfirmed,
+)
+from .monitor import Listener
+from .runs import Runs
+
+
+class Master:
+    """A device as it works for one epoch.
+
+    Attributes:
+        name: Of the device.
+        epoch: The epoch.
+        reach: Frames that it may write.
+        has_requests: Whether it was given buffers.
+        is_mapped: Whether the IOMMU was ever told about it.
+        quiesce_begun: Whether somebody has begun to make it quiet.
+        timed_out: Whether a step of that has given up waiting.
+        stop_confirmed: Whether somebody has seen that it writes no more.
+        unmapped: Whether its translations have been removed.
+        synced: Whether that removal is complete.
+    """
+
+    def __init__(self, name: str, epoch: int) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.reach: Runs[bool] = Runs()
+        self.has_requests = False
+        self.is_mapped = False
+        self.quiesce_begun = False
+        self.timed_out = False
+        self.stop_confirmed = False
+        self.unmapped = False
+        self.synced = False
+
+    def extend(self, addr: int, length: int) -> None:
+        """Let it reach a range of host memory."""
+        frames = frames_of(addr, length)
+        if frames and not all(self.reach.at(frame) for frame in (frames[0], frames[-1])):
+            self.reach.change(frames.start, frames.stop, _reached)
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether its writes have been seen to stop, or cannot reach memory any more."""
+        return self.stop_confirmed or self.synced
+
+    def key(self) -> Hashable:
+        """Return all of it."""
+        return (
+            self.name,
+            self.epoch,
+            tuple(self.reach),
+            self.has_requests,
+            self.is_mapped,
+            self.quiesce_begun,
+            self.timed_out,
+            self.stop_confirmed,
+            self.unmapped,
+            self.synced,
+        )
+
+
+def _reached(before: bool | None) -> bool:  # noqa: ARG001
+    return True
+
+
+class Masters(Listener):
+    """The book of bus masters.
+
+    Attributes:
+        masters: By name and epoch.
+    """
+
+    def __init__(self) -> None:
+        self.masters: dict[tuple[str, int], Master] = {}
+
+    def master(self, name: str, epoch: int) -> Master:
+        """Return a device as it works for an epoch."""
+        master = self.masters.get((name, epoch))
+        if master is None:
+            master = self.masters[name, epoch] = Master(name, epoch)
+        return master
+
+    def writing_for(self, epoch: int) -> list[Master]:
+        """Return the devices that were given buffers in a VM's epoch."""
+        if epoch == HOST_EPOCH:
+            return []
+        masters = self.masters.values()
+        return [each for each in masters if each.epoch == epoch and each.has_requests]
+
+    def key(self) -> Hashable:
+        """Return what is known of each."""
+        return tuple(master.key() for _, master in sorted(self.masters.items()))
+
+    def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
+        master = self.masters.get((event.master, event.epoch))
+        if master is None:
+            master = self.master(event.master, event.epoch)
+        master.has_requests = True
+        if not master.is_mapped:
+            master.extend(event.addr, event.length)
+
+    def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
+        master = self.master(event.master, event.epoch)
+        if not master.is_mapped:
+            master.is_mapped = True
+            master.reach = Runs()
+        master.unmapped = master.synced = False
+        master.extend(event.host_addr, event.length)
+
+    def _unmap(self, index: int, at_ns: int, event: IommuUnmapped) -> None:  # noqa: ARG002
+        self.master(event.master, event.epoch).unmapped = True
+
+    def _sync(self, index: int, at_ns: int, event: IommuSynced) -> None:  # noqa: ARG002
+        master = self.master(event.master, event.epoch)
+        master.synced = master.unmapped
+
+    def _begin(self, index: int, at_ns: int, event: QuiesceStepBegun) -> None:  # noqa: ARG002
+        self.master(event.device, event.epoch).quiesce_begun = True
+
+    def _end(self, index: int, at_ns: int, event: QuiesceStepEnded) -> None:  # noqa: ARG002
+        if event.outcome == "timed_out":
+            self.master(event.device, event.epoch).timed_out = True
+
+    def _confirm(self, index: int, at_ns: int, event: StopConfirmed) -> None:  # noqa: ARG002
+        self.master(event.device, event.epoch).stop_confirmed = True
+
+    reads = {
+        DmaRequested: _request,
+        IommuMapped: _map,
+        IommuUnmapped: _unmap,
+        IommuSynced: _sync,
+        QuiesceStepBegun: _begin,
+        QuiesceStepEnded: _end,
+        StopConfirmed: _confirm,
+    }

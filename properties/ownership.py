@@ -1,0 +1,366 @@
+"""Who owns which frame and which interrupt line, and when.
+
+Two books that several properties consult, `Frames` and `Lines`.  They derive everything from
+events.  Each also judges what happens in an instant when that instant is over, and hands on what
+found another owner than it was meant for.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+from ..model.addresses import FRAME_SHIFT, HOST_EPOCH
+from ..model.trace import (
+    CpuWriteLanded,
+    DmaLanded,
+    DmaRequested,
+    FramesGranted,
+    FramesReleased,
+    IrqAttached,
+    IrqDetached,
+    IrqHandled,
+    IrqInjected,
+    IrqMasked,
+    IrqTaken,
+    IrqUnmasked,
+)
+from .monitor import Listener
+from .runs import Runs
+
+NOBODY = -1
+"""The owner of a frame that may be granted to anybody."""
+
+class Holding(NamedTuple):
+    """The owner of a frame now, and (epoch, instant of release) of every earlier one."""
+
+    owner: int
+    past: tuple[tuple[int, int], ...]
+
+    def released_ns(self, epoch: int) -> int | None:
+        """Return when an epoch released the frame, or None if it did not or has it again."""
+        return dict(self.past).get(epoch)
+
+
+Landing = DmaLanded | CpuWriteLanded
+
+
+class OddLanding(NamedTuple):
+    """A write that found another owner than the epoch for which it was made.
+
+    Attributes:
+        owner: Epoch that owns the frame, or `NOBODY`.
+        released_ns: When the write's own epoch released the frame, or None if it never had it.
+    """
+
+    index: int
+    at_ns: int
+    landing: Landing
+    owner: int
+    released_ns: int | None
+
+    @property
+    def writer(self) -> str:
+        """The bus master or host thread."""
+        landing = self.landing
+        return landing.master if isinstance(landing, DmaLanded) else landing.writer
+
+    @property
+    def frame(self) -> int:
+        """Index of the frame."""
+        return self.landing.addr >> FRAME_SHIFT
+
+
+class Frames(Listener):
+    """The book of memory: owners of frames, and the writes that found another one.
+
+    A write of the host itself (epoch 0) into memory that no VM owns is as it should be.  Frames in
+    quarantine stay with their epoch: they are kept because it may still be written for.
+
+    Attributes:
+        odd: Called with each odd landing, when its instant is over.
+        landings: How many writes have landed.
+        writers: Epochs for which one has landed, and those for which one was requested.
+        released_count: How many frames each epoch has released.
+        regranted_count: How many of these another epoch has got.
+        names: Name of the VM of each epoch.
+    """
+
+    def __init__(self) -> None:
+        self.odd: list[Callable[[OddLanding], None]] = []
+        self.landings = 0
+        self.writers: set[int] = set()
+        self.released_count: dict[int, int] = {}
+        self.regranted_count: dict[int, int] = {}
+        self.names: dict[int, str] = {}
+        self._holdings: Runs[Holding] = Runs()
+        self._at_ns = -1
+        self._instant: list[tuple[int, Landing]] = []
+
+    def name(self, epoch: int) -> str:
+        """Return an epoch as people know it."""
+        return f"{self.names[epoch]} (epoch {epoch})" if epoch in self.names else f"epoch {epoch}"
+
+    def settle(self) -> None:
+        """Judge the landings of the present instant against the owners at its end."""
+        for index, landing in self._instant:
+            holding = self._holdings.at(landing.addr >> FRAME_SHIFT)
+            if holding is None:
+                holding = _NEVER_OWNED
+            if holding.owner == landing.epoch:
+                continue
+            if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
+                continue
+            released_ns = holding.released_ns(landing.epoch)
+            odd = OddLanding(index, self._at_ns, landing, holding.owner, released_ns)
+            for hand_on in self.odd:
+                hand_on(odd)
+        self._instant.clear()
+
+    def key(self) -> Hashable:
+        """Return owners and their order, without the times of release."""
+        holdings: list[tuple[int, int, int, tuple[int, ...]]] = []
+        for first, end, holding in self._holdings:
+            now = (holding.owner, tuple(epoch for epoch, _ in holding.past))
+            if holdings and holdings[-1][1] == first and holdings[-1][2:] == now:
+                holdings[-1] = (holdings[-1][0], end, *now)
+            else:
+                holdings.append((first, end, *now))
+        return (tuple(holdings), tuple(sorted(self.writers)))
+
+    def _turn(self, at_ns: int) -> None:
+        if at_ns != self._at_ns:
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
+
+    def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
+        self.writers.add(event.epoch)
+
+    def _land(self, index: int, at_ns: int, event: Landing) -> None:
+        if at_ns != self._at_ns:
+            self._turn(at_ns)
+        self._instant.append((index, event))
+        self.landings += 1
+        self.writers.add(event.epoch)
+
+    def _grant(self, index: int, at_ns: int, event: FramesGranted) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        self.names[event.epoch] = event.vm
+        first, end = event.first_frame, event.first_frame + event.count
+        for start, stop, holding in self._holdings.within(first, end):
+            for epoch, _ in holding.past:
+                if epoch != event.epoch:
+                    count = self.regranted_count.get(epoch, 0)
+                    self.regranted_count[epoch] = count + stop - start
+        self._holdings.change(first, end, lambda holding: _granted(holding, event.epoch))
+
+    def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        self.names[event.epoch] = event.vm
+        first, end = event.first_frame, event.first_frame + event.count
+        count = self.released_count.get(event.epoch, 0)
+        self.released_count[event.epoch] = count + event.count
+        self._holdings.change(first, end, lambda holding: _released(holding, event.epoch, at_ns))
+
+    reads = {
+        DmaRequested: _request,
+        DmaLanded: _land,
+        CpuWriteLanded: _land,
+        FramesGranted: _grant,
+        FramesReleased: _release,
+    }
+
+
+_NEVER_OWNED = Holding(NOBODY, ())
+
+
+def _granted(holding: Holding | None, epoch: int) -> Holding:
+    past = () if holding is None else holding.past
+    return Holding(epoch, tuple(each for each in past if each[0] != epoch))
+
+
+def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
+    if holding is None:
+        return Holding(NOBODY, ((epoch, at_ns),))
+    past = tuple(each for each in holding.past if each[0] != epoch)
+    owner = NOBODY if holding.owner == epoch else holding.owner
+    return Holding(owner, (*past, (epoch, at_ns)))
+
+
+Owner = tuple[str, int]
+"""Name and epoch of who has attached to a line."""
+
+
+class Line:
+    """One interrupt line or vector.
+
+    Attributes:
+        attached: Its present owners.
+        detached: When each VM epoch that has no attachment any more gave up its last one.
+        last_detached: Who detached last, with the index and instant; None if nobody did.
+        is_masked: Whether the kernel holds it masked.
+        awaited: Owners, dead ones too, that were told of an interrupt and have not answered.
+    """
+
+    def __init__(self) -> None:
+        self.attached: list[Owner] = []
+        self.detached: dict[int, int] = {}
+        self.last_detached: tuple[Owner, int, int] | None = None
+        self.is_masked = False
+        self.awaited: list[Owner] = []
+
+    def is_dead(self, epoch: int) -> bool:
+        """Return whether a VM epoch has detached from the line for good."""
+        return epoch in self.detached
+
+    def is_owned_by(self, epoch: int) -> bool:
+        """Return whether some owner of that epoch is attached."""
+        return any(owner[1] == epoch for owner in self.attached)
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether it is masked and nobody who is still there will unmask it."""
+        return self.is_masked and not any(owner in self.attached for owner in self.awaited)
+
+
+class OddIrq(NamedTuple):
+    """An interrupt of an epoch that is not, or no longer, attached to the line.
+
+    Attributes:
+        injection: The injection, or None if the host took the interrupt.
+        requested_epoch: Epoch for which the source worked.
+        detached_ns: When that epoch detached, or None if it never did.
+    """
+
+    index: int
+    at_ns: int
+    intid: int
+    requested_epoch: int
+    injection: IrqInjected | None
+    detached_ns: int | None
+
+
+class Lines(Listener):
+    """The book of interrupts: owners of lines, masks, and interrupts that found none of theirs.
+
+    A VM's epoch is dead for a line from the instant at which its last attachment goes.  The host's
+    epoch 0 is never dead.
+
+    Attributes:
+        lines: By number.
+        odd: Called with each odd interrupt, when its instant is over.
+        injections: How many interrupts were injected.
+        dead_count: How many attachments of VMs have gone.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[int, Line] = {}
+        self.odd: list[Callable[[OddIrq], None]] = []
+        self.injections = 0
+        self.dead_count = 0
+        self._at_ns = -1
+        self._instant: list[tuple[int, IrqTaken | IrqInjected]] = []
+
+    def line(self, intid: int) -> Line:
+        """Return a line by its number."""
+        line = self.lines.get(intid)
+        if line is None:
+            line = self.lines[intid] = Line()
+        return line
+
+    def settle(self) -> None:
+        """Judge the interrupts of the present instant against the owners at its end."""
+        for index, event in self._instant:
+            line = self.line(event.intid)
+            if isinstance(event, IrqTaken):
+                epoch, injection = event.epoch, None
+            else:
+                epoch, injection = event.requested_epoch, event
+                if event.intid < 0 and event.epoch == epoch:
+                    continue
+            if line.is_owned_by(epoch):
+                continue
+            odd = OddIrq(
+                index, self._at_ns, event.intid, epoch, injection, line.detached.get(epoch)
+            )
+            for hand_on in self.odd:
+                hand_on(odd)
+        self._instant.clear()
+
+    def key(self) -> Hashable:
+        """Return owners and masks, without times."""
+        return tuple(
+            (
+                intid,
+                tuple(line.attached),
+                tuple(sorted(line.detached)),
+                line.last_detached and line.last_detached[0],
+                line.is_masked,
+                tuple(line.awaited),
+            )
+            for intid, line in sorted(self.lines.items())
+        )
+
+    def _turn(self, at_ns: int) -> None:
+        if at_ns != self._at_ns:
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
+
+    def _attach(self, index: int, at_ns: int, event: IrqAttached) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.attached.append((event.owner, event.epoch))
+        line.detached.pop(event.epoch, None)
+
+    def _detach(self, index: int, at_ns: int, event: IrqDetached) -> None:
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        owner = (event.owner, event.epoch)
+        if owner in line.attached:
+            line.attached.remove(owner)
+        line.last_detached = (owner, index, at_ns)
+        if event.epoch != HOST_EPOCH:
+            self.dead_count += 1
+            if not line.is_owned_by(event.epoch):
+                line.detached[event.epoch] = at_ns
+        self._set_mask(line, event.masked)
+
+    def _mask(self, index: int, at_ns: int, event: IrqMasked) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_masked = True
+        line.awaited += [owner for owner in line.attached if owner not in line.awaited]
+
+    def _unmask(self, index: int, at_ns: int, event: IrqUnmasked) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        self._set_mask(self.line(event.intid), False)
+
+    def _set_mask(self, line: Line, is_masked: bool) -> None:
+        line.is_masked = is_masked
+        if not is_masked:
+            line.awaited.clear()
+
+    def _handle(self, index: int, at_ns: int, event: IrqHandled) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        awaited = self.line(event.intid).awaited
+        if (event.owner, event.epoch) in awaited:
+            awaited.remove((event.owner, event.epoch))
+
+    def _take(self, index: int, at_ns: int, event: IrqTaken) -> None:
+        self._turn(at_ns)
+        self._instant.append((index, event))
+
+    def _inject(self, index: int, at_ns: int, event: IrqInjected) -> None:
+        self._turn(at_ns)
+        self._instant.append((index, event))
+        self.injections += 1
+
+    reads = {
+        IrqAttached: _attach,
+        IrqDetached: _detach,
+        IrqMasked: _mask,
+        IrqUnmasked: _unmask,
+        IrqHandled: _handle,
+        IrqTaken: _take,
+        IrqInjected: _inject,
+    }

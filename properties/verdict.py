@@ -1,0 +1,193 @@
+"""What was found: violations, the verdict on one property, and the judgement of a whole run.
+
+A verdict is a value and never an exception.  Four words are possible:
+
+- `holds`: the property's antecedent occurred, and nothing went against the claim;
+- `violated`: something did, at an index of the trace that is named;
+- `vacuous`: the antecedent never occurred, so nothing was tested;
+- `inconclusive`: the trace ends before the claim is decided.
+
+A verdict by itself says nothing of how far it reaches.  It is shown as part of a `Judgement` only,
+which names its label, its bounds and its assumptions.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from ..model.trace import Assumption
+
+Word = Literal["holds", "violated", "vacuous", "inconclusive"]
+
+Severity = Literal[
+    "none", "contained", "exposed", "spurious", "starved", "stray", "corruption"
+]
+
+SEVERITIES: tuple[Severity, ...] = (
+    "none",
+    "contained",
+    "exposed",
+    "spurious",
+    "starved",
+    "stray",
+    "corruption",
+)
+"""How bad it is, from harmless to worst.
+
+- `none`: nothing happened;
+- `contained`: it happened, and the host caught it before anybody noticed;
+- `exposed`: nothing was hit, but nothing kept it from being hit: other timing, other luck;
+- `spurious`: somebody was interrupted for what is not theirs;
+- `starved`: a living part waits too long, or for ever, for what is its own;
+- `stray`: memory that belonged to nobody was changed;
+- `corruption`: memory that belonged to somebody else was changed.
+"""
+
+VIOLATIONS_KEPT = 20
+"""How many violations a verdict carries in full; the rest are counted."""
+
+_LABELS = re.compile(r"run|(sampled|swept|proved|monitored)\([^()]+\)")
+_ORDER: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One thing that went against a claim.
+
+    Attributes:
+        index: Of the record in the trace that shows it.
+        at_ns: Its instant.
+        message: A sentence for an engineer, without a full stop.
+        severity: One of `SEVERITIES`.
+        data: The numbers and names in the message, for programs.
+    """
+
+    index: int
+    at_ns: int
+    message: str
+    severity: Severity
+    data: dict[str, str | int] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What one property says of one trace.
+
+    Attributes:
+        property: Name of the property.
+        verdict: One of the four words.
+        severity: The worst of all violations; `none` without any.
+        antecedents: How often the property was put to the test.
+        reason: Why this word, in one sentence.
+        violations: The first `VIOLATIONS_KEPT`, in the order of the trace.
+        violation_count: How many there were.
+    """
+
+    property: str
+    verdict: Word
+    severity: Severity
+    antecedents: int
+    reason: str
+    violations: tuple[Violation, ...] = ()
+    violation_count: int = 0
+
+    def __post_init__(self) -> None:
+        assert (self.verdict == "violated") == (self.violation_count > 0)
+        assert len(self.violations) == min(self.violation_count, VIOLATIONS_KEPT)
+        assert self.verdict != "holds" or self.antecedents > 0, "never triggered is vacuous"
+
+    def __str__(self) -> str:
+        """Give the name alone; only a `Judgement` may say the word, with what it rests on."""
+        return f"verdict on {self.property} (shown by its judgement only)"
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdicts on a scenario, with all that limits what they mean.
+
+    Attributes:
+        scenario: Name.
+        label: `run`, `sampled(n)`, `swept(...)`, `proved(dense time)` or
+            `monitored(recorded trace)`.
+        bounds: How far was looked, one sentence each; at least one.
+        assumptions: What all of it takes for granted; may be empty only for a recorded trace.
+        verdicts: One for each property that was judged; at least one.
+    """
+
+    scenario: str
+    label: str
+    bounds: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def __post_init__(self) -> None:
+        assert _LABELS.fullmatch(self.label), self.label
+        assert self.bounds, "a judgement says how far was looked"
+        assert self.verdicts, "a judgement is about at least one property"
+
+    @property
+    def verdict(self) -> Word:
+        """The word for all: one violation or one open question is enough."""
+        return most_alarming(verdict.verdict for verdict in self.verdicts)
+
+    @property
+    def severity(self) -> Severity:
+        """The worst severity of all verdicts."""
+        return worst(verdict.severity for verdict in self.verdicts)
+
+    def __str__(self) -> str:
+        """Give the whole judgement as plain text: verdicts first, then what they rest on."""
+        lines = [f"{self.scenario}: {self.verdict} [{self.label}]"]
+        for verdict in self.verdicts:
+            lines.append(f"  {verdict.property}: {verdict.verdict} - {verdict.reason}")
+            lines += [f"    #{each.index} {each.message}" for each in verdict.violations]
+            left_out = verdict.violation_count - len(verdict.violations)
+            if left_out:
+                lines.append(f"    and {left_out} more")
+        lines += [f"  bound: {bound}" for bound in self.bounds]
+        lines += [f"  assumes: {each.name} = {each.value} ({each.basis})" for each in self.assumptions]
+        if not self.assumptions:
+            lines.append("  assumes: nothing but the trace")
+        return "\n".join(lines)
+
+
+def worst(severities: Iterable[Severity]) -> Severity:
+    """Return the worst of the severities; `none` if there are none.
+
+    Example:
+        >>> worst(["spurious", "stray", "contained"])
+        'stray'
+    """
+    return max(severities, key=SEVERITIES.index, default="none")
+
+
+def most_alarming(words: Iterable[Word]) -> Word:
+    """Return the word that stands for all: `violated`, else `inconclusive`, else `holds`.
+
+    Example:
+        >>> most_alarming(["holds", "vacuous", "inconclusive"])
+        'inconclusive'
+    """
+    return min(words, key=_ORDER.index, default="vacuous")
+
+
+def combined(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return one verdict on one property from its verdicts on several traces.
+
+    Antecedents and violations add up; a trace on which the property was vacuous does not weaken the
+    others.  The indices of the violations are those of their own traces.
+    """
+    parts = tuple(verdicts)
+    assert parts, "there is at least one verdict to combine"
+    assert len({part.property for part in parts}) == 1, "one property at a time"
+    word = most_alarming(part.verdict for part in parts)
+    alike = [part for part in parts if part.verdict == word]
+    violations = [violation for part in parts for violation in part.violations]
+    return Verdict(
+        property=parts[0].property,
+        verdict=word,
+        severity=worst(part.severity for part in parts),
+        antecedents=sum(part.antecedents for part in parts),
+        reason=f"{word} in {len(alike)} of {len(parts)} runs; first: {alike[0].reason}",
+        violations=tuple(violations[:VIOLATIONS_KEPT]),
+        violation_count=sum(part.violation_count for part in parts),
+    )

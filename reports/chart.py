@@ -1,0 +1,136 @@
+"""A timing plot as plain data: what is to be drawn, before anybody thinks of paper.
+
+A chart has lanes, one for each component; a lane has tracks, one below the other, each with
+a short name; a track holds bars (intervals), levels (a count over time), marks (instants) and
+at most one forbidden zone.  Instants are integer nanoseconds of the run.
+"""
+
+import msgspec
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """Something that lasts.
+
+    Attributes:
+        start_ns: First instant.
+        end_ns: Last instant, never before the first.
+        kind: A key of `palette.BARS`.
+        epoch: For which it acts; 0 for the host.
+        label: Short, or empty.
+        is_open: Whether the trace ended before it did.
+    """
+
+    start_ns: int
+    end_ns: int
+    kind: str
+    epoch: int
+    label: str = ""
+    is_open: bool = False
+
+
+class Level(msgspec.Struct, frozen=True):
+    """How many frames an epoch owns, over time.
+
+    Attributes:
+        steps: (instant, count from there on), instants never falling; the first count is not 0.
+        end_ns: Where the last step ends.
+        epoch: The owner.
+        label: Short.
+    """
+
+    steps: tuple[tuple[int, int], ...]
+    end_ns: int
+    epoch: int
+    label: str
+
+    @property
+    def count_max(self) -> int:
+        """The largest count."""
+        return max(count for _, count in self.steps)
+
+
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """Something that happens in no time.
+
+    Attributes:
+        at_ns: Instant.
+        kind: A key of `palette.MARKS`.
+        epoch: For which it happens; 0 for the host.
+        index: Of its record in the trace.
+        label: Short, or empty.
+    """
+
+    at_ns: int
+    kind: str
+    epoch: int
+    index: int
+    label: str = ""
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """From when on nothing may happen in a track any more.
+
+    Attributes:
+        epoch: Whose teardown it is.
+        first_ns: Teardown point of the first resource that was returned.
+        last_ns: Teardown point of the last one, so far as the trace shows.
+        what: What may not happen, `no write for epoch 1` for example.
+    """
+
+    epoch: int
+    first_ns: int
+    last_ns: int
+    what: str
+
+
+class Track(msgspec.Struct, frozen=True):
+    """One row of a lane, with its direct name."""
+
+    name: str
+    bars: tuple[Bar, ...] = ()
+    levels: tuple[Level, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    zone: Zone | None = None
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One component, with its name and kind as in the trace's header."""
+
+    name: str
+    kind: str
+    tracks: tuple[Track, ...] = ()
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """An instant that matters to every lane: a line through the whole picture.
+
+    Attributes:
+        at_ns: Instant.
+        kind: `end` (a guest stops), `teardown` (first release), `released` (last
+            release) or `start` (a later epoch begins).
+        epoch: Whose.
+        label: Short.
+    """
+
+    at_ns: int
+    kind: str
+    epoch: int
+    label: str
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """Everything there is to draw of one trace.
+
+    Attributes:
+        lanes: In the order of the header's parts; components that it does not name come last.
+        moments: In the order of time.
+        start_ns: The first instant of the trace; 0 if it is empty.
+        end_ns: The last one.
+        instants_ns: Every instant at which something happens, rising, each once.
+    """
+
+    lanes: tuple[Lane, ...]
+    moments: tuple[Moment, ...]
+    start_ns: int
+    end_ns: int
+    instants_ns: tuple[int, ...]

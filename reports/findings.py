@@ -1,0 +1,120 @@
+"""The violations of a judgement as they are named in a picture: short, with the worst first."""
+
+from typing import NamedTuple
+
+from ..model import trace as events
+from ..model.addresses import frame_of
+from ..model.trace import Trace
+from ..properties.verdict import SEVERITIES, Judgement, Verdict, Violation
+from .frames import FREE, FrameLedger
+from .words import about_ns
+
+
+class Finding(NamedTuple):
+    """The violations of one property by one component.
+
+    Attributes:
+        name: Of the property.
+        first: The earliest of the worst of them; its severity is that of the finding.
+        violations: Those that the verdict keeps, in the order of the trace; at least one.
+        label: Names `first` in a few words.
+        more: How many violations of the property are not among `violations`.
+    """
+
+    name: str
+    first: Violation
+    violations: tuple[Violation, ...]
+    label: str
+    more: int
+
+
+def first_of_worst(violations: tuple[Violation, ...]) -> Violation:
+    """Return the earliest among the violations of the worst severity; there is at least one."""
+    return max(violations, key=lambda each: (SEVERITIES.index(each.severity), -each.index))
+
+
+def findings_of(trace: Trace, judgement: Judgement) -> list[Finding]:
+    """Return what is to be named, the worst first and then in the order of the trace."""
+    ledger = FrameLedger(trace)
+    found = []
+    for verdict in judgement.verdicts:
+        groups: dict[str, list[Violation]] = {}
+        for violation in verdict.violations:
+            groups.setdefault(_actor(trace, violation), []).append(violation)
+        found += [_finding(trace, ledger, verdict, tuple(group)) for group in groups.values()]
+    return sorted(found, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return -SEVERITIES.index(finding.first.severity), finding.first.index
+
+
+def _finding(
+    trace: Trace, ledger: FrameLedger, verdict: Verdict, group: tuple[Violation, ...]
+) -> Finding:
+    first = first_of_worst(group)
+    label = label_of(trace, ledger, first)
+    more = verdict.violation_count - len(group)
+    return Finding(verdict.property, first, group, label, more)
+
+
+def _actor(trace: Trace, violation: Violation) -> str:
+    event = _event(trace, violation)
+    if isinstance(event, events.DmaLanded | events.DmaBlocked | events.DmaReadBlocked):
+        return event.master
+    if isinstance(event, events.CpuWriteLanded):
+        return event.writer
+    if isinstance(event, events.IrqTaken | events.IrqInjected):
+        return f"irq {event.intid}"
+    return ""
+
+
+def _event(trace: Trace, violation: Violation) -> events.TraceEvent | None:
+    inside = 0 <= violation.index < len(trace.records)
+    return trace.records[violation.index].event if inside else None
+
+
+def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
+    """Return the violation in a few words; its own message if its record is of no known kind."""
+    event = _event(trace, violation)
+    if isinstance(event, events.DmaLanded):
+        return _write_label(ledger, violation, event.master, event.epoch, event.addr)
+    if isinstance(event, events.CpuWriteLanded):
+        return _write_label(ledger, violation, event.writer, event.epoch, event.addr)
+    if isinstance(event, events.IrqTaken):
+        late = _after_detach(trace, event, violation)
+        return f"irq {event.intid} taken for epoch {event.epoch}{late}"
+    if isinstance(event, events.IrqInjected) and event.requested_epoch != event.epoch:
+        of = f"irq {event.intid} of epoch {event.requested_epoch}"
+        return f"{of} injected into epoch {event.epoch}"
+    return violation.message
+
+
+def _write_label(
+    ledger: FrameLedger, violation: Violation, writer: str, epoch: int, addr: int
+) -> str:
+    frame = frame_of(addr)
+    owner = ledger.owner(frame, violation.index)
+    whose = "that nobody owns" if owner.epoch == FREE else f"of epoch {owner.epoch}"
+    if owner.epoch == 0:
+        whose = "of the host"
+    released = ledger.released_by(epoch, frame, violation.index)
+    late = f", {about_ns(violation.at_ns - released.since_ns)} late" if released else ""
+    return f"{writer} writes frame {frame:#x} {whose}{late}"
+
+
+def _after_detach(trace: Trace, event: events.IrqTaken, violation: Violation) -> str:
+    detached_ns = detach_of(trace, event, violation.index)
+    if detached_ns is None:
+        return ""
+    return f", {about_ns(violation.at_ns - detached_ns)} after its detach"
+
+
+def detach_of(trace: Trace, taken: events.IrqTaken, before: int) -> int | None:
+    """Return when the epoch of an interrupt gave its line up, if it did before a record."""
+    for record in reversed(trace.records[:before]):
+        gone = record.event
+        if isinstance(gone, events.IrqDetached):
+            if (gone.intid, gone.epoch) == (taken.intid, taken.epoch):
+                return record.at_ns
+    return None

@@ -1,0 +1,65 @@
+"""Chooses the part of a run that is worth the paper."""
+
+from collections.abc import Sequence
+
+from .axis import TimeAxis, time_axis
+from .chart import Chart
+
+SHARE_MIN = 0.3
+"""The decisive part fills at least this share of the paper, or what lies around it is cropped."""
+
+_MARGIN = 3
+"""Around the decisive part, a third of its length is shown on each side."""
+
+
+def focused_axis(
+    chart: Chart, violations_ns: Sequence[int], *, left: float, right: float
+) -> TimeAxis:
+    """Return the axis on which the decisive part of the run can be read.
+
+    Decisive is what happens from the end of a guest to the end of its teardown, up to the first
+    violations if there are any.  The whole run is shown if that part does not get too small
+    by it; otherwise the run is cropped after it, before it, or on both sides.
+
+    Args:
+        chart: What is to be drawn.
+        violations_ns: Instants of the violations, the most important one first.
+        left: Where the axis begins on paper, in points.
+        right: Where it ends.
+    """
+    first_ns, last_ns = _decisive(chart, violations_ns)
+    margin_ns = max((last_ns - first_ns) // _MARGIN, 1)
+    early_ns = max(first_ns - margin_ns, chart.start_ns)
+    late_ns = min(last_ns + margin_ns, chart.end_ns)
+    windows = (
+        (chart.start_ns, chart.end_ns),
+        (early_ns, chart.end_ns),
+        (chart.start_ns, late_ns),
+    )
+    for start_ns, end_ns in windows:
+        axis = time_axis(chart.instants_ns, start_ns, end_ns, left=left, right=right)
+        if axis.place(last_ns) - axis.place(first_ns) >= SHARE_MIN * (right - left):
+            return axis
+    return time_axis(chart.instants_ns, early_ns, late_ns, left=left, right=right)
+
+
+def _decisive(chart: Chart, violations_ns: Sequence[int]) -> tuple[int, int]:
+    ends = [moment.at_ns for moment in chart.moments if moment.kind == "end"]
+    if not ends and not violations_ns:
+        return chart.start_ns, chart.end_ns
+    if violations_ns:
+        decisive_ns = violations_ns[0]
+        before = [at_ns for at_ns in ends if at_ns <= decisive_ns]
+        first_ns = before[-1] if before else chart.start_ns
+    else:
+        first_ns = decisive_ns = ends[0]
+    later_ends = [at_ns for at_ns in ends if at_ns > decisive_ns]
+    horizon_ns = min(later_ends, default=chart.end_ns)
+    after = [
+        moment.at_ns
+        for moment in chart.moments
+        if moment.kind != "end" and first_ns <= moment.at_ns <= horizon_ns
+    ]
+    last_ns = max([*after, decisive_ns])
+    near_ns = last_ns + (last_ns - first_ns) // 2
+    return first_ns, max([at_ns for at_ns in violations_ns if at_ns <= near_ns] + [last_ns])

@@ -1,0 +1,231 @@
+"""Says in one sentence why a run went wrong.
+
+The sentence is put together from events alone: who acted, for which epoch, what led to it, and
+which of the things that should have stopped it did not happen.  It claims nothing that the trace
+does not show.
+"""
+
+from typing import NamedTuple
+
+from ..model import trace as events
+from ..model.addresses import frame_of
+from ..model.clock import format_ns
+from ..model.trace import Record, Trace
+from ..properties.verdict import Judgement, Violation
+from .findings import detach_of, findings_of
+from .frames import FREE, FrameLedger
+
+
+class _Deed(NamedTuple):
+    """A write or an interrupt that went against a claim.
+
+    Attributes:
+        violation: Where it stands.
+        actor: The component that did it.
+        epoch: For which.
+        limit_ns: The teardown point that it came after, or its own instant if there is none.
+        limit: What the teardown point is, in words.
+    """
+
+    violation: Violation
+    actor: str
+    epoch: int
+    limit_ns: int
+    limit: str
+
+
+def why(trace: Trace, judgement: Judgement) -> str:
+    """Return why the worst violation could happen, in one sentence; empty without violation."""
+    found = findings_of(trace, judgement)
+    if not found:
+        return ""
+    violation = found[0].first
+    if not 0 <= violation.index < len(trace.records):
+        return _sentence(violation.message)
+    event = trace.records[violation.index].event
+    if isinstance(event, events.DmaLanded):
+        return _late_write(trace, violation, event.master, event.epoch, event.addr)
+    if isinstance(event, events.CpuWriteLanded):
+        return _late_write(trace, violation, event.writer, event.epoch, event.addr)
+    if isinstance(event, events.IrqTaken):
+        return _late_interrupt(trace, violation, event)
+    return _sentence(f"{violation.message}{_unfinished(trace, violation)}")
+
+
+def _late_write(trace: Trace, violation: Violation, actor: str, epoch: int, addr: int) -> str:
+    ledger = FrameLedger(trace)
+    frame = frame_of(addr)
+    released = ledger.released_by(epoch, frame, violation.index)
+    limit_ns = released.since_ns if released else violation.at_ns
+    limit = f"the release of frame {frame:#x}" if released else "the write"
+    deed = _Deed(violation, actor, epoch, limit_ns, limit)
+    owner = ledger.owner(frame, violation.index)
+    if owner.epoch == FREE:
+        then = "belonged to nobody"
+    else:
+        then = f"belonged to epoch {owner.epoch}" if owner.epoch else "belonged to the host"
+    late = f", {format_ns(violation.at_ns - limit_ns)} late," if released else ""
+    write = (
+        f"its write for epoch {epoch}{_origin(trace, violation, actor)} landed at "
+        f"{format_ns(violation.at_ns)}{late} in frame {frame:#x}, which then {then}"
+    )
+    parts = [_missing_stop(trace, deed), write]
+    if isinstance(trace.records[violation.index].event, events.DmaLanded):
+        parts.append(_missing_iommu(trace, deed))
+    return _sentence("; ".join(part for part in parts if part))
+
+
+def _late_interrupt(trace: Trace, violation: Violation, event: events.IrqTaken) -> str:
+    raised = _raised(trace, violation, event)
+    actor = raised.event.device if raised and isinstance(raised.event, events.IrqAsserted) else ""
+    detached_ns = detach_of(trace, event, violation.index)
+    limit_ns, limit = violation.at_ns, "the interrupt"
+    if detached_ns is not None:
+        limit_ns, limit = detached_ns, f"the detach of irq {event.intid}"
+    deed = _Deed(violation, actor, event.epoch, limit_ns, limit)
+    by = f", raised by {actor} at {format_ns(raised.at_ns)}," if raised and actor else ""
+    taken = f"irq {event.intid} of epoch {event.epoch}{by} was taken"
+    late = (
+        f", {format_ns(violation.at_ns - limit_ns)} after {limit}"
+        if limit_ns < violation.at_ns
+        else ""
+    )
+    parts = [
+        _missing_stop(trace, deed) if actor else "",
+        taken + f" at {format_ns(violation.at_ns)}{late}",
+    ]
+    return _sentence("; ".join(part for part in parts if part))
+
+
+def _raised(trace: Trace, violation: Violation, event: events.IrqTaken) -> Record | None:
+    for index in trace.causes_of(violation.index):
+        cause = trace.records[index]
+        if isinstance(cause.event, events.IrqAsserted) and cause.event.intid == event.intid:
+            return cause
+    for record in reversed(trace.records[: violation.index]):
+        if isinstance(record.event, events.IrqAsserted) and (
+            record.event.intid,
+            record.event.epoch,
+        ) == (event.intid, event.epoch):
+            return record
+    return None
+
+
+def _origin(trace: Trace, violation: Violation, actor: str) -> str:
+    """Return how the write came about, as far as its chain of causes shows."""
+    words = []
+    for index in trace.causes_of(violation.index):
+        record = trace.records[index]
+        event = record.event
+        if isinstance(event, events.DmaIssued) and event.master == actor:
+            words.append(f"left the device at {format_ns(record.at_ns)}")
+        elif isinstance(event, events.DmaTranslated) and event.master == actor:
+            words.append(f"passed the IOMMU at {format_ns(record.at_ns)}")
+        elif isinstance(event, events.DmaFetched) and event.master == actor:
+            words.append(f"its descriptor was read at {format_ns(record.at_ns)}")
+            break
+        elif isinstance(event, events.BackendRequestBegun) and event.epoch:
+            words.append(
+                f"it serves a {event.operation} that {event.server} accepted at "
+                f"{format_ns(record.at_ns)}"
+            )
+            break
+        elif isinstance(event, events.DmaLanded):
+            break
+    return f" ({', '.join(reversed(words))})" if words else ""
+
+
+def _missing_stop(trace: Trace, deed: _Deed) -> str:
+    """Return what was done, or not done, to stop the actor before the teardown point."""
+    end_ns = _end_of_guest(trace, deed)
+    until = f"{deed.limit} at {format_ns(deed.limit_ns)}"
+    between = f"between the end of the guest at {format_ns(end_ns)} and {until}"
+    if end_ns < 0:
+        between = f"before {until}"
+    own = _steps(trace, deed)
+    if not own:
+        return f"{deed.actor} was never told to stop: no quiesce step ran for it {between}"
+    for record in own:
+        if isinstance(record.event, events.StopConfirmed):
+            return (
+                f"{deed.actor} was confirmed quiet at {format_ns(record.at_ns)}, "
+                f"before {until}, and yet went on"
+            )
+    names = []
+    for record in own:
+        event = record.event
+        if isinstance(event, events.QuiesceStepEnded) and event.outcome == "timed_out":
+            return (
+                f"the quiesce step {event.step} of {deed.actor} timed out at "
+                f"{format_ns(record.at_ns)}, and nobody saw it stop before {until}"
+            )
+        if isinstance(event, events.QuiesceStepBegun):
+            names.append(event.step)
+    steps = " and ".join(names)
+    return f"{deed.actor} was told to stop ({steps}), but nobody saw it stop before {until}"
+
+
+def _steps(trace: Trace, deed: _Deed) -> list[Record]:
+    return [
+        record
+        for record in trace.records[: deed.violation.index]
+        if record.at_ns <= deed.limit_ns
+        and isinstance(
+            record.event,
+            events.QuiesceStepBegun | events.QuiesceStepEnded | events.StopConfirmed,
+        )
+        and (record.event.device, record.event.epoch) == (deed.actor, deed.epoch)
+    ]
+
+
+def _end_of_guest(trace: Trace, deed: _Deed) -> int:
+    ends = [
+        record.at_ns
+        for record in trace.records[: deed.violation.index]
+        if isinstance(record.event, events.GuestEnded | events.TerminationBegun)
+        and record.event.epoch == deed.epoch
+    ]
+    return min(ends, default=-1)
+
+
+def _missing_iommu(trace: Trace, deed: _Deed) -> str:
+    """Return why no IOMMU stopped the write."""
+    there_is = any(part.kind == "iommu" for part in trace.header.parts)
+    mapped = False
+    for record in trace.records[: deed.violation.index]:
+        event = record.event
+        there_is = there_is or isinstance(event, events.IommuMapped)
+        if isinstance(event, events.IommuMapped | events.IommuUnmapped) and (
+            event.master,
+            event.epoch,
+        ) == (deed.actor, deed.epoch):
+            mapped = isinstance(event, events.IommuMapped)
+    if not there_is:
+        return "no IOMMU stood in its way"
+    if mapped:
+        return f"the IOMMU still let {deed.actor} reach the memory of epoch {deed.epoch}"
+    return ""
+
+
+def _unfinished(trace: Trace, violation: Violation) -> str:
+    """Return the quiesce step that was still running, if one was."""
+    running: dict[tuple[str, int, str], int] = {}
+    for record in trace.records[: violation.index + 1]:
+        event = record.event
+        if isinstance(event, events.QuiesceStepBegun):
+            running[event.device, event.epoch, event.step] = record.at_ns
+        elif isinstance(event, events.QuiesceStepEnded):
+            running.pop((event.device, event.epoch, event.step), None)
+    if not running:
+        return ""
+    (device, _, step), since_ns = min(running.items(), key=lambda item: item[1])
+    return f"; the quiesce step {step} of {device} had been running since {format_ns(since_ns)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper() if not _is_name(text) else text[:1]}{text[1:]}."
+
+
+def _is_name(text: str) -> bool:
+    """Return whether the text begins with the name of a component, which keeps its case."""
+    return text.split(" ", 1)[0] not in ("the", "its", "no", "a")

@@ -1,0 +1,306 @@
+"""The physical devices of a scenario, matched with what the configurations pass through.
+
+A `pass` entry whose device may write memory on its own must be answered for: by a NIC of the
+platform, or by an `unmodelled` entry with a reason.  One that is marked as free of DMA cannot
+write memory; its registers and interrupts are left out, which the assumptions say.
+"""
+
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from ..model.clock import parse_span
+from ..model.errors import nearest
+from ..model.plan import DiskPlan, NicPlan
+from ..model.qvmconf.config import PassConfig
+from .findings import Findings
+from .guests import GuestEntry
+from .schema import AhciEntry, NicEntry, Scenario, UnmodelledEntry, Workload
+from .shape import one_of
+from .toml_places import KeyPath
+
+_FIRST_FREE_LINE = 32
+"""Lines below are private to a processor or reserved, on GIC and x86 alike."""
+
+_PER_ENTRY = ("ring_size", "prefetch", "buffer_length")
+
+PassKey = tuple[int, int]
+"""Index of the VM and of its `pass` entry."""
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """The devices of the platform.
+
+    Attributes:
+        nics: All NICs.
+        nic_owner: Name of a NIC to the index of the VM that gets it.
+        disks: All disk controllers.
+        entries: What the scenario says about each disk controller, in the same order.
+    """
+
+    nics: tuple[NicPlan, ...]
+    nic_owner: dict[str, int]
+    disks: tuple[DiskPlan, ...]
+    entries: tuple[AhciEntry, ...]
+
+    def disk_behind(self, paths: list[str]) -> tuple[DiskPlan, AhciEntry] | None:
+        """Return the disk controller that serves one of the paths, if any does."""
+        for disk, entry in zip(self.disks, self.entries, strict=True):
+            if any(fnmatchcase(path, serves) for path in paths for serves in entry.serves):
+                return disk, entry
+        return None
+
+
+def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings) -> Hardware:
+    """Return the devices of a scenario; what does not fit becomes a problem."""
+    matcher = _Matcher(scenario, guests, findings)
+    owners = matcher.match_all()
+    lines = _Lines(scenario, matcher)
+    nics, nic_owner, disks, entries = [], {}, [], []
+    for index, entry in enumerate(scenario.platform.device):
+        path: KeyPath = ("platform", "device", index)
+        if isinstance(entry, AhciEntry):
+            disks.append(_disk(entry, lines.free_unless(entry.interrupt, entry.name, findings)))
+            entries.append(entry)
+        elif isinstance(entry, NicEntry) and index in owners:
+            vm, number = owners[index]
+            guest = guests[vm]
+            nic = _nic(entry, guest.config.passes[number], lines, findings, path)
+            nics.append(_with_traffic(nic, guest, findings))
+            nic_owner[entry.name] = vm
+    return Hardware(tuple(nics), nic_owner, tuple(disks), tuple(entries))
+
+
+class _Matcher:
+    """Finds the `pass` entry that each device of the platform means."""
+
+    def __init__(
+        self, scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+    ) -> None:
+        self._devices = scenario.platform.device
+        self._findings = findings
+        self.passes: dict[PassKey, PassConfig] = {
+            (vm, number): entry
+            for vm, guest in enumerate(guests)
+            for number, entry in enumerate(guest.config.passes)
+        }
+        self._guests = guests
+        self._owners: dict[int, PassKey] = {}
+
+    def match_all(self) -> dict[int, PassKey]:
+        """Return the `pass` entry of each device by its index; those that say it come first."""
+        self._check_names()
+        nameless = []
+        for index, entry in enumerate(self._devices):
+            if isinstance(entry, AhciEntry):
+                continue
+            if entry.pass_ == "":
+                nameless.append(index)
+            else:
+                self._match_word(index, entry.pass_)
+        for index in nameless:
+            self._match_only_one(index)
+        self._check_all_answered()
+        return self._owners
+
+    def _check_names(self) -> None:
+        names: set[str] = set()
+        for index, entry in enumerate(self._devices):
+            if entry.name in names:
+                path = ("platform", "device", index, "name")
+                message = f"two devices are called {entry.name!r}"
+                self._findings.problem(path, message, word=entry.name)
+            names.add(entry.name)
+
+    def _match_word(self, index: int, word: str | int) -> None:
+        path = ("platform", "device", index, "pass")
+        found = [key for key, entry in self.passes.items() if _is_meant(entry, word)]
+        if len(found) == 1:
+            self._claim(index, found[0], path)
+            return
+        written = f"{word:#x}" if isinstance(word, int) and word > 0xFFFF else str(word)
+        labels = [entry.label for entry in self.passes.values()]
+        if found:
+            where = one_of([self._guests[vm].name for vm, _ in found])
+            message = f"{written!r} is meant by several pass entries, of {where}"
+            remedy = "a device has one owner at a time; name one entry only"
+        else:
+            message = f"no configuration passes {written!r} through"
+            close = nearest(written, labels)
+            remedy = f"did you mean {close!r}?" if close else f"say {one_of(labels)}"
+            remedy = remedy if labels else "remove the device, or add a pass entry"
+        self._findings.problem(path, message, word=written, remedy=remedy)
+
+    def _match_only_one(self, index: int) -> None:
+        entry = self._devices[index]
+        assert isinstance(entry, NicEntry)
+        taken = set(self._owners.values())
+        free = {key: item for key, item in self.passes.items() if key not in taken}
+        found = [key for key, item in free.items() if item.can_do_dma]
+        if entry.interrupt is not None:
+            on_line = [key for key in found if _host_vector(free[key]) == entry.interrupt]
+            found = on_line or found
+        path: KeyPath = ("platform", "device", index)
+        if len(found) == 1:
+            self._claim(index, found[0], path)
+        elif found:
+            labels = [free[key].label for key in found]
+            message = f"{entry.name!r} could be {one_of(labels)}"
+            self._findings.problem(path, message, word=entry.name, remedy="add pass = ...")
+        else:
+            message = f"no configuration passes a device through that {entry.name!r} could be"
+            remedy = "add a pass entry whose window is not marked n, or remove the device"
+            self._findings.problem(path, message, word=entry.name, remedy=remedy)
+
+    def _claim(self, index: int, key: PassKey, path: KeyPath) -> None:
+        for other, taken in self._owners.items():
+            if taken == key:
+                label = self.passes[key].label
+                message = f"{label!r} is {self._devices[other].name!r} already"
+                self._findings.problem(path, message, word=label)
+        entry = self._devices[index]
+        if isinstance(entry, UnmodelledEntry):
+            label = self.passes[key].label
+            self._findings.assume(entry.name, "left out", f"assumed: {entry.reason} ({label})")
+        self._owners[index] = key
+
+    def _check_all_answered(self) -> None:
+        """Every device that may write memory must be in the platform."""
+        taken = set(self._owners.values())
+        for key, entry in self.passes.items():
+            if key in taken:
+                continue
+            vm = self._guests[key[0]].name
+            if entry.can_do_dma:
+                self._findings.problem_at(
+                    entry.place,
+                    f"{entry.label!r} is passed through to {vm} and may write memory, but the "
+                    "platform has no such device",
+                    word=entry.label,
+                    remedy='add a [[platform.device]] of kind "nic" or "unmodelled", or mark its '
+                    "window n if it does no DMA",
+                )
+            else:
+                basis = f"no window of it does DMA, {entry.place}; its interrupts are left out"
+                self._findings.assume(f"{vm}.pass {entry.label}", "left out", basis)
+
+
+class _Lines:
+    """Hands out interrupt numbers that nobody else uses."""
+
+    def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
+        self._used = {_host_vector(entry) for entry in matcher.passes.values()}
+        for entry in scenario.platform.device:
+            self._used.add(getattr(entry, "interrupt", None))
+
+    def free_unless(self, given: int | None, name: str, findings: Findings) -> int:
+        """Return the given line, or a free one and say so."""
+        if given is not None:
+            return given
+        line = _FIRST_FREE_LINE
+        while line in self._used:
+            line += 1
+        self._used.add(line)
+        findings.assume(f"{name}.interrupt", str(line), "assumed: a line of its own; none is named")
+        return line
+
+
+def _nic(
+    entry: NicEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+) -> NicPlan:
+    vector = _host_vector(passed)
+    if vector is not None and entry.interrupt not in (None, vector):
+        findings.problem(
+            (*path, "interrupt"),
+            f"{entry.name!r} has interrupt {entry.interrupt}, but {vector} in the configuration",
+            word=str(entry.interrupt),
+            remedy="remove it here",
+        )
+    given = entry.interrupt if vector is None else vector
+    trigger = entry.trigger or ("message" if passed.kind == "pci" else "level")
+    given_fields = {key: getattr(entry, key) for key in _PER_ENTRY if getattr(entry, key)}
+    nic = NicPlan(
+        name=entry.name,
+        intid=lines.free_unless(given, entry.name, findings),
+        trigger=trigger,
+        bus_master_gate_effective=entry.bus_master_gate_effective,
+        **given_fields,
+    )
+    if nic.prefetch > nic.ring_size:
+        findings.problem(
+            (*path, "prefetch"),
+            f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
+            f"{nic.ring_size}",
+            word=str(nic.prefetch),
+        )
+    return nic
+
+
+def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPlan:
+    """Return the NIC with the frames that the workload of its guest sends it."""
+    work = guest.entry.workload.get(nic.name)
+    if work is None:
+        return nic
+    path = (*guest.path, "workload", nic.name)
+    refuse_foreign_keys(work, ("frames", "gap", "length"), f"NIC {nic.name!r}", path, findings)
+    if work.frames is not None:
+        nic = msgspec.structs.replace(nic, frames=work.frames)
+    if work.gap is not None:
+        nic = msgspec.structs.replace(nic, gap=parse_span(work.gap))
+    if work.length is not None:
+        nic = msgspec.structs.replace(nic, frame_length=work.length)
+    if nic.frame_length > nic.buffer_length:
+        findings.problem(
+            (*path, "length"),
+            f"frames of {nic.frame_length} bytes do not fit into buffers of {nic.buffer_length}",
+            word=str(nic.frame_length),
+            remedy=f"write at most {nic.buffer_length}, or enlarge buffer_length of {nic.name!r}",
+        )
+    return nic
+
+
+def refuse_foreign_keys(
+    work: Workload, known: tuple[str, ...], whose: str, path: KeyPath, findings: Findings
+) -> None:
+    """Note the keys of a workload that mean nothing for this kind of device."""
+    for key in Workload.__struct_fields__:
+        if key not in known and getattr(work, key) is not None:
+            remedy = f"a workload of it has {', '.join(known)}"
+            findings.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
+
+
+def _disk(entry: AhciEntry, intid: int) -> DiskPlan:
+    disk = DiskPlan(name=entry.name, server=entry.driver, intid=intid)
+    if entry.slots is not None:
+        disk = msgspec.structs.replace(disk, slots=entry.slots)
+    if entry.service is not None:
+        disk = msgspec.structs.replace(disk, service=parse_span(entry.service))
+    return disk
+
+
+def _host_vector(passed: PassConfig) -> int | None:
+    """Return the first host vector of a `pass` entry that is known from it alone."""
+    vectors = [line.host_vector for line in passed.interrupts]
+    return next((vector for vector in vectors if vector is not None), None)
+
+
+def _is_meant(passed: PassConfig, word: str | int) -> bool:
+    """Return whether a platform device names this `pass` entry with the word."""
+    number = _number(word)
+    if number is not None:
+        hosts = [window.host for window in passed.windows]
+        return number in hosts or number in [line.host_vector for line in passed.interrupts]
+    spellings = {passed.label}
+    for window in passed.windows:
+        spellings |= {window.label, window.text}
+        spellings |= {str(spot) for spot in (window.pci_guest, window.pci_host, window.pci_ids)}
+    return word in spellings
+
+
+def _number(word: str | int) -> int | None:
+    if isinstance(word, int):
+        return word
+    try:
+        return int(word, 0)
+    except ValueError:
+        return None

@@ -1,0 +1,205 @@
+"""From a scenario and its configurations to the plan of a run.
+
+Here every name is looked up and every unit goes.  What does not fit is reported with file and
+line, all of it at once; what has to be assumed is written down and goes with the verdicts.
+"""
+
+from collections import Counter
+from itertools import combinations
+
+import msgspec
+
+from ..model.addresses import FRAME_SIZE
+from ..model.clock import Span, parse_ns, parse_span
+from ..model.errors import Place
+from ..model.guest.layout import DRIVERS_START
+from ..model.host.host import DRIVER_MEMORY_START
+from ..model.plan import AfterPlan, BlockPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from ..model.qvmconf.config import VmConfig
+from ..model.system import header_of
+from ..model.timing import Timing
+from ..model.trace import Assumption
+from .findings import Findings
+from .guests import GuestEntry, check_architecture, guests_of
+from .hardware import Hardware, hardware_of
+from .loader import ScenarioSource
+from .schema import End, Scenario
+from .toml_places import KeyPath
+from .vdevs import blocks_of, check_workload_names, quiesce_of
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """A scenario that is ready to run.
+
+    Attributes:
+        plan: The system and its run, but for the choices.
+        assumptions: What was assumed to get there.
+        expect: Property to the verdict that the scenario expects of it.
+        configs: The configurations of the VMs.
+    """
+
+    plan: SystemPlan
+    assumptions: tuple[Assumption, ...]
+    expect: dict[str, str]
+    configs: tuple[VmConfig, ...]
+
+
+def resolve(source: ScenarioSource) -> Resolved:
+    """Return the plan that a scenario describes.
+
+    Raises:
+        ConfigError: If a configuration cannot be used.
+        ScenarioError: If scenario, configurations and hardware do not fit each other.
+    """
+    findings = Findings(source.places)
+    scenario = source.scenario
+    guests = guests_of(source, findings)
+    hardware = hardware_of(scenario, guests, findings)
+    has_iommu = _has_iommu(scenario, source, findings)
+    vms = []
+    for index, guest in enumerate(guests):
+        check_architecture(guest, scenario, findings)
+        vms.append(_vm(guest, hardware, index, findings))
+    if not has_iommu:
+        _check_unity(guests, vms, findings)
+    findings.raise_problems()
+    plan = SystemPlan(
+        name=source.name,
+        description=scenario.description,
+        vms=tuple(vms),
+        nics=hardware.nics,
+        disks=hardware.disks,
+        iommu=has_iommu,
+        timing=_timing(scenario),
+        pinned=dict(scenario.choices),
+        teardown_ns_max=parse_ns(scenario.bounds.teardown),
+        irq_after_teardown_max=scenario.bounds.irq_after_teardown,
+    )
+    if scenario.observe is not None:
+        plan = msgspec.structs.replace(plan, observe=parse_span(scenario.observe))
+    _check_names(plan, guests, findings)
+    findings.raise_problems()
+    configs = tuple(guest.config for guest in guests)
+    expect = {name: str(verdict) for name, verdict in scenario.expect.items()}
+    return Resolved(plan, tuple(findings.assumptions), expect, configs)
+
+
+def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -> bool:
+    if ("platform", "iommu") not in source.places.spots:
+        basis = "assumed: the scenario names no IOMMU; guests are unity-mapped"
+        findings.assume("platform.iommu", "none", basis)
+    return scenario.platform.iommu != "none"
+
+
+def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
+    check_workload_names(guest, hardware, index, findings)
+    blocks = blocks_of(guest, hardware, findings)
+    nics = tuple(nic for nic in hardware.nics if hardware.nic_owner[nic.name] == index)
+    return VmPlan(
+        name=guest.name,
+        ram=_ram(guest, nics, blocks, findings),
+        nics=tuple(nic.name for nic in nics),
+        blocks=blocks,
+        quiesce=quiesce_of(guest, hardware, index, findings),
+        end=_end(guest.entry.end, (*guest.path, "end"), findings),
+        restart=guest.entry.restart,
+    )
+
+
+def _ram(
+    guest: GuestEntry,
+    nics: tuple[NicPlan, ...],
+    blocks: tuple[BlockPlan, ...],
+    findings: Findings,
+) -> tuple[RamPlan, ...]:
+    """Return the guest memory, which must hold what the drivers allocate."""
+    regions = []
+    for region in guest.config.ram:
+        if region.start % FRAME_SIZE or region.length % FRAME_SIZE:
+            message = f"RAM of {guest.name} does not begin and end at a multiple of 4 KiB"
+            findings.problem_at(region.place, message)
+        else:
+            regions.append(RamPlan(region.start, region.length))
+    if not guest.config.ram:
+        file = guest.config.files[-1] if guest.config.files else guest.name
+        remedy = "add a line such as `ram 0x80000000,128M`"
+        findings.problem_at(Place(file), f"{guest.name} has no RAM", word="ram", remedy=remedy)
+        return ()
+    needed = DRIVERS_START
+    needed += sum(nic.ring_size * (nic.buffer_length + 16) + FRAME_SIZE for nic in nics)
+    needed += sum(
+        block.queue_size * 32 + block.depth * (block.length + FRAME_SIZE) + 2 * FRAME_SIZE
+        for block in blocks
+    )
+    if guest.config.ram[0].length < needed:
+        message = f"the drivers of {guest.name} need {-(-needed // 1024)} KiB in its first RAM"
+        remedy = "enlarge it, or shrink rings and requests"
+        findings.problem_at(guest.config.ram[0].place, message, remedy=remedy)
+    return tuple(regions)
+
+
+def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
+    """Return how a VM ends; the scenario must say when, in one way."""
+    if end is None:
+        return None
+    if end.at is not None and end.after is not None:
+        findings.problem(path, "'at' and 'after' exclude each other", remedy="remove one of them")
+    elif end.at is None and end.after is None:
+        remedy = 'write at = "250us", at = "any" or after = { event = "DmaIssued" }'
+        findings.problem(path, "the instant of the end is missing", remedy=remedy)
+    if end.at == "any" and end.within is None:
+        remedy = 'add within = "1ms": how long after the start it may come'
+        findings.problem((*path, "at"), "'any' needs a window", word="any", remedy=remedy)
+    if end.at != "any" and end.within is not None:
+        message = "'within' goes with at = \"any\" only"
+        remedy = 'write at = "0ns..1ms" for a span'
+        findings.problem((*path, "within"), message, word=end.within, remedy=remedy)
+    if end.after is not None:
+        after = AfterPlan(end.after.event, end.after.source, end.after.count)
+        return EndPlan(end.cause, parse_span(end.after.delay), after)
+    if end.at == "any":
+        return EndPlan(end.cause, Span(0, parse_ns(end.within or "0ns")))
+    return EndPlan(end.cause, parse_span(end.at or "0ns"))
+
+
+def _timing(scenario: Scenario) -> Timing:
+    spans = {key: parse_span(text) for key, text in scenario.timing.items()}
+    return msgspec.structs.replace(Timing(), **spans)
+
+
+def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Findings) -> None:
+    """A name stands for one component in the trace, and an end waits for one that exists."""
+    names = [part.name for part in header_of(plan).parts]
+    for name, count in Counter(names).items():
+        if count > 1:
+            message = f"{name!r} would be the name of two components"
+            remedy = "rename the VM, the vdev or the device of the platform"
+            findings.problem(("platform", "device"), message, word=name, remedy=remedy)
+    for guest in guests:
+        after = guest.entry.end.after if guest.entry.end else None
+        if after is not None and after.source and after.source not in names:
+            path = (*guest.path, "end", "after", "source")
+            findings.unknown(path, "component", after.source, names)
+
+
+def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Findings) -> None:
+    """Guests with DMA and no IOMMU have host-physical addresses, which nobody else may have."""
+    regions = [
+        (region, guest.name)
+        for guest, vm in zip(guests, vms, strict=True)
+        if vm.nics
+        for region in guest.config.ram
+    ]
+    unity = "without an IOMMU guests are unity-mapped"
+    remedy = 'move it, or say iommu = "smmuv3"'
+    for (one, name), (other, other_name) in combinations(regions, 2):
+        if name != other_name and one.start < other.end and other.start < one.end:
+            message = f"{unity}, but RAM of {other_name} overlaps RAM of {name}"
+            findings.problem_at(other.place, message, remedy=remedy)
+    for region, name in regions:
+        if region.end > DRIVER_MEMORY_START:
+            message = (
+                f"{unity}, and from {DRIVER_MEMORY_START:#x} on memory belongs to host drivers, "
+                f"but RAM of {name} reaches {region.end:#x}"
+            )
+            findings.problem_at(region.place, message, remedy=remedy)
