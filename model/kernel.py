@@ -55,7 +55,6 @@ class Delay(Event):
         self.callbacks = []
         self._value = None
         self._ok = True
-        self._defused = False
         self.label = label
 
 
@@ -109,8 +108,9 @@ class Signal:
 
     def notify(self) -> None:
         """Wake all who wait now."""
-        if self._next is not None:
-            event, self._next = self._next, None
+        event = self._next
+        if event is not None:
+            self._next = None
             event.succeed()
 
 
@@ -263,15 +263,24 @@ class Kernel(simpy.Environment):
         Raises:
             BoundHit: If the run needs more than `EVENTS_MAX` events.
         """
-        step = self.step
+        urgent, due, delays = self._urgent, self._due, self._delays
+        events_left = EVENTS_MAX
         while done.callbacks is not None:
-            try:
-                step()
-            except EmptySchedule:
+            # The likeliest first; the order of precedence is that of `step`.
+            if due and not urgent:
+                event, self._cause = due.popleft()
+            elif urgent:
+                event, self._cause = urgent.popleft()
+            elif delays:
+                event = self._fire_delay()
+            else:
                 break
-            if self.events_run > EVENTS_MAX:
+            self._process(event)
+            events_left -= 1
+            if events_left == 0:
                 remedy = "some process of the model does not end; shorten the workload"
                 raise BoundHit("events", EVENTS_MAX, remedy)
+        self.events_run += EVENTS_MAX - events_left
         self.choices.finish()
 
     # What SimPy calls.
@@ -309,12 +318,16 @@ class Kernel(simpy.Environment):
         else:
             raise EmptySchedule
         self.events_run += 1
+        self._process(event)
+
+    @staticmethod
+    def _process(event: Event) -> None:
+        """Run the callbacks of an event, as `simpy.Environment.step` does."""
         callbacks = event.callbacks
-        assert callbacks is not None
         event.callbacks = None  # type: ignore[assignment]  # SimPy's mark of a processed event
         for callback in callbacks:
             callback(event)
-        if not event._ok and not event._defused:
+        if not event._ok and not event.defused:
             assert isinstance(event._value, BaseException)
             raise event._value
 

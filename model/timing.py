@@ -31,6 +31,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thread_join: Span = Span(5_000, 200_000)
     process_exit_base: Span = Span(50 * US, 2 * MS)
     process_exit_per_mib: Span = Span(20 * US, 100 * US)
+    guest_boot: Span = Span(1 * MS, 20 * MS)
     guest_shutdown: Span = Span(1 * MS, 20 * MS)
     second_signal: Span = Span(100 * MS, 200 * MS)
     restart: Span = Span(1 * MS, 5 * MS)
@@ -170,6 +171,12 @@ EVIDENCE: dict[str, Evidence] = {
         "unmapping and returning 1 MiB of 4 KiB pages",
         "verified",
         "70 us per MiB measured on x86 Linux 6.18; none published for QNX",
+    ),
+    "guest_boot": Evidence(
+        "from the guest's first instruction to its drivers' first register access",
+        "assumed",
+        "a small guest image; until then a stale device still works for the former owner",
+        tail_ns=1_000 * MS,
     ),
     "guest_shutdown": Evidence(
         "from the guest's decision to shut down to its last instruction",

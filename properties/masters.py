@@ -1,13 +1,14 @@
 """Which bus master can write which frames for which epoch, and what was done to stop it.
 
 The book `Masters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
-Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no mapping is
-known, the buffers that it was given, since their addresses are then the host's own.
+Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no
+mapping is known, the buffers that it was given, since their addresses are then the host's own.
 """
 
 from collections.abc import Hashable
+from typing import ClassVar
 
-from ..model.addresses import HOST_EPOCH, frames_of
+from ..model.addresses import FRAME_SHIFT, HOST_EPOCH, frames_of
 from ..model.trace import (
     DmaRequested,
     IommuMapped,
@@ -17,7 +18,7 @@ from ..model.trace import (
     QuiesceStepEnded,
     StopConfirmed,
 )
-from .monitor import Listener
+from .monitor import Listener, Reads
 from .runs import Runs
 
 
@@ -27,7 +28,8 @@ class Master:
     Attributes:
         name: Of the device.
         epoch: The epoch.
-        reach: Frames that it may write.
+        mapped: Frames that the IOMMU lets it write.
+        given: Frames of the buffers that it was given, as far as it was never mapped.
         has_requests: Whether it was given buffers.
         is_mapped: Whether the IOMMU was ever told about it.
         quiesce_begun: Whether somebody has begun to make it quiet.
@@ -40,7 +42,8 @@ class Master:
     def __init__(self, name: str, epoch: int) -> None:
         self.name = name
         self.epoch = epoch
-        self.reach: Runs[bool] = Runs()
+        self.mapped: Runs[bool] = Runs()
+        self.given: set[int] = set()
         self.has_requests = False
         self.is_mapped = False
         self.quiesce_begun = False
@@ -49,11 +52,13 @@ class Master:
         self.unmapped = False
         self.synced = False
 
-    def extend(self, addr: int, length: int) -> None:
-        """Let it reach a range of host memory."""
-        frames = frames_of(addr, length)
-        if frames and not all(self.reach.at(frame) for frame in (frames[0], frames[-1])):
-            self.reach.change(frames.start, frames.stop, _reached)
+    def reaches(self, first: int, end: int) -> bool:
+        """Return whether it can write any frame of a range, stopped or not."""
+        if self.is_mapped:
+            return self.mapped.meets(first, end)
+        if end - first == 1:
+            return first in self.given
+        return any(first <= frame < end for frame in self.given)
 
     @property
     def is_harmless(self) -> bool:
@@ -65,7 +70,8 @@ class Master:
         return (
             self.name,
             self.epoch,
-            tuple(self.reach),
+            tuple(self.mapped),
+            tuple(sorted(self.given)),
             self.has_requests,
             self.is_mapped,
             self.quiesce_begun,
@@ -74,10 +80,6 @@ class Master:
             self.unmapped,
             self.synced,
         )
-
-
-def _reached(before: bool | None) -> bool:  # noqa: ARG001
-    return True
 
 
 class Masters(Listener):
@@ -89,6 +91,7 @@ class Masters(Listener):
 
     def __init__(self) -> None:
         self.masters: dict[tuple[str, int], Master] = {}
+        self._writing: dict[int, list[Master]] = {}
 
     def master(self, name: str, epoch: int) -> Master:
         """Return a device as it works for an epoch."""
@@ -101,8 +104,12 @@ class Masters(Listener):
         """Return the devices that were given buffers in a VM's epoch."""
         if epoch == HOST_EPOCH:
             return []
-        masters = self.masters.values()
-        return [each for each in masters if each.epoch == epoch and each.has_requests]
+        return self._writing.get(epoch, [])
+
+    @property
+    def epochs(self) -> list[int]:
+        """Epochs for which some device was given buffers."""
+        return list(self._writing)
 
     def key(self) -> Hashable:
         """Return what is known of each."""
@@ -112,17 +119,26 @@ class Masters(Listener):
         master = self.masters.get((event.master, event.epoch))
         if master is None:
             master = self.master(event.master, event.epoch)
-        master.has_requests = True
+        if not master.has_requests:
+            master.has_requests = True
+            self._writing.setdefault(event.epoch, []).append(master)
+        # Whoever is given work again is not stopped, whatever was seen before.
+        master.stop_confirmed = False
         if not master.is_mapped:
-            master.extend(event.addr, event.length)
+            first = event.addr >> FRAME_SHIFT
+            if (event.addr + event.length - 1) >> FRAME_SHIFT == first:
+                master.given.add(first)
+            else:
+                master.given.update(frames_of(event.addr, event.length))
 
     def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
-        if not master.is_mapped:
-            master.is_mapped = True
-            master.reach = Runs()
+        master.is_mapped = True
+        master.given.clear()
         master.unmapped = master.synced = False
-        master.extend(event.host_addr, event.length)
+        frames = frames_of(event.host_addr, event.length)
+        if frames:
+            master.mapped.change(frames.start, frames.stop, lambda _: True)
 
     def _unmap(self, index: int, at_ns: int, event: IommuUnmapped) -> None:  # noqa: ARG002
         self.master(event.master, event.epoch).unmapped = True
@@ -141,7 +157,7 @@ class Masters(Listener):
     def _confirm(self, index: int, at_ns: int, event: StopConfirmed) -> None:  # noqa: ARG002
         self.master(event.device, event.epoch).stop_confirmed = True
 
-    reads = {
+    reads: ClassVar[Reads] = {
         DmaRequested: _request,
         IommuMapped: _map,
         IommuUnmapped: _unmap,

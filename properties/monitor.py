@@ -26,6 +26,9 @@ from .verdict import SEVERITIES, VIOLATIONS_KEPT, Severity, Verdict, Violation, 
 Handler = Callable[[Any, int, int, Any], None]
 """Called with the listener, the index of the record, its instant and its event."""
 
+Reads = Mapping[type[TraceEvent], Handler]
+"""The event types that a listener reads, each with its method."""
+
 Shelf = dict[type["Listener"], "Listener"]
 """The books that several properties share, by kind."""
 
@@ -39,7 +42,7 @@ class Listener:
         reads: The method for each event type.
     """
 
-    reads: ClassVar[Mapping[type[TraceEvent], Handler]] = {}
+    reads: ClassVar[Reads] = {}
 
     def settle(self) -> None:
         """Judge what waits for the end of its instant; called when no more of it follows."""
@@ -66,7 +69,7 @@ class Observation(Listener):
         """Return whether it has ended."""
         return self.ended_ns >= 0
 
-    reads = {ObservationEnded: _end}
+    reads: ClassVar[Reads] = {ObservationEnded: _end}
 
 
 class Closing(NamedTuple):

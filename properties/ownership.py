@@ -6,13 +6,14 @@ found another owner than it was meant for.
 """
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+import msgspec
 
 from ..model.addresses import FRAME_SHIFT, HOST_EPOCH
 from ..model.trace import (
     CpuWriteLanded,
     DmaLanded,
-    DmaRequested,
     FramesGranted,
     FramesReleased,
     IrqAttached,
@@ -23,11 +24,12 @@ from ..model.trace import (
     IrqTaken,
     IrqUnmasked,
 )
-from .monitor import Listener
+from .monitor import Listener, Reads
 from .runs import Runs
 
 NOBODY = -1
 """The owner of a frame that may be granted to anybody."""
+
 
 class Holding(NamedTuple):
     """The owner of a frame now, and (epoch, instant of release) of every earlier one."""
@@ -43,7 +45,7 @@ class Holding(NamedTuple):
 Landing = DmaLanded | CpuWriteLanded
 
 
-class OddLanding(NamedTuple):
+class OddLanding(msgspec.Struct, frozen=True):
     """A write that found another owner than the epoch for which it was made.
 
     Attributes:
@@ -69,6 +71,10 @@ class OddLanding(NamedTuple):
         return self.landing.addr >> FRAME_SHIFT
 
 
+_NEVER_OWNED = Holding(NOBODY, ())
+_NOWHERE = (0, 0, NOBODY)
+
+
 class Frames(Listener):
     """The book of memory: owners of frames, and the writes that found another one.
 
@@ -78,7 +84,7 @@ class Frames(Listener):
     Attributes:
         odd: Called with each odd landing, when its instant is over.
         landings: How many writes have landed.
-        writers: Epochs for which one has landed, and those for which one was requested.
+        writers: Epochs for which one has landed.
         released_count: How many frames each epoch has released.
         regranted_count: How many of these another epoch has got.
         names: Name of the VM of each epoch.
@@ -94,6 +100,8 @@ class Frames(Listener):
         self._holdings: Runs[Holding] = Runs()
         self._at_ns = -1
         self._instant: list[tuple[int, Landing]] = []
+        # The run in which the last good landing was: the next one is likely to be there as well.
+        self._near: tuple[int, int, int] = _NOWHERE
 
     def name(self, epoch: int) -> str:
         """Return an epoch as people know it."""
@@ -102,18 +110,24 @@ class Frames(Listener):
     def settle(self) -> None:
         """Judge the landings of the present instant against the owners at its end."""
         for index, landing in self._instant:
-            holding = self._holdings.at(landing.addr >> FRAME_SHIFT)
-            if holding is None:
-                holding = _NEVER_OWNED
-            if holding.owner == landing.epoch:
-                continue
-            if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
-                continue
-            released_ns = holding.released_ns(landing.epoch)
-            odd = OddLanding(index, self._at_ns, landing, holding.owner, released_ns)
-            for hand_on in self.odd:
-                hand_on(odd)
+            first, end, owner = self._near
+            if landing.epoch != owner or not first <= landing.addr >> FRAME_SHIFT < end:
+                self._judge(index, landing)
         self._instant.clear()
+
+    def _judge(self, index: int, landing: Landing) -> None:
+        """Hand on a landing if its epoch does not own the frame."""
+        run = self._holdings.run_at(landing.addr >> FRAME_SHIFT)
+        holding = _NEVER_OWNED if run is None else run[2]
+        if run is not None and holding.owner == landing.epoch:
+            self._near = (run[0], run[1], holding.owner)
+            return
+        if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
+            return
+        released_ns = holding.released_ns(landing.epoch)
+        odd = OddLanding(index, self._at_ns, landing, holding.owner, released_ns)
+        for hand_on in self.odd:
+            hand_on(odd)
 
     def key(self) -> Hashable:
         """Return owners and their order, without the times of release."""
@@ -132,12 +146,11 @@ class Frames(Listener):
                 self.settle()
             self._at_ns = at_ns
 
-    def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
-        self.writers.add(event.epoch)
-
     def _land(self, index: int, at_ns: int, event: Landing) -> None:
         if at_ns != self._at_ns:
-            self._turn(at_ns)
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
         self._instant.append((index, event))
         self.landings += 1
         self.writers.add(event.epoch)
@@ -145,6 +158,7 @@ class Frames(Listener):
     def _grant(self, index: int, at_ns: int, event: FramesGranted) -> None:  # noqa: ARG002
         self._turn(at_ns)
         self.names[event.epoch] = event.vm
+        self._near = _NOWHERE
         first, end = event.first_frame, event.first_frame + event.count
         for start, stop, holding in self._holdings.within(first, end):
             for epoch, _ in holding.past:
@@ -156,13 +170,13 @@ class Frames(Listener):
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
         self._turn(at_ns)
         self.names[event.epoch] = event.vm
+        self._near = _NOWHERE
         first, end = event.first_frame, event.first_frame + event.count
         count = self.released_count.get(event.epoch, 0)
         self.released_count[event.epoch] = count + event.count
         self._holdings.change(first, end, lambda holding: _released(holding, event.epoch, at_ns))
 
-    reads = {
-        DmaRequested: _request,
+    reads: ClassVar[Reads] = {
         DmaLanded: _land,
         CpuWriteLanded: _land,
         FramesGranted: _grant,
@@ -170,20 +184,22 @@ class Frames(Listener):
     }
 
 
-_NEVER_OWNED = Holding(NOBODY, ())
-
-
 def _granted(holding: Holding | None, epoch: int) -> Holding:
     past = () if holding is None else holding.past
-    return Holding(epoch, tuple(each for each in past if each[0] != epoch))
+    return Holding(epoch, _without(past, epoch))
 
 
 def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
     if holding is None:
         return Holding(NOBODY, ((epoch, at_ns),))
-    past = tuple(each for each in holding.past if each[0] != epoch)
     owner = NOBODY if holding.owner == epoch else holding.owner
-    return Holding(owner, (*past, (epoch, at_ns)))
+    return Holding(owner, (*_without(holding.past, epoch), (epoch, at_ns)))
+
+
+def _without(past: tuple[tuple[int, int], ...], epoch: int) -> tuple[tuple[int, int], ...]:
+    if any(each[0] == epoch for each in past):
+        return tuple(each for each in past if each[0] != epoch)
+    return past
 
 
 Owner = tuple[str, int]
@@ -222,7 +238,7 @@ class Line:
         return self.is_masked and not any(owner in self.attached for owner in self.awaited)
 
 
-class OddIrq(NamedTuple):
+class OddIrq(msgspec.Struct, frozen=True):
     """An interrupt of an epoch that is not, or no longer, attached to the line.
 
     Attributes:
@@ -355,7 +371,7 @@ class Lines(Listener):
         self._instant.append((index, event))
         self.injections += 1
 
-    reads = {
+    reads: ClassVar[Reads] = {
         IrqAttached: _attach,
         IrqDetached: _detach,
         IrqMasked: _mask,

@@ -17,13 +17,12 @@ from typing import Literal
 
 import msgspec
 
+from ..model.clock import format_ns
 from ..model.trace import Assumption
 
 Word = Literal["holds", "violated", "vacuous", "inconclusive"]
 
-Severity = Literal[
-    "none", "contained", "exposed", "spurious", "starved", "stray", "corruption"
-]
+Severity = Literal["none", "contained", "exposed", "spurious", "starved", "stray", "corruption"]
 
 SEVERITIES: tuple[Severity, ...] = (
     "none",
@@ -144,7 +143,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
             if left_out:
                 lines.append(f"    and {left_out} more")
         lines += [f"  bound: {bound}" for bound in self.bounds]
-        lines += [f"  assumes: {each.name} = {each.value} ({each.basis})" for each in self.assumptions]
+        lines += [
+            f"  assumes: {each.name} = {each.value} ({each.basis})" for each in self.assumptions
+        ]
         if not self.assumptions:
             lines.append("  assumes: nothing but the trace")
         return "\n".join(lines)
@@ -191,3 +192,13 @@ def combined(verdicts: Iterable[Verdict]) -> Verdict:
         violations=tuple(violations[:VIOLATIONS_KEPT]),
         violation_count=sum(part.violation_count for part in parts),
     )
+
+
+def how_late(late_by_ns: int) -> str:
+    """Return a distance after an event in words, to be followed by a clause.
+
+    Example:
+        >>> how_late(312_400), how_late(0)
+        ('312.4us after', 'at the very instant at which')
+    """
+    return f"{format_ns(late_by_ns)} after" if late_by_ns else "at the very instant at which"

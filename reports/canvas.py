@@ -23,6 +23,9 @@ PNG_DPI = 144
 
 _POINTS_PER_INCH = 72
 
+_STROKES = "|_1234+x"
+"""Shapes that are lines and have no edge of their own."""
+
 
 class Rect(msgspec.Struct, frozen=True, gc=False):
     """A filled rectangle; `hatch` and `edge` may be empty."""
@@ -177,8 +180,8 @@ def _add_signs(axes: "Axes", signs: list[Sign]) -> None:
             s=size * size,
             c=colour,
             marker=shape,
-            edgecolors=edge or None,
-            linewidths=1.0 if shape in "|_1234" else 0.7,
+            edgecolors=edge if edge and shape not in _STROKES else None,
+            linewidths=1.0 if shape in _STROKES else 0.7,
             zorder=depth,
             clip_on=False,
         )

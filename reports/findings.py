@@ -11,17 +11,17 @@ from .words import about_ns
 
 
 class Finding(NamedTuple):
-    """The violations of one property by one component.
+    """The violations of one property, or of several in the same record, by one component.
 
     Attributes:
-        name: Of the property.
+        names: Of the properties, the first in the judgement first.
         first: The earliest of the worst of them; its severity is that of the finding.
         violations: Those that the verdict keeps, in the order of the trace; at least one.
         label: Names `first` in a few words.
-        more: How many violations of the property are not among `violations`.
+        more: How many violations of the property there are besides `first`.
     """
 
-    name: str
+    names: tuple[str, ...]
     first: Violation
     violations: tuple[Violation, ...]
     label: str
@@ -42,7 +42,24 @@ def findings_of(trace: Trace, judgement: Judgement) -> list[Finding]:
         for violation in verdict.violations:
             groups.setdefault(_actor(trace, violation), []).append(violation)
         found += [_finding(trace, ledger, verdict, tuple(group)) for group in groups.values()]
-    return sorted(found, key=_rank)
+    return sorted(_joined(found), key=_rank)
+
+
+def _joined(found: list[Finding]) -> list[Finding]:
+    """Return the findings with those of one record as one."""
+    by_record: dict[int, Finding] = {}
+    for one in found:
+        other = by_record.setdefault(one.first.index, one)
+        if other is not one:
+            violations = {each.index: each for each in (*other.violations, *one.violations)}
+            by_record[one.first.index] = Finding(
+                other.names + one.names,
+                first_of_worst((other.first, one.first)),
+                tuple(violations[index] for index in sorted(violations)),
+                other.label,
+                max(other.more, one.more),
+            )
+    return list(by_record.values())
 
 
 def _rank(finding: Finding) -> tuple[int, int]:
@@ -54,8 +71,8 @@ def _finding(
 ) -> Finding:
     first = first_of_worst(group)
     label = label_of(trace, ledger, first)
-    more = verdict.violation_count - len(group)
-    return Finding(verdict.property, first, group, label, more)
+    hidden = verdict.violation_count - len(verdict.violations)
+    return Finding((verdict.property,), first, group, label, len(group) - 1 + hidden)
 
 
 def _actor(trace: Trace, violation: Violation) -> str:
@@ -114,7 +131,8 @@ def detach_of(trace: Trace, taken: events.IrqTaken, before: int) -> int | None:
     """Return when the epoch of an interrupt gave its line up, if it did before a record."""
     for record in reversed(trace.records[:before]):
         gone = record.event
-        if isinstance(gone, events.IrqDetached):
-            if (gone.intid, gone.epoch) == (taken.intid, taken.epoch):
-                return record.at_ns
+        if not isinstance(gone, events.IrqDetached):
+            continue
+        if (gone.intid, gone.epoch) == (taken.intid, taken.epoch):
+            return record.at_ns
     return None

@@ -83,7 +83,7 @@ class Reader:
             return
         _, first_ns, _ = self._released.get(epoch, (vm, at_ns, at_ns))
         if epoch not in self._released:
-            text = f"teardown of {vm}: first frame released"
+            text = f"TEARDOWN of {vm}: first frame returned"
             self.moments.append(Moment(at_ns, "teardown", epoch, text))
         self._released[epoch] = (vm, first_ns, at_ns)
 
@@ -106,7 +106,9 @@ class Reader:
         self._draw_zones()
         for epoch, (vm, first_ns, last_ns) in self._released.items():
             if last_ns > first_ns:
-                self.moments.append(Moment(last_ns, "released", epoch, f"{vm}: last frame"))
+                self.moments.append(
+                    Moment(last_ns, "released", epoch, f"{vm}: last frame returned")
+                )
         moments = sorted(self.moments, key=lambda moment: moment.at_ns)
         lanes = self.book.done(end_ns)
         return Chart(lanes, tuple(moments), start_ns, end_ns, tuple(instants))

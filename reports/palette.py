@@ -31,6 +31,7 @@ FORBIDDEN_TINT = "#FBE9DD"
 WINDOW_TINT = "#FDF4EE"
 
 _EPOCHS = (BLUE, GREEN, PURPLE, ORANGE, SKY_BLUE)
+_EPOCH_HATCHES = ("", "---", "||", "++", "-----")
 
 
 class BarStyle(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ BARS: dict[str, BarStyle] = {
     "quarantined": BarStyle(0.1, "xxxx"),
     "attached": BarStyle(0.2, height=0.5),
     "asserted": BarStyle(0.7, height=0.6),
-    "masked": BarStyle(0.1, "....", height=0.6),
+    "masked": BarStyle(0.1, "\\\\\\\\", height=0.6),
 }
 """The style of each kind of bar."""
 
@@ -88,6 +89,19 @@ MARKS: dict[str, str] = {
 """The shape of each kind of mark, in matplotlib's letters."""
 
 
+NAMES: dict[str, str] = {
+    "landed": "write landed",
+    "blocked": "access refused by the IOMMU",
+    "dropped": "write given up by the device",
+    "stop_confirmed": "seen to be quiet",
+    "taken": "interrupt taken",
+    "message": "message or edge",
+    "injected": "interrupt injected",
+    "completed": "request completed",
+}
+"""What the marks that carry no name of their own mean."""
+
+
 def epoch_colour(epoch: int) -> str:
     """Return the colour of an epoch; the host's own epoch 0 is grey."""
     return _EPOCHS[(epoch - 1) % len(_EPOCHS)] if epoch else HOST_GREY
@@ -98,3 +112,8 @@ def mixed(colour: str, share: float) -> str:
     assert 0 <= share <= 1, share
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(255 + (part - 255) * share):02X}" for part in parts)
+
+
+def epoch_hatch(epoch: int) -> str:
+    """Return the hatching that tells an epoch from its neighbours without colour."""
+    return _EPOCH_HATCHES[(epoch - 1) % len(_EPOCH_HATCHES)] if epoch else ""

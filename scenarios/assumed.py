@@ -12,10 +12,12 @@ from ..model.qvmconf.parser import parse_files
 from ..model.trace import Assumption
 from .loader import ScenarioSource
 from .names import vdev_names
-from .schema import AhciEntry, DeviceEntry, End, NicEntry, Platform, Quiesce, Scenario
+from .schema import AhciEntry, DeviceEntry, End, NicEntry, Platform, Quiesce, Scenario, Workload
 from .toml_places import Places
 
 _WITHIN = "1ms"
+_FRAMES = 2_000
+"""Some 13 ms of traffic, so that it goes on through the teardown."""
 
 
 def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
@@ -43,6 +45,9 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
         end=end,
         platform=Platform(iommu="none", device=tuple(devices)),
         quiesce=_quiesce(config, devices, assumptions),
+        workload={
+            entry.name: Workload(frames=_FRAMES) for entry in devices if isinstance(entry, NicEntry)
+        },
     )
     places = Places("[platform]\niommu = 'none'\n", str(path))
     return ScenarioSource(path.stem, scenario, places, path.parent), tuple(assumptions)
@@ -55,7 +60,8 @@ def _nics(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
         if passed.can_do_dma:
             name = f"nic{len(nics)}"
             nics.append(NicEntry(name=name, pass_=passed.label))
-            basis = f"assumed: it may do DMA, {passed.place}; a NIC with traffic stands for it"
+            where = f"line {passed.place.line}"
+            basis = f"assumed: it may do DMA ({where}); a NIC with traffic stands for it"
             assumptions.append(Assumption(name, passed.label, basis))
     return nics
 

@@ -181,7 +181,9 @@ class _Matcher:
                     "window n if it does no DMA",
                 )
             else:
-                basis = f"no window of it does DMA, {entry.place}; its interrupts are left out"
+                basis = (
+                    f"its windows are marked n (line {entry.place.line}); interrupts are left out"
+                )
                 self._findings.assume(f"{vm}.pass {entry.label}", "left out", basis)
 
 

@@ -13,11 +13,8 @@ import msgspec
 from ..model.errors import Place, Problem, ScenarioError
 from ..model.qvmconf.sources import SourceError, read_text
 from .schema import Scenario
-from .shape import problems_of, unknown_word
+from .shape import problems_of
 from .toml_places import Places
-
-LIBRARY = Path(__file__).resolve().parent / "library"
-"""The folder of the shipped scenarios."""
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -79,28 +76,6 @@ def parse(text: str, file: str, folder: Path) -> ScenarioSource:
         raise ScenarioError(problems)
     scenario = msgspec.convert(document, Scenario)
     return ScenarioSource(Path(file).stem, scenario, places, folder)
-
-
-def find(word: str) -> Path:
-    """Return the file that a user means: a path, or the name of a shipped scenario.
-
-    Raises:
-        ScenarioError: If there is neither.
-    """
-    path = Path(word)
-    if path.exists() or path.suffix or path.name != word:
-        return path
-    shipped = LIBRARY / f"{word}.toml"
-    if shipped.exists():
-        return shipped
-    remedy = "see `quiesce scenarios`, or give the path of a file"
-    names = [entry.stem for entry in shipped_files()]
-    raise ScenarioError([unknown_word(Place(word), "scenario", word, names, remedy=remedy)])
-
-
-def shipped_files() -> list[Path]:
-    """Return the shipped scenario files, by name."""
-    return sorted(LIBRARY.glob("*.toml"))
 
 
 def _syntax_problem(message: str, text: str, file: str) -> Problem:

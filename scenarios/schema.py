@@ -9,13 +9,13 @@ Fields keep the words of the file, durations included; `shape` has checked that 
 read.  A VM may be described at the top level (one VM, the common case) or in `[[vm]]`.
 """
 
-import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from ..model import open_questions, termination, timing, trace
+from ..properties.registry import PROPERTIES
 from ..properties.verdict import Word
 
 SCHEMA_ID = "quiesce-scenario"
@@ -23,7 +23,7 @@ SCHEMA_ID = "quiesce-scenario"
 IommuKind = Literal["none", "smmuv3", "vt-d"]
 InterruptController = Literal["gicv2", "gicv3", "apic"]
 
-EVENT_NAMES = tuple(kind.__name__ for kind in typing.get_args(trace.AnyEvent))
+EVENT_NAMES = tuple(kind.__name__ for kind in get_args(trace.AnyEvent))
 """The events after which a VM can be made to end."""
 
 _ONE = r"[0-9]+(\.[0-9]+)?\s*(ns|us|µs|μs|ms|s)"
@@ -351,7 +351,15 @@ class Scenario(VmEntry, frozen=True):
         Meta(description="How long the run goes on after its last planned end or restart."),
     ] = None
     expect: Annotated[
-        dict[str, Word], Meta(description="Property and the verdict it must get.")
+        dict[str, Word],
+        Meta(
+            description="Property and the verdict that it must get.",
+            extra={"keys": tuple(PROPERTIES), "noun": "property"},
+            extra_json_schema={
+                "properties": {name: {"enum": list(get_args(Word))} for name in PROPERTIES},
+                "additionalProperties": False,
+            },
+        ),
     ] = {}
 
 

@@ -151,6 +151,8 @@ def _steps(
     bounds = _NIC_BOUNDS if is_nic else {"drain": _drain_bound_ns(guest, device)}
     if not entry.steps:
         names = tuple(_NIC_BOUNDS) if is_nic else _BLOCK_PROCEDURE
+        basis = "assumed: the documented procedure, as the scenario names no steps"
+        findings.assume(f"{entry.vdev}.{device}.steps", ", ".join(names), basis)
         return tuple(StepPlan(name, bounds.get(name, 0)) for name in names)
     steps = []
     for index, item in enumerate(entry.steps):

@@ -25,7 +25,7 @@ from .options import LOG_FILTERS, ArgumentKind, OptionSpec
 from .tokens import Token
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
-_PRIORITY = re.compile(r"(?P<priority>\d{1,3})[rfo]?")
+_PRIORITY = re.compile(r"(?P<priority>\d{1,3})[rfo]?", re.ASCII)
 _SPORADIC = re.compile(r"\d{1,3},\d{1,3},\d+,\d+,\d+s", re.ASCII)
 _HIGHEST_PRIORITY = 255
 _CLONE = re.compile(r"pci:\w+:\w+(\.\w+)?")

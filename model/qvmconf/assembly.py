@@ -64,7 +64,7 @@ class Assembly:
         self._collector = collector
         self._arguments = Arguments(collector, asinfo)
         self._locations = Locations(self._arguments)
-        self._user_vdevs = user_vdevs
+        self._own_types = set(user_vdevs)
         self._context: Draft | None = None
         self._previous = ""
         self._system: OptionValue | None = None
@@ -381,7 +381,7 @@ class Assembly:
         word = words[1]
         name, safety = normalised(word.text)
         kind = VDEV_TYPES.get(name)
-        if kind is None and name not in self._user_vdevs:
+        if kind is None and name not in self._own_types:
             self._check_user_type(name, word)
         self._vdevs.append(VdevDraft(word.place, name, kind, safety=safety))
         self._context = self._vdevs[-1]
@@ -393,6 +393,7 @@ class Assembly:
             remedy = f"did you mean {meant}?" if meant else "write the type behind vdev"
             self._collector.error(word.place, message, word=word.text, remedy=remedy)
             return
+        self._own_types.add(name)
         close = nearest(name, VDEV_TYPES)
         message = f"vdev {name} is not one that QNX ships; it is taken as your own vdev-{name}.so"
         remedy = f"did you mean {close}?" if close else ""

@@ -15,7 +15,9 @@ from ..errors import QuiesceError, nearest
 MULTIPLES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 LARGEST = (1 << 64) - 1
 _LONGEST = 40
-_NUMBER = re.compile(r"(?:0x(?P<hex>[0-9a-f]+)|0d(?P<forced>\d+)|(?P<bare>\d+))(?P<unit>[kmg]?)")
+_NUMBER = re.compile(
+    r"(?:0x(?P<hex>[0-9a-f]+)|0d(?P<forced>\d+)|(?P<bare>\d+))(?P<unit>[kmg]?)", re.ASCII
+)
 _ASINFO = re.compile(r"\$asinfo_(?P<end>start|length)\{(?P<name>[^{}]*)\}")
 _HEX = re.compile(r"[0-9a-f]+", re.IGNORECASE)
 

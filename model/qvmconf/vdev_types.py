@@ -262,7 +262,7 @@ VDEV_TYPES: dict[str, VdevType] = {
 IMPLICIT_PICS: dict[str, Architecture] = {"gic": "arm", "apic": "x86"}
 """The interrupt controllers that exist without a `vdev` entry, and where."""
 
-_DECORATION = re.compile(r"(?:vdev-)?(?P<type>.*?)(?P<safety>-safety)?(?:\.so)?")
+_DECORATION = re.compile(r"(?:vdev-)?(?P<type>.*?)(?P<safety>-safety)?(?:\.so)?", re.DOTALL)
 
 
 def normalised(word: str) -> tuple[str, bool]:

@@ -106,6 +106,41 @@ def test_a_mistake_is_named_with_its_place_and_its_remedy(text: str, message: st
     assert problems(text) == [message]
 
 
+def test_a_mistake_made_twice_is_reported_twice() -> None:
+    assert len(problems("vdev virtio-blck\nvdev virtio-blck")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("vdev gic vdev gic", "a machine has at most 1 of vdev gic"),
+        ("vdev virtio-blk hostdev a name x vdev shmem name x", "the name 'x' belongs to vdev"),
+        ("vdev ioapic loc 0xf8000000 intr apic name a:b", "the controller's name 'a:b' holds"),
+        ("vdev pl011 loc 0x1000 intr gic", "gic is named without a pin"),
+        ("vdev pl011 loc pci:0:1 intr gic:40", "vdev pl011 is no PCI function"),
+        ("vdev pl011 loc 0x1000 intr 40", "'40' does not say which controller; write controller"),
+        ("vdev pl011 loc 0x1000 loc 0x2000 intr gic:40", "loc of vdev pl011 was already given"),
+        ("vdev virtio-blk hostvector 3", "is no interrupt controller and has no hostvector"),
+        ("vdev virtio-blk hostdev >", "'>' names nothing in the host"),
+        ("vdev virtio-blk delayed never", "'never' is no delay; write seconds, or forever"),
+        ("vdev virtio-net peer a mac 11:22", "'11:22' is no MAC address"),
+        ("vdev shmem create frames", "'frames' is no region; write name,bytes"),
+        ("vdev wdt-sp805 intr gic:40 action bark", "action: unknown word 'bark'"),
+        ("vdev gic version 4", "'4' is not in 2..3"),
+        ("vdev pci-dummy", "has no clone, which is mandatory"),
+        ("unsupported registre fail", "unknown word 'registre'; did you mean register?"),
+        ("pass loc 0x1000,0x1000,rw,x=0x1000", "'x' stands behind the attributes"),
+        ("pass loc 0x1000,0,rw", "the window has no bytes"),
+        ("pass loc mem:0x1000,0x1000=io:0x1000", "names no space that fits here"),
+        ("set exit-on-halt perhaps", "'perhaps' is neither true nor false"),
+    ],
+)
+def test_every_rule_of_a_vdev_or_an_entry_is_enforced(text: str, message: str) -> None:
+    found = problems(text)
+    assert len(found) == 1
+    assert message in found[0]
+
+
 def test_all_mistakes_are_reported_in_text_order() -> None:
     text = "rom 4\ncpu sched 999\nvdev virtio-net\nvdev pl011 loc 0x1000 intr gic:99999"
     assert [problem.split(": ")[0] for problem in problems(text)] == [

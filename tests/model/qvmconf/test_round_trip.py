@@ -43,20 +43,16 @@ def machines(draw: st.DrawFn) -> Machine:
         place = (None, None) if is_pci else (start(), next(pins))
         return (kind, *place, draw(NAMES))
 
+    def window(letters: str) -> tuple[int, int, int, str]:
+        host = PAGE * draw(st.integers(0, 1 << 28))
+        return (start(), PAGE * draw(st.integers(1, 16)), host, letters)
+
     attributes = st.lists(st.sampled_from("rwxcdn"), unique=True, min_size=1).map("".join)
     return Machine(
         draw(NAMES),
         tuple((start(), PAGE * draw(st.integers(1, 256))) for _ in range(draw(st.integers(0, 3)))),
         tuple(vdev() for _ in range(draw(st.integers(0, 4)))),
-        tuple(
-            (
-                start(),
-                PAGE * draw(st.integers(1, 16)),
-                PAGE * draw(st.integers(0, 1 << 28)),
-                letters,
-            )
-            for letters in draw(st.lists(attributes, max_size=3))
-        ),
+        tuple(window(letters) for letters in draw(st.lists(attributes, max_size=3))),
         tuple(
             (next(pins), draw(st.none() | st.integers(0, 999)), draw(st.sampled_from(["", "u"])))
             for _ in range(draw(st.integers(0, 3)))
@@ -78,8 +74,8 @@ def number_text(draw: st.DrawFn, value: int) -> str:
 def words_of_machine(draw: st.DrawFn, machine: Machine) -> list[str]:
     """The machine as words; numbers and optional prefixes are written in any way."""
     words = ["system", machine.name]
-    for begin, length in machine.ram:
-        words += ["ram", f"{number_text(draw, begin)},{number_text(draw, length)}"]
+    for first, length in machine.ram:
+        words += ["ram", f"{number_text(draw, first)},{number_text(draw, length)}"]
     for priority in machine.cpus:
         words += ["cpu", "sched", f"{priority}{draw(st.sampled_from(['', 'r', 'f', 'o']))}"]
     for kind, begin, pin, path in machine.vdevs:
@@ -91,8 +87,8 @@ def words_of_machine(draw: st.DrawFn, machine: Machine) -> list[str]:
         decoration = draw(st.sampled_from(["{}", "vdev-{}", "vdev-{}.so"]))
         words += ["vdev", decoration.format(kind)]
         words += [word for option in draw(st.permutations(options)) for word in option]
-    for begin, length, host, letters in machine.windows:
-        window = ",".join([number_text(draw, begin), number_text(draw, length), letters])
+    for first, length, host, letters in machine.windows:
+        window = ",".join([number_text(draw, first), number_text(draw, length), letters])
         words += ["pass", "loc", f"mem:{window}={number_text(draw, host)}"]
     for pin, vector, flags in machine.lines:
         flag_text = f",{flags}" if flags else ""

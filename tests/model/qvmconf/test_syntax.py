@@ -3,7 +3,7 @@
 import pytest
 
 from quiesce.model.errors import ConfigError, Place
-from quiesce.model.qvmconf.numbers import parse_number
+from quiesce.model.qvmconf.numbers import NumberError, parse_number
 from quiesce.model.qvmconf.parser import parse_arguments, parse_text
 from quiesce.model.qvmconf.tokens import Token, words_of
 
@@ -66,6 +66,12 @@ def test_a_word_in_quotes_is_an_argument_even_if_it_is_the_name_of_an_option() -
 )
 def test_a_number_with_its_multiple_has_its_value(text: str, value: int) -> None:
     assert parse_number(text).value == value
+
+
+@pytest.mark.parametrize("text", ["", "0x", "1T", "1.5M", "-1", "0d12", "\u0661", "9" * 30, "1_0"])
+def test_what_is_no_number_or_too_large_is_refused(text: str) -> None:
+    with pytest.raises(NumberError):
+        parse_number(text)
 
 
 def test_a_bare_decimal_above_9_in_an_address_is_flagged_and_others_are_not() -> None:

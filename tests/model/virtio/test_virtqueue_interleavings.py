@@ -283,14 +283,10 @@ class PackedMachine(RingMachine):
 SETTINGS = settings(max_examples=25, stateful_step_count=15, deadline=None, derandomize=True)
 
 
-@pytest.mark.slow
-class TestSplit(SplitMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = SETTINGS
-
-
-@pytest.mark.slow
-class TestPacked(PackedMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = SETTINGS
+TestSplit = SplitMachine.TestCase
+TestSplit.settings = SETTINGS
+TestPacked = PackedMachine.TestCase
+TestPacked.settings = SETTINGS
 
 
 @pytest.mark.parametrize("features", FEATURES, ids=str)

@@ -1,0 +1,50 @@
+# Everything a fresh machine with Python 3.11+, pip and make needs is set up by the targets.
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+OUT ?= out
+# Half of the suite per core; set JOBS=0 to run in one process.
+JOBS ?= auto
+
+.PHONY: help demo test lint bench wheel clean constraints gallery
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## one crash that goes wrong and one that does not, each with its picture
+	@$(BIN)/quiesce run nic-crash-bare --out $(OUT) || test $$? -eq 1
+	@echo
+	@$(BIN)/quiesce run nic-crash-quiesced --out $(OUT)
+	@echo
+	@echo "Pictures: $(OUT)/nic-crash-bare/timing.png (violated)"
+	@echo "          $(OUT)/nic-crash-quiesced/timing.png (holds)"
+
+test: $(STAMP) ## all tests
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+lint: $(STAMP) ## format, style, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=.src $(BIN)/lint-imports
+
+bench: $(STAMP) ## every benchmark, as tables
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+wheel: $(STAMP) ## build the wheel and run the suite against it
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+constraints: $(STAMP) ## write the versions now installed into constraints.txt
+	@{ echo "# Exact versions for a reproducible environment; regenerate with 'make constraints'."; \
+	   $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+
+clean: ## remove everything that the targets have made
+	rm -rf $(VENV) $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,229 @@
+"""What must hold of writes: none after teardown, none into another's memory, few refused ones.
+
+Every writer counts: bus masters, worker threads of qvm and host drivers that copy on a guest's
+behalf.  The teardown point is that of the single frame, because a VM's memory is not released at
+one instant.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from ..model.addresses import HOST_EPOCH
+from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header
+from .masters import Masters
+from .monitor import Closing, Property, Reads, Shelf
+from .ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
+from .verdict import Severity, Violation, how_late
+
+
+class NoDmaAfterTeardown(Property):
+    """No write lands in a frame that its own epoch has released."""
+
+    name = "no-dma-after-teardown"
+    claim = (
+        "No write made for a VM lands in a frame at or after the instant at which it released it."
+    )
+    formula = "G (released(frame, epoch) -> G not landed(frame, epoch))"
+    antecedent = "frames released by a VM for which writes were requested or landed"
+    boundary = (
+        "a landing at the instant of release counts as after it, whichever record comes first"
+    )
+    source = "QNX 7.1 hypervisor guide, quiescing: no DMA writes once resources are released"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.masters = self.book(Masters)
+        self.frames.odd.append(self._judge)
+
+    def _judge(self, odd: OddLanding) -> None:
+        if odd.released_ns is not None:
+            severity: Severity = "stray" if odd.owner == NOBODY else "corruption"
+            self._report(odd, odd.released_ns, severity)
+
+    def _report(self, odd: OddLanding, released_ns: int, severity: Severity) -> None:
+        frames, epoch = self.frames, odd.landing.epoch
+        if odd.owner == NOBODY:
+            now = "the frame is free"
+        else:
+            now = f"the frame now belongs to {frames.name(odd.owner)}"
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            severity,
+            f"{odd.writer} wrote {odd.landing.length} bytes into frame {odd.frame:#x}, "
+            f"{how_late(odd.at_ns - released_ns)} {frames.name(epoch)} released it; {now}",
+            writer=odd.writer,
+            epoch=epoch,
+            frame=odd.frame,
+            owner=odd.owner,
+            late_by_ns=odd.at_ns - released_ns,
+        )
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count the frames released by epochs with writers."""
+        return Closing(self._of_writers(self.frames.released_count))
+
+    def _of_writers(self, counts: dict[int, int]) -> int:
+        writers = self.frames.writers.union(self.masters.epochs)
+        return sum(counts.get(epoch, 0) for epoch in writers)
+
+
+class NoDmaIntoNextEpoch(NoDmaAfterTeardown):
+    """No write lands in a frame that has passed from its own epoch to another."""
+
+    name = "no-dma-into-next-epoch"
+    claim = "No write made for a VM lands in a frame that it released and another VM owns."
+    formula = (
+        "G (released(frame, epoch) and F granted(frame, other) -> "
+        "G (owner(frame) = other -> not landed(frame, epoch)))"
+    )
+    antecedent = "frames that went from a VM with writers to another"
+    boundary = (
+        "a landing at the instant of the grant counts as after it, whichever record comes first"
+    )
+    source = "QNX 7.1 hypervisor guide, quiescing: late DMA writes are the very dangerous kind"
+
+    def _judge(self, odd: OddLanding) -> None:
+        if odd.released_ns is not None and odd.owner != NOBODY:
+            self._report(odd, odd.released_ns, "corruption")
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count the frames that have changed hands."""
+        return Closing(self._of_writers(self.frames.regranted_count))
+
+
+class EpochsMatch(Property):
+    """Every write and every injected interrupt reaches the epoch for which it was made."""
+
+    name = "epochs-match"
+    claim = (
+        "Every write lands in memory of the VM instance for which it was requested, and every "
+        "interrupt injected into a guest comes from a source that works for an owner of the line."
+    )
+    formula = (
+        "G (landed(frame, epoch) -> owner(frame) in {epoch, nobody after epoch}) and "
+        "G (injected(line, epoch) -> attached(line, epoch))"
+    )
+    antecedent = "writes landed and interrupts injected"
+    boundary = "owners are those at the end of the instant, whichever record comes first"
+    source = "the definition of an epoch; writes into a frame merely free are no-dma-after-teardown"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.lines = self.book(Lines)
+        self.frames.odd.append(self._judge_landing)
+        self.lines.odd.append(self._judge_interrupt)
+
+    def _judge_landing(self, odd: OddLanding) -> None:
+        epoch = odd.landing.epoch
+        if odd.owner != NOBODY:
+            whose = f"which belongs to {self.frames.name(odd.owner)}"
+        elif odd.released_ns is None:
+            whose = "which it never owned"
+        else:
+            return
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "corruption",
+            f"{odd.writer} wrote {odd.landing.length} bytes for {self._who(epoch)} into frame "
+            f"{odd.frame:#x}, {whose}",
+            writer=odd.writer,
+            epoch=epoch,
+            frame=odd.frame,
+            owner=odd.owner,
+        )
+
+    def _judge_interrupt(self, odd: OddIrq) -> None:
+        injection = odd.injection
+        if injection is None or injection.epoch == odd.requested_epoch:
+            return
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "spurious",
+            f"{injection.vm} (epoch {injection.epoch}) was given an interrupt of "
+            f"{injection.source} that was requested for {self._who(odd.requested_epoch)}",
+            device=injection.source,
+            intid=odd.intid,
+            epoch=odd.requested_epoch,
+            receiver=injection.epoch,
+        )
+
+    def _who(self, epoch: int) -> str:
+        return "the host" if epoch == HOST_EPOCH else self.frames.name(epoch)
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count landings and injections."""
+        return Closing(self.frames.landings + self.lines.injections)
+
+
+class FaultsContained(Property):
+    """A dead VM's devices do not flood the host with refused accesses."""
+
+    MAX: ClassVar[int] = 64
+    """Refused accesses for each epoch.  smmuman keeps 64 fault records for each client and drops
+    the rest (smmuman user's guide, smmu_xfer_status)."""
+
+    name = "faults-contained"
+    claim = "After a VM has released its last frame, its devices have at most 64 accesses refused."
+    formula = "G (all released(epoch) -> G count(blocked(epoch)) <= 64)"
+    antecedent = "accesses refused after a VM's last release"
+    boundary = "an access refused at the instant of the last release counts as after it"
+    source = "smmuman user's guide, smmu_xfer_status: 64 fault records for each client"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self._released: set[int] = set()
+        self._counts: dict[int, int] = {}
+        self._excess: dict[int, tuple[int, int, str]] = {}
+        self._at_ns = -1
+        self._instant: dict[int, int] = {}
+
+    def _turn(self, at_ns: int) -> None:
+        if at_ns != self._at_ns:
+            self._at_ns = at_ns
+            self._instant.clear()
+
+    def _block(self, index: int, at_ns: int, event: DmaBlocked | DmaReadBlocked) -> None:
+        self._turn(at_ns)
+        epoch = event.epoch
+        self._instant[epoch] = self._instant.get(epoch, 0) + 1
+        if epoch in self._released:
+            count = self._counts.get(epoch, 0) + 1
+            self._counts[epoch] = count
+            if count == self.MAX + 1:
+                self._excess[epoch] = (index, at_ns, event.master)
+
+    def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        epoch = event.epoch
+        self._released.add(epoch)
+        # Only the last release counts, so each one starts the count anew.
+        self._counts[epoch] = self._instant.get(epoch, 0)
+        self._excess.pop(epoch, None)
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Report the epochs that had too many."""
+        violations = tuple(
+            Violation(
+                index,
+                at_ns,
+                f"{master} had {self._counts[epoch]} accesses refused after "
+                f"{self.frames.name(epoch)} released its last frame; the bound is {self.MAX}",
+                "contained",
+                {"device": master, "epoch": epoch, "count": self._counts[epoch]},
+            )
+            for epoch, (index, at_ns, master) in self._excess.items()
+        )
+        return Closing(sum(self._counts.values()), violations)
+
+    def state(self) -> Hashable:
+        """Return the counts as far as they matter."""
+        counts = ((epoch, min(count, self.MAX + 1)) for epoch, count in self._counts.items())
+        return (tuple(sorted(counts)), tuple(sorted(self._released)))
+
+    reads: ClassVar[Reads] = {DmaBlocked: _block, DmaReadBlocked: _block, FramesReleased: _release}

@@ -1,0 +1,84 @@
+"""Finds room for words beside each other, on few lines and without overlap."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .words import shortened
+
+_WIDTH_OF_A_LETTER = 0.53
+"""Of DejaVu Sans, on average, as a share of its size."""
+
+_SHORTEST = 7
+"""A caption cut below so many letters says nothing."""
+
+
+class Caption(NamedTuple):
+    """Words that want to begin at a place.
+
+    Attributes:
+        x: Where, in points.
+        text: The words.
+        rank: Lower ranks choose first.
+        colour: Of the words.
+    """
+
+    x: float
+    text: str
+    rank: int = 1
+    colour: str = "#1A1A1A"
+
+
+class Placed(NamedTuple):
+    """A caption that has found room, on a line counted from 0 at the bottom."""
+
+    caption: Caption
+    line: int
+    x: float
+    text: str
+
+
+def width_of(text: str, size: float) -> float:
+    """Return about how wide the text is, in points."""
+    return len(text) * size * _WIDTH_OF_A_LETTER
+
+
+def letters_in(width: float, size: float) -> int:
+    """Return how many letters of that size fit into a width in points."""
+    return max(int(width / (size * _WIDTH_OF_A_LETTER)), 0)
+
+
+def placed(
+    captions: Iterable[Caption], *, left: float, right: float, size: float, lines: int
+) -> list[Placed]:
+    """Return the captions that find room between `left` and `right` on so many lines.
+
+    A caption moves left if the paper ends, goes one line up if its place is taken, is cut
+    if there is no line free, and is left out if too little of it would remain.
+    """
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(lines)]
+    done: list[Placed] = []
+    for caption in sorted(captions, key=lambda caption: (caption.rank, caption.x)):
+        wanted = width_of(caption.text, size)
+        x = max(min(caption.x, right - wanted), left)
+        rooms = [_room(line, x, right) for line in taken]
+        line = next((at for at, room in enumerate(rooms) if room >= wanted), None)
+        text = caption.text
+        if line is None:
+            line = max(range(lines), key=lambda at: rooms[at])
+            letters = letters_in(rooms[line], size)
+            if letters < _SHORTEST:
+                continue
+            text = shortened(caption.text, letters)
+        taken[line].append((x, x + width_of(text, size) + size))
+        done.append(Placed(caption, line, x, text))
+    return done
+
+
+def _room(line: list[tuple[float, float]], x: float, right: float) -> float:
+    end = right
+    for begin, stop in line:
+        if begin <= x < stop:
+            return 0
+        if begin > x:
+            end = min(end, begin)
+    return end - x

@@ -1,0 +1,56 @@
+"""`quiesce scenarios`, `assumptions` and `schema`: what there is, without running anything."""
+
+from ...model.trace import Assumption
+from ..exit_status import BAD_INPUT, OK
+from ..library import resolved
+from ..loader import load
+from ..schema import json_schema
+from ..shipped import shipped_files
+from ..terminal import say, say_json, say_rows, styled
+
+
+def scenarios_command(*, as_json: bool) -> int:
+    """List the shipped scenarios with what each is about."""
+    listed = [(file.stem, load(file).scenario.description) for file in shipped_files()]
+    if as_json:
+        documents = [{"name": name, "description": text} for name, text in listed]
+        say_json({"scenarios": documents})
+    elif listed:
+        say_rows(listed, {name: "bold" for name, _ in listed})
+    else:
+        say("No scenarios are shipped with this installation.")
+        return BAD_INPUT
+    return OK
+
+
+def assumptions_command(word: str, *, as_json: bool) -> int:
+    """Show what a scenario rests on."""
+    from ...model.assumptions import assumptions_of  # noqa: PLC0415
+
+    scenario = resolved(word)
+    assumptions = (*scenario.assumptions, *assumptions_of(scenario.plan))
+    if as_json:
+        listed = [
+            {"name": each.name, "value": each.value, "basis": each.basis, "set": is_set(each)}
+            for each in assumptions
+        ]
+        say_json({"scenario": scenario.plan.name, "assumptions": listed})
+        return OK
+    say(f"{scenario.plan.name}: what a run takes for granted")
+    for each in assumptions:
+        mark = {"pinned": "* ", "given": "+ "}.get(is_set(each), "  ")
+        say(f"{mark}{styled(each.name, 'bold')} = {each.value}", hang=4)
+        say(each.basis, indent=4)
+    return OK
+
+
+def is_set(assumption: Assumption) -> str:
+    """Return `pinned` or `given` for what the scenario itself says, otherwise an empty string."""
+    word = assumption.basis.split(" ", 1)[0]
+    return word if word in ("pinned", "given") else ""
+
+
+def schema_command() -> int:
+    """Print the JSON Schema of scenario files."""
+    say_json(json_schema())
+    return OK

@@ -1,0 +1,121 @@
+"""Small systems that many tests start from."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from quiesce.model.clock import Span, exactly
+from quiesce.model.hardware.nic_procedure import DOCUMENTED
+from quiesce.model.plan import (
+    BlockPlan,
+    DiskPlan,
+    EndPlan,
+    NicPlan,
+    QuiescePlan,
+    RamPlan,
+    StepPlan,
+    SystemPlan,
+    VmPlan,
+)
+from quiesce.model.timing import Timing
+
+PlanMaker = Callable[..., SystemPlan]
+
+_TIMING = Timing(
+    process_exit_base=Span(50_000, 200_000),
+    restart=Span(200_000, 400_000),
+    guest_boot=Span(50_000, 150_000),
+)
+_PINNED = {"guest.crash-reaches-qvm": "at-once"}
+_RAM = (RamPlan(0x8000_0000, 4 << 20),)
+
+
+@pytest.fixture
+def nic_system() -> PlanMaker:
+    """Make a system with one guest that owns a busy NIC and crashes at 300 us.
+
+    Keyword `steps` gives the quiesce procedure, by default none; `vm` and `nic` replace fields of
+    the VM and the NIC; all others replace fields of the plan.
+    """
+
+    def make(
+        steps: tuple[tuple[str, int], ...] = (),
+        vm: dict[str, Any] | None = None,
+        nic: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> SystemPlan:
+        quiesce = ()
+        if steps:
+            quiesce = (
+                QuiescePlan("quiesce-eth0", "eth0", tuple(StepPlan(*step) for step in steps)),
+            )
+        plan = SystemPlan(
+            "nic",
+            (
+                VmPlan(
+                    "qvm178",
+                    _RAM,
+                    nics=("eth0",),
+                    quiesce=quiesce,
+                    end=EndPlan("guest-crash", exactly(300_000)),
+                    restart=True,
+                ),
+            ),
+            nics=(NicPlan("eth0", 40, frames=0, gap=Span(40_000, 80_000)),),
+            timing=_TIMING,
+            pinned=_PINNED,
+        )
+        plan = replace(
+            plan,
+            vms=(replace(plan.vms[0], **(vm or {})),),
+            nics=(replace(plan.nics[0], **(nic or {})),),
+        )
+        return replace(plan, **changes)
+
+    return make
+
+
+@pytest.fixture
+def documented_steps() -> tuple[tuple[str, int], ...]:
+    """Give the documented quiesce procedure of the NIC."""
+    return DOCUMENTED
+
+
+@pytest.fixture
+def block_system() -> PlanMaker:
+    """Make a system with one guest that reads from a slow disk and crashes at 300 us.
+
+    Keyword `steps` gives what the vdev's callback does, by default nothing; `vm` and `block`
+    replace fields of the VM and of the vdev; all others replace fields of the plan.
+    """
+
+    def make(
+        steps: tuple[tuple[str, int], ...] = (),
+        vm: dict[str, Any] | None = None,
+        block: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> SystemPlan:
+        name = "virtio-blk_qvm178"
+        quiesce = ()
+        if steps:
+            quiesce = (QuiescePlan(name, name, tuple(StepPlan(*step) for step in steps)),)
+        machine = VmPlan(
+            "qvm178",
+            _RAM,
+            blocks=(replace(BlockPlan(name, "ahci0"), **(block or {})),),
+            quiesce=quiesce,
+            end=EndPlan("guest-crash", exactly(300_000)),
+            restart=True,
+        )
+        plan = SystemPlan(
+            "block",
+            (replace(machine, **(vm or {})),),
+            disks=(DiskPlan("ahci0", "devb-ahci", 33, service=Timing().sata_hdd_req),),
+            timing=_TIMING,
+            pinned=_PINNED,
+            observe=exactly(30_000_000),
+        )
+        return replace(plan, **changes)
+
+    return make
