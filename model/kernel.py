@@ -43,18 +43,20 @@ EVENTS_MAX = 2_000_000
 
 
 class Delay(Event):
-    """A wait whose length lies inside a span.
+    """A wait whose length lies inside a span; it succeeds with no value when its time comes.
 
     Attributes:
         label: Who waits for what, dotted: `eth0.rx_gap`.
     """
 
+    # As SimPy's own Timeout, a delay is triggered from the start.  What never differs stands
+    # in the class, for delays are what a run makes most of.
+    _ok = True
+    _value = None
+
     def __init__(self, kernel: "Kernel", label: str) -> None:
-        # As in SimPy's own Timeout: set what Event.__init__ would set, without the call.
         self.env = kernel
         self.callbacks = []
-        self._value = None
-        self._ok = True
         self.label = label
 
 
@@ -275,7 +277,12 @@ class Kernel(simpy.Environment):
                 event = self._fire_delay()
             else:
                 break
-            self._process(event)
+            callbacks = event.callbacks
+            event.callbacks = None  # type: ignore[assignment]  # SimPy's mark: processed
+            for callback in callbacks:
+                callback(event)
+            if not event._ok:
+                _raise_unless_defused(event)
             events_left -= 1
             if events_left == 0:
                 remedy = "some process of the model does not end; shorten the workload"
@@ -318,18 +325,12 @@ class Kernel(simpy.Environment):
         else:
             raise EmptySchedule
         self.events_run += 1
-        self._process(event)
-
-    @staticmethod
-    def _process(event: Event) -> None:
-        """Run the callbacks of an event, as `simpy.Environment.step` does."""
         callbacks = event.callbacks
-        event.callbacks = None  # type: ignore[assignment]  # SimPy's mark of a processed event
+        event.callbacks = None  # type: ignore[assignment]  # SimPy's mark: processed
         for callback in callbacks:
             callback(event)
-        if not event._ok and not event.defused:
-            assert isinstance(event._value, BaseException)
-            raise event._value
+        if not event._ok:
+            _raise_unless_defused(event)
 
     def _fire_delay(self) -> Event:
         entry = heappop(self._delays)
@@ -350,3 +351,10 @@ class Kernel(simpy.Environment):
             if other is not entry:
                 heappush(self._delays, other)
         return entry
+
+
+def _raise_unless_defused(event: Event) -> None:
+    """Let the failure of a process that nobody handles end the run, as SimPy does."""
+    if not event.defused:
+        assert isinstance(event._value, BaseException)
+        raise event._value

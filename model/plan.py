@@ -33,7 +33,7 @@ class NicPlan(msgspec.Struct, frozen=True):
         ring_size: Receive descriptors, a multiple of 8.
         prefetch: Descriptors that it reads ahead and then owns.
         buffer_length: Bytes of a receive buffer.
-        frames: How many frames arrive in the run, asked for by nobody.
+        frames: How many frames arrive in the run, asked for by nobody; 0 for without end.
         frame_length: Bytes of each frame.
         gap: Between two frames.
         bus_master_gate_effective: Whether clearing the bus-master bit really stops writes.
@@ -45,7 +45,7 @@ class NicPlan(msgspec.Struct, frozen=True):
     ring_size: int = 32
     prefetch: int = 4
     buffer_length: int = 2048
-    frames: int = 64
+    frames: int = 0
     frame_length: int = 1024
     gap: Span = Timing().nic_rx_gap_1g
     bus_master_gate_effective: bool = True

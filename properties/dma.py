@@ -6,7 +6,7 @@ one instant.
 """
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ..model.addresses import HOST_EPOCH
 from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header
@@ -177,11 +177,9 @@ class FaultsContained(Property):
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
-        self._released: set[int] = set()
-        self._counts: dict[int, int] = {}
-        self._excess: dict[int, tuple[int, int, str]] = {}
+        self._after_release: dict[int, _Refused] = {}
         self._at_ns = -1
-        self._instant: dict[int, int] = {}
+        self._instant: dict[int, _Refused] = {}
 
     def _turn(self, at_ns: int) -> None:
         if at_ns != self._at_ns:
@@ -190,40 +188,59 @@ class FaultsContained(Property):
 
     def _block(self, index: int, at_ns: int, event: DmaBlocked | DmaReadBlocked) -> None:
         self._turn(at_ns)
-        epoch = event.epoch
-        self._instant[epoch] = self._instant.get(epoch, 0) + 1
-        if epoch in self._released:
-            count = self._counts.get(epoch, 0) + 1
-            self._counts[epoch] = count
-            if count == self.MAX + 1:
-                self._excess[epoch] = (index, at_ns, event.master)
+        refused = self._instant.get(event.epoch, _NONE_REFUSED)
+        self._instant[event.epoch] = refused.plus(index, at_ns, event.master)
+        after = self._after_release.get(event.epoch)
+        if after is not None:
+            self._after_release[event.epoch] = after.plus(index, at_ns, event.master)
 
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
         self._turn(at_ns)
-        epoch = event.epoch
-        self._released.add(epoch)
-        # Only the last release counts, so each one starts the count anew.
-        self._counts[epoch] = self._instant.get(epoch, 0)
-        self._excess.pop(epoch, None)
+        # Only the last release counts, so each one starts the count anew, at this instant.
+        self._after_release[event.epoch] = self._instant.get(event.epoch, _NONE_REFUSED)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Report the epochs that had too many."""
         violations = tuple(
             Violation(
-                index,
-                at_ns,
-                f"{master} had {self._counts[epoch]} accesses refused after "
-                f"{self.frames.name(epoch)} released its last frame; the bound is {self.MAX}",
+                refused.record,
+                refused.at_ns,
+                f"{refused.master} had access number {self.MAX + 1} of {refused.total} refused "
+                f"after {self.frames.name(epoch)} released its last frame; the bound is {self.MAX}",
                 "contained",
-                {"device": master, "epoch": epoch, "count": self._counts[epoch]},
+                {"device": refused.master, "epoch": epoch, "count": refused.total},
             )
-            for epoch, (index, at_ns, master) in self._excess.items()
+            for epoch, refused in self._after_release.items()
+            if refused.total > self.MAX
         )
-        return Closing(sum(self._counts.values()), violations)
+        return Closing(sum(each.total for each in self._after_release.values()), violations)
 
     def state(self) -> Hashable:
         """Return the counts as far as they matter."""
-        counts = ((epoch, min(count, self.MAX + 1)) for epoch, count in self._counts.items())
-        return (tuple(sorted(counts)), tuple(sorted(self._released)))
+        return tuple(
+            (epoch, min(refused.total, self.MAX + 1))
+            for epoch, refused in sorted(self._after_release.items())
+        )
 
-    reads: ClassVar[Reads] = {DmaBlocked: _block, DmaReadBlocked: _block, FramesReleased: _release}
+    reads: ClassVar[Reads] = {
+        DmaBlocked: _block,
+        DmaReadBlocked: _block,
+        FramesReleased: _release,
+    }
+
+
+class _Refused(NamedTuple):
+    """Accesses that were refused, and which of them was the first too many."""
+
+    total: int
+    record: int
+    at_ns: int
+    master: str
+
+    def plus(self, index: int, at_ns: int, master: str) -> "_Refused":
+        if self.total <= FaultsContained.MAX:
+            return _Refused(self.total + 1, index, at_ns, master)
+        return self._replace(total=self.total + 1)
+
+
+_NONE_REFUSED = _Refused(0, -1, -1, "")

@@ -196,7 +196,8 @@ class Property(Listener):
 
     def key(self) -> Hashable:
         """Return the verdict so far and whatever else later ones depend on."""
-        return (self._worst, self.state())
+        is_tested = self.close(0).antecedents > 0
+        return (self._worst, is_tested, self.state())
 
     def state(self) -> Hashable:
         """Return what this property itself remembers, without times."""

@@ -129,8 +129,9 @@ class TeardownOrder(Property):
         return Closing(len(self._judged) + threads)
 
     def state(self) -> Hashable:
-        """Return what has been reported and released."""
-        return (tuple(sorted(self._reported)), tuple(sorted(self._released)))
+        """Return what has been reported and released, and who had threads."""
+        reported, released = tuple(sorted(self._reported)), tuple(sorted(self._released))
+        return (reported, released, tuple(sorted(self._workers)))
 
     reads: ClassVar[Reads] = {
         IommuUnmapped: _unmap,

@@ -138,7 +138,8 @@ class Frames(Listener):
                 holdings[-1] = (holdings[-1][0], end, *now)
             else:
                 holdings.append((first, end, *now))
-        return (tuple(holdings), tuple(sorted(self.writers)))
+        epochs = (self.writers, self.released_count, self.regranted_count)
+        return (tuple(holdings), *(tuple(sorted(each)) for each in epochs))
 
     def _turn(self, at_ns: int) -> None:
         if at_ns != self._at_ns:
@@ -197,9 +198,7 @@ def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
 
 
 def _without(past: tuple[tuple[int, int], ...], epoch: int) -> tuple[tuple[int, int], ...]:
-    if any(each[0] == epoch for each in past):
-        return tuple(each for each in past if each[0] != epoch)
-    return past
+    return tuple([each for each in past if each[0] != epoch]) if past else past
 
 
 Owner = tuple[str, int]

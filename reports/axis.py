@@ -5,8 +5,9 @@ The axis is cut only strictly between two neighbouring instants, so nothing that
 inside a cut, and it is always known exactly what was left out.
 
 Which gaps to cut: every cut makes the rest larger but costs the reader a leap.  Cutting the `k`
-longest gaps is worth it while each cut enlarges the rest by 5/3 on average, so `k` is the one
-that minimises `rest(k) * (5/3)**k`.
+longest gaps is worth it while each cut doubles the rest on average, so `k` is the one that
+minimises `rest(k) * 2**k`.  A run of few instants gets few cuts: there, distances are all that
+there is to see.
 """
 
 from bisect import bisect_right
@@ -20,6 +21,9 @@ CUTS_MAX = 8
 
 CUT_WIDTH = 26.0
 """Paper width of a cut, in points."""
+
+INSTANTS_PER_CUT = 10
+"""A cut is worth it only among so many instants."""
 
 _MARGIN = 24
 """A cut leaves 1/24 of the drawn time on each of its sides."""
@@ -126,12 +130,13 @@ def time_axis(
 
 
 def _worth_cutting(gaps: list[tuple[int, int]], whole_ns: int) -> list[tuple[int, int]]:
-    longest = sorted(gaps, key=lambda gap: (gap[0] - gap[1], gap[0]))[:CUTS_MAX]
-    best, best_cost = 0, whole_ns * 3**CUTS_MAX
+    longest = sorted(gaps, key=lambda gap: (gap[0] - gap[1], gap[0]))
+    cuts_max = min(CUTS_MAX, (len(gaps) + 1) // INSTANTS_PER_CUT)
+    best, best_cost = 0, whole_ns
     rest_ns = whole_ns
-    for count, (earlier, later) in enumerate(longest, start=1):
+    for count, (earlier, later) in enumerate(longest[:cuts_max], start=1):
         rest_ns -= later - earlier
-        cost = rest_ns * 5**count * 3 ** (CUTS_MAX - count)
+        cost = rest_ns << count
         if 0 < cost < best_cost:
             best, best_cost = count, cost
     return sorted(longest[:best])

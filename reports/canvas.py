@@ -28,7 +28,7 @@ _STROKES = "|_1234+x"
 
 
 class Rect(msgspec.Struct, frozen=True, gc=False):
-    """A filled rectangle; `hatch` and `edge` may be empty."""
+    """A filled rectangle; `edge` is the colour of its hatching and of its border, if any."""
 
     left: float
     top: float
@@ -37,6 +37,7 @@ class Rect(msgspec.Struct, frozen=True, gc=False):
     fill: str
     hatch: str = ""
     edge: str = ""
+    border: float = 0.0
     depth: int = 2
 
 
@@ -135,10 +136,11 @@ def _figure(shapes: Sequence[Shape], width: float, height: float) -> "Figure":
 def _add_rects(axes: "Axes", rects: list[Rect]) -> None:
     from matplotlib.collections import PolyCollection  # noqa: PLC0415
 
-    groups: dict[tuple[int, str, str], list[Rect]] = {}
+    groups: dict[tuple[int, str, str, float], list[Rect]] = {}
     for rect in rects:
-        groups.setdefault((rect.depth, rect.hatch, rect.edge), []).append(rect)
-    for (depth, hatch, edge), group in groups.items():
+        edge = rect.edge if rect.hatch or rect.border else ""
+        groups.setdefault((rect.depth, rect.hatch, edge, rect.border), []).append(rect)
+    for (depth, hatch, edge, border), group in groups.items():
         corners = [
             [(r.left, r.top), (r.right, r.top), (r.right, r.bottom), (r.left, r.bottom)]
             for r in group
@@ -147,7 +149,7 @@ def _add_rects(axes: "Axes", rects: list[Rect]) -> None:
             corners,
             facecolors=[rect.fill for rect in group],
             edgecolors=edge or "none",
-            linewidths=0.6 if edge else 0,
+            linewidths=border,
             hatch=hatch or None,
             zorder=depth,
         )

@@ -1,11 +1,11 @@
 """Finds room for words beside each other, on few lines and without overlap."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .words import shortened
 
-_WIDTH_OF_A_LETTER = 0.53
+_WIDTH_OF_A_LETTER = 0.54
 """Of DejaVu Sans, on average, as a share of its size."""
 
 _SHORTEST = 7
@@ -48,14 +48,21 @@ def letters_in(width: float, size: float) -> int:
 
 
 def placed(
-    captions: Iterable[Caption], *, left: float, right: float, size: float, lines: int
+    captions: Iterable[Caption],
+    *,
+    left: float,
+    right: float,
+    size: float,
+    lines: int,
+    blocked: Sequence[tuple[float, float]] = (),
 ) -> list[Placed]:
     """Return the captions that find room between `left` and `right` on so many lines.
 
     A caption moves left if the paper ends, goes one line up if its place is taken, is cut
-    if there is no line free, and is left out if too little of it would remain.
+    if there is no line free, and is left out if too little of it would remain.  No words stand in
+    the `blocked` stretches.
     """
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(lines)]
+    taken = [list(blocked) for _ in range(lines)]
     done: list[Placed] = []
     for caption in sorted(captions, key=lambda caption: (caption.rank, caption.x)):
         wanted = width_of(caption.text, size)

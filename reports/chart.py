@@ -74,7 +74,7 @@ class Zone(msgspec.Struct, frozen=True):
         epoch: Whose teardown it is.
         first_ns: Teardown point of the first resource that was returned.
         last_ns: Teardown point of the last one, so far as the trace shows.
-        what: What may not happen, `no write for epoch 1` for example.
+        what: What may not happen, `no write allowed` for example.
     """
 
     epoch: int
@@ -99,6 +99,11 @@ class Lane(msgspec.Struct, frozen=True):
     name: str
     kind: str
     tracks: tuple[Track, ...] = ()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to draw in it."""
+        return not self.tracks
 
 
 class Moment(msgspec.Struct, frozen=True):

@@ -15,6 +15,14 @@ def _may_write(
     lane.begin(track, event.epoch, Bar(at.ns, at.ns, "may_write", event.epoch, label))
 
 
+def _dma_requested(event: events.DmaRequested, reader: Reader, at: At) -> None:
+    _may_write(event, reader, at)
+    lane = reader.book.find(at.source, "guest_driver", "virtqueue")
+    if lane is not None:
+        mark = Mark(at.ns, "requested", event.epoch, at.index)
+        lane.mark(reader.track_of(event.epoch), mark)
+
+
 def _dma_issued(event: events.DmaIssued, reader: Reader, at: At) -> None:
     _may_write(event, reader, at)
     lane = reader.book.home(event.master, *MASTERS)
@@ -94,7 +102,7 @@ def _stop_confirmed(event: events.StopConfirmed, reader: Reader, at: At) -> None
 
 
 DEVICE_RULES: Rules = {
-    events.DmaRequested: _may_write,
+    events.DmaRequested: _dma_requested,
     events.DmaFetched: _may_write,
     events.DmaIssued: _dma_issued,
     events.DmaLanded: _dma_landed,

@@ -1,5 +1,6 @@
 """Puts a chart together while a trace is read from front to back."""
 
+import re
 from collections.abc import Hashable, Iterable
 
 import msgspec
@@ -7,8 +8,13 @@ import msgspec
 from ..model.trace import Part
 from .chart import Bar, Lane, Level, Mark, Track, Zone
 
+_LAST = ("host", "quiesce", "worker", "connections", "interrupts")
+"""Tracks that stand below the others, in this order."""
+
+_NUMBERS = re.compile(r"(\d+)")
+
 _ONE_OF_A_KIND = ("guest", "qvm", "memory", "iommu", "interrupts", "supervisor")
-"""Kinds of which a system usually has one part, so that no name is needed to find it."""
+"""Kinds of which a system needs one lane, so that no name is needed to find it."""
 
 
 class _TrackDraft:
@@ -77,6 +83,11 @@ class LaneDraft:
                 return self.end(key, at_ns)
         return False
 
+    def end_all(self, beginning: tuple[Hashable, ...], at_ns: int) -> None:
+        """Close all bars whose keys begin like this."""
+        while self.end_first(beginning, at_ns):
+            pass
+
     def mark(self, track: str, mark: Mark) -> None:
         """Add a mark."""
         self.track(track).marks.append(mark)
@@ -86,7 +97,16 @@ class LaneDraft:
         for track, bar in self._open.values():
             still_open = msgspec.structs.replace(bar, end_ns=end_ns, is_open=True)
             self.track(track).bars.append(still_open)
-        return Lane(self.name, self.kind, tuple(draft.done() for draft in self._tracks.values()))
+        drafts = sorted(self._tracks.values(), key=lambda draft: _order_of(draft.name))
+        return Lane(self.name, self.kind, tuple(draft.done() for draft in drafts))
+
+
+def _order_of(track: str) -> tuple[int, list[str | int]]:
+    """Return what sorts tracks: work epoch by epoch first, then what is done about it."""
+    words: list[str | int] = [
+        int(word) if at % 2 else word for at, word in enumerate(_NUMBERS.split(track))
+    ]
+    return _LAST.index(track) + 1 if track in _LAST else 0, words
 
 
 class LaneBook:
@@ -103,13 +123,13 @@ class LaneBook:
     def find(self, name: str, *kinds: str) -> LaneDraft | None:
         """Return the lane of the component with that name among these kinds, if there is one.
 
-        A name fits a lane that has it as one of its dotted words: `vm1` fits `vm1.guest`.
+        A name fits a lane that has it among its dotted words: `vm1` fits `vm1.guest`.
         """
         key = (name, kinds)
         if key not in self._found:
             of_kind = [lane for lane in self._lanes if lane.kind in kinds]
             exact = [lane for lane in of_kind if lane.name == name]
-            fitting = [lane for lane in of_kind if name in lane.name.split(".")]
+            fitting = [lane for lane in of_kind if f".{name}." in f".{lane.name}."]
             if not exact and not fitting:
                 return None
             self._found[key] = (exact or fitting)[0]
@@ -118,14 +138,14 @@ class LaneBook:
     def home(self, name: str, *kinds: str) -> LaneDraft:
         """Return the lane where a component of one of these kinds is drawn.
 
-        Where the header does not name it, the only lane of such a kind is taken if it is one
-        of a kind, and otherwise a new lane is added at the end.
+        Where the header does not name it, the first lane of such a kind is taken if one is
+        enough for a system, and otherwise a new lane is added at the end.
         """
         found = self.find(name, *kinds)
         if found is not None:
             return found
         of_kind = [lane for lane in self._lanes if lane.kind in kinds]
-        if len(of_kind) == 1 and kinds[0] in _ONE_OF_A_KIND:
+        if of_kind and kinds[0] in _ONE_OF_A_KIND:
             return of_kind[0]
         lane = LaneDraft(name, kinds[0])
         self._lanes.append(lane)

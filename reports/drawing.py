@@ -1,12 +1,13 @@
 """Draws the lanes of a chart: geometry in points, no matplotlib."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from .axis import TimeAxis
 from .canvas import Line, Rect, Shape, Sign, Words
-from .captions import Caption, Placed, placed
+from .captions import Caption, Placed, placed, width_of
 from .chart import Bar, Lane, Level, Mark, Track
 from .density import Band, crowds, merged_bars
 from .palette import (
@@ -104,7 +105,7 @@ class Pen:
             self._track(track)
         if not lane.tracks:
             middle = self.y + _EMPTY_HEIGHT / 2
-            text = "nothing happens here"
+            text = "no event"
             self._add(Words(frame.left + 4, middle, text, CAPTION_SIZE, FAINT_INK))
             self.y += _EMPTY_HEIGHT
         self.y += _GAP
@@ -148,10 +149,9 @@ class Pen:
             for mark in track.marks
             if mark.label and axis.shows(mark.at_ns)
         ]
-        named = [bar for bar in track.bars if bar.label and self._width(bar) > 0]
-        for bar in sorted(named, key=self._width, reverse=True)[:_CAPTIONS_MAX]:
+        for bar in self._worth_naming(track):
             text = bar.label + self._never_quiet(bar, track)
-            captions.append(Caption(axis.place(bar.start_ns) + 2, text, _rank_of(bar)))
+            captions.append(Caption(self._caption_x(bar, text), text, _rank_of(bar)))
         captions += [
             Caption(axis.place(level.steps[0][0]) + 2, level.label)
             for level in track.levels
@@ -160,7 +160,38 @@ class Pen:
         if track.zone is not None and track.zone.first_ns < axis.end_ns:
             x = axis.place(track.zone.first_ns) + 2
             captions.append(Caption(x, track.zone.what, 2, FORBIDDEN))
-        return placed(captions, left=frame.left, right=frame.right, size=CAPTION_SIZE, lines=2)
+        return placed(
+            captions,
+            left=frame.left,
+            right=frame.right,
+            size=CAPTION_SIZE,
+            lines=2,
+            blocked=[(cut.left, cut.right) for cut in axis.cuts],
+        )
+
+    def _caption_x(self, bar: Bar, text: str) -> float:
+        """Return where in a bar its name stands: in its first stretch between cuts with room."""
+        axis = self.frame.axis
+        begin, end = axis.place(bar.start_ns), axis.place(bar.end_ns)
+        for piece in axis.pieces:
+            left, right = max(piece.left, begin), min(piece.right, end)
+            if not piece.is_cut and right - left > width_of(text, CAPTION_SIZE):
+                return left + 2
+        return begin + 2
+
+    def _worth_naming(self, track: Track) -> list[Bar]:
+        """Return the longest bars; of bars with one name only those that have room for it."""
+        named = [bar for bar in track.bars if bar.label and self._width(bar) > 0]
+        often = Counter(bar.label for bar in named)
+        first = {bar.label: bar for bar in reversed(named)}
+        roomy = [
+            bar
+            for bar in named
+            if often[bar.label] == 1
+            or bar is first[bar.label]
+            or self._width(bar) > width_of(bar.label, CAPTION_SIZE)
+        ]
+        return sorted(roomy, key=self._width, reverse=True)[:_CAPTIONS_MAX]
 
     def _width(self, bar: Bar) -> float:
         axis = self.frame.axis
@@ -185,7 +216,7 @@ class Pen:
     def _level(self, level: Level, count_max: int, top: float, bottom: float) -> None:
         axis = self.frame.axis
         fill, hatch = mixed(epoch_colour(level.epoch), 0.3), epoch_hatch(level.epoch)
-        last_left = axis.start_ns
+        edge = mixed(epoch_colour(level.epoch), 0.6)
         ends = [at_ns for at_ns, _ in level.steps[1:]] + [level.end_ns]
         left = axis.place(level.steps[0][0])
         for (_, count), end_ns in zip(level.steps, ends, strict=True):
@@ -193,8 +224,8 @@ class Pen:
             if right - left < _BAR_MIN and end_ns != level.end_ns:
                 continue
             height = (bottom - top) * count / count_max
-            if height and end_ns >= last_left:
-                self._add(Rect(left, bottom - height, right, bottom, fill, hatch))
+            if height and end_ns >= axis.start_ns:
+                self._add(Rect(left, bottom - height, right, bottom, fill, hatch, edge))
             left = right
 
     def _bar(self, band: Band, top: float) -> None:
@@ -204,11 +235,10 @@ class Pen:
         middle = top + BAR_HEIGHT / 2
         right = max(band.right, band.left + _BAR_MIN)
         hatch = style.hatch or ("" if band.kind in _UNNAMED else epoch_hatch(band.epoch))
-        edge = mixed(colour, 0.8) if style.hatch else ""
-        fill = mixed(colour, style.fill)
-        self._add(
-            Rect(band.left, middle - height / 2, right, middle + height / 2, fill, hatch, edge)
-        )
+        edge = mixed(colour, 0.8)
+        low, high = middle - height / 2, middle + height / 2
+        fill, border = mixed(colour, style.fill), 0.6 if style.hatch else 0.0
+        self._add(Rect(band.left, low, right, high, fill, hatch, edge, border))
 
     def _marks(self, track: Track, top: float) -> None:
         frame = self.frame
@@ -216,9 +246,10 @@ class Pen:
         plain = [mark for mark in track.marks if mark.index not in frame.violating]
         single, bands = crowds(plain, frame.axis, frame.bounds_ns)
         for band in bands:
-            self._crowd(band, middle)
+            self._crowd(band, middle, late=_is_late(track, band.kind, band.left, frame.axis))
         for mark in single:
-            self._mark(mark, middle)
+            x = frame.axis.place(mark.at_ns)
+            self._mark(mark, middle, late=_is_late(track, mark.kind, x, frame.axis))
         for mark in track.marks:
             if mark.index in frame.violating and frame.axis.shows(mark.at_ns):
                 x = frame.axis.place(mark.at_ns)
@@ -226,23 +257,25 @@ class Pen:
                 self._add(Sign(x, middle, "D", FORBIDDEN, size, INK, depth=9))
                 self.spots[mark.index] = middle
 
-    def _crowd(self, band: Band, middle: float) -> None:
+    def _crowd(self, band: Band, middle: float, *, late: bool) -> None:
         colour = epoch_colour(band.epoch)
         half = BAR_HEIGHT * 0.36
         fill = mixed(colour, 0.45)
         right = max(band.right, band.left + 2)
-        edge = mixed(colour, 0.9)
-        self._add(Rect(band.left, middle - half, right, middle + half, fill, "||||", edge, depth=3))
+        edge = FORBIDDEN if late else mixed(colour, 0.9)
+        self._add(
+            Rect(band.left, middle - half, right, middle + half, fill, "||||", edge, 0.6, depth=3)
+        )
         text = f"{band.count}×"
         if right - band.left > 6 * len(text):
             at = (band.left + right) / 2
             ground = mixed(colour, 0.12)
             self._add(Words(at, middle, text, 6.2, align="center", ground=ground))
 
-    def _mark(self, mark: Mark, middle: float) -> None:
+    def _mark(self, mark: Mark, middle: float, *, late: bool) -> None:
         x = self.frame.axis.place(mark.at_ns)
         shape = MARKS[mark.kind]
-        colour = epoch_colour(mark.epoch)
+        colour = FORBIDDEN if late else epoch_colour(mark.epoch)
         if shape == "|":
             half = BAR_HEIGHT * 0.42
             self._add(Line(((x, middle - half), (x, middle + half)), colour, 1.1, depth=3))
@@ -250,6 +283,12 @@ class Pen:
             self._add(Sign(x, middle, shape, INK, 6.5, "#FFFFFF", depth=6))
         else:
             self._add(Sign(x, middle, shape, colour, 5.5, INK))
+
+
+def _is_late(track: Track, kind: str, x: float, axis: TimeAxis) -> bool:
+    """Return whether a mark lies where nothing of its kind may happen any more."""
+    forbidden = track.zone is not None and kind in ("landed", "taken")
+    return forbidden and track.zone is not None and x >= axis.place(track.zone.last_ns)
 
 
 def _rank_of(bar: Bar) -> int:

@@ -18,8 +18,9 @@ def focused_axis(
     """Return the axis on which the decisive part of the run can be read.
 
     Decisive is what happens from the end of a guest to the end of its teardown, up to the first
-    violations if there are any.  The whole run is shown if that part does not get too small
-    by it; otherwise the run is cropped after it, before it, or on both sides.
+    violations if there are any; everything is, if no guest ends.  The whole run is shown if
+    that part does not get too small by it; otherwise the run is cropped before it, after it, or
+    on both sides.
 
     Args:
         chart: What is to be drawn.
@@ -45,7 +46,7 @@ def focused_axis(
 
 def _decisive(chart: Chart, violations_ns: Sequence[int]) -> tuple[int, int]:
     ends = [moment.at_ns for moment in chart.moments if moment.kind == "end"]
-    if not ends and not violations_ns:
+    if not ends:
         return chart.start_ns, chart.end_ns
     if violations_ns:
         decisive_ns = violations_ns[0]
@@ -61,5 +62,7 @@ def _decisive(chart: Chart, violations_ns: Sequence[int]) -> tuple[int, int]:
         if moment.kind != "end" and first_ns <= moment.at_ns <= horizon_ns
     ]
     last_ns = max([*after, decisive_ns])
+    if first_ns == last_ns:
+        return chart.start_ns, chart.end_ns
     near_ns = last_ns + (last_ns - first_ns) // 2
     return first_ns, max([at_ns for at_ns in violations_ns if at_ns <= near_ns] + [last_ns])

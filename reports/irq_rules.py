@@ -24,8 +24,7 @@ def _detached(event: events.IrqDetached, reader: Reader, at: At) -> None:
     key = ("attached", event.intid, event.owner, event.epoch)
     _lane(reader).end(key, at.ns)
     if event.epoch:
-        what = f"no interrupt for epoch {event.epoch} allowed"
-        zone = Zone(event.epoch, at.ns, at.ns, what)
+        zone = Zone(event.epoch, at.ns, at.ns, "no interrupt allowed")
         reader.forbid(_lane(reader), _track(event.intid, event.epoch), zone)
 
 

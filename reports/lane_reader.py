@@ -22,10 +22,11 @@ _WALK_MAX = 8
 
 
 class At(msgspec.Struct, frozen=True, gc=False):
-    """The record that is being read: its index and its instant."""
+    """The record that is being read: its index, its instant and its source."""
 
     index: int
     ns: int
+    source: str
 
 
 class Reader:
@@ -37,12 +38,14 @@ class Reader:
     Attributes:
         book: The lanes so far.
         moments: The lines through the whole picture so far.
+        queues: Lanes with requests, which end with their VM.
     """
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.book = LaneBook(trace.header.parts)
         self.moments: list[Moment] = []
+        self.queues: list[LaneDraft] = []
         self._ledger = FrameLedger(trace)
         self._owned: dict[tuple[str, int], list[tuple[int, int]]] = {}
         self._released: dict[int, tuple[str, int, int]] = {}
@@ -55,9 +58,14 @@ class Reader:
 
         After the teardown of that epoch the track is a forbidden zone.
         """
-        track = f"epoch {epoch}" if epoch else "host"
+        track = self.track_of(epoch)
         self._workers[id(lane), track] = (lane, track, epoch)
         return track
+
+    @staticmethod
+    def track_of(epoch: int) -> str:
+        """Return the name of the track of what is done for an epoch."""
+        return f"epoch {epoch}" if epoch else "host"
 
     def is_restart(self, vm: str) -> bool:
         """Note that a VM starts; return whether it has started before."""
@@ -125,7 +133,7 @@ class Reader:
         for lane, track, epoch in self._workers.values():
             if epoch in self._released:
                 _, first_ns, last_ns = self._released[epoch]
-                zone = Zone(epoch, first_ns, last_ns, f"no write for epoch {epoch} allowed")
+                zone = Zone(epoch, first_ns, last_ns, "no write allowed")
                 lane.track(track).zone = zone
         for lane, track, zone in self._forbidden:
             lane.track(track).zone = zone

@@ -22,5 +22,5 @@ def chart_of(trace: Trace) -> Chart:
     for index, record in enumerate(trace.records):
         rule = _RULES.get(type(record.event))
         if rule is not None:
-            rule(record.event, reader, At(index, record.at_ns))
+            rule(record.event, reader, At(index, record.at_ns, record.source))
     return reader.chart()

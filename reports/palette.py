@@ -84,7 +84,7 @@ MARKS: dict[str, str] = {
     "injected": "^",
     "handled": "_",
     "completed": "|",
-    "other": "o",
+    "requested": "1",
 }
 """The shape of each kind of mark, in matplotlib's letters."""
 
@@ -98,6 +98,7 @@ NAMES: dict[str, str] = {
     "message": "message or edge",
     "injected": "interrupt injected",
     "completed": "request completed",
+    "requested": "buffer given to the device",
 }
 """What the marks that carry no name of their own mean."""
 

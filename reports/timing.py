@@ -6,26 +6,29 @@ A function of the trace and the judgement and of nothing else; equal ones give e
 import textwrap
 from collections.abc import Sequence
 
-from ..model.clock import format_ns
 from ..model.trace import Trace
-from ..properties.verdict import Judgement
-from .axis import Piece
+from ..properties.verdict import Judgement, Verdict
+from .axis import Piece, TimeAxis
 from .canvas import Line, Rect, Shape, Sign, Words, png, svg
 from .captions import Caption, letters_in, placed, width_of
-from .chart import Chart, Moment
+from .chart import Chart, Lane, Moment
 from .drawing import Frame, Pen, bounds_of, hidden_before_and_after
 from .findings import Finding, findings_of
 from .focus import focused_axis
 from .lanes import chart_of
 from .palette import FAINT_INK, FORBIDDEN, HAIRLINE, INK, MARKS, NAMES, PAPER
+from .summary import is_undocumented
 from .why import why
-from .words import about_ns, printable, shortened
+from .words import EXACT, about_ns, printable, shortened
 
 WIDTH = 972.0
 """Of the picture, in points."""
 
 _EDGE = 22.0
 _FINDINGS_MAX = 4
+_CENTRAL = 2
+"""So many verdicts, those about the teardown point, stand first and large."""
+
 _NAME_LETTERS = 22
 _TRACK_LETTERS = 18
 _TICK_SPACING = 62.0
@@ -56,13 +59,15 @@ class Picture:
         chart = chart_of(trace)
         frame = _frame_for(chart, self._found)
         self.axis = frame.axis
+        self._digits = _digits_of(frame.axis)
         self._shapes: list[Shape] = []
         y = self._title(why(trace, judgement))
         findings_top = y
         y = self._name_findings(frame, y)
         y, lines = self._name_moments(chart.moments, frame, y)
         pen = Pen(frame, y)
-        for count, lane in enumerate(chart.lanes):
+        shown = [lane for lane in chart.lanes if not _is_drawn_elsewhere(lane, trace)]
+        for count, lane in enumerate(shown):
             pen.lane(lane, shaded=count % 2 == 0)
         self._shapes += pen.shapes
         self._moment_lines(lines, pen.y)
@@ -92,8 +97,14 @@ class Picture:
         self._add(Words(_EDGE, 20, title, 13, colour, bold=True))
         label = f"label: {judgement.label}"
         self._add(Words(WIDTH - _EDGE, 20, label, 9, FAINT_INK, align="right"))
-        y = 36.0
-        for line in _wrapped(_in_words(judgement), 7.4)[:2]:
+        x, y = _EDGE, 37.0
+        for verdict in judgement.verdicts[:_CENTRAL]:
+            text = f"{printable(verdict.property)}: {verdict.verdict}"
+            ink = FORBIDDEN if verdict.verdict == "violated" else INK
+            self._add(Words(x, y, text, 9, ink, bold=True))
+            x += width_of(text, 11) + 18
+        y += 12
+        for line in _wrapped(_in_words(judgement.verdicts[_CENTRAL:]), 7.4)[:2]:
             self._add(Words(_EDGE, y, line, 7.4, FAINT_INK))
             y += 10
         for line in _wrapped(reason, 8.6)[:5]:
@@ -115,11 +126,12 @@ class Picture:
 
     def _name_finding(self, finding: Finding, y: float) -> None:
         others = f" (and {finding.more} more)" if finding.more else ""
-        at_text = f", at {about_ns(finding.first.at_ns)}{others}  [{', '.join(finding.names)}]"
+        named = f"  [{', '.join(finding.names)}]"
+        said = f"{finding.label}, at {about_ns(finding.first.at_ns, self._digits)}{others}"
         x = self.axis.place(finding.first.at_ns)
         on_the_left = x - _EDGE > WIDTH - _EDGE - x
-        room = letters_in((x - _EDGE if on_the_left else WIDTH - _EDGE - x) - 12, 8.4)
-        text = shortened(finding.label + at_text, room)
+        room = letters_in((x - _EDGE if on_the_left else WIDTH - _EDGE - x) - 12, 9.4)
+        text = said + named if len(said + named) <= room else shortened(said, room)
         self._add(Sign(x, y, "D", FORBIDDEN, 8.0, INK, depth=9))
         at, align = (x - 8, "right") if on_the_left else (x + 8, "left")
         self._add(Words(at, y, text, 8, FORBIDDEN, align=align, bold=True, ground=PAPER))
@@ -129,9 +141,10 @@ class Picture:
     ) -> tuple[float, list[tuple[Moment, float]]]:
         shown = [moment for moment in moments if self.axis.shows(moment.at_ns)]
         captions = [
-            Caption(self.axis.place(moment.at_ns) + 2, _moment_text(moment)) for moment in shown
+            Caption(self.axis.place(moment.at_ns) + 2, _moment_text(moment, self._digits))
+            for moment in shown
         ]
-        words = placed(captions, left=frame.left, right=frame.right, size=7.2, lines=3)
+        words = placed(captions, left=frame.left, right=frame.right, size=8.2, lines=4)
         bottom = top + 10.0 * (1 + max((word.line for word in words), default=-1)) + 2
         tops: dict[Caption, float] = {}
         for word in words:
@@ -170,7 +183,7 @@ class Picture:
             x = self.axis.place(at_ns)
             self._add(Line(((x, top), (x, bottom)), HAIRLINE, 0.5, depth=1))
             self._add(Line(((x, bottom), (x, bottom + 3)), INK, 0.9))
-            text = format_ns(at_ns)
+            text = about_ns(at_ns, EXACT)
             if x - used > width_of(text, 7) + 4:
                 self._add(Words(x, bottom + 10, text, 7, align="center"))
                 used = x
@@ -201,7 +214,7 @@ class Picture:
                 continue
             self._add(Sign(x, y, MARKS[kind], INK, 5.5, INK))
             self._add(Words(x + 6, y, name, 6.8, FAINT_INK))
-            x += width_of(name, 6.8) + 20
+            x += width_of(name, 6.8) + 26
         if self._found:
             self._add(Sign(x, y, "D", FORBIDDEN, 6.5, INK))
             self._add(Words(x + 7, y, "violation", 6.8, FORBIDDEN))
@@ -216,7 +229,8 @@ class Picture:
         notes = [f"bounds: {'; '.join(self._judgement.bounds)}", _assumptions(self._judgement)]
         if self.axis.cuts:
             cuts = ", ".join(
-                f"{format_ns(cut.start_ns)} to {format_ns(cut.end_ns)}" for cut in self.axis.cuts
+                f"{about_ns(cut.start_ns, EXACT)} to {about_ns(cut.end_ns, EXACT)}"
+                for cut in self.axis.cuts
             )
             notes.append(f"left out of the time axis, without any event: {cuts}")
         if trace.header.replay_sha256:
@@ -227,13 +241,18 @@ class Picture:
         return y + 6
 
 
+def _is_drawn_elsewhere(lane: Lane, trace: Trace) -> bool:
+    """Return whether a lane is empty only because its doings are drawn in other lanes."""
+    return lane.is_silent and any(record.source == lane.name for record in trace.records)
+
+
 def _frame_for(chart: Chart, found: Sequence[Finding]) -> Frame:
     names = max((len(lane.name) for lane in chart.lanes), default=0)
     names = min(names, _NAME_LETTERS)
     tracks = max((len(each.name) for lane in chart.lanes for each in lane.tracks), default=0)
     tracks = min(tracks, _TRACK_LETTERS)
     track_left = _EDGE + max(width_of("x" * names, 8.8), 40) + 12
-    left = track_left + width_of("x" * tracks, 6.8) + 12
+    left = track_left + width_of("x" * tracks, 7.6) + 12
     violations = [each for finding in found for each in finding.violations]
     decisive = [finding.first.at_ns for finding in found]
     all_ns = decisive + [each.at_ns for each in violations]
@@ -244,8 +263,14 @@ def _frame_for(chart: Chart, found: Sequence[Finding]) -> Frame:
     return Frame(axis, _EDGE, track_left, names, tracks, bounds, violating, named)
 
 
-def _moment_text(moment: Moment) -> str:
-    return f"{moment.label}, {about_ns(moment.at_ns)}"
+def _digits_of(axis: TimeAxis) -> int:
+    """Return how many digits of an instant tell it from its neighbours on paper."""
+    drawn_ns = sum(piece.end_ns - piece.start_ns for piece in axis.pieces if not piece.is_cut)
+    return 4 + max(len(str(axis.end_ns)) - len(str(drawn_ns)), 0)
+
+
+def _moment_text(moment: Moment, digits: int) -> str:
+    return f"{moment.label}, {about_ns(moment.at_ns, digits)}"
 
 
 def _wrapped(text: str, size: float) -> list[str]:
@@ -259,9 +284,9 @@ def _zigzag(x: float, top: float, bottom: float) -> Line:
     return Line(tuple(points), FAINT_INK, 0.7, depth=11)
 
 
-def _in_words(judgement: Judgement) -> str:
+def _in_words(verdicts: Sequence[Verdict]) -> str:
     words: dict[str, list[str]] = {}
-    for verdict in judgement.verdicts:
+    for verdict in verdicts:
         words.setdefault(verdict.verdict, []).append(printable(verdict.property))
     order = ("violated", "inconclusive", "holds", "vacuous")
     return ";  ".join(f"{word}: {', '.join(words[word])}" for word in order if word in words)
@@ -271,5 +296,5 @@ def _assumptions(judgement: Judgement) -> str:
     count = len(judgement.assumptions)
     if not count:
         return "no assumptions but the trace"
-    open_ = sum(each.basis.startswith("not documented") for each in judgement.assumptions)
-    return f"{count} assumptions, {open_} of them about what is not documented"
+    loose = sum(is_undocumented(each) for each in judgement.assumptions)
+    return f"{count} assumptions, {loose} of them undocumented"

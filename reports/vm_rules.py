@@ -17,6 +17,10 @@ def _vm_started(event: events.VmStarted, reader: Reader, at: At) -> None:
     if reader.is_restart(event.vm):
         text = f"{event.vm} starts again (epoch {epoch})"
         reader.moments.append(Moment(at.ns, "start", epoch, text))
+        supervisor = reader.book.find(event.vm, "supervisor")
+        if supervisor is not None:
+            label = f"restarts {event.vm}"
+            supervisor.mark("restarts", Mark(at.ns, "exit", epoch, at.index, label))
 
 
 def _guest_ended(event: events.GuestEnded, reader: Reader, at: At) -> None:
@@ -49,6 +53,8 @@ def _qvm_exited(event: events.QvmExited, reader: Reader, at: At) -> None:
     reader.book.home(event.vm, "guest").end(event.epoch, at.ns)
     mark = Mark(at.ns, "exit", event.epoch, at.index, f"exit {event.status}")
     process.mark("process", mark)
+    for lane in reader.queues:
+        lane.end_all(("request", event.epoch), at.ns)
 
 
 def _callback_begun(event: events.CallbackBegun, reader: Reader, at: At) -> None:
@@ -109,17 +115,21 @@ def _cpu_write_landed(event: events.CpuWriteLanded, reader: Reader, at: At) -> N
 def _request_submitted(event: events.RequestSubmitted, reader: Reader, at: At) -> None:
     lane = _queue_lane(reader, event.vdev)
     bar = Bar(at.ns, at.ns, "request", event.epoch)
-    lane.begin("requests", ("request", event.epoch, event.head), bar)
+    track = reader.track_of(event.epoch)
+    lane.begin(track, ("request", event.epoch, event.head), bar)
 
 
 def _request_completed(event: events.RequestCompleted, reader: Reader, at: At) -> None:
     lane = _queue_lane(reader, event.vdev)
     lane.end(("request", event.epoch, event.head), at.ns)
-    lane.mark("requests", Mark(at.ns, "completed", event.epoch, at.index))
+    lane.mark(reader.track_of(event.epoch), Mark(at.ns, "completed", event.epoch, at.index))
 
 
 def _queue_lane(reader: Reader, vdev: str) -> LaneDraft:
-    return reader.book.find(vdev, "virtqueue") or reader.book.home(vdev, "vdev")
+    lane = reader.book.find(vdev, "virtqueue") or reader.book.home(vdev, "vdev")
+    if lane not in reader.queues:
+        reader.queues.append(lane)
+    return lane
 
 
 def _backend_begun(event: events.BackendRequestBegun, reader: Reader, at: At) -> None:

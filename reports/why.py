@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from ..model import trace as events
 from ..model.addresses import frame_of
-from ..model.clock import format_ns
 from ..model.trace import Record, Trace
 from ..properties.verdict import Judgement, Violation
 from .findings import detach_of, findings_of
 from .frames import FREE, FrameLedger
+from .words import EXACT, about_ns
 
 
 class _Deed(NamedTuple):
@@ -64,10 +64,10 @@ def _late_write(trace: Trace, violation: Violation, actor: str, epoch: int, addr
         then = "belonged to nobody"
     else:
         then = f"belonged to epoch {owner.epoch}" if owner.epoch else "belonged to the host"
-    late = f", {format_ns(violation.at_ns - limit_ns)} late," if released else ""
+    late = f", {_at(violation.at_ns - limit_ns)} late," if released else ""
     write = (
         f"its write for epoch {epoch}{_origin(trace, violation, actor)} landed at "
-        f"{format_ns(violation.at_ns)}{late} in frame {frame:#x}, which then {then}"
+        f"{_at(violation.at_ns)}{late} in frame {frame:#x}, which then {then}"
     )
     parts = [_missing_stop(trace, deed), write]
     if isinstance(trace.records[violation.index].event, events.DmaLanded):
@@ -83,16 +83,14 @@ def _late_interrupt(trace: Trace, violation: Violation, event: events.IrqTaken) 
     if detached_ns is not None:
         limit_ns, limit = detached_ns, f"the detach of irq {event.intid}"
     deed = _Deed(violation, actor, event.epoch, limit_ns, limit)
-    by = f", raised by {actor} at {format_ns(raised.at_ns)}," if raised and actor else ""
+    by = f", raised by {actor} at {_at(raised.at_ns)}," if raised and actor else ""
     taken = f"irq {event.intid} of epoch {event.epoch}{by} was taken"
     late = (
-        f", {format_ns(violation.at_ns - limit_ns)} after {limit}"
-        if limit_ns < violation.at_ns
-        else ""
+        f", {_at(violation.at_ns - limit_ns)} after {limit}" if limit_ns < violation.at_ns else ""
     )
     parts = [
         _missing_stop(trace, deed) if actor else "",
-        taken + f" at {format_ns(violation.at_ns)}{late}",
+        taken + f" at {_at(violation.at_ns)}{late}",
     ]
     return _sentence("; ".join(part for part in parts if part))
 
@@ -118,16 +116,15 @@ def _origin(trace: Trace, violation: Violation, actor: str) -> str:
         record = trace.records[index]
         event = record.event
         if isinstance(event, events.DmaIssued) and event.master == actor:
-            words.append(f"left the device at {format_ns(record.at_ns)}")
+            words.append(f"left the device at {_at(record.at_ns)}")
         elif isinstance(event, events.DmaTranslated) and event.master == actor:
-            words.append(f"passed the IOMMU at {format_ns(record.at_ns)}")
+            words.append(f"passed the IOMMU at {_at(record.at_ns)}")
         elif isinstance(event, events.DmaFetched) and event.master == actor:
-            words.append(f"its descriptor was read at {format_ns(record.at_ns)}")
+            words.append(f"its descriptor was read at {_at(record.at_ns)}")
             break
         elif isinstance(event, events.BackendRequestBegun) and event.epoch:
             words.append(
-                f"it serves a {event.operation} that {event.server} accepted at "
-                f"{format_ns(record.at_ns)}"
+                f"it serves a {event.operation} that {event.server} accepted at {_at(record.at_ns)}"
             )
             break
         elif isinstance(event, events.DmaLanded):
@@ -138,8 +135,8 @@ def _origin(trace: Trace, violation: Violation, actor: str) -> str:
 def _missing_stop(trace: Trace, deed: _Deed) -> str:
     """Return what was done, or not done, to stop the actor before the teardown point."""
     end_ns = _end_of_guest(trace, deed)
-    until = f"{deed.limit} at {format_ns(deed.limit_ns)}"
-    between = f"between the end of the guest at {format_ns(end_ns)} and {until}"
+    until = f"{deed.limit} at {_at(deed.limit_ns)}"
+    between = f"between the end of the guest at {_at(end_ns)} and {until}"
     if end_ns < 0:
         between = f"before {until}"
     own = _steps(trace, deed)
@@ -148,7 +145,7 @@ def _missing_stop(trace: Trace, deed: _Deed) -> str:
     for record in own:
         if isinstance(record.event, events.StopConfirmed):
             return (
-                f"{deed.actor} was confirmed quiet at {format_ns(record.at_ns)}, "
+                f"{deed.actor} was confirmed quiet at {_at(record.at_ns)}, "
                 f"before {until}, and yet went on"
             )
     names = []
@@ -157,7 +154,7 @@ def _missing_stop(trace: Trace, deed: _Deed) -> str:
         if isinstance(event, events.QuiesceStepEnded) and event.outcome == "timed_out":
             return (
                 f"the quiesce step {event.step} of {deed.actor} timed out at "
-                f"{format_ns(record.at_ns)}, and nobody saw it stop before {until}"
+                f"{_at(record.at_ns)}, and nobody saw it stop before {until}"
             )
         if isinstance(event, events.QuiesceStepBegun):
             names.append(event.step)
@@ -219,7 +216,11 @@ def _unfinished(trace: Trace, violation: Violation) -> str:
     if not running:
         return ""
     (device, _, step), since_ns = min(running.items(), key=lambda item: item[1])
-    return f"; the quiesce step {step} of {device} had been running since {format_ns(since_ns)}"
+    return f"; the quiesce step {step} of {device} had been running since {_at(since_ns)}"
+
+
+def _at(value_ns: int) -> str:
+    return about_ns(value_ns, EXACT)
 
 
 def _sentence(text: str) -> str:

@@ -1,8 +1,12 @@
 """Small matters of text that all reports share."""
 
-from ..model.clock import MS, SECOND, US, format_ns
+from ..model.clock import MS, NS, SECOND, US
 
-_DIGITS = 4
+_UNITS = (("s", SECOND), ("ms", MS), ("us", US), ("ns", NS))
+
+
+EXACT = 19
+"""As many digits as any number of nanoseconds in a trace has."""
 
 
 def printable(text: str) -> str:
@@ -25,20 +29,15 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)] + "…"
 
 
-def about_ns(value_ns: int) -> str:
-    """Return a duration or instant in at most four digits, rounded down; exact if it is short.
+def about_ns(value_ns: int, digits: int = 4) -> str:
+    """Return a duration or instant in its largest unit, rounded down to so many digits.
 
     Example:
-        >>> about_ns(1_234_567), about_ns(312_000)
-        ('1.234ms', '312us')
+        >>> about_ns(1_234_567), about_ns(1_234_567, 7), about_ns(312_000)
+        ('1.234ms', '1.234567ms', '312us')
     """
-    exact = format_ns(value_ns)
-    if sum(character.isdigit() for character in exact) <= _DIGITS:
-        return exact
-    scale = next(unit for unit in (SECOND, MS, US, 1) if value_ns >= unit)
-    keep = 10 ** max(len(str(value_ns)) - _DIGITS, 0)
-    rounded = value_ns // keep * keep
-    whole, rest = divmod(rounded, scale)
-    decimals = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0") if rest else ""
-    unit = {SECOND: "s", MS: "ms", US: "us", 1: "ns"}[scale]
-    return f"{whole}.{decimals}{unit}" if decimals else f"{whole}{unit}"
+    unit, scale = next(pair for pair in _UNITS if value_ns >= pair[1] or pair[1] == 1)
+    keep = 10 ** max(len(str(value_ns)) - digits, 0)
+    whole, rest = divmod(value_ns // keep * keep, scale)
+    decimals = f".{rest:0{len(str(scale)) - 1}d}".rstrip("0") if rest else ""
+    return f"{whole}{decimals}{unit}"

@@ -3,6 +3,7 @@
 Commands import what they need when they are called, so that `--help` and completion stay fast.
 """
 
+import io
 import os
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from .terminal import complain, say_error_json, styled
 
 app = typer.Typer(
     name="quiesce",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog=exit_status.HELP,
@@ -70,9 +70,10 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _quiesce(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has done it
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
@@ -81,6 +82,9 @@ def _quiesce(
 
     Start with `quiesce scenarios`, then `quiesce run` one of them, or run your own .qvmconf.
     """
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(BAD_INPUT)
 
 
 @app.command("run", epilog=exit_status.HELP)
@@ -88,7 +92,7 @@ def _run(
     scenario: Annotated[
         str,
         typer.Argument(
-            metavar="[SCENARIO]",
+            metavar="SCENARIO",
             help="A scenario file, the name of a shipped scenario, or a .qvmconf file.",
             autocompletion=_complete_scenario,
             show_default=False,
@@ -148,7 +152,7 @@ def _verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAMES]...",
+            metavar="NAMES",
             help="Shipped scenarios or files; all shipped ones if left out.",
             autocompletion=_complete_scenario,
             show_default=False,
@@ -156,7 +160,7 @@ def _verify(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Run scenarios and compare the verdicts with what they expect.
+    """Run scenarios and compare with what they expect.
 
     The exit status is 0 if every verdict is as expected, be it `violated`.
     """
@@ -168,7 +172,7 @@ def _verify(
 @app.command("lint")
 def _lint(
     configurations: Annotated[
-        list[str], typer.Argument(metavar="CONF...", help="Files of one `qvm` configuration.")
+        list[str], typer.Argument(metavar="CONF", help="Files of one `qvm` configuration.")
     ],
     safety: Annotated[
         bool, typer.Option("--safety", help="Apply the rules of the safety variant.")
@@ -183,10 +187,12 @@ def _lint(
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Check a `qvm` configuration: errors, and what is unwise for a safe shutdown.
+    """Check a `qvm` configuration.
 
-    Several files are read as one configuration, in the order given.  The exit status is 1 if a
-    finding is an error, 4 if the configuration cannot be read.
+    Reports errors, and what is legal and yet unwise for a safe shutdown.
+
+    Several files are read as one configuration, in the order given.  The exit status is 1 if
+    a finding is an error, 4 if the configuration cannot be read.
     """
     from .commands.lint import lint_command  # noqa: PLC0415 - keeps --help fast
 
@@ -197,7 +203,9 @@ def _lint(
 
 @app.command("assumptions")
 def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
-    """Show all that a scenario takes for granted, each with its evidence.
+    """Show what a scenario takes for granted.
+
+    Every span comes with its evidence, every open question with its answers.
 
     Pinned answers are marked with *, values given by the scenario with +.
     """
@@ -208,7 +216,7 @@ def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
 
 @app.command("schema")
 def _schema(json: JsonOption = False) -> int:  # noqa: ARG001 - it is JSON in any case
-    """Print the JSON Schema of scenario files, for editors."""
+    """Print the JSON Schema of scenario files."""
     from .commands.show import schema_command  # noqa: PLC0415 - keeps --help fast
 
     return schema_command()
@@ -220,7 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Without the program's name; those of the process if left out.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = [_text(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     as_json = "--json" in words
     try:
         status = app(args=words, prog_name="quiesce", standalone_mode=False)
@@ -234,6 +245,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if status == _SIGINT_STATUS:
         return _interrupted(as_json)
     return status if isinstance(status, int) else exit_status.OK
+
+
+def _text(word: str) -> str:
+    """Return a word of the command line without bytes that are no text."""
+    return word.encode(errors="backslashreplace").decode()
 
 
 def _reported(error: BaseException, as_json: bool) -> int:

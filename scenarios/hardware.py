@@ -86,6 +86,7 @@ class _Matcher:
         }
         self._guests = guests
         self._owners: dict[int, PassKey] = {}
+        self._has_unmatched = False
 
     def match_all(self) -> dict[int, PassKey]:
         """Return the `pass` entry of each device by its index; those that say it come first."""
@@ -100,7 +101,8 @@ class _Matcher:
                 self._match_word(index, entry.pass_)
         for index in nameless:
             self._match_only_one(index)
-        self._check_all_answered()
+        # What is left over may be what an unmatched device means; one problem at a time.
+        self._note_left_over(is_problem=not self._has_unmatched)
         return self._owners
 
     def _check_names(self) -> None:
@@ -118,6 +120,7 @@ class _Matcher:
         if len(found) == 1:
             self._claim(index, found[0], path)
             return
+        self._has_unmatched = True
         written = f"{word:#x}" if isinstance(word, int) and word > 0xFFFF else str(word)
         labels = [entry.label for entry in self.passes.values()]
         if found:
@@ -143,7 +146,9 @@ class _Matcher:
         path: KeyPath = ("platform", "device", index)
         if len(found) == 1:
             self._claim(index, found[0], path)
-        elif found:
+            return
+        self._has_unmatched = True
+        if found:
             labels = [free[key].label for key in found]
             message = f"{entry.name!r} could be {one_of(labels)}"
             self._findings.problem(path, message, word=entry.name, remedy="add pass = ...")
@@ -164,14 +169,14 @@ class _Matcher:
             self._findings.assume(entry.name, "left out", f"assumed: {entry.reason} ({label})")
         self._owners[index] = key
 
-    def _check_all_answered(self) -> None:
+    def _note_left_over(self, *, is_problem: bool) -> None:
         """Every device that may write memory must be in the platform."""
         taken = set(self._owners.values())
         for key, entry in self.passes.items():
             if key in taken:
                 continue
             vm = self._guests[key[0]].name
-            if entry.can_do_dma:
+            if entry.can_do_dma and is_problem:
                 self._findings.problem_at(
                     entry.place,
                     f"{entry.label!r} is passed through to {vm} and may write memory, but the "

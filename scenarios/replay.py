@@ -108,6 +108,8 @@ def read(path: Path) -> Recording:
 
 def _check_words(plan: SystemPlan, file: str) -> None:
     """Refuse a plan whose words this release does not know any more."""
+    if plan.name != Path(plan.name).name or plan.name in ("", "..") or "\0" in plan.name:
+        raise _unusable(file, f"{plan.name[:40]!r} is no name for a scenario")
     answers = {question.label: question.answers for question in QUESTIONS}
     for label, answer in plan.pinned.items():
         if answer not in answers.get(label, ()):

@@ -113,13 +113,6 @@ def _ram(
     findings: Findings,
 ) -> tuple[RamPlan, ...]:
     """Return the guest memory, which must hold what the drivers allocate."""
-    regions = []
-    for region in guest.config.ram:
-        if region.start % FRAME_SIZE or region.length % FRAME_SIZE:
-            message = f"RAM of {guest.name} does not begin and end at a multiple of 4 KiB"
-            findings.problem_at(region.place, message)
-        else:
-            regions.append(RamPlan(region.start, region.length))
     if not guest.config.ram:
         file = guest.config.files[-1] if guest.config.files else guest.name
         remedy = "add a line such as `ram 0x80000000,128M`"
@@ -135,7 +128,7 @@ def _ram(
         message = f"the drivers of {guest.name} need {-(-needed // 1024)} KiB in its first RAM"
         remedy = "enlarge it, or shrink rings and requests"
         findings.problem_at(guest.config.ram[0].place, message, remedy=remedy)
-    return tuple(regions)
+    return tuple(RamPlan(region.start, region.length) for region in guest.config.ram)
 
 
 def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:

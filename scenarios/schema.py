@@ -68,7 +68,7 @@ class After(_Closed, frozen=True):
         ),
     ]
     source: Annotated[str, Meta(description="Component that emits it; any if left out.")] = ""
-    count: Annotated[int, Meta(ge=1, description="Which one, from 1.")] = 1
+    count: Annotated[int, Meta(ge=1, le=1_000_000, description="Which one, from 1.")] = 1
     delay: Annotated[SpanText, Meta(description="How long after that event.")] = "0ns"
 
 
@@ -192,7 +192,7 @@ class Vm(VmEntry, frozen=True):
 # What the machine is made of.
 
 
-class NicEntry(_Closed, frozen=True, tag="nic", tag_field="kind"):
+class NicEntry(_Closed, frozen=True, tag="nic", tag_field="kind", rename={"pass_": "pass"}):
     """A network controller that a `pass` entry of a configuration hands to a guest."""
 
     name: Annotated[str, Meta(description="Its name in this scenario, `eth0` for example.")]
@@ -255,7 +255,9 @@ class AhciEntry(_Closed, frozen=True, tag="ahci", tag_field="kind"):
     ] = None
 
 
-class UnmodelledEntry(_Closed, frozen=True, tag="unmodelled", tag_field="kind"):
+class UnmodelledEntry(
+    _Closed, frozen=True, tag="unmodelled", tag_field="kind", rename={"pass_": "pass"}
+):
     """A passed-through device that the run leaves out; the verdicts say so."""
 
     name: Annotated[str, Meta(description="Its name in this scenario.")]
@@ -293,7 +295,11 @@ class Bounds(_Closed, frozen=True):
     ] = "10s"
     irq_after_teardown: Annotated[
         int,
-        Meta(ge=0, description="How often a dead VM's interrupt may still reach the host."),
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="How often a dead VM's interrupt may still reach the host.",
+        ),
     ] = 1
 
 
@@ -316,6 +322,7 @@ class Scenario(VmEntry, frozen=True):
             description="Spans that are known better than the defaults.",
             extra={"keys": tuple(field.name for field in _TIMING_KEYS), "noun": "timing key"},
             extra_json_schema={
+                "propertyNames": {"enum": [field.name for field in _TIMING_KEYS]},
                 "properties": {
                     field.name: {
                         "type": "string",
@@ -324,7 +331,6 @@ class Scenario(VmEntry, frozen=True):
                     }
                     for field in _TIMING_KEYS
                 },
-                "additionalProperties": False,
             },
         ),
     ] = {}
@@ -334,6 +340,7 @@ class Scenario(VmEntry, frozen=True):
             description="Answers to questions that the documentation leaves open.",
             extra={"keys": tuple(_ANSWERS), "noun": "open question", "answers": _ANSWERS},
             extra_json_schema={
+                "propertyNames": {"enum": list(_ANSWERS)},
                 "properties": {
                     question.label: {
                         "enum": list(question.answers),
@@ -341,7 +348,6 @@ class Scenario(VmEntry, frozen=True):
                     }
                     for question in open_questions.QUESTIONS
                 },
-                "additionalProperties": False,
             },
         ),
     ] = {}
@@ -356,8 +362,8 @@ class Scenario(VmEntry, frozen=True):
             description="Property and the verdict that it must get.",
             extra={"keys": tuple(PROPERTIES), "noun": "property"},
             extra_json_schema={
+                "propertyNames": {"enum": list(PROPERTIES)},
                 "properties": {name: {"enum": list(get_args(Word))} for name in PROPERTIES},
-                "additionalProperties": False,
             },
         ),
     ] = {}

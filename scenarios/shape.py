@@ -9,12 +9,14 @@ from typing import Any
 
 from msgspec import inspect as types
 
-from ..model.clock import TimeFormatError, parse_ns, parse_span
+from ..model.clock import SECOND, TimeFormatError, parse_ns, parse_span
 from ..model.errors import Place, Problem, nearest
 from .toml_places import KeyPath, Places
 
 _SHOWN_MAX = 40
 _LISTED_MAX = 12
+_TIME_LETTERS_MAX = 60
+_TIME_MAX_NS = 24 * 3600 * SECOND
 
 
 def problems_of(value: Any, expected: type, places: Places) -> list[Problem]:
@@ -188,8 +190,13 @@ class _Walk:
         """Check a text that is read as a time."""
         if reads == "instant" and value == "any":
             return
+        if len(value) > _TIME_LETTERS_MAX:
+            self._note(place, f"{shown(value)} is too long for a duration", value)
+            return
         try:
-            parse_ns(value) if reads == "duration" else parse_span(value)
+            end_ns = parse_ns(value) if reads == "duration" else parse_span(value).hi_ns
+            if end_ns > _TIME_MAX_NS:
+                self._note(place, f"{value!r} is more than a day", value)
         except TimeFormatError as error:
             message, _, remedy = str(error).rpartition("; ")
             self._note(place, message, value, remedy)
@@ -223,7 +230,7 @@ _NOUNS: dict[type[types.Type], str] = {
     types.VarTupleType: "an array",
 }
 _WRITE = {
-    "a text": 'put it in quotes, as in "1us"',
+    "a text": "put it in quotes",
     "true or false": "write true or false without quotes",
 }
 _PYTHON: dict[type[types.Type], type] = {

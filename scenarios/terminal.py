@@ -5,6 +5,7 @@ terminal, 40 columns included.
 """
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -18,7 +19,13 @@ from ..model.errors import InputError, Problem, QuiesceError
 MAX_WIDTH = 100
 MIN_WIDTH = 20
 
+_PROSE_WIDTH = 30
+"""Columns below which prose goes below its row."""
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+_CONTROL = re.compile(r"(?!\x1b\[[0-9]{1,2}m)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but for tabs and newlines, and but for those of `styled`."""
 
 VERDICT_STYLES = {
     "holds": "green",
@@ -61,7 +68,7 @@ def say(text: str = "", *, indent: int = 0, hang: int = 0) -> None:
 def wrapped(text: str, *, indent: int = 0, hang: int = 0) -> list[str]:
     """Return the lines of a paragraph; see `say`."""
     lines = textwrap.wrap(
-        text,
+        printable(text),
         width(),
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + hang),
@@ -83,20 +90,26 @@ def say_rows(rows: Iterable[Sequence[str]], styles: dict[str, str] | None = None
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     left = sum(widths) + 2 * len(widths)
     prose_width = width() - left
+    in_columns = prose_width >= min(_PROSE_WIDTH, max(len(row[-1]) for row in rows))
     for row in rows:
         cells = [_painted(cell, styles) for cell in row[:-1]]
-        if prose_width >= min(30, max(len(row[-1]), 1)):
+        if in_columns:
             padded = [
                 cell + " " * (size - len(plain))
                 for cell, plain, size in zip(cells, row, widths, strict=False)
             ]
-            first, *rest = textwrap.wrap(row[-1], prose_width, break_on_hyphens=False) or [""]
+            first, *rest = _lines(row[-1], prose_width)
             sys.stdout.write("  ".join([*padded, first]).rstrip() + "\n")
             for line in rest:
                 sys.stdout.write(" " * left + line + "\n")
         else:
             sys.stdout.write("  ".join(cells) + "\n")
             say(row[-1], indent=4)
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters as escapes; our own styles stay."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def say_json(document: Any) -> None:
@@ -109,7 +122,7 @@ def complain(error: QuiesceError, status: int, *, as_json: bool) -> None:
     """Write an error to standard error, and as a JSON document to standard output if asked."""
     lead = styled("error:", "red", sys.stderr)
     for line in str(error).split("\n"):
-        sys.stderr.write(f"{lead} {line}\n")
+        sys.stderr.write(f"{lead} {printable(line)}\n")
     if as_json:
         problems = error.problems if isinstance(error, InputError) else ()
         say_error_json(type(error).__name__, str(error), status, problems)
@@ -130,6 +143,11 @@ def say_error_json(kind: str, message: str, status: int, problems: Iterable[Prob
     ]
     error = {"kind": kind, "message": message, "exit_status": status, "problems": listed}
     say_json({"error": error})
+
+
+def _lines(text: str, columns: int) -> list[str]:
+    lines = textwrap.wrap(printable(text), columns, break_on_hyphens=False, break_long_words=False)
+    return lines or [""]
 
 
 def _painted(cell: str, styles: dict[str, str]) -> str:

@@ -49,12 +49,15 @@ class VdevDraft(Draft):
         self.hostdev: list[HostEndpoint] = []
 
     def finished(self) -> VdevConfig:
-        """Return the vdev as plain data."""
+        """Return the vdev as plain data, at its type's own location if it has no other."""
+        loc = self.loc
+        if loc is None and self.kind is not None and self.kind.default_loc is not None:
+            loc = Location(self.place, self.kind.space, self.kind.default_loc)
         return VdevConfig(
             self.place,
             self.type_name,
             name=self.name,
-            loc=self.loc,
+            loc=loc,
             intr=self.intr,
             hostdev=tuple(self.hostdev),
             safety_build=self.safety,

@@ -6,7 +6,8 @@ only: it takes every word up to the next option.
 
 Source:
     Each row names its page; the tags are `U` for the hypervisor user's guide and `S` for
-    its safety edition, followed by the release.
+    its safety edition, followed by the release; `field` marks what only configurations in
+    use contain.
 """
 
 from typing import Literal
@@ -204,7 +205,7 @@ VARIABLES = (
     VariableSpec("legacy-free", "tristate", "vm", "U80 vm/set"),
     VariableSpec("posted-interrupts", "tristate", "vm", "U80 vm/set"),
     VariableSpec("virtual-interrupts", "tristate", "vm", "U80 vm/set"),
-    VariableSpec("linux-fdt-free", "text", "vm", "U80 vm/set"),
+    VariableSpec("linux-fdt-free", "text", "vm", "field"),
 )
 """Variables; the guide's x86 part could not be read, so this list is not complete."""
 

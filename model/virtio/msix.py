@@ -54,7 +54,8 @@ class MsixTable:
         assert MSIX_ENTRY_SIZE * vectors <= pending_offset
         self.pending_offset = pending_offset
         self.entries = [MsixEntry() for _ in range(vectors)]
-        self.pending: set[int] = set()
+        self.pending = 0
+        """One bit for each vector, as in the pending bit array."""
         self.is_enabled = False
         self.is_function_masked = False
 
@@ -74,14 +75,14 @@ class MsixTable:
         if not self.is_enabled:
             return None
         if self.is_masked(vector):
-            self.pending.add(vector)
+            self.pending |= 1 << vector
             return None
         entry = self.entries[vector]
         return MsiMessage(vector, entry.addr, entry.data)
 
     def withdraw(self, vector: int) -> None:
         """Take back a pending interrupt whose cause is gone."""
-        self.pending.discard(vector)
+        self.pending &= ~(1 << vector)
 
     def set_control(self, is_enabled: bool, is_function_masked: bool) -> list[Effect]:
         """Take the enable and mask bits of the capability; return the messages let go."""
@@ -98,8 +99,9 @@ class MsixTable:
         vector, place = divmod(offset, MSIX_ENTRY_SIZE)
         if vector < len(self.entries):
             return self.entries[vector].words()[place // 4]
-        first = 8 * (offset - self.pending_offset)
-        return sum(1 << (bit - first) for bit in self.pending if 0 <= bit - first < 32)
+        if offset < self.pending_offset:
+            return 0
+        return self.pending >> 8 * (offset - self.pending_offset) & 0xFFFFFFFF
 
     def write(self, offset: int, length: int, value: int) -> list[Effect]:
         """Carry out a write of the table; the pending bits are read-only.
@@ -119,7 +121,7 @@ class MsixTable:
     def reset(self) -> None:
         """Return to the state after power-on: all masked, nothing pending."""
         self.entries = [MsixEntry() for _ in self.entries]
-        self.pending.clear()
+        self.pending = 0
         self.is_enabled = False
         self.is_function_masked = False
 
@@ -127,7 +129,7 @@ class MsixTable:
         """Return all that changes, as one hashable value."""
         return (
             tuple(tuple(entry.words()) for entry in self.entries),
-            tuple(sorted(self.pending)),
+            self.pending,
             self.is_enabled,
             self.is_function_masked,
         )
@@ -135,6 +137,9 @@ class MsixTable:
     def _released(self) -> list[Effect]:
         if not self.is_enabled:
             return []
-        free = [vector for vector in sorted(self.pending) if not self.is_masked(vector)]
-        self.pending.difference_update(free)
-        return [MsiMessage(n, self.entries[n].addr, self.entries[n].data) for n in free]
+        released: list[Effect] = []
+        for vector, entry in enumerate(self.entries):
+            if self.pending >> vector & 1 and not self.is_masked(vector):
+                self.pending &= ~(1 << vector)
+                released.append(MsiMessage(vector, entry.addr, entry.data))
+        return released

@@ -44,6 +44,11 @@ def lint_command(
     return status
 
 
+def _counted(findings: Sequence[Finding], severity: str) -> str:
+    count = sum(each.severity == severity for each in findings)
+    return f"{count} {severity}{'' if count == 1 else 's'}"
+
+
 def _document(finding: Finding) -> dict[str, str | int]:
     return {
         "severity": finding.severity,

@@ -2,15 +2,20 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
+from ...model.errors import InputError
 from ...properties.verdict import Judgement
-from ..exit_status import NOTHING_CHECKED, OK, VIOLATED
+from ..exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..library import resolved
 from ..runner import choices_for, run_scenario
 from ..shipped import shipped_names
 from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
+
+UNUSABLE = "unusable"
+"""Stands in place of a verdict where a scenario could not be read."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -18,7 +23,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
     Attributes:
         scenario: Its name.
-        verdict: The word for all its properties.
+        verdict: The word for all its properties, or `unusable`.
         severity: The worst.
         expected: How many expectations it has.
         differences: One sentence for each that did not come true, and for each violation
@@ -38,10 +43,7 @@ def verify_command(words: Sequence[str], *, as_json: bool) -> int:
     comparisons = []
     for number, word in enumerate(words, 1):
         _progress(f"{number}/{len(words)} {word}")
-        scenario = resolved(word)
-        choices, bound = choices_for()
-        result = run_scenario(scenario, choices, bound)
-        comparisons.append(compared(result.judgement, scenario.expect))
+        comparisons.append(_verified(word))
     _progress("")
     status = _status(comparisons)
     if as_json:
@@ -49,12 +51,24 @@ def verify_command(words: Sequence[str], *, as_json: bool) -> int:
         return status
     if comparisons:
         rows = [(each.scenario, each.verdict, _in_words(each)) for each in comparisons]
-        say_rows(rows, VERDICT_STYLES)
+        say_rows(rows, VERDICT_STYLES | {UNUSABLE: "red"})
+        _tell_differences(comparisons)
     wrong = sum(bool(each.differences) for each in comparisons)
     right = sum(bool(each.expected) and not each.differences for each in comparisons)
     summary = f"{right} of {len(comparisons)} as expected"
     say(styled(f"{summary}, {wrong} not" if wrong else summary, "bold"))
     return status
+
+
+def _verified(word: str) -> Comparison:
+    """Return the comparison for one scenario; one that cannot be used does not stop the others."""
+    try:
+        scenario = resolved(word)
+    except InputError as error:
+        return Comparison(Path(word).stem, UNUSABLE, "none", 0, tuple(str(error).split("\n")))
+    choices, bound = choices_for()
+    result = run_scenario(scenario, choices, bound)
+    return compared(result.judgement, scenario.expect)
 
 
 def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
@@ -82,6 +96,8 @@ def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
 
 
 def _status(comparisons: Sequence[Comparison]) -> int:
+    if any(each.verdict == UNUSABLE for each in comparisons):
+        return BAD_INPUT
     if any(each.differences for each in comparisons):
         return VIOLATED
     return OK if any(each.expected for each in comparisons) else NOTHING_CHECKED
@@ -89,11 +105,21 @@ def _status(comparisons: Sequence[Comparison]) -> int:
 
 def _in_words(comparison: Comparison) -> str:
     if comparison.differences:
-        return "; ".join(comparison.differences)
+        return styled("not as expected", "red")
     if not comparison.expected:
         return "has no [expect]"
     severity = "" if comparison.severity == "none" else f" ({comparison.severity})"
     return f"as expected{severity}"
+
+
+def _tell_differences(comparisons: Sequence[Comparison]) -> None:
+    for each in comparisons:
+        if each.differences:
+            say()
+            say(styled(f"{each.scenario}:", "bold"))
+        for difference in each.differences:
+            say(f"- {difference}", indent=2, hang=2)
+    say()
 
 
 def _progress(text: str) -> None:

@@ -170,8 +170,9 @@ def test_safety_builds_without_safety_required_are_found() -> None:
 
 
 def test_the_gravest_finding_comes_first_and_reads_as_one_line() -> None:
-    config = parse_text(QUIET, "vm")
+    config = parse_text("vdev virtio-blk hostdev a dio enable\n" + QUIET.lstrip(), "vm")
     found = lint(config, iommu=None, quiesced=frozenset(), safety=True)
-    assert [finding.severity for finding in found] == ["error", "note"]
+    assert [finding.rule for finding in found] == ["dma-unquiesced", "zero-copy", "iommu-unknown"]
+    assert [finding.severity for finding in found] == ["error", "note", "note"]
     assert str(found[0]).startswith(f"vm:8:1: error: {GPU} can write memory")
     assert str(found[0]).endswith("[dma-unquiesced]")

@@ -73,6 +73,9 @@ def test_an_arm_machine_as_it_is_written_in_the_field_parses() -> None:
     threads = disk.option("threads")
     assert threads is not None
     assert threads.numbers == (4,)
+    watchdog = config.vdevs[4].loc
+    assert watchdog is not None
+    assert watchdog.address == 0x1C0F0000
     assert [end.path for end in config.vdevs[3].hostdev] == ["-", "/tmp/log"]
     assert (config.loads[0].blob, config.loads[1].address) == ("guest", 0x88000000)
     assert config.dump == "|gzip > /tmp/dump.gz"

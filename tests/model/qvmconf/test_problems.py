@@ -117,6 +117,7 @@ def test_a_mistake_made_twice_is_reported_twice() -> None:
         ("vdev virtio-blk hostdev a name x vdev shmem name x", "the name 'x' belongs to vdev"),
         ("vdev ioapic loc 0xf8000000 intr apic name a:b", "the controller's name 'a:b' holds"),
         ("vdev pl011 loc 0x1000 intr gic", "gic is named without a pin"),
+        ("vdev pl011 loc 0x1000 intr gic:1020", "gic has no pin 1020; the highest is 1019"),
         ("vdev pl011 loc pci:0:1 intr gic:40", "vdev pl011 is no PCI function"),
         ("vdev pl011 loc 0x1000 intr 40", "'40' does not say which controller; write controller"),
         ("vdev pl011 loc 0x1000 loc 0x2000 intr gic:40", "loc of vdev pl011 was already given"),

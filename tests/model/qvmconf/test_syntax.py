@@ -81,6 +81,14 @@ def test_a_bare_decimal_above_9_in_an_address_is_flagged_and_others_are_not() ->
     assert not parse_text("ram 0,0d4096 ram 4k vdev gic").notes
 
 
+def test_a_name_on_the_same_line_may_be_that_of_an_option() -> None:
+    assert parse_text("vdev virtio-blk hostdev a name load").vdevs[0].name == "load"
+
+
+def test_a_type_in_quotes_may_hold_a_line_end_and_is_a_users_own() -> None:
+    assert not parse_text('vdev "odd\nname"').vdevs[0].shipped
+
+
 def test_an_option_belongs_to_the_context_opened_last() -> None:
     config = parse_text("cpu vdev virtio-blk hostdev a cpu ram 1M sched 12 partition p")
     assert [option.name for option in config.cpus[1].options] == ["sched", "partition"]
@@ -159,3 +167,5 @@ def test_the_block_timeout_of_a_vdev_is_its_own_or_the_common_one() -> None:
     assert config.vdev_block_timeout_ns(0) == 250_000_000
     assert config.vdev_block_timeout_ns(1) is None
     assert parse_text("cpu").block_timeout_ns == 10_000_000_000
+    twice = parse_text("set message-block-timeout 5 set message-block-timeout 6")
+    assert twice.block_timeout_ns == 6_000_000

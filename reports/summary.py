@@ -1,0 +1,152 @@
+"""The judgement of a run on a terminal, or in a pipe.
+
+On a terminal there is colour; into a pipe goes plain text without any escape sequence.  A window
+too narrow for a table gets the same facts one below the other.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..model.trace import Assumption
+from ..properties.verdict import Judgement, Verdict
+from .findings import first_of_worst
+from .words import EXACT, about_ns, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["print_judgement"]
+
+TABLE_WIDTH_MIN = 84
+"""Columns below which the table is told as a list."""
+
+_STYLES = {
+    "violated": "bold red",
+    "inconclusive": "bold yellow",
+    "vacuous": "yellow",
+    "holds": "green",
+}
+
+
+def print_judgement(
+    judgement: Judgement,
+    *,
+    why: str = "",
+    replay: str = "",
+    console: "Console | None" = None,
+    verbose: bool = False,
+) -> None:
+    """Print a judgement with all that limits what it means.
+
+    Args:
+        judgement: What was found.
+        why: One sentence on the worst violation; empty without violation.
+        replay: What to type to see this run again; empty if there is no such thing.
+        console: Where to print; standard output if None.
+        verbose: Whether to list every assumption and every violation that was kept.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    _Page(console or Console(highlight=False), judgement).print(why, replay, verbose=verbose)
+
+
+class _Page:
+    def __init__(self, console: "Console", judgement: Judgement) -> None:
+        self._console = console
+        self._judgement = judgement
+
+    def print(self, why: str, replay: str, *, verbose: bool) -> None:
+        judgement = self._judgement
+        word = judgement.verdict
+        severity = f" ({judgement.severity})" if judgement.severity != "none" else ""
+        self._line(f"{judgement.scenario}: {word}{severity} [{judgement.label}]", _STYLES[word])
+        self._line("")
+        if self._console.width >= TABLE_WIDTH_MIN:
+            self._console.print(self._table())
+        else:
+            self._list()
+        self._line("")
+        if why:
+            self._line(f"why: {why}", "bold")
+        self._line(f"label: {judgement.label}")
+        for bound in judgement.bounds:
+            self._line(f"bound: {bound}")
+        self._assumptions(verbose=verbose)
+        if verbose:
+            self._violations()
+        if replay:
+            self._line(f"replay: {replay}")
+
+    def _line(self, text: str, style: str = "") -> None:
+        from rich.text import Text  # noqa: PLC0415
+
+        # In a pipe a line stays one line, for the sake of programs that read it.
+        soft = not self._console.is_terminal and self._console.width >= TABLE_WIDTH_MIN
+        self._console.print(Text(printable(text), style), soft_wrap=soft, highlight=False)
+
+    def _table(self) -> "Table":
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("property", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        table.add_column("severity", no_wrap=True)
+        table.add_column("antecedents", justify="right", no_wrap=True)
+        table.add_column("first violation at", no_wrap=True)
+        for verdict in self._judgement.verdicts:
+            table.add_row(
+                Text(printable(verdict.property)),
+                Text(verdict.verdict, _STYLES[verdict.verdict]),
+                verdict.severity if verdict.violations else "-",
+                str(verdict.antecedents),
+                _first(verdict),
+            )
+        return table
+
+    def _list(self) -> None:
+        for verdict in self._judgement.verdicts:
+            self._line(f"{verdict.property}:", "bold")
+            severity = f" ({verdict.severity})" if verdict.violations else ""
+            self._line(f"  {verdict.verdict}{severity}", _STYLES[verdict.verdict])
+            self._line(f"  antecedents: {verdict.antecedents}")
+            if verdict.violations:
+                self._line(f"  first at: {_first(verdict)}")
+
+    def _assumptions(self, *, verbose: bool) -> None:
+        assumptions = self._judgement.assumptions
+        if not assumptions:
+            self._line("assumptions: none but the trace itself")
+            return
+        loose = [each for each in assumptions if is_undocumented(each)]
+        names = f": {', '.join(each.name for each in loose)}" if loose else ""
+        count = f"{len(assumptions)}, of which {len(loose)} undocumented"
+        self._line(f"assumptions: {count}{names}")
+        if verbose:
+            for each in assumptions:
+                self._line(f"  {each.name} = {each.value}  ({each.basis})")
+
+    def _violations(self) -> None:
+        for verdict in self._judgement.verdicts:
+            for each in verdict.violations:
+                at = about_ns(each.at_ns, EXACT)
+                self._line(f"violation: {verdict.property} #{each.index} at {at}: {each.message}")
+            left_out = verdict.violation_count - len(verdict.violations)
+            if left_out:
+                self._line(f"violation: {verdict.property}: {left_out} more")
+
+
+def is_undocumented(assumption: Assumption) -> bool:
+    """Return whether the assumption stands on nothing that anybody has written down."""
+    return "not documented" in assumption.basis or assumption.basis.startswith("assumed")
+
+
+def _first(verdict: Verdict) -> str:
+    if not verdict.violations:
+        return "-"
+    earliest = about_ns(verdict.violations[0].at_ns, EXACT)
+    more = f", {verdict.violation_count} in all" if verdict.violation_count > 1 else ""
+    worst = first_of_worst(verdict.violations)
+    differs = worst.index != verdict.violations[0].index
+    then = f", {worst.severity} at {about_ns(worst.at_ns, EXACT)}" if differs else ""
+    return f"{earliest}{then}{more}"

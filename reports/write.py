@@ -1,0 +1,79 @@
+"""The door of the reports: everything that there is to keep of a run, in one folder.
+
+All files are made before the first is written, and each is written whole or not at all.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from ..model import trace_codec
+from ..model.trace import Trace
+from ..properties.verdict import Judgement
+from .timing import Picture
+from .why import why
+
+__all__ = ["verdict_json", "write"]
+
+VERDICT_VERSION = 1
+"""Version of the form of `verdict.json`."""
+
+
+def write(folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes) -> tuple[Path, ...]:
+    """Write the report of a run into a folder, which is made if it is not there.
+
+    The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`.
+
+    Args:
+        folder: Where; files of these names are replaced.
+        trace: What happened.
+        judgement: What was found in it.
+        replay: The bytes of the replay file; empty for a recorded trace, which has none.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    picture = Picture(trace, judgement)
+    files = {
+        "trace.jsonl": trace_codec.encode(trace),
+        "verdict.json": verdict_json(trace, judgement),
+        "replay.json": replay,
+        "timing.svg": picture.svg(),
+        "timing.png": picture.png(),
+    }
+    written = []
+    for name, data in files.items():
+        if data:
+            trace_codec.write_whole(folder / name, data)
+            written.append(folder / name)
+    return tuple(written)
+
+
+def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
+    """Return the judgement as JSON for programs: one object, verdicts by name of the property."""
+    content = {
+        "quiesce_verdict": VERDICT_VERSION,
+        "scenario": judgement.scenario,
+        "verdict": judgement.verdict,
+        "severity": judgement.severity,
+        "label": judgement.label,
+        "bounds": judgement.bounds,
+        "why": why(trace, judgement),
+        "properties": {
+            verdict.property: {
+                "verdict": verdict.verdict,
+                "severity": verdict.severity,
+                "antecedents": verdict.antecedents,
+                "reason": verdict.reason,
+                "violation_count": verdict.violation_count,
+                "violations": verdict.violations,
+            }
+            for verdict in judgement.verdicts
+        },
+        "assumptions": judgement.assumptions,
+        "replay_sha256": trace.header.replay_sha256,
+    }
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

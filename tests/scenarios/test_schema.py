@@ -1,0 +1,77 @@
+"""The JSON Schema: one source, one copy, and the same opinion as the loader."""
+
+import importlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quiesce.model.errors import ScenarioError
+from quiesce.scenarios import schema, shipped
+from quiesce.scenarios.loader import parse
+
+COPY = Path(schema.__file__).with_name("scenario.schema.json")
+
+
+def validator() -> Any:
+    # Without type stubs; importing it by name keeps the type checker out of it.
+    return importlib.import_module("jsonschema").Draft202012Validator(schema.json_schema())
+
+
+def test_the_copy_for_editors_is_what_the_types_say() -> None:
+    assert json.loads(COPY.read_text(encoding="utf-8")) == schema.json_schema()
+
+
+def test_the_schema_is_a_schema() -> None:
+    validator().check_schema(schema.json_schema())
+
+
+@pytest.mark.parametrize("path", shipped.shipped_files(), ids=lambda path: path.stem)
+def test_every_shipped_scenario_fits_the_schema(path: Path) -> None:
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert [error.message for error in validator().iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_right"),
+    [
+        ("configuration = 'a'", True),
+        ("configuration = ['a', 'b']", True),
+        ("configuration = 3", False),
+        ("unknown = 3", False),
+        ("end = { cause = 'guest-crash', at = '1us..2us' }", True),
+        ("end = { cause = 'guest-crash', at = 'any', within = '1ms' }", True),
+        ("end = { cause = 'guest-crash', at = '1 h' }", False),
+        ("end = { cause = 'guest-krash' }", False),
+        ("end = { at = '1us' }", False),
+        ("platform = { iommu = 'vt-d', device = [{ kind = 'nic', name = 'e' }] }", True),
+        ("platform = { device = [{ kind = 'nic', name = 'e', serves = [] }] }", False),
+        ("platform = { device = [{ kind = 'ahci' }] }", False),
+        ("platform = { device = [{ kind = 'ahci', name = 'a', slots = 33 }] }", False),
+        ("quiesce = [{ vdev = 'v', steps = ['a', { name = 'b', bound = '1ms' }] }]", True),
+        ("quiesce = [{ vdev = 'v', steps = ['a', { bound = '1ms' }] }]", False),
+        ("timing = { restart = '1ms' }", True),
+        ("timing = { restrat = '1ms' }", False),
+        ("choices = { 'qvm.mask-tracking' = 'tracked' }", True),
+        ("choices = { 'qvm.mask-tracking' = 'x' }", False),
+        ("expect = { teardown-order = 'holds' }", True),
+        ("expect = { teardown-order = 'fails' }", False),
+        ("expect = { order = 'holds' }", False),
+    ],
+)
+def test_schema_and_loader_agree(text: str, is_right: bool) -> None:
+    assert validator().is_valid(tomllib.loads(text)) == is_right
+    if is_right:
+        parse(text, "s.toml", Path())
+    else:
+        with pytest.raises(ScenarioError):
+            parse(text, "s.toml", Path())
+
+
+def test_an_editor_can_show_what_each_key_means() -> None:
+    definitions = schema.json_schema()["$defs"]
+    for name, definition in definitions.items():
+        for key, part in definition["properties"].items():
+            assert "description" in part or key == "kind", f"{name}.{key}"

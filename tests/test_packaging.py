@@ -1,0 +1,51 @@
+"""One import name over four folders, in the checkout and in the wheel."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import quiesce.model.trace
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("model", "scenarios", "properties", "reports")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WHEEL = SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+
+def test_the_import_root_finds_the_real_folders() -> None:
+    assert Path(quiesce.model.trace.__file__) == ROOT / "model" / "trace.py"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_folder_is_named_wherever_it_must_be(folder: str) -> None:
+    assert WHEEL["sources"][folder] == f"quiesce/{folder}"
+    assert folder in WHEEL["only-include"]
+    assert folder in SETTINGS["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]
+    link = ROOT / ".src" / "quiesce" / folder
+    assert link.resolve() == ROOT / folder or not link.is_symlink()
+
+
+def test_no_other_folder_holds_a_package() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages == set(FOLDERS)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_its_data_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    held = {name for name in names if not name.split("/")[0].endswith(".dist-info")}
+    assert all(name.startswith("quiesce/") for name in held)
+    sources = {
+        f"quiesce/{path.relative_to(ROOT)}"
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == sources | {"quiesce/__init__.py", "quiesce/py.typed"}
