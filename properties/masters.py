@@ -29,7 +29,7 @@ class Master:
         name: Of the device.
         epoch: The epoch.
         mapped: Frames that the IOMMU lets it write.
-        given: Frames of the buffers that it was given, as far as it was never mapped.
+        given: Frames of the buffers that it was given while no mapping was known.
         has_requests: Whether it was given buffers.
         is_mapped: Whether the IOMMU was ever told about it.
         quiesce_begun: Whether somebody has begun to make it quiet.
@@ -134,7 +134,6 @@ class Masters(Listener):
     def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
         master.is_mapped = True
-        master.given.clear()
         master.unmapped = master.synced = False
         frames = frames_of(event.host_addr, event.length)
         if frames:

@@ -32,13 +32,13 @@ NOBODY = -1
 
 
 class Holding(NamedTuple):
-    """The owner of a frame now, and (epoch, instant of release) of every earlier one."""
+    """The owner of a frame now, and (epoch, instant of its last release) of every earlier one."""
 
     owner: int
     past: tuple[tuple[int, int], ...]
 
     def released_ns(self, epoch: int) -> int | None:
-        """Return when an epoch released the frame, or None if it did not or has it again."""
+        """Return when an epoch last released the frame, or None if it never did."""
         return dict(self.past).get(epoch)
 
 
@@ -186,19 +186,15 @@ class Frames(Listener):
 
 
 def _granted(holding: Holding | None, epoch: int) -> Holding:
-    past = () if holding is None else holding.past
-    return Holding(epoch, _without(past, epoch))
+    return Holding(epoch, () if holding is None else holding.past)
 
 
 def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
     if holding is None:
         return Holding(NOBODY, ((epoch, at_ns),))
     owner = NOBODY if holding.owner == epoch else holding.owner
-    return Holding(owner, (*_without(holding.past, epoch), (epoch, at_ns)))
-
-
-def _without(past: tuple[tuple[int, int], ...], epoch: int) -> tuple[tuple[int, int], ...]:
-    return tuple([each for each in past if each[0] != epoch]) if past else past
+    past = [each for each in holding.past if each[0] != epoch] if holding.past else []
+    return Holding(owner, (*past, (epoch, at_ns)))
 
 
 Owner = tuple[str, int]
@@ -210,7 +206,7 @@ class Line:
 
     Attributes:
         attached: Its present owners.
-        detached: When each VM epoch that has no attachment any more gave up its last one.
+        detached: When each VM epoch last gave up an attachment.
         last_detached: Who detached last, with the index and instant; None if nobody did.
         is_masked: Whether the kernel holds it masked.
         awaited: Owners, dead ones too, that were told of an interrupt and have not answered.
@@ -222,10 +218,6 @@ class Line:
         self.last_detached: tuple[Owner, int, int] | None = None
         self.is_masked = False
         self.awaited: list[Owner] = []
-
-    def is_dead(self, epoch: int) -> bool:
-        """Return whether a VM epoch has detached from the line for good."""
-        return epoch in self.detached
 
     def is_owned_by(self, epoch: int) -> bool:
         """Return whether some owner of that epoch is attached."""
@@ -290,6 +282,7 @@ class Lines(Listener):
                 epoch, injection = event.epoch, None
             else:
                 epoch, injection = event.requested_epoch, event
+                # A vdev's own interrupt has no line to which anybody could be attached.
                 if event.intid < 0 and event.epoch == epoch:
                     continue
             if line.is_owned_by(epoch):
@@ -325,7 +318,6 @@ class Lines(Listener):
         self._turn(at_ns)
         line = self.line(event.intid)
         line.attached.append((event.owner, event.epoch))
-        line.detached.pop(event.epoch, None)
 
     def _detach(self, index: int, at_ns: int, event: IrqDetached) -> None:
         self._turn(at_ns)
@@ -336,8 +328,7 @@ class Lines(Listener):
         line.last_detached = (owner, index, at_ns)
         if event.epoch != HOST_EPOCH:
             self.dead_count += 1
-            if not line.is_owned_by(event.epoch):
-                line.detached[event.epoch] = at_ns
+            line.detached[event.epoch] = at_ns
         self._set_mask(line, event.masked)
 
     def _mask(self, index: int, at_ns: int, event: IrqMasked) -> None:  # noqa: ARG002

@@ -8,6 +8,11 @@ from .words import shortened
 _WIDTH_OF_A_LETTER = 0.54
 """Of DejaVu Sans, on average, as a share of its size."""
 
+_SHIFT_MAX = 60.0
+"""So far, in points, a caption moves left of what it names to avoid being cut."""
+
+_EPSILON = 1e-6
+
 _SHORTEST = 7
 """A caption cut below so many letters says nothing."""
 
@@ -58,17 +63,19 @@ def placed(
 ) -> list[Placed]:
     """Return the captions that find room between `left` and `right` on so many lines.
 
-    A caption moves left if the paper ends, goes one line up if its place is taken, is cut
-    if there is no line free, and is left out if too little of it would remain.  No words stand in
-    the `blocked` stretches.
+    A caption moves left if the paper ends, and a little if a `blocked` stretch begins, in which no
+    words stand; it goes one line up if its place is taken, is cut if there is no line free, and is
+    left out if too little of it would remain.
     """
     taken = [list(blocked) for _ in range(lines)]
     done: list[Placed] = []
     for caption in sorted(captions, key=lambda caption: (caption.rank, caption.x)):
         wanted = width_of(caption.text, size)
-        x = max(min(caption.x, right - wanted), left)
+        end = min((begin for begin, _ in blocked if begin > caption.x), default=right)
+        x = max(min(caption.x, max(end - wanted, caption.x - _SHIFT_MAX)), left)
+        x = max(min(x, right - wanted), left)
         rooms = [_room(line, x, right) for line in taken]
-        line = next((at for at, room in enumerate(rooms) if room >= wanted), None)
+        line = next((at for at, room in enumerate(rooms) if room > wanted - _EPSILON), None)
         text = caption.text
         if line is None:
             line = max(range(lines), key=lambda at: rooms[at])

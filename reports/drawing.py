@@ -32,7 +32,9 @@ LINE_HEIGHT = 8.5
 CAPTION_SIZE = 6.6
 
 _EMPTY_HEIGHT = 12.0
+_NAMED_HEIGHT = 19.0
 _GAP = 3.0
+_CAPTION_LINES = 3
 _CAPTIONS_MAX = 12
 """So many of the longest bars of a track have their names written."""
 
@@ -108,6 +110,8 @@ class Pen:
             text = "no event"
             self._add(Words(frame.left + 4, middle, text, CAPTION_SIZE, FAINT_INK))
             self.y += _EMPTY_HEIGHT
+        else:
+            self.y = max(self.y, top + _GAP + _NAMED_HEIGHT)
         self.y += _GAP
         if shaded:
             self._add(Rect(frame.name_left - 6, top, frame.right, self.y, BAND, depth=0))
@@ -165,7 +169,7 @@ class Pen:
             left=frame.left,
             right=frame.right,
             size=CAPTION_SIZE,
-            lines=2,
+            lines=_CAPTION_LINES,
             blocked=[(cut.left, cut.right) for cut in axis.cuts],
         )
 
@@ -281,6 +285,8 @@ class Pen:
             self._add(Line(((x, middle - half), (x, middle + half)), colour, 1.1, depth=3))
         elif mark.kind == "blocked":
             self._add(Sign(x, middle, shape, INK, 6.5, "#FFFFFF", depth=6))
+        elif mark.kind == "dropped":
+            self._add(Sign(x, middle, shape, PAPER, 5.0, colour))
         else:
             self._add(Sign(x, middle, shape, colour, 5.5, INK))
 

@@ -70,7 +70,7 @@ BARS: dict[str, BarStyle] = {
 MARKS: dict[str, str] = {
     "landed": "|",
     "blocked": "X",
-    "dropped": "v",
+    "dropped": "o",
     "stop_confirmed": "P",
     "crashed": "X",
     "ended": "s",

@@ -6,6 +6,8 @@ A function of the trace and the judgement and of nothing else; equal ones give e
 import textwrap
 from collections.abc import Sequence
 
+import msgspec
+
 from ..model.trace import Trace
 from ..properties.verdict import Judgement, Verdict
 from .axis import Piece, TimeAxis
@@ -16,7 +18,7 @@ from .drawing import Frame, Pen, bounds_of, hidden_before_and_after
 from .findings import Finding, findings_of
 from .focus import focused_axis
 from .lanes import chart_of
-from .palette import FAINT_INK, FORBIDDEN, HAIRLINE, INK, MARKS, NAMES, PAPER
+from .palette import FAINT_INK, FORBIDDEN, HAIRLINE, HOST_GREY, INK, MARKS, NAMES, PAPER
 from .summary import is_undocumented
 from .why import why
 from .words import EXACT, about_ns, printable, shortened
@@ -208,22 +210,24 @@ class Picture:
         present = {
             mark.kind for lane in chart.lanes for track in lane.tracks for mark in track.marks
         }
-        x = frame.left
-        for kind, name in NAMES.items():
-            if kind not in present:
-                continue
-            self._add(Sign(x, y, MARKS[kind], INK, 5.5, INK))
-            self._add(Words(x + 6, y, name, 6.8, FAINT_INK))
-            x += width_of(name, 6.8) + 26
+        entries = [
+            (Sign(0, 0, MARKS[kind], PAPER if kind == "dropped" else INK, 5.5, INK), name)
+            for kind, name in NAMES.items()
+            if kind in present
+        ]
         if self._found:
-            self._add(Sign(x, y, "D", FORBIDDEN, 6.5, INK))
-            self._add(Words(x + 7, y, "violation", 6.8, FORBIDDEN))
-            x += 60
-        if x == frame.left:
-            return y
-        text = "colour and hatching of a bar: the epoch"
-        self._add(Words(x, y, text, 6.8, FAINT_INK))
-        return y + 14
+            entries.append((Sign(0, 0, "D", FORBIDDEN, 6.5, INK), "violation"))
+        if len({moment.epoch for moment in chart.moments}) > 1:
+            entries.append((Sign(0, 0, "s", HOST_GREY, 5.5), "colour and hatching: the epoch"))
+        x = frame.left
+        for sign, name in entries:
+            wide = width_of(name, 6.8) + 22
+            if x + wide > WIDTH:
+                x, y = frame.left, y + 11
+            self._add(msgspec.structs.replace(sign, x=x, y=y))
+            self._add(Words(x + 7, y, name, 6.8, FAINT_INK))
+            x += wide
+        return y + 14 if entries else y
 
     def _footnote(self, trace: Trace, y: float) -> float:
         notes = [f"bounds: {'; '.join(self._judgement.bounds)}", _assumptions(self._judgement)]

@@ -110,26 +110,33 @@ def _raised(trace: Trace, violation: Violation, event: events.IrqTaken) -> Recor
 
 
 def _origin(trace: Trace, violation: Violation, actor: str) -> str:
-    """Return how the write came about, as far as its chain of causes shows."""
-    words = []
+    """Return how the write came about, as far back as its chain of causes shows."""
+    words: dict[type[events.TraceEvent], str] = {}
     for index in trace.causes_of(violation.index):
         record = trace.records[index]
         event = record.event
-        if isinstance(event, events.DmaIssued) and event.master == actor:
-            words.append(f"left the device at {_at(record.at_ns)}")
-        elif isinstance(event, events.DmaTranslated) and event.master == actor:
-            words.append(f"passed the IOMMU at {_at(record.at_ns)}")
-        elif isinstance(event, events.DmaFetched) and event.master == actor:
-            words.append(f"its descriptor was read at {_at(record.at_ns)}")
+        if isinstance(event, events.DmaLanded | events.CpuWriteLanded | events.RequestCompleted):
             break
-        elif isinstance(event, events.BackendRequestBegun) and event.epoch:
-            words.append(
-                f"it serves a {event.operation} that {event.server} accepted at {_at(record.at_ns)}"
-            )
+        said = _step_of_origin(event, actor)
+        if said:
+            words.setdefault(type(event), f"{said} at {_at(record.at_ns)}")
+        if isinstance(event, events.FrameArrived | events.BackendRequestBegun):
             break
-        elif isinstance(event, events.DmaLanded):
-            break
-    return f" ({', '.join(reversed(words))})" if words else ""
+    return f" ({', '.join(reversed(words.values()))})" if words else ""
+
+
+def _step_of_origin(event: events.TraceEvent, actor: str) -> str:
+    if isinstance(event, events.BackendRequestBegun):
+        return f"part of a {event.operation} that {event.server} accepted"
+    if isinstance(event, events.FrameArrived):
+        return "for a frame that arrived" if event.device == actor else ""
+    if isinstance(event, events.DmaFetched):
+        return "its descriptor was read" if event.master == actor else ""
+    if isinstance(event, events.DmaIssued):
+        return "it left the device" if event.master == actor else ""
+    if isinstance(event, events.DmaTranslated):
+        return "it passed the IOMMU" if event.master == actor else ""
+    return ""
 
 
 def _missing_stop(trace: Trace, deed: _Deed) -> str:
@@ -139,9 +146,12 @@ def _missing_stop(trace: Trace, deed: _Deed) -> str:
     between = f"between the end of the guest at {_at(end_ns)} and {until}"
     if end_ns < 0:
         between = f"before {until}"
-    own = _steps(trace, deed)
+    own = _steps(trace, deed, of_actor=True)
     if not own:
-        return f"{deed.actor} was never told to stop: no quiesce step ran for it {between}"
+        return (
+            f"{deed.actor} was never told to stop: no quiesce step ran for it {between}"
+            f"{_steps_of_others(trace, deed)}"
+        )
     for record in own:
         if isinstance(record.event, events.StopConfirmed):
             return (
@@ -162,7 +172,20 @@ def _missing_stop(trace: Trace, deed: _Deed) -> str:
     return f"{deed.actor} was told to stop ({steps}), but nobody saw it stop before {until}"
 
 
-def _steps(trace: Trace, deed: _Deed) -> list[Record]:
+def _steps_of_others(trace: Trace, deed: _Deed) -> str:
+    """Return what the quiesce steps for the same epoch came to that were not the actor's."""
+    others = _steps(trace, deed, of_actor=False)
+    for record in others:
+        event = record.event
+        if isinstance(event, events.QuiesceStepEnded) and event.outcome == "timed_out":
+            return f", and the step {event.step} of {event.device} timed out at {_at(record.at_ns)}"
+    begun = [each.event for each in others if isinstance(each.event, events.QuiesceStepBegun)]
+    if not begun:
+        return ""
+    return f", but only for {' and '.join(sorted({event.device for event in begun}))}"
+
+
+def _steps(trace: Trace, deed: _Deed, *, of_actor: bool) -> list[Record]:
     return [
         record
         for record in trace.records[: deed.violation.index]
@@ -171,7 +194,8 @@ def _steps(trace: Trace, deed: _Deed) -> list[Record]:
             record.event,
             events.QuiesceStepBegun | events.QuiesceStepEnded | events.StopConfirmed,
         )
-        and (record.event.device, record.event.epoch) == (deed.actor, deed.epoch)
+        and record.event.epoch == deed.epoch
+        and (record.event.device == deed.actor) == of_actor
     ]
 
 
@@ -187,20 +211,24 @@ def _end_of_guest(trace: Trace, deed: _Deed) -> int:
 
 def _missing_iommu(trace: Trace, deed: _Deed) -> str:
     """Return why no IOMMU stopped the write."""
+    before = trace.records[: deed.violation.index]
     there_is = any(part.kind == "iommu" for part in trace.header.parts)
-    mapped = False
-    for record in trace.records[: deed.violation.index]:
+    mapped: set[int] = set()
+    for record in before:
         event = record.event
-        there_is = there_is or isinstance(event, events.IommuMapped)
-        if isinstance(event, events.IommuMapped | events.IommuUnmapped) and (
-            event.master,
-            event.epoch,
-        ) == (deed.actor, deed.epoch):
-            mapped = isinstance(event, events.IommuMapped)
+        if isinstance(event, events.IommuMapped | events.IommuUnmapped):
+            there_is = True
+            if event.master == deed.actor and isinstance(event, events.IommuMapped):
+                mapped.add(event.epoch)
+            elif event.master == deed.actor:
+                mapped.discard(event.epoch)
     if not there_is:
         return "no IOMMU stood in its way"
-    if mapped:
+    if deed.epoch in mapped:
         return f"the IOMMU still let {deed.actor} reach the memory of epoch {deed.epoch}"
+    if mapped:
+        epochs = " and ".join(str(epoch) for epoch in sorted(mapped))
+        return f"the IOMMU let {deed.actor} reach the memory of epoch {epochs} by then"
     return ""
 
 

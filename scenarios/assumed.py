@@ -12,12 +12,11 @@ from ..model.qvmconf.parser import parse_files
 from ..model.trace import Assumption
 from .loader import ScenarioSource
 from .names import vdev_names
-from .schema import AhciEntry, DeviceEntry, End, NicEntry, Platform, Quiesce, Scenario, Workload
+from .schema import After, AhciEntry, DeviceEntry, End, NicEntry, Platform, Quiesce, Scenario
 from .toml_places import Places
 
-_WITHIN = "1ms"
-_FRAMES = 2_000
-"""Some 13 ms of traffic, so that it goes on through the teardown."""
+_WHEN = After("DmaLanded", count=5, delay="0ns..1ms")
+"""The guest has booted by then, and its devices write."""
 
 
 def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
@@ -35,19 +34,14 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
         message = "nothing here can write memory late: no passed-through DMA and no virtio-blk"
         remedy = "write a scenario, or use `quiesce lint`"
         raise ConfigError([Problem(Place(str(path)), message, remedy=remedy)])
-    end = End("guest-crash", at="any", within=_WITHIN)
-    assumptions.append(
-        Assumption("end", f"guest-crash within {_WITHIN}", "assumed: no scenario says otherwise")
-    )
+    basis = "assumed: within 1ms of the fifth DMA write; no scenario says otherwise"
+    assumptions.append(Assumption("end", "guest-crash", basis))
     scenario = Scenario(
         description=f"The guest of {path.name} crashes while its devices are at work.",
         configuration=path.name,
-        end=end,
+        end=End("guest-crash", after=_WHEN),
         platform=Platform(iommu="none", device=tuple(devices)),
         quiesce=_quiesce(config, devices, assumptions),
-        workload={
-            entry.name: Workload(frames=_FRAMES) for entry in devices if isinstance(entry, NicEntry)
-        },
     )
     places = Places("[platform]\niommu = 'none'\n", str(path))
     return ScenarioSource(path.stem, scenario, places, path.parent), tuple(assumptions)

@@ -30,11 +30,13 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         plan: The system and its run.
         assumptions: What was assumed when the scenario was resolved.
+        chosen: How the choices were made, in words.
         choices: Every answer, in order.
     """
 
     plan: SystemPlan
     assumptions: tuple[Assumption, ...]
+    chosen: str
     choices: tuple[ChoicePoint, ...]
 
     def identity(self) -> str:

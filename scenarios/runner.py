@@ -5,7 +5,7 @@ import msgspec
 from ..model.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
 from ..model.plan import SystemPlan
 from ..model.system import run
-from ..model.trace import Assumption, Trace
+from ..model.trace import Trace
 from ..properties.check import judge
 from ..properties.verdict import Judgement
 from .replay import Recording
@@ -47,41 +47,37 @@ def choices_for(timing: str = "nominal", seed: int | None = None) -> tuple[Choic
     return TIMINGS[timing](), f"one choice for every delay ({timing}) and open question (default)"
 
 
-def run_scenario(resolved: Resolved, choices: Choices, bound: str) -> RunResult:
+def run_scenario(scenario: Resolved, choices: Choices, chosen: str) -> RunResult:
     """Return the run of a scenario under these choices.
 
     Args:
-        resolved: The scenario.
+        scenario: The plan and what was assumed for it.
         choices: Decides what it leaves open.
-        bound: Says in the judgement how they decide.
+        chosen: Says in the judgement how they decide; see `choices_for`.
 
     Raises:
         BoundHit: If the run does not end.
     """
-    return _run(resolved.plan, resolved.assumptions, choices, bound)
+    trace = run(scenario.plan, choices)
+    log = tuple(choices.log)
+    return _judged(trace, Recording(scenario.plan, scenario.assumptions, chosen, log))
 
 
 def run_recording(recording: Recording) -> RunResult:
-    """Return the run of a replay file; its trace is the recorded one, byte for byte.
+    """Return the run of a replay file: trace and judgement are the recorded ones.
 
     Raises:
         ReplayMismatch: If this release of the model asks other questions.
         BoundHit: If the run does not end.
     """
-    return _run(
-        recording.plan, recording.assumptions, Replay(recording.choices), "the choices of a replay"
-    )
+    return _judged(run(recording.plan, Replay(recording.choices)), recording)
 
 
-def _run(
-    plan: SystemPlan, assumptions: tuple[Assumption, ...], choices: Choices, bound: str
-) -> RunResult:
-    trace = run(plan, choices)
-    recording = Recording(plan, assumptions, tuple(choices.log))
+def _judged(trace: Trace, recording: Recording) -> RunResult:
     header = msgspec.structs.replace(
         trace.header,
-        assumptions=assumptions + trace.header.assumptions,
+        assumptions=recording.assumptions + trace.header.assumptions,
         replay_sha256=recording.identity(),
     )
     trace = Trace(header, trace.records)
-    return RunResult(recording, trace, judge(trace, bounds=(bound,)))
+    return RunResult(recording, trace, judge(trace, bounds=(recording.chosen,)))

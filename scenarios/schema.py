@@ -106,7 +106,10 @@ class Workload(_Closed, frozen=True):
 
     frames: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
-        Meta(description="NIC: how many frames arrive, asked for by nobody."),
+        Meta(
+            description="NIC: how many frames arrive, asked for by nobody; 0 is without end, as is "
+            "leaving it out."
+        ),
     ] = None
     gap: Annotated[SpanText | None, Meta(description="NIC: between two frames.")] = None
     length: Annotated[

@@ -111,9 +111,11 @@ class _Walk:
         if tag is None:
             place = self._places.of_key(path)
             self._note(place, f"the key {field!r} is missing", field, f"say {one_of(by_tag)}")
+        elif not isinstance(tag, str):
+            self._misfit(tag, one_of(map(repr, by_tag)), (*path, field))
         elif tag not in by_tag:
             place = self._places.of_value((*path, field))
-            self.problems.append(unknown_word(place, field, str(tag), by_tag))
+            self.problems.append(unknown_word(place, field, tag, by_tag))
         else:
             self._struct(value, by_tag[tag], path)
 

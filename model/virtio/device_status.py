@@ -122,6 +122,8 @@ class StatusMachine:
             What it brings about, and the rule it breaks, if any.
         """
         if value == 0:
+            if self.is_resetting:  # the one under way is the one that was asked for
+                return StatusChange.NOTHING, None
             self.is_resetting = True
             self.is_suspending = False
             return StatusChange.RESET_REQUESTED, None

@@ -1,27 +1,21 @@
 """`quiesce run`: one run of a scenario, judged, explained and written to files."""
 
 import shlex
+import sys
 from pathlib import Path
 
 import msgspec
 
 from ...model import trace_codec
 from ...model.errors import InputError, Place, Problem
-from ...model.open_questions import QUESTIONS
-from ...model.timing import EVIDENCE
-from ...model.trace import Assumption
-from ...properties.verdict import Verdict
-from ...reports.timing import Picture
+from ...reports.summary import print_judgement
 from ...reports.why import why
+from ...reports.write import verdict_json, write
 from .. import replay
 from ..exit_status import OF_VERDICT
 from ..library import resolved
 from ..runner import RunResult, choices_for, run_recording, run_scenario
-from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
-from .show import is_set
-
-_DEFAULTS = {*EVIDENCE, *(question.label for question in QUESTIONS)}
-"""The names of what every run assumes."""
+from ..terminal import say, say_json
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,31 +55,22 @@ def run_command(request: RunRequest) -> int:
     _check_options(request)
     result = _run(request)
     folder = request.out / result.plan.name
-    files = _write(result, folder, request)
+    files = _write(result, folder, plot=request.plot)
     status = OF_VERDICT[result.judgement.verdict]
-    reason = why(result.trace, result.judgement)
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"
     if request.json:
         say_json(
             {
-                "scenario": result.plan.name,
                 "exit_status": status,
-                "judgement": result.judgement,
-                "why": reason,
+                "judgement": msgspec.Raw(verdict_json(result.trace, result.judgement)),
                 "replay": command,
-                "replay_sha256": result.trace.header.replay_sha256,
                 "files": [str(file) for file in files],
             }
         )
-        return status
-    _tell(result, verbose=request.verbose)
-    if reason:
+    else:
+        _tell(result, command, verbose=request.verbose)
         say()
-        say(f"{styled('why:', 'bold')} {reason}", hang=2)
-        # One line whatever the width, to be copied.
-        print(f"replay: {command}")
-    say()
-    say(f"written to {folder}: {', '.join(file.name for file in files)}", hang=2)
+        say(f"written to {folder}: {', '.join(file.name for file in files)}", hang=2)
     return status
 
 
@@ -108,62 +93,36 @@ def _check_options(request: RunRequest) -> None:
 def _run(request: RunRequest) -> RunResult:
     if request.replay is not None:
         return run_recording(replay.read(request.replay))
-    choices, bound = choices_for(request.timing or "nominal", request.seed)
-    return run_scenario(resolved(request.scenario), choices, bound)
+    choices, chosen = choices_for(request.timing or "nominal", request.seed)
+    return run_scenario(resolved(request.scenario), choices, chosen)
 
 
-def _write(result: RunResult, folder: Path, request: RunRequest) -> list[Path]:
+def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:
     """Write every file of a run; what is there is whole."""
+    recording = replay.encode(result.recording)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return _write_files(result, folder, plot=request.plot)
+        if plot:
+            return write(folder, result.trace, result.judgement, replay=recording)
+        files = {
+            folder / "trace.jsonl": trace_codec.encode(result.trace),
+            folder / "verdict.json": verdict_json(result.trace, result.judgement),
+            folder / "replay.json": recording,
+        }
+        for path, data in files.items():
+            trace_codec.write_whole(path, data)
+        return tuple(files)
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"
         remedy = "name another one with --out"
         raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
 
 
-def _write_files(result: RunResult, folder: Path, *, plot: bool) -> list[Path]:
-    trace_codec.write(result.trace, folder / "trace.jsonl")
-    replay.write(result.recording, folder / "replay.json")
-    verdict = msgspec.json.format(msgspec.json.encode(result.judgement), indent=2)
-    trace_codec.write_whole(folder / "verdict.json", verdict + b"\n")
-    files = [folder / name for name in ("trace.jsonl", "verdict.json", "replay.json")]
-    if plot:
-        picture = Picture(result.trace, result.judgement)
-        for name, data in (("timing.svg", picture.svg()), ("timing.png", picture.png())):
-            trace_codec.write_whole(folder / name, data)
-            files.append(folder / name)
-    return files
-
-
-def _tell(result: RunResult, *, verbose: bool) -> None:
+def _tell(result: RunResult, command: str, *, verbose: bool) -> None:
     """Print the verdicts with all that limits what they mean."""
-    judgement = result.judgement
-    say(f"{styled(judgement.scenario, 'bold')}: {result.plan.description}".rstrip(": "))
-    word = styled(judgement.verdict, VERDICT_STYLES[judgement.verdict])
-    worst = "" if judgement.severity == "none" else f", {judgement.severity}"
-    say(f"{word}{worst} [{judgement.label}]")
-    say()
-    rows = [(each.verdict, each.property, _reason(each)) for each in judgement.verdicts]
-    say_rows(rows, VERDICT_STYLES)
-    say()
-    for bound in judgement.bounds:
-        say(f"bound: {bound}", hang=2)
-    shown = [each for each in judgement.assumptions if verbose or _is_own(each)]
-    for each in shown:
-        say(f"assumes: {each.name} = {each.value} ({each.basis})", hang=2)
-    hidden = len(judgement.assumptions) - len(shown)
-    if hidden:
-        say(f"assumes: {hidden} default spans and open questions; --verbose lists them", hang=2)
-
-
-def _reason(verdict: Verdict) -> str:
-    if verdict.violation_count:
-        return f"{verdict.violation_count}x {verdict.severity}: {verdict.reason}"
-    return verdict.reason
-
-
-def _is_own(assumption: Assumption) -> bool:
-    """Return whether an assumption is of this scenario, not a default of quiesce."""
-    return bool(is_set(assumption)) or assumption.name not in _DEFAULTS
+    if result.plan.description:
+        say(result.plan.description)
+    reason = why(result.trace, result.judgement)
+    print_judgement(result.judgement, why=reason, verbose=verbose)
+    if reason:
+        # One line whatever the width of the terminal, so that it can be copied.
+        sys.stdout.write(f"replay: {command}\n")

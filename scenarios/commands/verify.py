@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.errors import InputError
+from ...model.errors import QuiesceError
 from ...properties.verdict import Judgement
 from ..exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..library import resolved
@@ -15,7 +15,7 @@ from ..shipped import shipped_names
 from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
 
 UNUSABLE = "unusable"
-"""Stands in place of a verdict where a scenario could not be read."""
+"""Stands in place of a verdict where a scenario could not be read or run."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -64,10 +64,9 @@ def _verified(word: str) -> Comparison:
     """Return the comparison for one scenario; one that cannot be used does not stop the others."""
     try:
         scenario = resolved(word)
-    except InputError as error:
+        result = run_scenario(scenario, *choices_for())
+    except QuiesceError as error:
         return Comparison(Path(word).stem, UNUSABLE, "none", 0, tuple(str(error).split("\n")))
-    choices, bound = choices_for()
-    result = run_scenario(scenario, choices, bound)
     return compared(result.judgement, scenario.expect)
 
 

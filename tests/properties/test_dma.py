@@ -160,6 +160,28 @@ def test_write_into_memory_that_was_never_granted_is_corruption() -> None:
     assert "which it never owned" in found.reason
 
 
+def test_write_into_a_frame_merely_free_is_another_propertys_business() -> None:
+    found = verdict(MATCH, at(0, granted(1)), at(9, released(1)), at(10, landed(1)))
+    assert found.verdict == "holds"
+
+
+def test_frame_handed_over_without_release_belongs_to_the_new_owner() -> None:
+    moments = (at(0, granted(1)), at(5, landed(1)), at(6, granted(2)))
+    assert verdict(MATCH, *moments, at(7, landed(2))).verdict == "holds"
+    assert verdict(MATCH, *moments, at(7, landed(1))).verdict == "violated"
+
+
+def test_release_by_somebody_else_takes_nothing_from_the_owner() -> None:
+    found = verdict(MATCH, at(0, granted(1)), at(5, released(2)), at(6, landed(1)))
+    assert found.verdict == "holds"
+
+
+def test_interrupt_given_to_its_own_vm_after_detach_is_another_propertys_business() -> None:
+    moments = (at(0, attached(1)), at(5, detached(1)), at(6, injected(1, 1)))
+    assert verdict(MATCH, *moments).verdict == "holds"
+    assert verdict("irq-contained-after-teardown", *moments).verdict == "violated"
+
+
 def test_host_may_write_its_own_memory_but_not_a_vms() -> None:
     assert verdict(MATCH, at(5, landed(0))).verdict == "holds"
     assert (

@@ -46,6 +46,18 @@ def test_interrupt_of_the_next_owner_is_none_of_the_dead_ones() -> None:
     assert found.verdict == "holds"
 
 
+def test_interrupt_of_a_vm_that_never_attached_is_none_of_the_dead_ones() -> None:
+    found = verdict(STRICT, at(0, attached(1)), at(10, detached(1)), at(20, taken(2), masked()))
+    assert found.verdict == "holds"
+
+
+def test_vm_with_a_second_attachment_is_not_dead_yet() -> None:
+    found = verdict(
+        STRICT, at(0, attached(1), attached(1, "vm1.other")), at(10, detached(1)), at(20, taken(1))
+    )
+    assert found.verdict == "holds"
+
+
 def test_vm_that_never_detaches_is_vacuous() -> None:
     assert verdict(STRICT, at(0, attached(1)), at(10, taken(1), masked())).verdict == "vacuous"
 
@@ -60,7 +72,8 @@ def test_interrupt_at_the_instant_of_detach_counts_as_after_it(order: tuple[AnyE
 
 
 def test_interrupt_masked_and_given_to_nobody_is_contained() -> None:
-    moments = (at(0, attached(1)), at(10, detached(1)), at(20, taken(1)), at(21, masked()))
+    open_line = detached(1, masked=False)
+    moments = (at(0, attached(1)), at(10, open_line), at(20, taken(1)), at(21, masked()))
     assert verdict(CONTAINED, *moments).verdict == "holds"
     assert verdict(STRICT, *moments).verdict == "violated"
 
@@ -154,6 +167,31 @@ def test_tracked_mask_is_undone_and_the_co_owner_is_served() -> None:
         at(25, handled(0, "devb-ahci"), unmasked()),
     )
     assert (found.verdict, found.antecedents) == ("holds", 1)
+
+
+def test_detach_that_masks_the_line_starves_the_co_owner() -> None:
+    shared = at(0, attached(1), attached(2), unmasked())
+    assert verdict(NEXT, shared, at(10, detached(1, masked=True)), gone(15)).verdict == "violated"
+
+
+def test_detach_that_opens_the_line_starves_nobody() -> None:
+    shared = at(0, attached(1), attached(0, "devb-ahci"), masked(), handled(0, "devb-ahci"))
+    found = verdict(NEXT, shared, at(10, detached(1, masked=False)), gone(15))
+    assert found.verdict == "vacuous"
+
+
+def test_only_the_one_who_left_it_masked_is_blamed() -> None:
+    found = verdict(
+        NEXT,
+        DIES_OWING[:-1],
+        at(10, unmasked(), detached(1, masked=False)),
+        at(20, attached(2)),
+        at(25, masked(), handled(0, "devb-ahci")),
+        at(30, detached(2)),
+        at(35, QvmExited("vm2", 2, 0)),
+    )
+    assert found.violations[0].data["left_by"] == "vm2"
+    assert "on behalf of vm2 (epoch 2), which is gone" in found.reason
 
 
 def test_next_owner_whose_attach_opens_the_line_is_served() -> None:

@@ -132,6 +132,34 @@ def test_states_that_differ_only_in_time_have_the_same_key() -> None:
     assert len(keys) == len(instants), "no two instants of this story leave the same state"
 
 
+def key_after(name: str, *moments: list[Moment]) -> object:
+    judge = Judge(HEADER, named([name]))
+    judge.read(story(*moments, ends_ns=None).records)
+    judge.settle()
+    return judge.key()
+
+
+def test_state_that_was_put_to_the_test_differs_from_one_that_was_not() -> None:
+    left = at(0, attached(1), attached(2), unmasked(), detached(1, masked=False))
+    served = at(9, asserted(2), taken(2), masked(), handled(2), unmasked())
+    name = "next-owner-gets-interrupts"
+    assert key_after(name, left) != key_after(name, left, served)
+
+
+def test_interrupt_pending_for_the_dead_is_forgotten() -> None:
+    name = "next-owner-gets-interrupts"
+    pending = key_after(name, at(0, attached(1)), at(5, asserted(1)), at(9, detached(1)))
+    assert pending == key_after(name, at(0, attached(1)), at(9, detached(1)))
+
+
+def test_no_number_of_violations_makes_the_state_grow() -> None:
+    late = [at(20 + n, landed(1)) for n in range(100)]
+    judge = Judge(HEADER, named(["no-dma-after-teardown"]))
+    judge.read(story(at(0, granted(1)), at(10, released(1)), *late).records)
+    judge.settle()
+    assert (judge.properties[0].violation_count, len(judge.properties[0].violations)) == (100, 20)
+
+
 def test_no_property_speaks_before_the_end_is_announced() -> None:
     words = {verdict.verdict for verdict in check(story(ends_ns=None))}
     assert words == {"inconclusive"}

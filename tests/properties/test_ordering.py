@@ -28,6 +28,8 @@ STOP = StopConfirmed("eth0", 1)
 UNMAP = IommuUnmapped("eth0", 1)
 SYNC = IommuSynced("eth0", 1)
 BEGIN = QuiesceStepBegun("eth0", 1, "stop-dma")
+REMAP = IommuMapped("eth0", 1, 0, ADDR, 0x2000)
+DONE = QuiesceStepEnded("eth0", 1, "stop-dma", "done")
 TIMED_OUT = QuiesceStepEnded("eth0", 1, "stop-dma", "timed_out")
 
 BARE = at(0, granted(1, count=2), requested(1))
@@ -70,6 +72,8 @@ def test_completed_invalidation_alone_holds_for_a_device_that_nobody_stops() -> 
         (MAPPED, [STOP, SYNC, UNMAP, released(1)], "invalidation was not complete"),
         (MAPPED, [BEGIN, UNMAP, STOP, SYNC, released(1)], "before its stop was confirmed"),
         (MAPPED, [BEGIN, UNMAP, SYNC, released(1)], "before its stop was confirmed"),
+        (MAPPED, [BEGIN, DONE, UNMAP, SYNC, released(1)], "before its stop was confirmed"),
+        (MAPPED, [UNMAP, SYNC, REMAP, released(1)], "neither seen to stop nor cut off"),
         (BARE, [STOP, requested(1), released(1)], "never seen to stop"),
     ],
 )
@@ -204,8 +208,7 @@ def test_release_out_of_quarantine_is_found() -> None:
 
 
 def test_steps_that_end_in_time_are_vacuous() -> None:
-    done = QuiesceStepEnded("eth0", 1, "stop-dma", "done")
-    assert verdict(TIMEOUT, BARE, one_after_another(done, released(1))).verdict == "vacuous"
+    assert verdict(TIMEOUT, BARE, one_after_another(DONE, released(1))).verdict == "vacuous"
 
 
 @pytest.mark.parametrize("order", [(TIMED_OUT, released(1)), (released(1), TIMED_OUT)])

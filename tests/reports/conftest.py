@@ -1,10 +1,21 @@
 """Traces written by hand, in the words of the situations that they stand for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+
 from quiesce.model import trace as ev
 from quiesce.model.trace import Assumption, Header, Part, Record, Trace
+from quiesce.properties.verdict import (
+    VIOLATIONS_KEPT,
+    Judgement,
+    Severity,
+    Verdict,
+    Violation,
+    Word,
+    worst,
+)
 
 US = 1_000
 MS = 1_000_000
@@ -125,7 +136,9 @@ class NicStory:
                 break
             addr = 0x1F0000 + 0x800 * (frame % 8)
             fetched = scribe.note(at_ns - 500, "eth0", ev.DmaFetched("eth0", 1, addr, 2048))
-            issued = scribe.note(at_ns, "eth0", ev.DmaIssued("eth0", 1, addr, 1024, "data"), fetched)
+            issued = scribe.note(
+                at_ns, "eth0", ev.DmaIssued("eth0", 1, addr, 1024, "data"), fetched
+            )
             if at_ns > unmapped_ns:
                 blocked = ev.DmaBlocked("eth0", 1, addr, 1024, "recorded")
                 scribe.note(at_ns + 300, "smmu", blocked, issued)
@@ -151,3 +164,36 @@ def blocked_writes() -> Trace:
 def stopped_in_time() -> Trace:
     """The same with a vdev that stops the NIC in its callback and sees it stopped."""
     return NicStory(is_stopped=True).trace()
+
+
+def judged(trace: Trace) -> Judgement:
+    """Judge as if the property were: nobody writes for epoch 1 once its first frame is back."""
+    gone = [record.at_ns for record in trace.records if isinstance(record.event, ev.FramesReleased)]
+    limit_ns = min(gone, default=1 << 60)
+    late = []
+    for index, record in enumerate(trace.records):
+        if isinstance(record.event, ev.DmaLanded) and record.at_ns >= limit_ns + 150 * US:
+            message = f"{record.event.master} wrote late"
+            is_hit = record.at_ns >= limit_ns + 300 * US
+            severity: Severity = "corruption" if is_hit else "stray"
+            late.append(Violation(index, record.at_ns, message, severity))
+    kept = tuple(late[:VIOLATIONS_KEPT])
+    severities = [each.severity for each in kept]
+    word: Word = "violated" if late else ("holds" if gone else "vacuous")
+    dma = Verdict(
+        "no-dma-after-teardown", word, worst(severities), 256 if gone else 0, "why", kept, len(late)
+    )
+    irq = Verdict("no-irq-after-teardown", "vacuous", "none", 0, "no line was ever attached")
+    return Judgement(
+        scenario=trace.header.scenario,
+        label="run",
+        bounds=("one run",),
+        assumptions=trace.header.assumptions,
+        verdicts=(dma, irq),
+    )
+
+
+@pytest.fixture
+def judge() -> Callable[[Trace], Judgement]:
+    """A judge of one property."""
+    return judged

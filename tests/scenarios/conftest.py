@@ -34,6 +34,11 @@ kind = "ahci"
 name = "ahci0"
 """
 
+CRASH_AT_WORK = SCENARIO.replace(
+    'at = "250us"', 'after = { event = "DmaIssued", source = "eth0.dma", count = 5 }'
+)
+"""The same, but the guest has booted and its NIC is busy: late writes are certain."""
+
 Write = Callable[..., Path]
 
 

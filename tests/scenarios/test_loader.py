@@ -113,6 +113,10 @@ def test_a_full_scenario_keeps_its_words() -> None:
             "s.toml:2:8: kind 'nix' is unknown; did you mean 'nic'?",
         ),
         (
+            "[[platform.device]]\nkind = { a = 1 }",
+            "s.toml:2:8: 'kind' is a table, but must be one of 'nic', 'ahci' or 'unmodelled'",
+        ),
+        (
             "[platform]\niommu = 'smmu'",
             "s.toml:2:9: iommu 'smmu' is unknown; did you mean 'smmuv3'?",
         ),
@@ -234,3 +238,8 @@ def test_windows_line_ends_are_line_ends() -> None:
     assert complaints("restart = true\r\nrestrat = true\r\n") == [
         "s.toml:2:1: key 'restrat' is unknown; did you mean 'restart'?"
     ]
+
+
+def test_what_is_missing_is_told_where_its_table_begins() -> None:
+    lines = complaints("[[quiesce]]\nbogus = 1\n")
+    assert [line.split(":")[1] for line in lines] == ["1", "2"]

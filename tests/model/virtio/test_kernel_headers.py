@@ -13,7 +13,14 @@ import pytest
 
 from quiesce.model.virtio import block_format as blk
 from quiesce.model.virtio import console_format as console
-from quiesce.model.virtio import features, layout, mmio_transport, msix, net_format
+from quiesce.model.virtio import (
+    device_registers,
+    features,
+    layout,
+    mmio_transport,
+    msix,
+    net_format,
+)
 from quiesce.model.virtio import pci_function as pci
 from quiesce.model.virtio import pci_transport as vpci
 from quiesce.model.virtio.device_ids import VirtioDeviceId
@@ -100,12 +107,12 @@ def named_otherwise() -> Iterator[tuple[str, int]]:
         ("VIRTIO_CONFIG_S_FEATURES_OK", DeviceStatus.FEATURES_OK),
         ("VIRTIO_CONFIG_S_NEEDS_RESET", DeviceStatus.DEVICE_NEEDS_RESET),
         ("VIRTIO_CONFIG_S_FAILED", DeviceStatus.FAILED),
-        ("VIRTIO_MSI_NO_VECTOR", vpci.NO_VECTOR),
+        ("VIRTIO_MSI_NO_VECTOR", device_registers.NO_VECTOR),
         ("PCI_MSIX_FLAGS_ENABLE", msix.MSIX_ENABLE),
         ("PCI_MSIX_FLAGS_MASKALL", msix.MSIX_MASKALL),
         ("PCI_MSIX_FLAGS_QSIZE + 1", msix.MSIX_VECTORS_MAX),
-        ("VIRTIO_MMIO_INT_VRING", mmio_transport.ISR_QUEUE),
-        ("VIRTIO_MMIO_INT_CONFIG", mmio_transport.ISR_CONFIG),
+        ("VIRTIO_MMIO_INT_VRING", device_registers.ISR_QUEUE),
+        ("VIRTIO_MMIO_INT_CONFIG", device_registers.ISR_CONFIG),
         ("VIRTIO_BLK_ID_BYTES", blk.ID_LENGTH),
         ("VIRTIO_NET_OK", net_format.VIRTIO_NET_OK),
         ("VIRTIO_NET_ERR", net_format.VIRTIO_NET_ERR),
