@@ -184,6 +184,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         nics: All NICs.
         disks: All disks with their host drivers.
         iommu: Whether there is one; without it guests are unity-mapped.
+        detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
         pinned: Answers to open questions that this scenario fixes, by label.
         observe: How long the run is watched after its last planned end or restart.
@@ -198,6 +199,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     nics: tuple[NicPlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
     iommu: bool = False
+    detail: str = "teardown"
     timing: Timing = Timing()
     pinned: dict[str, str] = {}
     observe: Span = exactly(1_000_000)

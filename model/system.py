@@ -107,6 +107,7 @@ def header_of(plan: SystemPlan) -> Header:
         scenario=plan.name,
         description=plan.description,
         parts=parts_of(plan),
+        detail=plan.detail,
         teardown_ns_max=plan.teardown_ns_max,
         irq_after_teardown_max=plan.irq_after_teardown_max,
         assumptions=assumptions_of(plan),

@@ -18,14 +18,13 @@ from typing import ClassVar
 
 import msgspec
 
+from .trace_event import TraceEvent
+from .virtio_events import VirtioEvent
+
 SCHEMA_VERSION = 1
 
 NO_CAUSE = -1
 """The cause of what nothing in the run brought about."""
-
-
-class TraceEvent(msgspec.Struct, frozen=True, tag_field="type", tag=True, gc=False):
-    """The base of all event types; the class name is the type's name in files."""
 
 
 # The life of a VM.
@@ -547,6 +546,7 @@ AnyEvent = (
     | RequestCompleted
     | BackendRequestBegun
     | BackendRequestEnded
+    | VirtioEvent
 )
 """Every event type there is."""
 
@@ -601,6 +601,7 @@ class Header(msgspec.Struct, frozen=True):
         scenario: Its name.
         description: One sentence.
         parts: The components, in the order in which they are drawn.
+        detail: `teardown`, or `virtio` if the events of `virtio_events` are there too.
         teardown_ns_max: Bound on the time from `TerminationBegun` to `QvmExited`.
         irq_after_teardown_max: How often a dead epoch's interrupt may be taken by the
             host and still count as contained.
@@ -612,6 +613,7 @@ class Header(msgspec.Struct, frozen=True):
     scenario: str
     description: str = ""
     parts: tuple[Part, ...] = ()
+    detail: str = "teardown"
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
     assumptions: tuple[Assumption, ...] = ()

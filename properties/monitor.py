@@ -20,7 +20,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import MethodType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ..model.trace import AnyEvent, Header, ObservationEnded, Record, TraceEvent
+from ..model.trace import AnyEvent, Header, ObservationEnded, Record
+from ..model.trace_event import TraceEvent
 from .verdict import SEVERITIES, VIOLATIONS_KEPT, Severity, Verdict, Violation, Word
 
 Handler = Callable[[Any, int, int, Any], None]

@@ -19,9 +19,9 @@ from ..model.trace import (
     QvmExited,
     StopConfirmed,
     TerminationBegun,
-    TraceEvent,
     WorkerEnded,
 )
+from ..model.trace_event import TraceEvent
 from .masters import Master, Masters
 from .monitor import Closing, Property, Reads, Shelf
 from .ownership import Frames

@@ -86,7 +86,7 @@ def _actor(trace: Trace, violation: Violation) -> str:
     return ""
 
 
-def _event(trace: Trace, violation: Violation) -> events.TraceEvent | None:
+def _event(trace: Trace, violation: Violation) -> events.AnyEvent | None:
     inside = 0 <= violation.index < len(trace.records)
     return trace.records[violation.index].event if inside else None
 

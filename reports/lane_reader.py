@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ..model.addresses import frame_of
-from ..model.trace import NO_CAUSE, DmaIssued, Trace, TraceEvent
+from ..model.trace import NO_CAUSE, DmaIssued, Trace
 from .chart import Chart, Level, Mark, Moment, Zone
 from .drafting import LaneBook, LaneDraft
 from .frames import FrameLedger
@@ -80,7 +80,7 @@ class Reader:
     def mark_memory(self, mark: Mark, addr: int) -> None:
         """Add the mark of a write to the frames of whoever owns, or owned last, its frame."""
         owned = self._ledger.owner(frame_of(addr), mark.index)
-        vm = owned.vm or "host"
+        vm = owned.vm or "other"
         self.book.home("memory", "memory").mark(f"{vm} frames", mark)
 
     def grant(self, vm: str, epoch: int, count: int, at_ns: int) -> None:
@@ -142,4 +142,4 @@ class Reader:
 Rule = Callable[[Any, Reader, At], None]
 """Draws one event, of the one type that the rule is for."""
 
-Rules = dict[type[TraceEvent], Rule]
+Rules = dict[type[AnyEvent], Rule]

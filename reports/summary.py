@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["print_judgement"]
 
-TABLE_WIDTH_MIN = 84
+TABLE_WIDTH_MIN = 80
 """Columns below which the table is told as a list."""
+
+_PIPE_WIDTH = 160
+"""Columns of a table in a pipe, which has no width of its own."""
 
 _STYLES = {
     "violated": "bold red",
@@ -45,9 +48,14 @@ def print_judgement(
         console: Where to print; standard output if None.
         verbose: Whether to list every assumption and every violation that was kept.
     """
+    _Page(console or _standard_output(), judgement).print(why, replay, verbose=verbose)
+
+
+def _standard_output() -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
-    _Page(console or Console(highlight=False), judgement).print(why, replay, verbose=verbose)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
 class _Page:
@@ -93,7 +101,7 @@ class _Page:
         table.add_column("verdict", no_wrap=True)
         table.add_column("severity", no_wrap=True)
         table.add_column("antecedents", justify="right", no_wrap=True)
-        table.add_column("first violation at", no_wrap=True)
+        table.add_column("first violation at")
         for verdict in self._judgement.verdicts:
             table.add_row(
                 Text(printable(verdict.property)),

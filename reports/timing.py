@@ -122,7 +122,7 @@ class Picture:
         left_out = len(self._found) - _FINDINGS_MAX
         if left_out > 0:
             y += 11
-            text = f"and {left_out} further findings"
+            text = f"and {left_out} more, see the verdict"
             self._add(Words(frame.left, y, text, 7.4, FORBIDDEN))
         return y + (6 if self._found else 0)
 
@@ -278,7 +278,9 @@ def _moment_text(moment: Moment, digits: int) -> str:
 
 
 def _wrapped(text: str, size: float) -> list[str]:
-    return textwrap.wrap(printable(text), letters_in(WIDTH - 2 * _EDGE, size))
+    return textwrap.wrap(
+        printable(text), letters_in(WIDTH - 2 * _EDGE, size), break_on_hyphens=False
+    )
 
 
 def _zigzag(x: float, top: float, bottom: float) -> Line:

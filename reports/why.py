@@ -111,7 +111,7 @@ def _raised(trace: Trace, violation: Violation, event: events.IrqTaken) -> Recor
 
 def _origin(trace: Trace, violation: Violation, actor: str) -> str:
     """Return how the write came about, as far back as its chain of causes shows."""
-    words: dict[type[events.TraceEvent], str] = {}
+    words: dict[str, str] = {}
     for index in trace.causes_of(violation.index):
         record = trace.records[index]
         event = record.event
@@ -119,13 +119,13 @@ def _origin(trace: Trace, violation: Violation, actor: str) -> str:
             break
         said = _step_of_origin(event, actor)
         if said:
-            words.setdefault(type(event), f"{said} at {_at(record.at_ns)}")
+            words.setdefault(type(event).__name__, f"{said} at {_at(record.at_ns)}")
         if isinstance(event, events.FrameArrived | events.BackendRequestBegun):
             break
     return f" ({', '.join(reversed(words.values()))})" if words else ""
 
 
-def _step_of_origin(event: events.TraceEvent, actor: str) -> str:
+def _step_of_origin(event: events.AnyEvent, actor: str) -> str:
     if isinstance(event, events.BackendRequestBegun):
         return f"part of a {event.operation} that {event.server} accepted"
     if isinstance(event, events.FrameArrived):

@@ -13,7 +13,7 @@ from ..model.addresses import FRAME_SIZE
 from ..model.clock import Span, parse_ns, parse_span
 from ..model.errors import Place
 from ..model.guest.layout import DRIVERS_START
-from ..model.host.host import DRIVER_MEMORY_START
+from ..model.host.host import VM_MEMORY_START
 from ..model.plan import AfterPlan, BlockPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
@@ -190,9 +190,9 @@ def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Fi
             message = f"{unity}, but RAM of {other_name} overlaps RAM of {name}"
             findings.problem_at(other.place, message, remedy=remedy)
     for region, name in regions:
-        if region.end > DRIVER_MEMORY_START:
+        if region.end > VM_MEMORY_START:
             message = (
-                f"{unity}, and from {DRIVER_MEMORY_START:#x} on memory belongs to host drivers, "
+                f"{unity}, and from {VM_MEMORY_START:#x} on memory is the host's own, "
                 f"but RAM of {name} reaches {region.end:#x}"
             )
             findings.problem_at(region.place, message, remedy=remedy)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+
 from quiesce.model.clock import Span, exactly
 from quiesce.model.hardware.nic_procedure import DOCUMENTED
 from quiesce.model.plan import (
@@ -45,7 +46,7 @@ def nic_system() -> PlanMaker:
         nic: dict[str, Any] | None = None,
         **changes: Any,
     ) -> SystemPlan:
-        quiesce = ()
+        quiesce: tuple[QuiescePlan, ...] = ()
         if steps:
             quiesce = (
                 QuiescePlan("quiesce-eth0", "eth0", tuple(StepPlan(*step) for step in steps)),
@@ -97,7 +98,7 @@ def block_system() -> PlanMaker:
         **changes: Any,
     ) -> SystemPlan:
         name = "virtio-blk_qvm178"
-        quiesce = ()
+        quiesce: tuple[QuiescePlan, ...] = ()
         if steps:
             quiesce = (QuiescePlan(name, name, tuple(StepPlan(*step) for step in steps)),)
         machine = VmPlan(

@@ -22,7 +22,17 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("model", "properties", "reports", "scenarios")
 
 PLAIN_DATA = {
-    f"model.{name}" for name in ("errors", "clock", "choices", "addresses", "trace", "trace_codec")
+    f"model.{name}"
+    for name in (
+        "errors",
+        "clock",
+        "choices",
+        "addresses",
+        "trace",
+        "trace_codec",
+        "trace_event",
+        "virtio_events",
+    )
 }
 """What knows nothing of the model but its data."""
 

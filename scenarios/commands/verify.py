@@ -17,6 +17,9 @@ from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
 UNUSABLE = "unusable"
 """Stands in place of a verdict where a scenario could not be read or run."""
 
+_ALARMING = ("violated", "inconclusive")
+"""The verdicts that a scenario must expect if they are to be no surprise."""
+
 
 class Comparison(msgspec.Struct, frozen=True):
     """What a scenario showed, next to what it expects.
@@ -26,8 +29,8 @@ class Comparison(msgspec.Struct, frozen=True):
         verdict: The word for all its properties, or `unusable`.
         severity: The worst.
         expected: How many expectations it has.
-        differences: One sentence for each that did not come true, and for each violation
-            that nothing expects.
+        differences: One sentence for each that did not come true, and for each alarming
+            verdict that nothing expects.
     """
 
     scenario: str
@@ -83,8 +86,10 @@ def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
                 f"{name} should be {word}, but is {verdict.verdict}: {verdict.reason}"
             )
     for name, verdict in found.items():
-        if verdict.verdict == "violated" and name not in expect:
-            differences.append(f"{name} is violated, which nothing expects: {verdict.reason}")
+        if verdict.verdict in _ALARMING and name not in expect:
+            differences.append(
+                f"{name} is {verdict.verdict}, which nothing expects: {verdict.reason}"
+            )
     return Comparison(
         scenario=judgement.scenario,
         verdict=judgement.verdict,

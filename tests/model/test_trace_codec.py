@@ -1,7 +1,7 @@
 """Trace files: lossless, versioned, and clear about what is wrong with a damaged one."""
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -10,21 +10,30 @@ from hypothesis import strategies as st
 
 from quiesce.model import trace_codec
 from quiesce.model.errors import TraceFormatError
-from quiesce.model.trace import AnyEvent, Header, IrqTaken, Part, Record, Trace, TraceEvent
+from quiesce.model.trace import AnyEvent, Header, IrqTaken, Part, Record, Trace
+from quiesce.model.trace_event import TraceEvent
 
 EVENT_TYPES: tuple[type[TraceEvent], ...] = get_args(AnyEvent)
 
-FIELD_VALUES = {
-    int: st.integers(-(2**53), 2**53),
-    str: st.text(max_size=8),
-    bool: st.booleans(),
-}
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    if get_origin(kind) is tuple:
+        inner = [values_of(part) for part in get_args(kind) if part is not ...]
+        if ... in get_args(kind):
+            return st.lists(inner[0], max_size=2).map(tuple)
+        return st.tuples(*inner)
+    plain: dict[Any, st.SearchStrategy[Any]] = {
+        int: st.integers(-(2**53), 2**53),
+        str: st.text(max_size=8),
+        bool: st.booleans(),
+    }
+    return plain[kind]
 
 
 def events() -> st.SearchStrategy[TraceEvent]:
     def of(kind: type[TraceEvent]) -> st.SearchStrategy[TraceEvent]:
         fields = msgspec.structs.fields(kind)
-        return st.builds(kind, **{field.name: FIELD_VALUES[field.type] for field in fields})
+        return st.builds(kind, **{field.name: values_of(field.type) for field in fields})
 
     return st.sampled_from(EVENT_TYPES).flatmap(of)
 

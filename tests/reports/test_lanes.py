@@ -149,3 +149,9 @@ def test_a_trace_without_records_has_lanes_and_nothing_in_them() -> None:
     chart = chart_of(trace_of(parts=(Part("eth0", "hardware"),)))
     assert chart.lanes == (Lane("eth0", "hardware"),)
     assert (chart.start_ns, chart.end_ns, chart.instants_ns) == (0, 0, ())
+
+
+def test_a_write_into_a_frame_that_no_vm_ever_owned_is_drawn_apart(late_writes: Trace) -> None:
+    stray = Record(2_000_000, "memory", -1, ev.DmaLanded("eth0", 1, 0x9000, 8, "data"))
+    chart = chart_of(Trace(late_writes.header, (*late_writes.records, stray)))
+    assert [mark.at_ns for mark in track_of(chart, "memory", "other frames").marks] == [2_000_000]

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 
+import pytest
 from rich.console import Console
 
 from quiesce.model.trace import Assumption, Trace
@@ -50,6 +51,27 @@ def test_a_pipe_gets_plain_text_with_every_fact(late_writes: Trace, judge: Judge
 def test_a_long_sentence_stays_one_line_in_a_pipe(late_writes: Trace, judge: Judge) -> None:
     text = printed(judge(late_writes), width=100, why="word " * 60 + "end")
     assert next(line for line in text.splitlines() if line.startswith("why:")).endswith("end")
+
+
+def test_standard_output_that_is_no_terminal_is_a_pipe(
+    late_writes: Trace,
+    judge: Judge,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    print_judgement(judge(late_writes))
+    text = capsys.readouterr().out
+    assert ESCAPE not in text
+    rows = [line.rstrip() for line in text.splitlines() if line.startswith("no-dma")]
+    assert [row.endswith("775.7us, corruption at 935.7us, 23 in all") for row in rows] == [True]
+
+
+def test_eighty_columns_are_enough_for_the_table(late_writes: Trace, judge: Judge) -> None:
+    text = printed(judge(late_writes), width=80)
+    assert max(len(line.rstrip()) for line in text.splitlines() if "why" not in line) <= 80
+    assert row_of(text, "no-dma-after-teardown")[1:4] == ["violated", "corruption", "256"]
 
 
 def test_a_terminal_gets_colour(late_writes: Trace, judge: Judge) -> None:

@@ -64,7 +64,9 @@ def test_a_drain_of_the_vdev_that_timed_out_is_told_when_the_hardware_writes_lat
 
 
 def test_a_step_for_another_epoch_is_not_told() -> None:
-    assert "at 700ns; its write" in why_of(run_with(ev.QuiesceStepBegun("eth0", 2, "stop")))
+    sentence = why_of(run_with(ev.QuiesceStepBegun("eth0", 2, "stop")))
+    assert "eth0 was never told to stop" in sentence
+    assert "at 700ns; its write" in sentence
 
 
 def test_a_write_is_followed_back_to_the_frame_that_came_from_the_wire() -> None:

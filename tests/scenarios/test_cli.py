@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from quiesce import __version__
+from quiesce.properties.verdict import Judgement, Verdict, Violation, Word
 from quiesce.scenarios import exit_status, runner
 from quiesce.scenarios.cli import main
+from quiesce.scenarios.commands.verify import compared
 from quiesce.scenarios.shipped import shipped_names
 
 from .conftest import CRASH_AT_WORK, GUEST, SCENARIO, Write
@@ -385,3 +387,28 @@ def test_help_and_completion_load_nothing_heavy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "Commands:" in done.stdout
     assert done.stdout.endswith("loaded: []\n")
+
+
+def verdict(word: Word) -> Verdict:
+    violation = Violation(0, 0, "it happened", "stray")
+    return Verdict(
+        property="teardown-order",
+        verdict=word,
+        severity="stray" if word == "violated" else "none",
+        antecedents=0 if word == "vacuous" else 1,
+        reason="because",
+        violations=(violation,) if word == "violated" else (),
+        violation_count=1 if word == "violated" else 0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "surprises"),
+    [("holds", False), ("vacuous", False), ("violated", True), ("inconclusive", True)],
+)
+def test_only_alarming_verdicts_must_be_expected(word: Word, surprises: bool) -> None:
+    judgement = Judgement(
+        scenario="s", label="run", bounds=("one",), assumptions=(), verdicts=(verdict(word),)
+    )
+    assert bool(compared(judgement, {}).differences) == surprises
+    assert compared(judgement, {"teardown-order": word}).differences == ()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
 from quiesce.model.clock import Span, exactly
 from quiesce.model.kernel import Kernel
-from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.system import build, run
 from quiesce.model.trace import (
     BackendRequestEnded,
@@ -31,10 +31,10 @@ from quiesce.model.trace import (
     StopConfirmed,
     TerminationBegun,
     Trace,
-    TraceEvent,
     VmStarted,
     WorkerEnded,
 )
+from quiesce.model.trace_event import TraceEvent
 
 PlanMaker = Callable[..., SystemPlan]
 Steps = tuple[tuple[str, int], ...]
@@ -310,3 +310,14 @@ def test_the_host_sees_an_interrupt_of_a_dead_epoch_when_two_guests_share_a_line
     last_handled = trace.records[-1].at_ns
     assert taken == [], "the dead guest's mask is owed for ever, so even the survivor is deaf"
     assert last_handled > gone
+
+
+def test_a_shutdown_rings_for_what_was_published_and_never_announced(
+    block_system: PlanMaker,
+) -> None:
+    """Stopped between publishing and ringing, the driver would wait for ever."""
+    for delay_ns in range(0, 20_000, 500):
+        end = EndPlan("guest-shutdown", exactly(delay_ns), AfterPlan("RequestSubmitted"))
+        plan = block_system(vm={"end": end, "restart": False})
+        plan = replace(plan, timing=replace(plan.timing, guest_shutdown=exactly(0)))
+        assert [event.status for _, event in of(run(plan, Nominal()), QvmExited)] == [0]

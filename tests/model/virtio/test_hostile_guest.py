@@ -24,6 +24,7 @@ from quiesce.model.virtio.mmio_transport import MmioTransport
 from quiesce.model.virtio.packed_device import PackedDeviceQueue
 from quiesce.model.virtio.pci_transport import PciTransport
 from quiesce.model.virtio.split_device import SplitDeviceQueue
+from quiesce.model.virtio.transport import Transport
 from quiesce.model.virtio.virtqueue import DescriptorChain, MalformedChain, RingFeatures
 
 BASE = 0x1000
@@ -33,10 +34,10 @@ FEATURES = RingFeatures(event_index=True, indirect=True)
 
 def likely_descriptor(rng: random.Random) -> bytes:
     """Return a descriptor that is wrong in some ways but not in all."""
-    addr = rng.choice([0x2000, 0x3000, END - 8, rng.getrandbits(64)])
-    length = rng.choice([0, 1, 16, 32, 48, 4096, rng.getrandbits(32)])
-    flags = rng.choice([0, 1, 2, 3, 4, 5, rng.getrandbits(16)])
-    flags |= rng.choice([0, 1 << 7, 1 << 15, 1 << 7 | 1 << 15])
+    addr = rng.choice([0x2000, 0x2040, 0x3000, 0x3000, END - 8, rng.getrandbits(64)])
+    length = rng.choice([0, 1, 16, 32, 48, 64, rng.getrandbits(32)])
+    flags = rng.choice([0, 0, 1, 2, 2, 3, 4, 5, rng.getrandbits(16)])
+    flags |= rng.choice([1 << 7, 1 << 7, 1 << 7, 0, 1 << 15])
     last = rng.choice([0, 1, 2, 3, rng.getrandbits(16)])
     return DESCRIPTOR.pack(addr, length, last, flags)
 
@@ -50,11 +51,11 @@ def check(found: DescriptorChain | MalformedChain, memory: FlatMemory, size: int
     assert all(length == 0 or memory.contains(addr, length) for addr, length in buffers)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_split_device_survives_rings_full_of_nonsense(seed: int) -> None:
     rng = random.Random(seed)
-    sound = 0
-    for _ in range(150):
+    sound = malformed = 0
+    for _ in range(250):
         size = rng.choice([1, 2, 4, 8])
         memory = FlatMemory(END - BASE, BASE)
         layout = split_layout_at(BASE, size)
@@ -69,16 +70,18 @@ def test_split_device_survives_rings_full_of_nonsense(seed: int) -> None:
         while (found := device.next_chain()) is not None:
             check(found, memory, size)
             if isinstance(found, MalformedChain):
+                malformed += 1
                 break
             sound += 1
-    assert sound > 10
+    assert sound > 20
+    assert malformed > 20
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_packed_device_survives_rings_full_of_nonsense(seed: int) -> None:
     rng = random.Random(seed)
-    sound = 0
-    for _ in range(150):
+    sound = malformed = 0
+    for _ in range(250):
         size = rng.choice([1, 2, 3, 5])
         memory = FlatMemory(END - BASE, BASE)
         layout = packed_layout_at(BASE, size)
@@ -88,9 +91,11 @@ def test_packed_device_survives_rings_full_of_nonsense(seed: int) -> None:
         while (found := device.next_chain()) is not None:
             check(found, memory, size)
             if isinstance(found, MalformedChain):
+                malformed += 1
                 break
             sound += 1
-    assert sound > 10
+    assert sound > 20
+    assert malformed > 20
 
 
 @given(
@@ -132,7 +137,7 @@ def check_effects(effects: list[Effect]) -> None:
     assert all(isinstance(effect, Effect) for effect in effects)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(accesses=ACCESSES)
 def test_mmio_registers_answer_every_access(accesses: list[tuple[int, int, int]]) -> None:
     mmio = MmioTransport(device_registers(), 0)
@@ -142,19 +147,35 @@ def test_mmio_registers_answer_every_access(accesses: list[tuple[int, int, int]]
     hash(mmio.state())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(accesses=ACCESSES, where=st.randoms(use_true_random=False))
 def test_pci_registers_answer_every_access(
     accesses: list[tuple[int, int, int]], where: random.Random
 ) -> None:
     pci = PciTransport(device_registers(), 0x020000)
     for offset, length, value in accesses:
-        value &= (1 << 8 * length) - 1
+        data = value & (1 << 8 * length) - 1
         bar = where.choice([1, 4, 4, 2])
-        check_effects(pci.bar_write(bar, offset, length, value))
+        check_effects(pci.bar_write(bar, offset, length, data))
         assert 0 <= pci.bar_read(bar, offset, length) < 1 << 8 * length
         if length <= 4:
             near = where.choice([offset & 0xFF, pci.window + offset % 20])
-            check_effects(pci.config_write(near, length, value))
+            check_effects(pci.config_write(near, length, data))
             assert 0 <= pci.config_read(near, length) < 1 << 8 * length
     hash(pci.state())
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [MmioTransport(device_registers(), 0), PciTransport(device_registers(), 0x020000)],
+    ids=["mmio", "pci"],
+)
+def test_either_transport_serves_a_device_model_alike(transport: Transport) -> None:
+    fresh = transport.state()
+    assert transport.notify_used(0) is None
+    assert transport.line_is_asserted
+    transport.registers.write_status(1)
+    transport.registers.write_status(0)
+    transport.complete_reset()
+    assert not transport.line_is_asserted
+    assert transport.state() == fresh

@@ -253,6 +253,7 @@ def test_configuration_fields_lie_where_the_kernel_puts_them(tmp_path: Path) -> 
         assert type(part).unpack(packed) == part
 
 
+@pytest.mark.slow
 def test_event_rule_agrees_with_the_kernel_wherever_it_can_change(tmp_path: Path) -> None:
     """All of 2^48 inputs is too many; these decide it.
 

@@ -175,6 +175,16 @@ def test_configuration_is_read_in_bytes_halves_and_words() -> None:
     assert isinstance(mmio.write(0x120, 2, 1)[0], AccessRefused)
 
 
+@pytest.mark.parametrize(("offset", "length"), [(0x101, 2), (0x102, 4), (0x100, 8), (0x100, 3)])
+def test_configuration_takes_aligned_bytes_halves_and_words_only(offset: int, length: int) -> None:
+    mmio = MmioTransport(
+        DeviceRegisters(2, OFFERED, (8,), config=bytes(8), writable_config=range(8)), 0
+    )
+    assert mmio.write(0x102, 2, 0x0201) == [ConfigWritten(2, 2)]
+    assert isinstance(mmio.write(offset, length, 0)[0], AccessRefused)
+    assert mmio.read(0x100, 4) == 0x02010000
+
+
 def test_change_of_the_configuration_is_seen_by_its_generation() -> None:
     mmio = block_device()
     before = mmio.read(0x0FC, 4)
