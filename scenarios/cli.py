@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -199,6 +199,60 @@ def _lint(
     return lint_command(
         configurations, safety=safety, iommu=iommu, quiesced=quiesced or [], as_json=json
     )
+
+
+@app.command("discover")
+def _discover(
+    configurations: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONF", help="Files of one `qvm` configuration, or the name of a shipped one."
+        ),
+    ],
+    form: Annotated[
+        Literal["pci-tool", "lspci", "lspci-dump", "fdt", "mmio", "json"] | None,
+        typer.Option("--as", help="What to show; pci-tool if neither this nor --guest is given."),
+    ] = None,
+    guest: Annotated[
+        Literal["qnx", "linux"] | None,
+        typer.Option(help="Show what this guest starts for each device and what then appears."),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(help="Compare a driver's command line in the guest with the configuration."),
+    ] = None,
+    bus_scan_limit: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, help="The highest PCI bus that the guest tries."),
+    ] = None,
+    numbering: Annotated[
+        Literal["as-configured", "reversed"],
+        typer.Option(help="How PCI vdevs get device numbers, which is not documented."),
+    ] = "as-configured",
+    dtb: Annotated[
+        Path | None, typer.Option(help="Write the device tree of --as fdt as a binary, too.")
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Show how a guest finds its VIRTIO devices.
+
+    On its PCI bus, by the address its driver is told, or by device tree.
+
+    The exit status is 1 if the driver line of --check does not fit, 4 if the configuration cannot
+    be used.
+    """
+    from .commands.discover import DiscoverRequest, discover_command  # noqa: PLC0415
+
+    request = DiscoverRequest(
+        files=configurations,
+        form="json" if json else form or "",
+        guest=guest or "",
+        check=check,
+        bus_scan_limit=bus_scan_limit,
+        numbering=numbering,
+        dtb=dtb,
+    )
+    return discover_command(request)
 
 
 @app.command("assumptions")

@@ -90,9 +90,7 @@ VIRTIO_KINDS: dict[str, VirtioKind] = {
     "virtio-console": VirtioKind(
         VirtioDeviceId.CONSOLE, 0x078000, console_format.CONFIG_SIZE, 2, 0x1003
     ),
-    "virtio-entropy": VirtioKind(
-        VirtioDeviceId.RNG, None, entropy_format.CONFIG_SIZE, 1, 0x1005
-    ),
+    "virtio-entropy": VirtioKind(VirtioDeviceId.RNG, None, entropy_format.CONFIG_SIZE, 1, 0x1005),
     "virtio-gpu": VirtioKind(VirtioDeviceId.GPU, None, 16, 2),
     "virtio-input": VirtioKind(VirtioDeviceId.INPUT, None, 136, 2),
 }
@@ -163,9 +161,7 @@ def assemble(config: VmConfig, numbering: Numbering = "as-configured") -> GuestH
         ConfigError: If a place is taken twice, or no device number is left.
     """
     vdevs = [vdev for vdev in config.vdevs if vdev.transport == "pci"]
-    windows = [
-        window for item in config.passes for window in item.windows if window.space == "pci"
-    ]
+    windows = [window for item in config.passes for window in item.windows if window.space == "pci"]
     free = _FreeNumbers(vdevs, windows)
     automatic = [vdev for vdev in vdevs if _forced(vdev) is None]
     if numbering == "reversed":

@@ -93,8 +93,10 @@ def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) ->
     write()
     main(["run", "s.toml", "--json", "--no-plot"])
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"exit_status", "judgement", "replay", "files"}
-    assert document["judgement"]["scenario"] == "s"
+    assert document["scenario"] == "s"
+    assert document["label"] == "run"
+    assert document["exit_status"] == exit_status.OK
+    assert document["properties"]["no-dma-after-teardown"]["verdict"] == "holds"
     assert document["files"] == [
         "out/s/trace.jsonl",
         "out/s/verdict.json",
