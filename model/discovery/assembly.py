@@ -127,8 +127,8 @@ class DirectDevice(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """Type and name."""
-        return f"{self.type} {self.name}" if self.name else self.type
+        """Type and name, in words."""
+        return described(self.type, self.name)
 
     @property
     def irq(self) -> int | None:
@@ -173,6 +173,20 @@ def assemble(config: VmConfig, numbering: Numbering = "as-configured") -> GuestH
         slots.append(_passed_slot(window, window.pci_guest or free.take(window.place)))
     types = [vdev.type for vdev in automatic]
     return GuestHardware(PciBus(slots), direct_devices(config), len(types) > len(set(types)))
+
+
+def described(vdev_type: str, name: str) -> str:
+    """Return how a vdev is called: by its name, with its type unless the name tells that.
+
+    Example:
+        >>> described("shmem", ""), described("virtio-blk", "virtio-blk_1")
+        ('vdev shmem', 'vdev virtio-blk_1')
+        >>> described("virtio-blk", "disk0")
+        'vdev virtio-blk disk0'
+    """
+    if name.startswith(vdev_type):
+        return f"vdev {name}"
+    return f"vdev {vdev_type} {name}".rstrip()
 
 
 def direct_devices(config: VmConfig) -> tuple[DirectDevice, ...]:
@@ -227,7 +241,7 @@ def _forced(vdev: VdevConfig) -> PciAddress | None:
 
 
 def _vdev_slot(vdev: VdevConfig, address: PciAddress) -> PciSlot:
-    origin = f"vdev {vdev.type} {vdev.name}" if vdev.name else f"vdev {vdev.type}"
+    origin = described(vdev.type, vdev.name)
     if vdev.type == SHARED_MEMORY_TYPE:
         identity = msgspec.structs.replace(QVM_SHARED_MEMORY_FACTORY, interrupt_pin=1)
         return PciSlot.of_function(address, origin, PciFunction(identity, (_FACTORY_BAR,)))

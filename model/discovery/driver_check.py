@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ..qvmconf.config import VmConfig
-from .assembly import DirectDevice
+from .assembly import DirectDevice, GuestHardware
 from .driver_lines import GuestDriverKind, direct_line, function_line, instances
 from .driver_syntax import Attachment, parse_driver_line
 from .walk import FoundFunction
@@ -34,7 +34,7 @@ class DriverCheck(msgspec.Struct, frozen=True):
 def check_driver_line(
     line: str,
     config: VmConfig,
-    direct: Sequence[DirectDevice],
+    hardware: GuestHardware,
     found: Sequence[FoundFunction],
 ) -> DriverCheck:
     """Return how a driver command line fits a machine.
@@ -42,14 +42,14 @@ def check_driver_line(
     Args:
         line: As a shell in the guest gets it.
         config: The machine.
-        direct: Its direct-mapped devices.
+        hardware: What its guest can find.
         found: The functions that the guest's PCI server has found.
 
     Raises:
         InputError: If it is no command line of a known driver.
     """
     driver, attachments, problems = parse_driver_line(line)
-    machine = _Machine(driver, config, direct, found)
+    machine = _Machine(driver, config, hardware, found)
     matches: list[str] = []
     for attachment in attachments:
         faults = [*_exclusions(driver, attachment), *machine.faults(attachment)]
@@ -77,15 +77,16 @@ class _Machine:
         self,
         driver: GuestDriverKind,
         config: VmConfig,
-        direct: Sequence[DirectDevice],
+        hardware: GuestHardware,
         found: Sequence[FoundFunction],
     ) -> None:
         self.driver = driver
         self.config = config
-        self.direct = direct
+        self.direct = hardware.direct
+        self.slots = hardware.bus.slots
         self.found = found
         self.functions = instances(driver, found)
-        self.mapped = [device for device in direct if device.type == driver.vdev]
+        self.mapped = [device for device in self.direct if device.type == driver.vdev]
 
     def faults(self, wanted: Attachment) -> Iterator[str]:
         """Give what is wrong with an attachment on its own."""
@@ -120,9 +121,10 @@ class _Machine:
     def _at(self, address: int) -> DirectDevice | None:
         for device in self.direct:
             start = device.address
-            if device.space == "mem" and start is not None:
-                if start <= address < start + device.length:
-                    return device
+            if device.space != "mem" or start is None:
+                continue
+            if start <= address < start + device.length:
+                return device
         return None
 
     def _nothing_at(self, address: int) -> str:
@@ -132,22 +134,25 @@ class _Machine:
                 what = f"{address:#x} is guest RAM ({region.place})"
         for item in self.config.passes:
             for window in item.windows:
-                if window.space == "mem" and window.guest is not None:
-                    if window.guest <= address < window.guest + (window.length or 1):
-                        what = f"{address:#x} is passed-through {window.label} ({window.place})"
+                if window.space != "mem" or window.guest is None:
+                    continue
+                if window.guest <= address < window.guest + (window.length or 1):
+                    what = f"{address:#x} is passed-through {window.label} ({window.place})"
         return f"{what}; {self._advice()}"
 
     def _advice(self) -> str:
         """Return how the driver does reach a device of its kind, if there is one."""
-        vdev = self.driver.vdev
         if self.mapped:
-            lines = [f"{_named(device)}: {direct_line(device).command}" for device in self.mapped]
-            return f"for {'; for '.join(lines)}"
+            lines = [
+                f"{_named(device)} takes {direct_line(device).command}" for device in self.mapped
+            ]
+            return "; ".join(lines)
         if self.functions:
             function = self.functions[0]
             command = function_line(function, self.found).command
-            return f"{vdev} is a PCI function, {_slot(function)}: {command}"
-        return f"the machine has no {vdev} that a guest could find"
+            origin = self.slots[function.address].origin
+            return f"{origin} is the PCI function {_slot(function)}: write {command}"
+        return f"the machine has no {self.driver.vdev} that a guest could find"
 
     def _wrong_type(self, device: DirectDevice, address: int) -> str:
         line = direct_line(device).command
@@ -168,18 +173,17 @@ class _Machine:
         if instance < len(self.functions):
             return
         vdev, count = self.driver.vdev, len(self.functions)
-        counted = f"the guest finds {count} {vdev} PCI function{'' if count == 1 else 's'}"
-        if count:
-            last = f"0 to {count - 1}" if count > 1 else "0"
-            counted += f", so pci= goes from {last}" if count > 1 else f", so pci= is {last}"
-        clause = f"pci={instance} is out of range: {counted}"
+        clause = f"pci={instance} is out of range: the guest finds {count or 'no'} {vdev} on PCI"
+        if not count:
+            yield f"{clause}; {self._advice()}"
+            return
         listed = next((each for each in self.found if each.index == instance), None)
-        if listed is not None:
-            clause += (
-                f"; it counts only these, and is not the idx of the listing, where {instance} is "
-                f"{_ids(listed)}"
-            )
-        yield clause if count else f"{clause}; {self._advice()}"
+        if listed is None:
+            yield f"{clause}, counted from 0"
+            return
+        clause += f", counted from 0; idx {instance} of the listing is {_ids(listed)}"
+        is_ours = listed in self.functions
+        yield f"{clause}, so write pci={self.functions.index(listed)}" if is_ours else clause
 
     def _search_faults(self) -> Iterator[str]:
         if not self.functions:

@@ -91,7 +91,7 @@ def _qnx_devices(hardware: GuestHardware, found: Sequence[FoundFunction]) -> Ite
         origin = hardware.bus.slots[at].origin
         yield _qnx_device(where, origin, function_line(function, found), counts)
     for device in hardware.direct:
-        yield _qnx_device(_place(device), f"vdev {device.label}", direct_line(device), counts)
+        yield _qnx_device(_place(device), device.label, direct_line(device), counts)
 
 
 def _qnx_device(where: str, origin: str, line: DriverLine, counts: dict[str, int]) -> GuestDevice:
@@ -122,7 +122,7 @@ def _linux_devices(
         else:
             yield GuestDevice(where, origin, "", remark=_why_no_driver(function))
     for device, kind in zip(hardware.direct, kinds, strict=True):
-        where, origin = _place(device), f"vdev {device.label}"
+        where, origin = _place(device), device.label
         if kind is not None:
             yield _linux_device(where, origin, kind.device_id, counts, in_both)
         elif device.type == SHARED_MEMORY_TYPE:

@@ -13,7 +13,13 @@ from ...model.discovery.document import discovery_document
 from ...model.discovery.driver_check import check_driver_line
 from ...model.discovery.driver_lines import direct_line
 from ...model.discovery.fdt import left_out, machine_tree
-from ...model.discovery.guests import BUS_SCAN_LIMIT, GuestName, first_disk, guest_devices
+from ...model.discovery.guests import (
+    BUS_SCAN_LIMIT,
+    GuestDevice,
+    GuestName,
+    first_disk,
+    guest_devices,
+)
 from ...model.discovery.lspci import lspci_dump, lspci_listing
 from ...model.discovery.pci_tool import pci_tool_listing
 from ...model.discovery.remarks import remarks_on
@@ -74,7 +80,7 @@ def discover_command(request: DiscoverRequest) -> int:
     _check_options(request)
     config = parse_files([_file_of(word) for word in request.files])
     hardware = assemble(config, request.numbering)
-    is_walk = request.guest == "qnx" and request.form != "json"
+    is_walk = request.guest == "qnx" and not request.form
     limit = request.bus_scan_limit
     if limit is None:
         limit = BUS_SCAN_LIMIT if is_walk else BUS_MAX
@@ -153,8 +159,7 @@ def _show_mmio(discovery: _Discovery) -> None:
         return
     if discovery.request.guest == "linux":
         devices = guest_devices("linux", discovery.hardware, discovery.found)
-        for device in devices[len(discovery.found) :]:
-            say(f"{device.where}: {device.driver or device.remark}", hang=2)
+        say_rows([_row(each) for each in devices[len(discovery.found) :]])
         _remark("a Linux guest is not told on a command line; it reads the device tree, --as fdt")
         return
     for device in direct:
@@ -186,7 +191,7 @@ def _show_guest(discovery: _Discovery) -> None:
         _show_qnx(discovery)
     else:
         devices = guest_devices("linux", discovery.hardware, discovery.found)
-        say_rows([_row(device.where, device.origin, device.driver, device) for device in devices])
+        say_rows([_row(device) for device in devices])
     _pci_remarks(discovery)
 
 
@@ -216,16 +221,15 @@ def _show_qnx(discovery: _Discovery) -> None:
             _remark(f"{device.where}, {device.origin}: {device.remark}")
 
 
-def _row(where: str, origin: str, driver: str, device: object) -> tuple[str, str, str, str]:
-    appears = getattr(device, "appears", "")
-    remark = getattr(device, "remark", "")
-    prose = f"{appears} ({remark})" if appears and remark else appears or remark
-    return where, origin, driver or "-", prose
+def _row(device: GuestDevice) -> tuple[str, str, str]:
+    appears = f"{device.appears} from {device.origin}" if device.appears else device.origin
+    remark = f" ({device.remark})" if device.remark else ""
+    return device.where, device.driver or "-", f"{appears}{remark}"
 
 
 def _check(discovery: _Discovery) -> int:
     line = discovery.request.check or ""
-    result = check_driver_line(line, discovery.config, discovery.hardware.direct, discovery.found)
+    result = check_driver_line(line, discovery.config, discovery.hardware, discovery.found)
     status = VIOLATED if result.problems else OK
     if discovery.request.form == "json":
         checked = {"line": line, "matches": result.matches, "problems": result.problems}

@@ -96,7 +96,8 @@ def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) ->
     assert document["scenario"] == "s"
     assert document["label"] == "run"
     assert document["exit_status"] == exit_status.OK
-    assert document["properties"]["no-dma-after-teardown"]["verdict"] == "holds"
+    assert document["properties"]["teardown-bounded"]["verdict"] == "holds"
+    assert document["properties"]["no-dma-after-teardown"]["verdict"] == "vacuous"
     assert document["files"] == [
         "out/s/trace.jsonl",
         "out/s/verdict.json",
