@@ -57,6 +57,9 @@ class Port(Component):
     Attributes:
         on_link: A write is on the link.
         draining: A translated write is on its way into memory.
+        arriving: A register write is on its way to the device.
+        moved: Fires when a write has come to the end of the link.
+        settled: Fires when one of the three ways has become empty.
     """
 
     def __init__(self, kernel: Kernel, master: str, timing: Timing, fabric: Fabric) -> None:
@@ -71,6 +74,7 @@ class Port(Component):
         self.posted: Mailbox[tuple[str, int, int]] = Mailbox(kernel)
         self.arriving = False
         self.moved = Signal(kernel)
+        self.settled = Signal(kernel)
         self.start(self._carry)
         self.start(self._drain)
         self.start(self._deliver_posted)
@@ -98,12 +102,12 @@ class Port(Component):
     def landed(self) -> Steps:
         """Wait until every write that the device has issued is in memory."""
         while self.link or self.on_link or self.drain or self.draining:
-            yield self.moved.wait()
+            yield self.settled.wait()
 
     def drained(self) -> Steps:
         """Wait until every write that has been translated is in memory."""
         while self.drain or self.draining:
-            yield self.moved.wait()
+            yield self.settled.wait()
 
     # Downstream, called by whoever drives the device.
 
@@ -115,7 +119,7 @@ class Port(Component):
         """Read a register: what was posted has arrived and what the device wrote has landed."""
         yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.mmio_read")
         while self.posted or self.arriving:
-            yield self.moved.wait()
+            yield self.settled.wait()
         yield from self.landed()
 
     # Processes.
@@ -131,6 +135,8 @@ class Port(Component):
             host_addr = self._translate(write)
             if host_addr is not None:
                 self.drain.put((write, host_addr))
+            elif not self.link:
+                self.settled.notify()
             self.moved.notify()
 
     def _translate(self, write: BusWrite) -> int | None:
@@ -151,15 +157,18 @@ class Port(Component):
                 yield self.drain.wait()
             write, host_addr = self.drain.take()
             self.draining = True
-            yield self.kernel.delay(self.timing.memory_write_drain, f"{self.name}.drain")
+            is_message = write.content == MESSAGE
+            span = self.timing.msi_delivery if is_message else self.timing.axi_write_drain
+            yield self.kernel.delay(span, f"{self.name}.drain")
             self.draining = False
-            if write.content == MESSAGE:
+            if is_message:
                 self.fabric.interrupts.message(host_addr, self.master, write.epoch)
             else:
                 self.fabric.memory.land(
                     self.master, write.epoch, host_addr, write.data, write.content
                 )
-            self.moved.notify()
+            if not self.drain:
+                self.settled.notify()
 
     def _deliver_posted(self) -> Steps:
         while True:
@@ -171,4 +180,5 @@ class Port(Component):
             self.arriving = False
             assert self.registers is not None, "a device connects itself to its port"
             self.registers.write_register(register, value, epoch)
-            self.moved.notify()
+            if not self.posted:
+                self.settled.notify()

@@ -10,6 +10,8 @@ nothing; the process manager takes the same resources away.
 
 from enum import Enum
 
+from simpy.events import Event
+
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
 from .component import Component
@@ -218,15 +220,22 @@ class Qvm(Component):
             self.emit(ConnectionClosed(self.name, self.epoch, server))
         for nic in self.nics:
             yield from self.host.host_kernel.detach(nic.plan.intid, self.name, self.epoch)
+        yield self._skew()
         memory_first = False
         if self.nics and self.host.smmuman is not None:
             memory_first = self.kernel.choose(CLEANUP_ORDER) == "memory-before-iommu"
         if memory_first:
             yield from self._release_memory()
+            yield self._skew()
             yield from self._close_smmuman(cause)
         else:
             yield from self._close_smmuman(cause)
+            yield self._skew()
             yield from self._release_memory()
+
+    def _skew(self) -> Event:
+        """Return the pause before the next kind of resource is released."""
+        return self.kernel.delay(self.timing.release_skew, f"{self.name}.release_skew")
 
     def _close_smmuman(self, cause: TerminationCause) -> Steps:
         smmuman = self.host.smmuman

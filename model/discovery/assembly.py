@@ -58,11 +58,12 @@ from .bus import DEVICES_PER_BUS, EVERYTHING, PciBus, PciSlot
 Numbering = Literal["as-configured", "reversed"]
 
 PCI_NUMBERING = OpenQuestion(
-    "qvm.pci-numbering",
-    ("as-configured", "reversed"),
-    "the order in which PCI vdevs without a forced place get their device numbers",
-    "not documented; the listing of the QNX 7.1 hypervisor guide (virtio guest) is in the order of "
-    "its vdevs, but two virtio-net vdevs in a configuration in use were found in reverse",
+    label="qvm.pci-numbering",
+    part="discovery",
+    answers=("as-configured", "reversed"),
+    meaning="the order in which PCI vdevs without a forced place get their device numbers",
+    basis="not documented; the listing of the QNX 7.1 hypervisor guide (virtio guest) is in the "
+    "order of its vdevs, but two virtio-net vdevs in a configuration in use were found in reverse",
 )
 
 

@@ -137,7 +137,7 @@ _NO_FACTORY_DRIVER = "no driver in the kernel itself; the module of QNX claims i
 def _why_no_driver(function: FoundFunction) -> str:
     ids = (function.vendor_id, function.device_id)
     if ids == (0x1C05, 0x0002):
-        return "no driver: the host bridge"
+        return ""
     if ids == (0x1C05, 0x0001):
         return _NO_FACTORY_DRIVER
     return "the driver of the hardware that is passed through"

@@ -217,7 +217,7 @@ def _show_qnx(discovery: _Discovery) -> None:
     else:
         say("There is nothing that a driver could be started for.")
     for device in devices:
-        if device.remark and not device.remark.startswith("no driver: the host bridge"):
+        if device.remark:
             _remark(f"{device.where}, {device.origin}: {device.remark}")
 
 
