@@ -25,12 +25,16 @@ MESSAGE = "message"
 
 
 class BusWrite(NamedTuple):
-    """A posted write of a device; `data` does not cross a frame at `addr`."""
+    """A posted write of a device; `data` does not cross a frame at `addr`.
+
+    `host_addr` is there if the address was translated before the write left the device.
+    """
 
     epoch: int
     addr: int
     data: bytes
     content: str
+    host_addr: int | None = None
 
 
 class RegisterFile(Protocol):
@@ -90,6 +94,16 @@ class Port(Component):
         """Let a write leave the device; from here a reset of the device does not stop it."""
         self.link.put(write)
 
+    def translate(self, epoch: int, addr: int, length: int) -> int | None:
+        """Return where a write would land if it were translated now, or None if it is refused."""
+        iommu = self.fabric.iommu
+        if iommu is None:
+            return addr
+        host_addr = iommu.translate_write(self.master, epoch, addr, length)
+        if host_addr is not None:
+            iommu.emit(DmaTranslated(self.master, epoch, addr, host_addr, length))
+        return host_addr
+
     def read_memory(self, epoch: int, addr: int, length: int) -> Steps:
         """Read memory as the device does; gives the bytes, or None if the IOMMU refuses."""
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
@@ -141,15 +155,11 @@ class Port(Component):
 
     def _translate(self, write: BusWrite) -> int | None:
         iommu = self.fabric.iommu
-        if iommu is None:
-            return write.addr
-        length = len(write.data)
-        if write.content == MESSAGE:
+        if write.host_addr is not None:
+            return write.host_addr
+        if write.content == MESSAGE and iommu is not None:
             return iommu.translate_message(self.master, write.epoch, write.addr)
-        host_addr = iommu.translate_write(self.master, write.epoch, write.addr, length)
-        if host_addr is not None:
-            iommu.emit(DmaTranslated(self.master, write.epoch, write.addr, host_addr, length))
-        return host_addr
+        return self.translate(write.epoch, write.addr, len(write.data))
 
     def _drain(self) -> Steps:
         while True:

@@ -10,6 +10,7 @@ import msgspec
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
 from .timing import Timing
+from .traits import Traits
 
 
 class RamPlan(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class NicPlan(msgspec.Struct, frozen=True):
         frames: How many frames arrive in the run, asked for by nobody; 0 for without end.
         frame_length: Bytes of each frame.
         gap: Between two frames.
-        bus_master_gate_effective: Whether clearing the bus-master bit really stops writes.
+        traits: What is particular to it.
     """
 
     name: str
@@ -48,7 +49,7 @@ class NicPlan(msgspec.Struct, frozen=True):
     frames: int = 0
     frame_length: int = 1024
     gap: Span = Timing().nic_rx_gap_1g
-    bus_master_gate_effective: bool = True
+    traits: Traits = Traits()
 
 
 class DiskPlan(msgspec.Struct, frozen=True):
@@ -191,6 +192,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         horizon_ns: Instant at which the run is cut, whatever has happened.
         teardown_ns_max: What a teardown may take.
         irq_after_teardown_max: See `trace.Header`.
+        virtio_reset_ns_max: See `trace.Header`.
     """
 
     name: str
@@ -206,3 +208,4 @@ class SystemPlan(msgspec.Struct, frozen=True):
     horizon_ns: int = 60_000_000_000
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
+    virtio_reset_ns_max: int = 1_000_000_000

@@ -326,7 +326,7 @@ EVIDENCE: dict[str, Evidence] = {
         bound_ns=127_500 * MS,
     ),
     "flr": Evidence(
-        "catalogue",
+        "reset",
         "a function level reset, to readiness",
         "verified",
         "PCI Express 6.6.2, 100 ms; Linux 821cdad5c46c for the bound",

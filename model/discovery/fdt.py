@@ -118,8 +118,9 @@ def _from_gic(config: VmConfig, device: DirectDevice, pin: InterruptPin) -> tupl
 
 def _chosen(config: VmConfig) -> Iterator[TreeNode]:
     lines = [option for option in config.options if option.name == "cmdline"]
-    if lines and lines[-1].arguments:
-        yield TreeNode("chosen", (strings("bootargs", lines[-1].arguments[0]),))
+    if lines:
+        # Like any later option, the last one counts.
+        yield TreeNode("chosen", (strings("bootargs", *lines[-1].arguments),))
 
 
 def _cpus(count: int) -> TreeNode:

@@ -3,6 +3,7 @@
 from ..fabric import Fabric, Port
 from ..hardware.ahci import Ahci
 from ..hardware.nic import Nic
+from ..hardware.physical_device import Wiring
 from ..interrupts import InterruptController
 from ..iommu import Iommu
 from ..kernel import Kernel
@@ -43,7 +44,12 @@ class Host:
         fabric = Fabric(self.memory, self.controller, self.iommu)
         self.nics = {
             nic.name: Nic(
-                kernel, timing, nic, Port(kernel, nic.name, timing, fabric), self.controller
+                kernel,
+                timing,
+                nic,
+                Wiring(
+                    Port(kernel, nic.name, timing, fabric), self.controller, nic.intid, nic.trigger
+                ),
             )
             for nic in plan.nics
         }

@@ -55,7 +55,8 @@ def test_a_line_that_is_right_fits(line: str, text: str) -> None:
             "devb-virtio virtio smem=0x1c0d0000,irq=43",
             (
                 "the interrupt is 43, but vdev virtio-blk disk0 (vm:2:6) is on gic:41, and 43 "
-                "belongs to vdev virtio-net net (vm:4:6); write devb-virtio virtio smem=0x1c0d0000,irq=41"
+                "belongs to vdev virtio-net net (vm:4:6); write "
+                "devb-virtio virtio smem=0x1c0d0000,irq=41"
             ),
         ),
         (

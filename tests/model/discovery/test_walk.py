@@ -36,6 +36,11 @@ def test_the_functions_of_one_device_are_found_by_its_multi_function_bit() -> No
     assert guest.hardware.bus.read(PciAddress(0, 0), 0x0E, 1) == 0x00
 
 
+def test_behind_an_unknown_function_0_every_function_is_tried() -> None:
+    guest = boot(NET + "loc pci:0:3.1 pass loc pci:0:3.0=pci:0:31.2 intr apic")
+    assert guest.places() == ["0:0.0", "0:3.0", "0:3.1"]
+
+
 def test_a_function_without_a_function_0_is_never_found_and_said_to_be_hidden() -> None:
     """PCI software looks at function 0 first; the vdev exists, and no guest sees it."""
     guest = boot(BLK + "name disk0 loc pci:0:3.1 ")
@@ -82,6 +87,16 @@ def test_a_bar_is_sized_and_left_as_it_was(four_vdevs: Guest) -> None:
     ]
     again = enumerate_functions(four_vdevs.hardware.bus)
     assert again == four_vdevs.found
+
+
+def test_a_bar_of_more_than_4_gib_has_its_whole_size() -> None:
+    function = PciFunction(PciIdentity(1, 2, 0), (Bar(2, 1 << 34, is_64bit=True),))
+    (found,) = enumerate_functions(PciBus([PciSlot.of_function(PciAddress(0, 0), "x", function)]))
+    assert [(bar.index, bar.size) for bar in found.bars] == [(2, 1 << 34)]
+
+
+def test_all_but_the_bridge_have_an_interrupt_pin(four_vdevs: Guest) -> None:
+    assert [function.interrupt_pin for function in four_vdevs.found] == [0, 1, 1, 1, 1]
 
 
 def test_an_io_bar_has_its_size_without_the_upper_half() -> None:
