@@ -5,7 +5,7 @@ from functools import lru_cache
 from .clock import Span
 from .open_questions import QUESTIONS
 from .plan import SystemPlan
-from .termination import BY_NAME
+from .termination import BY_NAME, CRASHES, SHUTS_DOWN
 from .timing import EVIDENCE, Timing
 from .trace import Assumption
 
@@ -21,7 +21,7 @@ def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
 
 def parts_used(plan: SystemPlan) -> frozenset[str]:
     """Return which parts of the model the plan needs, in the words of `Evidence.part`."""
-    causes = [BY_NAME[vm.end.cause] for vm in plan.vms if vm.end is not None]
+    causes = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
     blocks = [block for vm in plan.vms for block in vm.blocks]
     uses = {
         "guest": True,
@@ -35,10 +35,13 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "iommu": plan.iommu and bool(plan.nics),
         "client-death": plan.iommu and any(not cause.orderly for cause in causes),
         "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
-        "signal": any(cause.begins == "signal" for cause in causes),
+        "signal": any(cause.signal for cause in causes),
+        "killed": any(not cause.orderly for cause in causes),
+        "watchdog": any("watchdog_period" in cause.path for cause in causes),
+        "server": any("message_block_timeout" in cause.path for cause in causes),
         "power-button": any(cause.asks_guest for cause in causes),
-        "shutdown": any(c.asks_guest or c.begins == "guest-shutdown" for c in causes),
-        "crash": any(cause.begins == "guest-crash" for cause in causes),
+        "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
+        "crash": any(cause.guest == CRASHES for cause in causes),
         "restart": any(vm.restart for vm in plan.vms),
     }
     return frozenset(part for part, is_used in uses.items() if is_used)

@@ -87,6 +87,15 @@ MASK_TRACKING = OpenQuestion(
     "not documented which flags qvm uses; the pessimistic answer is the default",
 )
 
+CLEANUP_PRIORITY = OpenQuestion(
+    "procnto.cleanup-priority",
+    "killed",
+    ("high", "low"),
+    "the priority at which a killed qvm is cleaned up, which is that of the thread that killed it",
+    "Neutrino programmer's guide, process_PROCTERM: the killer's, unless SIG_TERMER_NOINHERIT is "
+    "given; who kills, and at which priority, is the integrator's affair",
+)
+
 QUESTIONS: tuple[OpenQuestion, ...] = (
     CALLBACK_ORDER,
     CLEANUP_ORDER,
@@ -95,5 +104,6 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     GUEST_OBEYS_POWER_BUTTON,
     CRASH_SEEN_BY,
     MASK_TRACKING,
+    CLEANUP_PRIORITY,
 )
 """All of them."""

@@ -163,6 +163,7 @@ class VmPlan(msgspec.Struct, frozen=True):
         blocks: Its virtio-blk vdevs.
         quiesce: What its vdevs do at termination, in the order of the configuration.
         end: How it ends; none means that it outlives the run.
+        then: What else befalls it, such as a kill while it shuts down.
         restart: Whether a supervisor starts it again on the same frames and vectors.
     """
 
@@ -172,7 +173,13 @@ class VmPlan(msgspec.Struct, frozen=True):
     blocks: tuple[BlockPlan, ...] = ()
     quiesce: tuple[QuiescePlan, ...] = ()
     end: EndPlan | None = None
+    then: tuple[EndPlan, ...] = ()
     restart: bool = False
+
+    @property
+    def ends(self) -> tuple[EndPlan, ...]:
+        """All that is planned to end it, the first cause first."""
+        return () if self.end is None else (self.end, *self.then)
 
 
 class SystemPlan(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ nothing; the process manager takes the same resources away.
 
 from enum import Enum
 
-from simpy.events import Event
+from simpy.events import Event, Process
 
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
@@ -24,9 +24,15 @@ from .host.host import Host
 from .host.procnto import TakenIrq
 from .kernel import Kernel, Mailbox, Steps
 from .memory import GuestRam, StageTwo
-from .open_questions import CALLBACK_ORDER, CLEANUP_ORDER, MASK_TRACKING, RELEASE_ORDER
+from .open_questions import (
+    CALLBACK_ORDER,
+    CLEANUP_ORDER,
+    CLEANUP_PRIORITY,
+    MASK_TRACKING,
+    RELEASE_ORDER,
+)
 from .plan import QuiescePlan, VmPlan
-from .termination import BY_NAME, TerminationCause
+from .termination import TerminationCause
 from .timing import Timing
 from .trace import (
     CallbackBegun,
@@ -62,9 +68,9 @@ class Qvm(Component):
         epoch: The number of this instance.
         host: What it runs on.
         stage_two: Where its RAM lies in host memory.
+        stillborn: What ends it before its guest runs, if anything does.
 
     Attributes:
-        requests: Names of termination causes that have reached the process.
         exited: Fires when the exit status can be read.
         quarantines: Whether its RAM is kept back, because a device would not stop.
     """
@@ -77,6 +83,7 @@ class Qvm(Component):
         epoch: int,
         host: Host,
         stage_two: StageTwo,
+        stillborn: TerminationCause | None = None,
     ) -> None:
         super().__init__(kernel, plan.name, timing)
         self.plan = plan
@@ -85,17 +92,18 @@ class Qvm(Component):
         self.stage_two = stage_two
         self.state = QvmState.CONFIGURING
         self.quarantines = False
-        self.requests: Mailbox[str] = Mailbox(kernel)
         self.exited = kernel.event()
         self.irqs: Mailbox[TakenIrq] = Mailbox(kernel)
         self.blocks: list[VirtioBlk] = []
-        self._assemble()
+        self.ending: Process | None = None
+        self._assemble(starts=stillborn is None)
         self.state = QvmState.RUNNING
-        self.start(self._live)
+        if stillborn is not None:
+            self.end(stillborn)
 
     # Assembly.
 
-    def _assemble(self) -> None:
+    def _assemble(self, *, starts: bool) -> None:
         host, name, epoch = self.host, self.name, self.epoch
         for _, host_start, length in self.stage_two.ranges:
             host.memory.grant(name, epoch, host_start >> FRAME_SHIFT, length >> FRAME_SHIFT)
@@ -120,15 +128,16 @@ class Qvm(Component):
             tracked = self.kernel.choose(MASK_TRACKING) == "tracked"
             for nic in self.nics:
                 host.host_kernel.attach(nic.plan.intid, name, epoch, self.irqs, tracked)
-        self.emit(VmStarted(name, epoch))
-        self._boot()
+        if starts:
+            self.emit(VmStarted(name, epoch))
+        self._boot(starts=starts)
         self.irq_thread = self.start(self._pass_interrupts)
         self.handled_threads = [
             self.start(lambda driver=driver: self._unmask_handled(driver))  # type: ignore[misc]
             for driver in self.guest.net_drivers
         ]
 
-    def _boot(self) -> None:
+    def _boot(self, *, starts: bool) -> None:
         ram = GuestRam(self.host.memory, self.stage_two)
         allocator = GuestAllocator(ram, self.host.memory, self.plan.ram[0])
         kernel, timing, name, epoch = self.kernel, self.timing, self.name, self.epoch
@@ -139,6 +148,7 @@ class Qvm(Component):
             epoch,
             [BlockDriver(kernel, timing, vdev.plan, vdev, allocator) for vdev in self.blocks],
             [NetDriver(kernel, timing, name, epoch, nic, allocator) for nic in self.nics],
+            starts=starts,
         )
 
     # Interrupts of passed-through devices.
@@ -169,15 +179,36 @@ class Qvm(Component):
 
     # The end.
 
-    def _live(self) -> Steps:
-        while not self.requests:
-            yield self.requests.wait()
-        cause = BY_NAME[self.requests.take()]
+    @property
+    def is_ending(self) -> bool:
+        """Whether anything has made this instance end."""
+        return self.ending is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its exit status can be read."""
+        return self.state is QvmState.GONE
+
+    def end(self, cause: TerminationCause) -> None:
+        """Let the process end; what kills it also cuts off an orderly end that is under way."""
+        if self.state in {QvmState.CLEANING, QvmState.GONE}:
+            return
+        if self.ending is not None:
+            if cause.orderly:
+                return
+            self.kernel.kill(self.ending)
         self.emit(TerminationBegun(self.name, self.epoch, cause.name, cause.orderly))
         self.state = QvmState.TERMINATING
         self.guest.stop("stopped")
+        self.ending = self.start(lambda: self._exit(cause))
+
+    def _exit(self, cause: TerminationCause) -> Steps:
         if cause.orderly:
             yield from self._call_vdevs()
+        elif self.kernel.choose(CLEANUP_PRIORITY) == "low":
+            yield self.kernel.delay(
+                self.timing.cleanup_at_low_priority, f"{self.name}.cleanup_at_low_priority"
+            )
         self.state = QvmState.CLEANING
         yield from self._clean_up(cause)
         self.state = QvmState.GONE

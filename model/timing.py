@@ -8,7 +8,7 @@ Several of these quantities have never been published for QNX; their spans are w
 
 import msgspec
 
-from .clock import MS, US, Span
+from .clock import MS, US, Span, exactly
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +38,10 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guest_boot: Span = Span(1 * MS, 20 * MS)
     guest_shutdown: Span = Span(1 * MS, 20 * MS)
     second_signal: Span = Span(100 * MS, 200 * MS)
+    watchdog_period: Span = Span(1 * MS, 10 * MS)
+    guest_dump: Span = Span(10 * MS, 100 * MS)
+    message_block_timeout: Span = exactly(10_000 * MS)
+    cleanup_at_low_priority: Span = Span(1 * MS, 50 * MS)
     restart: Span = Span(1 * MS, 5 * MS)
     sata_ssd_req: Span = Span(50 * US, 500 * US)
     sata_hdd_req: Span = Span(2 * MS, 20 * MS)
@@ -219,6 +223,28 @@ EVIDENCE: dict[str, Evidence] = {
         "from the first SIGTERM to the second, unconditional one",
         "assumed",
         "the supervisor's choice; the QNX hypervisor guide (guest_stop) names no time",
+    ),
+    "watchdog_period": Evidence(
+        "watchdog",
+        "one period of the guest's watchdog; it bites after two",
+        "assumed",
+        "set by the guest; that the count goes down twice: vdev reference, wdt-sp805",
+    ),
+    "guest_dump": Evidence(
+        "watchdog", "writing a guest dump before the end", "assumed", "depends on its size"
+    ),
+    "message_block_timeout": Evidence(
+        "server",
+        "from a message to a host server to giving it up",
+        "verified",
+        "default of message-block-timeout, 10,000 ms; QNX hypervisor user's guide, set",
+    ),
+    "cleanup_at_low_priority": Evidence(
+        "signal",
+        "until the clean-up of a killed process gets the processor at a low priority",
+        "assumed",
+        "it runs at the killer's priority unless SIG_TERMER_NOINHERIT; Neutrino programmer's guide",
+        tail_ns=1_000 * MS,
     ),
     "restart": Evidence(
         "restart",

@@ -41,7 +41,7 @@ class GuestEnded(TraceEvent, frozen=True):
     """The guest executes no further instruction.
 
     Attributes:
-        manner: `shut_down`, `crashed` or `stopped` (from outside).
+        manner: `shut_down`, `crashed`, `hung`, `suspended`, or `stopped` (from outside).
     """
 
     vm: str

@@ -177,6 +177,10 @@ class VmEntry(_Closed, frozen=True):
     end: Annotated[
         End | None, Meta(description="How it ends; without it the VM outlives the run.")
     ] = None
+    then: Annotated[
+        tuple[End, ...],
+        Meta(description="What else befalls it, such as a kill while its vdevs are being called."),
+    ] = ()
     restart: Annotated[
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
     ] = False

@@ -113,6 +113,8 @@ def direct_line(device: DirectDevice) -> DriverLine:
         return DriverLine("", CLIENTS_ATTACH if factory else NOT_DOCUMENTED)
     if device.address is None:
         return DriverLine("", "its loc could not be resolved", driver)
+    if device.space != "mem":
+        return DriverLine("", "its loc is no memory, and the driver takes an address there", driver)
     if device.irq is None:
         return DriverLine("", "its intr has no number", driver)
     command = driver.line.format(address=device.address, irq=device.irq)

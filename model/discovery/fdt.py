@@ -64,6 +64,8 @@ def left_out(config: VmConfig) -> tuple[str, ...]:
             remarks.append(f"{device.label} has no node: no documented form for its type")
         elif device.address is None:
             remarks.append(f"{device.label} has no node: its loc could not be resolved")
+        elif device.space != "mem":
+            remarks.append(f"{device.label} has no node: its loc is no memory")
     if any(vdev.transport == "pci" for vdev in config.vdevs):
         remarks.append("the PCI host bridge has no node: its windows are not documented")
     if config.passes:

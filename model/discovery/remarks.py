@@ -32,8 +32,3 @@ def remarks_on(
             f"which of several like vdevs comes first is an open question "
             f"({PCI_NUMBERING.label}: {', '.join(PCI_NUMBERING.answers)}): {PCI_NUMBERING.basis}"
         )
-    if len(found) == 1 and hardware.direct:
-        yield (
-            "the guest's PCI bus has nothing but its host bridge; the vdevs are direct-mapped, "
-            "see --as mmio"
-        )

@@ -15,6 +15,7 @@ class Guest(Component):
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
+        has_booted: Whether its drivers have been started.
     """
 
     def __init__(
@@ -25,40 +26,54 @@ class Guest(Component):
         epoch: int,
         block_drivers: list[BlockDriver],
         net_drivers: list[NetDriver],
+        *,
+        starts: bool = True,
     ) -> None:
         super().__init__(kernel, f"{vm}.guest", timing)
         self.vm = vm
         self.epoch = epoch
         self.block_drivers = block_drivers
         self.net_drivers = net_drivers
-        self.is_running = True
+        self.is_running = starts
+        self.has_booted = False
         self.threads: list[Process] = []
-        self.boot_thread = self.start(self._boot)
+        self.block_threads: list[Process] = []
+        if starts:
+            self.boot_thread = self.start(self._boot)
+            self.threads.append(self.boot_thread)
 
     def _boot(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_boot, f"{self.name}.boot")
-        for block_driver in self.block_drivers:
-            self.threads.append(self.start(block_driver.run))
-        for net_driver in self.net_drivers:
-            self.threads.append(self.start(net_driver.run))
+        self.has_booted = True
+        self.block_threads = [self.start(driver.run) for driver in self.block_drivers]
+        self.threads += self.block_threads
+        self.threads += [self.start(driver.run) for driver in self.net_drivers]
 
     def stop(self, manner: str) -> None:
         """Execute no further instruction, wherever each driver stands."""
         if self.is_running:
             self.is_running = False
-            for thread in (self.boot_thread, *self.threads):
-                self.kernel.kill(thread)
+            for thread in self.threads:
+                if thread is not self.kernel.active_process:
+                    self.kernel.kill(thread)
             self.emit(GuestEnded(self.vm, self.epoch, manner))
 
     def shut_down(self) -> Steps:
-        """Let every driver end its work in order, then stop."""
+        """Let every driver end its work in order, then stop; a crash may come in between."""
+        if self.is_running:
+            thread = self.start(self._shut_down)
+            self.threads.append(thread)
+            yield thread
+
+    def _shut_down(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_shutdown, f"{self.name}.shutdown")
-        self.kernel.kill(self.boot_thread)
-        if self.threads:
-            for thread in self.threads[: len(self.block_drivers)]:
+        if self.has_booted:
+            for thread in self.block_threads:
                 self.kernel.kill(thread)
-            for driver in self.block_drivers:
-                yield from driver.shut_down()
+            for block_driver in self.block_drivers:
+                yield from block_driver.shut_down()
             for net_driver in self.net_drivers:
                 yield from net_driver.shut_down()
+        else:
+            self.kernel.kill(self.boot_thread)
         self.stop("shut_down")

@@ -12,10 +12,14 @@ Registers every PCIe function has (PCI Express base specification; Linux pci_reg
 (bus master enable), `PCI.INTX_DISABLE`, `PCI.FLR` (function level reset), `MSIX.ENABLE`,
 `MSIX.MASKALL`.  A function that is in a function level reset does not answer: configuration writes
 are lost until it is ready.
+
+A device that sits on the interconnect of the SoC (`is_pcie` false) has none of these: no bus master
+enable, no function level reset, no message.  What stops it is its own registers and the reset line
+that the SoC's reset controller drives.
 """
 
 from enum import Enum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -27,6 +31,12 @@ from ..kernel import Kernel, Signal, Steps
 from ..timing import Timing
 from ..trace import DmaDropped
 from ..traits import CANCEL, DROP, NOTHING, POST, Traits
+
+
+PCIE_REGISTERS = frozenset(
+    {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
+)
+"""What every PCIe function has and no device of the SoC."""
 
 
 class Wiring(NamedTuple):
@@ -59,13 +69,28 @@ class Operation:
     Args:
         epoch: In which it was requested.
         data: (device address, bytes) in order.
-        completion: (device address, bytes) of the completion entry, or None.
+        completion: (device address, bytes) of the completion entry; None if there is none, or if
+            the device finds its place only when the data is done (`completion_of`).
         service: How long it takes before its data is there, or None.
         interrupts: Whether its end raises the interrupt.
+        reads: (device address, length) of what it reads before it writes.
+        owner_epoch: For whom completion entry and interrupt are, if not for `epoch`: a host
+            driver that works on behalf of a guest gets both itself.
 
     Attributes:
         was_reset: Whether the device was reset since it began.
     """
+
+    __slots__ = (
+        "completion",
+        "data",
+        "epoch",
+        "interrupts",
+        "owner_epoch",
+        "reads",
+        "service",
+        "was_reset",
+    )
 
     def __init__(
         self,
@@ -75,12 +100,16 @@ class Operation:
         *,
         service: Span | None = None,
         interrupts: bool = True,
+        reads: tuple[tuple[int, int], ...] = (),
+        owner_epoch: int | None = None,
     ) -> None:
         self.epoch = epoch
         self.data = data
         self.completion = completion
         self.service = service
         self.interrupts = interrupts
+        self.reads = reads
+        self.owner_epoch = epoch if owner_epoch is None else owner_epoch
         self.was_reset = False
 
 
@@ -88,6 +117,7 @@ class PhysicalDevice(Component):
     """A bus master with registers, operations and an interrupt.
 
     Attributes:
+        is_pcie: Whether it is a PCIe function, or a device of the SoC.
         running: Operations under way.
         irq_enabled: The device's own interrupt mask.
         cause: The device's own cause bit, as the epoch that it is set for; None if clear.
@@ -98,10 +128,13 @@ class PhysicalDevice(Component):
         epoch: The epoch that programmed the device last.
     """
 
+    is_pcie: ClassVar[bool] = True
+
     def __init__(
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
     ) -> None:
         super().__init__(kernel, name, timing)
+        assert self.is_pcie or wiring.trigger == LEVEL, f"{name} has no messages"
         self.wiring = wiring
         self.port = wiring.port
         self.interrupts = wiring.interrupts
@@ -131,30 +164,40 @@ class PhysicalDevice(Component):
         """Put the kind's own registers to their defaults and let new operations not begin."""
         raise NotImplementedError
 
+    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+        """Return the completion entry of an operation whose data is done, and its place."""
+        return operation.completion
+
+    def on_complete(self, operation: Operation) -> None:
+        """Note that an operation has ended; its interrupt comes next."""
+
     # Registers.
 
     def write_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a register write that has arrived; one that comes during a reset is lost."""
         if self.in_reset:
             return
+        if register in PCIE_REGISTERS:
+            assert self.is_pcie, f"{self.name} is no PCIe function and has no {register}"
+            self._write_pcie(register, value)
+        else:
+            self.on_register(register, value, epoch)
+        self.changed.notify()
+
+    def _write_pcie(self, register: str, value: int) -> None:
         match register:
             case "PCI.BME":
                 self.engine.bus_master = bool(value)
-            case "PCI.INTX_DISABLE":
-                self.line_disabled = bool(value)
-                self.drive_interrupt()
             case "PCI.FLR":
                 self.in_reset = True
                 self.start(self._function_level_reset)
+            case "PCI.INTX_DISABLE":
+                self.line_disabled = bool(value)
             case "MSIX.ENABLE":
                 self.message_enabled = bool(value)
-                self.drive_interrupt()
-            case "MSIX.MASKALL":
-                self.message_masked = bool(value)
-                self.drive_interrupt()
             case _:
-                self.on_register(register, value, epoch)
-        self.changed.notify()
+                self.message_masked = bool(value)
+        self.drive_interrupt()
 
     @property
     def transactions_pending(self) -> bool:
@@ -199,18 +242,29 @@ class PhysicalDevice(Component):
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
+        for addr, length in operation.reads:
+            for piece in pages_of(addr, length):
+                if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+                    yield from self.port.read_memory(operation.epoch, *piece)
         for addr, data in operation.data:
-            if self._may(operation, Effect.DATA, len(data)):
+            if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
-        if operation.completion is not None:
-            addr, data = operation.completion
-            if self._may(operation, Effect.COMPLETION, len(data)):
-                yield from self.engine.write(operation.epoch, addr, data, "completion", ahead)
+        entry = self.completion_of(operation)
+        if entry is not None:
+            addr, data = entry
+            if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
+                known = ahead if operation.completion is entry else None
+                yield from self.engine.write(
+                    operation.owner_epoch, addr, data, "completion", known
+                )
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         self.running.remove(operation)
-        if operation.interrupts and self._may(operation, Effect.INTERRUPT, 0):
-            self.raise_interrupt(operation.epoch)
+        self.on_complete(operation)
+        if operation.interrupts and (
+            not operation.was_reset or self._may(operation, Effect.INTERRUPT, 0)
+        ):
+            self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
 
     def _is_cancelled(self, operation: Operation) -> bool:
@@ -228,9 +282,7 @@ class PhysicalDevice(Component):
         }
 
     def _may(self, operation: Operation, effect: Effect, length: int) -> bool:
-        """Return whether an effect comes about, after all resets there have been."""
-        if not operation.was_reset:
-            return True
+        """Return whether an effect comes about although the device was reset since."""
         fate: str = getattr(self.traits.reset, effect.value)
         if fate in {POST, NOTHING}:
             return True

@@ -151,11 +151,12 @@ class QueueState:
         self.silence &= ~(QUEUE_RESET | NOT_READY | READINESS_UNKNOWN)
 
     def read_enable(self, value: int) -> None:
-        """Take a read of `queue_enable` or QueueReady."""
-        if value == 0 and self.is_stopping:
-            self.silence |= NOT_READY
-        elif value:
+        """Take a read of `queue_enable` or QueueReady; 0 shows the driver that it has stopped."""
+        if value:
             return
+        if self.is_stopping:
+            self.silence |= NOT_READY
+            self.clear()
         self.silence &= ~READINESS_UNKNOWN
         self.is_stopping = False
 

@@ -36,6 +36,7 @@ class VirtioRule(Property):
         section: Where it stands, in the version `cited`.
         cited: The version of the standard whose sections are named.
         since: The first version that binds by it; 1.1 is the oldest that was looked at.
+        since_mmio: The same for MMIO, if only a later version binds there.
         blames: Whose breach it is.
         level: Whether the standard says MUST or SHOULD.
         severity: Of a breach.  Of a SHOULD it is `unadvised`.
@@ -48,6 +49,7 @@ class VirtioRule(Property):
     section: ClassVar[str]
     cited: ClassVar[str] = "1.2"
     since: ClassVar[str] = "1.1"
+    since_mmio: ClassVar[str] = ""
     blames: ClassVar[Side]
     level: ClassVar[Level] = "MUST"
     severity: ClassVar[Severity] = "exposed"
@@ -68,8 +70,11 @@ class VirtioRule(Property):
 
     def binds(self, device: DeviceState) -> bool:
         """Return whether it binds a device; depends on version and transport alone."""
-        is_old_enough = device.version >= version_number(self.since)
-        return is_old_enough and self.transport in {"", device.transport}
+        is_new_enough = device.version >= version_number(self._since(device))
+        return is_new_enough and self.transport in {"", device.transport}
+
+    def _since(self, device: DeviceState) -> str:
+        return self.since_mmio if self.since_mmio and device.transport != "pci" else self.since
 
     def fault(
         self, seen: Seen[Any], message: str, severity: Severity | None = None, **data: str | int
@@ -95,9 +100,10 @@ class VirtioRule(Property):
         if word != "vacuous" or not devices or any(map(self.binds, devices)):
             return word, reason
         first = next(iter(devices))
-        if first.version < version_number(self.since):
+        since = self._since(first)
+        if first.version < version_number(since):
             version = f"{first.version // 1000}.{first.version % 1000}"
-            return word, f"{first} is of VIRTIO {version}, and this binds since {self.since}"
+            return word, f"{first} is of VIRTIO {version}, and this binds since {since}"
         where = f"on {first.transport}" if first.transport else "on a transport that is not told"
         return word, f"{first} is {where}, and this is about {self.transport}"
 
@@ -155,9 +161,13 @@ class OwingRule(VirtioRule):
             self.fault(seen, message, took_ns=took_ns, late_by_ns=took_ns - self.bound_ns)
 
     def lapse(self, seen: Seen[Any]) -> None:
-        """Forget the debts of a device, for nobody waits for them any more."""
+        """Forget the debts of a device, for nobody waits for them any more; not the overdue."""
         for place in self._places(seen):
-            del self.debts[place]
+            debt = self.debts.pop(place)
+            waited_ns = seen.at_ns - debt.at_ns
+            if waited_ns > self.bound_ns:
+                self.tests += 1
+                self.fault(seen, f"{debt.what}, and had not {format_ns(waited_ns)} later")
 
     def default(self, seen: Seen[Any], why: str) -> None:
         """Report the debts of a device as never to be paid."""

@@ -31,6 +31,8 @@ from ..exit_status import OK, VIOLATED
 from ..shipped import LIBRARY
 from ..terminal import printable, say, say_json, say_rows, styled
 
+_DEFAULT_LISTING = "pci-tool"
+_LISTINGS = {"pci-tool": pci_tool_listing, "lspci": lspci_listing, "lspci-dump": lspci_dump}
 _PROGRAM_OF: dict[str, GuestName] = {"pci-tool": "qnx", "lspci": "linux", "lspci-dump": "linux"}
 
 
@@ -90,7 +92,7 @@ def discover_command(request: DiscoverRequest) -> int:
         _write_binary(request.dtb, config)
     if request.check is not None:
         return _check(discovery)
-    _SHOWN[request.form or ("guest" if request.guest else "pci-tool")](discovery)
+    _SHOWN[request.form or ("guest" if request.guest else _DEFAULT_LISTING)](discovery)
     return OK
 
 
@@ -131,19 +133,14 @@ def _pci_remarks(discovery: _Discovery) -> None:
         _remark(text)
 
 
-def _show_pci_tool(discovery: _Discovery) -> None:
-    sys.stdout.write(pci_tool_listing(discovery.found))
+def _show_listing(discovery: _Discovery) -> None:
+    sys.stdout.write(_LISTINGS[discovery.request.form or _DEFAULT_LISTING](discovery.found))
     _pci_remarks(discovery)
-
-
-def _show_lspci(discovery: _Discovery) -> None:
-    sys.stdout.write(lspci_listing(discovery.found))
-    _pci_remarks(discovery)
-
-
-def _show_lspci_dump(discovery: _Discovery) -> None:
-    sys.stdout.write(lspci_dump(discovery.found))
-    _pci_remarks(discovery)
+    if len(discovery.found) == 1 and discovery.hardware.direct:
+        _remark(
+            "the guest's PCI bus has nothing but its host bridge; the vdevs are direct-mapped, "
+            "see --as mmio"
+        )
 
 
 def _show_fdt(discovery: _Discovery) -> None:
@@ -243,9 +240,9 @@ def _check(discovery: _Discovery) -> int:
 
 
 _SHOWN = {
-    "pci-tool": _show_pci_tool,
-    "lspci": _show_lspci,
-    "lspci-dump": _show_lspci_dump,
+    "pci-tool": _show_listing,
+    "lspci": _show_listing,
+    "lspci-dump": _show_listing,
     "fdt": _show_fdt,
     "mmio": _show_mmio,
     "json": _show_json,

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from .block_pair import make_block_pair
+from .lockstep import Lockstep
 from .machine import PROGRAM, QemuMachine, program_path
 
 MachineMaker = Callable[..., QemuMachine]
@@ -40,3 +42,9 @@ def start_machine() -> Iterator[MachineMaker]:
             return machine
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def block_pair(start_machine: MachineMaker) -> Lockstep:
+    """Give the model's block device and QEMU's, ready to be compared."""
+    return make_block_pair(start_machine)

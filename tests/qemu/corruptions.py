@@ -66,6 +66,14 @@ def _head_outside(memory: GuestMemory, layout: RingLayout, _: list[int]) -> None
     memory.write(layout.available_entry(index - 1), INDEX.pack(layout.size))
 
 
+def _loop(memory: GuestMemory, layout: RingLayout, places: list[int]) -> None:
+    """The data descriptor names itself as the next."""
+    ring = layout.descriptor_area
+    is_in_ring = ring <= places[HEADER] < ring + DESCRIPTOR_SIZE * layout.size
+    start = ring if is_in_ring else places[HEADER]
+    _change(memory, places[DATA], _FOURTH, (places[DATA] - start) // DESCRIPTOR_SIZE)
+
+
 def _common(flags_at: int) -> dict[str, Corruption]:
     """What can be spoilt in either format; `flags_at` says which field holds the flags."""
     return {
@@ -99,7 +107,7 @@ def _common(flags_at: int) -> dict[str, Corruption]:
 
 SPLIT: dict[str, Corruption] = {
     **_common(_THIRD),
-    "loop": _both(_flags(_THIRD, DATA, 0), _set(DATA, _FOURTH, 0), _set(HEADER, _FOURTH, 0)),
+    "loop": _loop,
     "next outside the table": _set(HEADER, _FOURTH, 999),
     "head outside the table": _head_outside,
     "index too far ahead": _index_ahead,

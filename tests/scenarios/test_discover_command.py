@@ -1,6 +1,8 @@
 """`quiesce discover`: what it prints and where, and how it ends."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -210,3 +212,32 @@ def test_a_name_with_control_characters_reaches_no_terminal(guest: str, capsys: 
         out, err = capsys.readouterr()
         assert "\x1b" not in out + err
         assert out + err
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "discovery.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```console\n\$ (quiesce discover .*)\n((?s:.*?))```", DOCUMENT)
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_the_document_shows_what_the_command_prints(
+    command: str,
+    shown: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    """A line `[...]` at the end stands for what is left out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for file in LIBRARY.glob("*.qvmconf"):
+        Path(file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    main(shlex.split(command)[1:])
+    printed = "".join(capsys.readouterr()).rstrip() + "\n"
+    beginning, cut, rest = shown.partition("[...]\n")
+    assert rest == ""
+    assert printed.startswith(beginning) if cut else printed == shown
+
+
+def test_every_form_is_shown_in_the_document() -> None:
+    words = {word for command, _ in SHOWN for word in shlex.split(command)}
+    assert {"lspci", "lspci-dump", "fdt", "mmio", "json", "qnx", "linux", "--check"} <= words

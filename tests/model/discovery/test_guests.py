@@ -68,6 +68,15 @@ def test_what_is_not_documented_is_said_and_no_driver_is_invented() -> None:
     ]
 
 
+def test_a_device_at_io_ports_gets_no_line_with_a_memory_address() -> None:
+    machine = boot("vdev ioapic loc 0xf8000000 intr apic name io " + BLK + "loc io:0x100 intr io:5")
+    (row,) = guest_devices("qnx", machine.hardware, machine.found)[2:]
+    assert (row.driver, row.remark) == (
+        "",
+        "its loc is no memory, and the driver takes an address there",
+    )
+
+
 def test_the_document_holds_numbers_and_their_text_and_encodes() -> None:
     machine = boot(BLK + NET + "loc 0x1c0e0000 intr gic:43 " + SHMEM)
     document = discovery_document(
