@@ -42,6 +42,7 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "power-button": any(cause.asks_guest for cause in causes),
         "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
         "crash": any(cause.guest == CRASHES for cause in causes),
+        "fault": plan.faults.resurrecting_agent or plan.faults.hidden_master,
         "restart": any(vm.restart for vm in plan.vms),
     }
     return frozenset(part for part, is_used in uses.items() if is_used)

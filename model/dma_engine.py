@@ -5,7 +5,7 @@ bus-master permission.  A gate has a register state and an effective state, and 
 them differ.
 """
 
-from .addresses import pages_of
+from .addresses import FRAME_SIZE, pages_of
 from .component import Component
 from .fabric import MESSAGE, BusWrite, Port
 from .iommu import MESSAGE_LENGTH
@@ -13,6 +13,7 @@ from .kernel import Kernel, Steps
 from .timing import Timing
 from .trace import DmaDropped, DmaIssued
 
+_OFFSET_MASK = FRAME_SIZE - 1
 _MESSAGE_DATA = bytes(MESSAGE_LENGTH)
 
 
@@ -58,13 +59,16 @@ class DmaEngine(Component):
             addr: As the device sees it.
             data: The bytes.
             content: See `DmaIssued`.
-            ahead: Burst address to host address, if all were translated beforehand.
+            ahead: Burst address to host address, None where refused, if all were translated
+                beforehand.
         """
         start = 0
-        for burst_addr, length in pages_of(addr, len(data)):
-            while self.port.outstanding >= self.outstanding_max:
-                yield self.port.moved.wait()
-            piece = data[start : start + length]
+        port, total = self.port, len(data)
+        fits = (addr & _OFFSET_MASK) + total <= FRAME_SIZE
+        for burst_addr, length in ((addr, total),) if fits else pages_of(addr, total):
+            while port.outstanding >= self.outstanding_max:
+                yield port.moved.wait()
+            piece = data if fits else data[start : start + length]
             if ahead is None:
                 self._let_out(BusWrite(epoch, burst_addr, piece, content))
             elif (host_addr := ahead[burst_addr]) is not None:

@@ -9,6 +9,7 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
+from .faults import Faults
 from .timing import Timing
 from .traits import Traits
 
@@ -195,6 +196,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
         pinned: Answers to open questions that this scenario fixes, by label.
+        faults: What goes wrong by design.
         observe: How long the run is watched after its last planned end or restart.
         horizon_ns: Instant at which the run is cut, whatever has happened.
         teardown_ns_max: What a teardown may take.
@@ -211,6 +213,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     detail: str = "teardown"
     timing: Timing = Timing()
     pinned: dict[str, str] = {}
+    faults: Faults = Faults()
     observe: Span = exactly(1_000_000)
     horizon_ns: int = 60_000_000_000
     teardown_ns_max: int = 10_000_000_000

@@ -131,6 +131,11 @@ class Qvm(Component):
         if starts:
             self.emit(VmStarted(name, epoch))
         self._boot(starts=starts)
+        if host.pending_tables is not None:
+            _, host_start, length = self.stage_two.ranges[0]
+            addr = host_start + length - FRAME_SIZE
+            host.memory.commit(addr, FRAME_SIZE)
+            host.pending_tables.use_table(epoch, addr)
         self.irq_thread = self.start(self._pass_interrupts)
         self.handled_threads = [
             self.start(lambda driver=driver: self._unmask_handled(driver))  # type: ignore[misc]
@@ -203,14 +208,16 @@ class Qvm(Component):
         self.ending = self.start(lambda: self._exit(cause))
 
     def _exit(self, cause: TerminationCause) -> Steps:
-        if cause.orderly:
+        if cause.orderly and not self.host.faults.memory_before_callbacks:
             yield from self._call_vdevs()
-        elif self.kernel.choose(CLEANUP_PRIORITY) == "low":
+        elif not cause.orderly and self.kernel.choose(CLEANUP_PRIORITY) == "low":
             yield self.kernel.delay(
                 self.timing.cleanup_at_low_priority, f"{self.name}.cleanup_at_low_priority"
             )
         self.state = QvmState.CLEANING
         yield from self._clean_up(cause)
+        if self.host.faults.memory_before_callbacks and cause.orderly:
+            yield from self._call_vdevs()
         self.state = QvmState.GONE
         self.emit(QvmExited(self.name, self.epoch, cause.exit_status))
         self.exited.succeed()
@@ -251,6 +258,8 @@ class Qvm(Component):
             self.emit(ConnectionClosed(self.name, self.epoch, server))
         for nic in self.nics:
             yield from self.host.host_kernel.detach(nic.plan.intid, self.name, self.epoch)
+            if self.host.faults.unmask_after_detach:
+                self.host.host_kernel.unmask_stale(nic.plan.intid)
         yield self._skew()
         memory_first = False
         if self.nics and self.host.smmuman is not None:
@@ -279,6 +288,8 @@ class Qvm(Component):
                 yield from smmuman.on_client_death(nic.port, self.epoch)
 
     def _release_memory(self) -> Steps:
+        if self.host.faults.reference_kept:
+            yield self.kernel.event()
         yield self.kernel.delay(self.timing.process_exit_base, f"{self.name}.exit_base")
         memory = self.host.memory
         pieces = memory.pieces_of(self.epoch)

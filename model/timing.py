@@ -42,6 +42,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guest_dump: Span = Span(10 * MS, 100 * MS)
     message_block_timeout: Span = exactly(10_000 * MS)
     cleanup_at_low_priority: Span = Span(1 * MS, 50 * MS)
+    agent_period: Span = Span(50 * US, 100 * US)
     restart: Span = Span(1 * MS, 5 * MS)
     sata_ssd_req: Span = Span(50 * US, 500 * US)
     sata_hdd_req: Span = Span(2 * MS, 20 * MS)
@@ -56,6 +57,17 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nvme_rdy_clear: Span = Span(1 * MS, 100 * MS)
     flr: Span = Span(100 * US, 100 * MS)
     xhci_halt: Span = Span(100 * US, 16 * MS)
+    ahci_comreset_hold: Span = Span(1 * MS, 2 * MS)
+    ahci_link_up: Span = Span(1 * MS, 10 * MS)
+    ahci_hba_reset: Span = Span(10 * US, 10 * MS)
+    nvme_rdy_set: Span = Span(1 * MS, 100 * MS)
+    nvme_shutdown: Span = Span(1 * MS, 1_000 * MS)
+    xhci_reset: Span = Span(100 * US, 10 * MS)
+    pl330_kill: Span = Span(100, 5 * US)
+    pl330_write_buffer: Span = Span(50, 5 * US)
+    can_frame_gap: Span = Span(47 * US, 135 * US)
+    can_init_sync: Span = Span(1 * US, 10 * US)
+    user_copy: Span = Span(100, 2 * US)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -246,6 +258,12 @@ EVIDENCE: dict[str, Evidence] = {
         "it runs at the killer's priority unless SIG_TERMER_NOINHERIT; Neutrino programmer's guide",
         tail_ns=1_000 * MS,
     ),
+    "agent_period": Evidence(
+        "fault",
+        "between two looks or writes of an agent that only a fault brings in",
+        "assumed",
+        "shorter than a teardown, or the fault would not show",
+    ),
     "restart": Evidence(
         "restart",
         "from the exit status of qvm to the next qvm process assembling its VM",
@@ -301,7 +319,7 @@ EVIDENCE: dict[str, Evidence] = {
         "usleep_range(10000, 11000) of e1000e_down, Linux",
     ),
     "ahci_engine_stop": Evidence(
-        "catalogue",
+        "ahci",
         "from clearing PxCMD.ST, with no command running, to PxCMD.CR reading 0",
         "assumed",
         "a running command ends first; bound ahci_stop_engine of Linux libahci.c",
@@ -344,7 +362,7 @@ EVIDENCE: dict[str, Evidence] = {
         bound_ns=60_000 * MS,
     ),
     "nvme_rdy_clear": Evidence(
-        "catalogue",
+        "nvme",
         "from CC.EN=0 to CSTS.RDY reading 0",
         "verified",
         "FreeBSD r326937 for the tail; the bound is CAP.TO, 0.5 to 127.5 s",
@@ -360,12 +378,90 @@ EVIDENCE: dict[str, Evidence] = {
         bound_ns=60_000 * MS,
     ),
     "xhci_halt": Evidence(
-        "catalogue",
+        "xhci",
         "from USBCMD.RS=0 to USBSTS.HCH=1",
         "verified",
         "16 ms by the specification, 32 ms in Linux since ca09b1bea63a",
         tail_ns=32 * MS,
         bound_ns=32 * MS,
+    ),
+    "ahci_comreset_hold": Evidence(
+        "ahci",
+        "how long software holds PxSCTL.DET at 1",
+        "recalled",
+        "AHCI 1.3.1, 10.4.2: at least 1 ms",
+    ),
+    "ahci_link_up": Evidence(
+        "ahci",
+        "from PxSCTL.DET=0 to PxSSTS.DET=3 and the disk's signature",
+        "assumed",
+        "SATA gives the disk 10 ms to answer COMRESET; a disk that spins up takes seconds",
+        tail_ns=10_000 * MS,
+        bound_ns=5_000 * MS,
+    ),
+    "ahci_hba_reset": Evidence(
+        "ahci",
+        "from GHC.HR=1 to GHC.HR reading 0",
+        "assumed",
+        "no figure published; bound ahci_reset_controller of Linux libahci.c and AHCI 10.4.3",
+        bound_ns=1_000 * MS,
+    ),
+    "nvme_rdy_set": Evidence(
+        "nvme",
+        "from CC.EN=1 to CSTS.RDY reading 1",
+        "assumed",
+        "as CC.EN=0; the bound is CAP.TO, 0.5 to 127.5 s",
+        tail_ns=2_300 * MS,
+        bound_ns=127_500 * MS,
+    ),
+    "nvme_shutdown": Evidence(
+        "nvme",
+        "from CC.SHN to CSTS.SHST reading complete, with no command running",
+        "assumed",
+        "the write cache is emptied; bounds FreeBSD 5 s, EDK2 45 s",
+        tail_ns=5_000 * MS,
+        bound_ns=5_000 * MS,
+    ),
+    "xhci_reset": Evidence(
+        "xhci",
+        "from USBCMD.HCRST=1 to HCRST and USBSTS.CNR reading 0",
+        "assumed",
+        "no figure published; bounds of Linux xhci: 250 ms, and 10 s at start",
+        tail_ns=250 * MS,
+        bound_ns=10_000 * MS,
+    ),
+    "pl330_kill": Evidence(
+        "pl330",
+        "from DBGCMD=0 with DMAKILL to the channel having let go of its instructions",
+        "assumed",
+        "some tens of cycles of the controller's clock; vendor code polls 4,000 times",
+        tail_ns=10 * US,
+    ),
+    "pl330_write_buffer": Evidence(
+        "pl330",
+        "a burst from the controller's buffer to the interconnect",
+        "assumed",
+        "as the drain of a posted write, slower when the interconnect is busy",
+        tail_ns=10 * US,
+    ),
+    "can_frame_gap": Evidence(
+        "can",
+        "between two CAN frames on a full bus at 1 Mbit/s",
+        "verified",
+        "arithmetic: 47 bits for an empty standard frame, 135 for 8 bytes with all stuff bits",
+    ),
+    "can_init_sync": Evidence(
+        "can",
+        "from writing CCCR.INIT to INIT reading 1, between frames",
+        "assumed",
+        "Bosch M_CAN manual, CCCR: the bit crosses clock domains, software reads it back",
+    ),
+    "user_copy": Evidence(
+        "user-back-end",
+        "a copy of one piece by a thread of another process",
+        "assumed",
+        "some KiB at memory speed",
+        tail_ns=10 * MS,
     ),
 }
 """The evidence of each field of `Timing`."""

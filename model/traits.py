@@ -47,6 +47,10 @@ class Traits(msgspec.Struct, frozen=True):
             later unmap does not reach it (ATS, or a device behind its own cache).
         says_stopped_early: Whether the device reads as idle while writes are on their way.
         keeps_interrupt: Whether a pending interrupt survives a reset and reaches the next owner.
+        keeps_side_state: Whether addresses that the driver has set up, rings and descriptors read
+            ahead, survive a reset (NVMe shadow doorbells, openvmm #3915).
+        never_idle: Whether its idle or done bit never comes, as if it hung.
+        forgets_running: Whether a reset makes it read as idle although operations go on.
         keeps_input: Whether input received before a reset is delivered after it.
         falls_back_to_line: Whether the device uses its line when messages are disabled (QEMU
             vfio b3e27c3aee8f).
@@ -59,5 +63,8 @@ class Traits(msgspec.Struct, frozen=True):
     translates_at_start: bool = False
     says_stopped_early: bool = False
     keeps_interrupt: bool = False
+    keeps_side_state: bool = False
+    never_idle: bool = False
+    forgets_running: bool = False
     keeps_input: bool = False
     falls_back_to_line: bool = True

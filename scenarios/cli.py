@@ -268,6 +268,27 @@ def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
     return assumptions_command(scenario, as_json=json)
 
 
+@app.command("mutants")
+def _mutants(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MUTANTS", help="M1 to M18; all if left out.", show_default=False),
+    ] = None,
+    score: Annotated[
+        bool, typer.Option("--score", help="Run them and show which properties notice each.")
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """List the known ways in which a teardown goes wrong.
+
+    With --score each is built into designs that are right, and the exit status is 1 if no
+    property notices one.
+    """
+    from .commands.mutants import mutants_command  # noqa: PLC0415 - heavy
+
+    return mutants_command(names or [], scores=score, as_json=json)
+
+
 @app.command("schema")
 def _schema(json: JsonOption = False) -> int:  # noqa: ARG001 - it is JSON in any case
     """Print the JSON Schema of scenario files."""

@@ -73,7 +73,7 @@ class Nic(PhysicalDevice):
     @property
     def is_master_idle(self) -> bool:
         """STATUS.GIO_MASTER_ENABLE reads 0: disabled, and nothing is under way."""
-        if not self.master_disabled:
+        if self.traits.never_idle or not self.master_disabled:
             return False
         return self.traits.says_stopped_early or (not self.is_storing and self.is_idle)
 
@@ -83,8 +83,8 @@ class Nic(PhysicalDevice):
             case "CTRL.RST":
                 self.reset()
             case "CTRL.GIO_MASTER_DISABLE":
-                self.master_disabled = True
-                self.engine.bus_master = False
+                self.master_disabled = bool(value)
+                self.engine.bus_master = not value
             case "RCTL.EN":
                 self.receive_enabled = bool(value)
             case "IMS":
@@ -106,8 +106,9 @@ class Nic(PhysicalDevice):
         """CTRL.RST: registers to their defaults; what has left the device still lands."""
         self.receive_enabled = self.master_disabled = False
         self.engine.bus_master = True
-        self.ring_base = self.ring_size = self.head = self.tail = 0
-        self.fetched.clear()
+        if not self.traits.keeps_side_state:
+            self.ring_base = self.ring_size = self.head = self.tail = 0
+            self.fetched.clear()
         if not self.traits.keeps_input:
             self.fifo.clear()
 
@@ -156,13 +157,13 @@ class Nic(PhysicalDevice):
     def _fetch(self) -> Steps:
         """Read as many descriptors ahead as the driver has given, up to the prefetch."""
         available = (self.tail - self.head) % self.ring_size if self.ring_size else 0
-        base = self.ring_base
+        ring = (self.ring_base, self.ring_size)
         count = min(self.plan.prefetch - len(self.fetched), available)
         for _ in range(count):
             addr = self.ring_base + DESCRIPTOR_SIZE * self.head
             epoch = self.epoch
             entry = yield from self.port.read_memory(epoch, addr, DESCRIPTOR_SIZE)
-            if entry is None or self.ring_base != base:
+            if entry is None or (self.ring_base, self.ring_size) != ring:
                 return
             buffer_addr = DESCRIPTOR.unpack(entry)[0]
             self.head = (self.head + 1) % self.ring_size

@@ -32,7 +32,6 @@ from ..timing import Timing
 from ..trace import DmaDropped
 from ..traits import CANCEL, DROP, NOTHING, POST, Traits
 
-
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
 )
@@ -207,6 +206,8 @@ class PhysicalDevice(Component):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, as far as the device itself shows."""
+        if self.traits.never_idle:
+            return False
         if self.traits.says_stopped_early:
             return True
         return not self.transactions_pending and self.port.outstanding == 0
@@ -226,6 +227,8 @@ class PhysicalDevice(Component):
             return
         for operation in self.running:
             operation.was_reset = True
+        if self.traits.forgets_running:
+            self.running.clear()
         if self.traits.reset_clears_gate:
             self.engine.gate_effective = False
         self.irq_enabled = False
@@ -243,9 +246,8 @@ class PhysicalDevice(Component):
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
         for addr, length in operation.reads:
-            for piece in pages_of(addr, length):
-                if not operation.was_reset or self._may(operation, Effect.DATA, 0):
-                    yield from self.port.read_memory(operation.epoch, *piece)
+            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+                yield from self.fetch(operation.epoch, addr, length)
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
@@ -259,13 +261,29 @@ class PhysicalDevice(Component):
                 )
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
-        self.running.remove(operation)
+        if operation in self.running:
+            self.running.remove(operation)
         self.on_complete(operation)
         if operation.interrupts and (
             not operation.was_reset or self._may(operation, Effect.INTERRUPT, 0)
         ):
             self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
+
+    def fetch(self, epoch: int, addr: int, length: int) -> Steps:
+        """Read memory, frame by frame; gives the bytes, or None if the IOMMU refuses."""
+        pieces = []
+        for piece in pages_of(addr, length):
+            data = yield from self.port.read_memory(epoch, *piece)
+            if data is None:
+                return None
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def break_off(self) -> None:
+        """Do to the operations under way what the reset policy says."""
+        for operation in self.running:
+            operation.was_reset = True
 
     def _is_cancelled(self, operation: Operation) -> bool:
         policy = self.traits.reset

@@ -1,7 +1,8 @@
 """What a quiesce procedure is: named steps of software, each with the register access that it is.
 
 The steps every PCIe function understands are here; a device's own `*_procedure` module has the
-rest.  Register writes are posted: a step that reads a register back shows that they have arrived,
+rest.  A wait has a bound, and what software does when the bound is hit is part of the procedure:
+its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that they have arrived,
 and pushes the device's own writes into memory.
 
 Source:
@@ -17,6 +18,12 @@ from ..kernel import Kernel, Steps
 from ..trace import StopConfirmed
 from .physical_device import PhysicalDevice
 
+COMMON_STEPS: dict[str, str] = {
+    "read-back": "read a register: posted writes have arrived, DMA writes have landed",
+    "confirm": "see that the device is idle and its writes have landed, at most the bound",
+}
+"""Every step that any device understands, on PCIe or not."""
+
 PCIE_STEPS: dict[str, str] = {
     "mask-messages": "MSI-X function mask, read back",
     "disable-messages": "MSI-X enable off, read back",
@@ -25,9 +32,7 @@ PCIE_STEPS: dict[str, str] = {
     "await-transactions": "until Transactions Pending reads 0, at most the bound",
     "function-level-reset": "Initiate Function Level Reset",
     "await-ready": "until the function answers again after its reset, at most the bound",
-    "read-back": "read a register: posted writes have arrived, DMA writes have landed",
-    "confirm": "see that the device is idle and its writes have landed, at most the bound",
-}
+} | COMMON_STEPS
 """Every step that any PCIe function understands."""
 
 _WRITES = {
@@ -37,7 +42,10 @@ _WRITES = {
     "clear-bus-master": ("PCI.BME", 0),
     "function-level-reset": ("PCI.FLR", 1),
 }
-_READ_BACK = {"mask-messages", "disable-messages", "disable-line", "read-back"}
+_READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
+
+Order = tuple[tuple[str, int], ...]
+"""Steps in order, each with its bound in nanoseconds; 0 for a step that does not wait."""
 
 
 class Procedure(NamedTuple):
@@ -45,15 +53,33 @@ class Procedure(NamedTuple):
 
     Attributes:
         steps: Every step by name, with what it does.
-        documented: The documented order: step and bound in nanoseconds, 0 for no wait.
+        documented: The documented order.
         carry_out: Does one step; gives whether it was done, as opposed to timed out.
         source: Where the documented order comes from.
+        fallbacks: What is done when a wait of the documented order has timed out, and then when
+            one of the fallback before has.
     """
 
     steps: dict[str, str]
-    documented: tuple[tuple[str, int], ...]
+    documented: Order
     carry_out: Callable[[Kernel, Any, int, str, int], Steps]
     source: str
+    fallbacks: tuple[Order, ...] = ()
+
+
+def pursue(kernel: Kernel, device: PhysicalDevice, epoch: int, procedure: Procedure) -> Steps:
+    """Follow a procedure with its fallbacks.
+
+    Gives which of the orders was done to its end, 0 being the documented one, or None if all of
+    them timed out: then the device's memory must not be released.
+    """
+    for number, order in enumerate((procedure.documented, *procedure.fallbacks)):
+        for step, bound_ns in order:
+            if not (yield from procedure.carry_out(kernel, device, epoch, step, bound_ns)):
+                break
+        else:
+            return number
+    return None
 
 
 def carry_out_pcie(
@@ -72,9 +98,20 @@ def carry_out_pcie(
         )
     elif step == "await-ready":
         return (yield from wait_until(kernel, device, lambda: device.is_reset_done, bound_ns))
-    elif step == "confirm":
-        return (yield from confirm(kernel, device, epoch, lambda: device.is_idle, bound_ns))
+    elif step in COMMON_STEPS:
+        return (yield from carry_out_common(kernel, device, epoch, step, bound_ns))
     return True
+
+
+def carry_out_common(
+    kernel: Kernel, device: PhysicalDevice, epoch: int, step: str, bound_ns: int
+) -> Steps:
+    """Do one of the steps that every device understands; gives whether it was done."""
+    assert step in COMMON_STEPS, f"no step {step} for {device.name}"
+    if step == "read-back":
+        yield from device.port.flush()
+        return True
+    return (yield from confirm(kernel, device, epoch, lambda: device.is_idle, bound_ns))
 
 
 def wait_until(

@@ -72,7 +72,7 @@ class DevbAhci(Component):
         memory: PhysicalMemory,
         bounce_base: int,
     ) -> None:
-        super().__init__(kernel, ahci.plan.server, timing)
+        super().__init__(kernel, ahci.disk.server, timing)
         self.ahci = ahci
         self.host_kernel = host_kernel
         self.memory = memory

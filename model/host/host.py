@@ -10,6 +10,7 @@ from ..kernel import Kernel
 from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .devb_ahci import DevbAhci
+from .faulty_agents import HealthMonitor, PendingTableWriter
 from .procnto import HostKernel
 from .smmuman import Smmuman
 
@@ -33,14 +34,15 @@ class Host:
     """
 
     def __init__(self, kernel: Kernel, plan: SystemPlan) -> None:
-        timing = plan.timing
+        timing, faults = plan.timing, plan.faults
+        self.faults = faults
         self.kernel = kernel
         self.timing = timing
         self.memory = PhysicalMemory(kernel, timing)
         self.controller = InterruptController(kernel, timing)
         self.iommu = Iommu(kernel, timing) if plan.iommu else None
-        self.smmuman = Smmuman(kernel, timing, self.iommu) if self.iommu else None
-        self.host_kernel = HostKernel(kernel, timing, self.controller)
+        self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
+        self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
         fabric = Fabric(self.memory, self.controller, self.iommu)
         self.nics = {
             nic.name: Nic(
@@ -62,6 +64,12 @@ class Host:
             self.servers[disk.name] = DevbAhci(
                 kernel, timing, ahci, self.host_kernel, self.memory, base
             )
+        if faults.resurrecting_agent:
+            HealthMonitor(kernel, timing, list(self.nics.values()))
+        self.pending_tables: PendingTableWriter | None = None
+        if faults.hidden_master:
+            port = Port(kernel, "gicr", timing, fabric)
+            self.pending_tables = PendingTableWriter(kernel, timing, port)
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
 

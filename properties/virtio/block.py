@@ -1,11 +1,12 @@
 """Block devices: what may be asked of them, and what an answer promises.
 
-A write is *cached* when the back end has it, and *committed* when a power cut cannot take it away any
-more.  What an answer needs must have happened since the request was taken: that an earlier write to
-the same sectors was committed says nothing of this one.
+A write is *cached* when the back end has it, and *committed* when a power cut cannot take it away
+any more.  What an answer needs must have happened since the request was taken: that an earlier
+write to the same sectors was committed says nothing of this one.
 """
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from ...model.trace import Header
 from ...model.virtio_events import (
@@ -19,7 +20,7 @@ from ..monitor import Shelf
 from ..runs import Runs
 from .book import Seen
 from .device_state import DeviceState
-from .rule import VirtioRule
+from .rule import Hears, VirtioRule
 
 SECTOR = 512
 BLK_RO, BLK_FLUSH, BLK_CONFIG_WCE = 5, 9, 11
@@ -72,15 +73,15 @@ class BlockRequestsValid(VirtioRule):
     def _report(self, seen: Seen[BlockRequestTaken], what: str) -> None:
         self.fault(seen, f"the driver of {seen.device} asked for a {what}", head=seen.event.head)
 
-    hears = {BlockRequestTaken: _take}
+    hears: ClassVar[Hears] = {BlockRequestTaken: _take}
 
 
 class AcknowledgedWritesStable(VirtioRule):
     """N44: no write that was acknowledged as stable is lost in a power cut.
 
-    An acknowledged write has to have reached the back end.  It must be stable if `is_stable` says so, or if a
-    driver could not ask for more: FLUSH is offered and neither FLUSH nor CONFIG_WCE negotiated.  A flush
-    counts for the writes that were answered before the device took it.
+    An acknowledged write has to have reached the back end.  It must be stable if `is_stable` says
+    so, or if a driver could not ask for more: FLUSH is offered and neither FLUSH nor CONFIG_WCE
+    negotiated.  A flush counts for the writes that were answered before the device took it.
     """
 
     rule = "N44"
@@ -104,8 +105,8 @@ class AcknowledgedWritesStable(VirtioRule):
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
         self._writes: dict[Request, Runs[int]] = {}
-        self._flushes: dict[Request, Runs[bool]] = {}
-        self._volatile: dict[str, Runs[bool]] = {}
+        self._flushes: dict[Request, Runs[int]] = {}
+        self._volatile: dict[str, Runs[int]] = {}
 
     def _take(self, seen: Seen[BlockRequestTaken]) -> None:
         event, device = seen.event, seen.device
@@ -118,9 +119,9 @@ class AcknowledgedWritesStable(VirtioRule):
         elif event.kind == "flush":
             # Runs of a copy, for writes answered from here on are not this flush's business.
             copied = self._flushes[request] = Runs()
-            for first, end, is_volatile in self._volatile.get(device.name, ()):
-                if is_volatile:
-                    copied.change(first, end, lambda _: True)
+            for first, end, state in self._volatile.get(device.name, ()):
+                if state == CACHED:
+                    copied.change(first, end, lambda _: CACHED)
 
     def _cache(self, seen: Seen[BlockWriteCached]) -> None:
         first, end = _sectors(seen.event.sector, seen.event.length)
@@ -140,7 +141,7 @@ class AcknowledgedWritesStable(VirtioRule):
         if name in self._volatile:
             lost.append(self._volatile[name])
         for runs in lost:
-            _overwrite(runs, first, end, False)
+            _overwrite(runs, first, end, COMMITTED)
 
     def _answer(self, seen: Seen[BlockRequestAnswered]) -> None:
         event = seen.event
@@ -162,16 +163,16 @@ class AcknowledgedWritesStable(VirtioRule):
         is_reported = False
         for first, end, value in parts:
             if value < COMMITTED:
-                volatile.change(first, end, lambda _: True)
+                volatile.change(first, end, lambda _: CACHED)
             if value < need and not is_reported:
                 is_reported = True
                 state = "was only cached" if value == CACHED else "had not reached the back end"
                 self._report(seen, f"acknowledged a write whose sector {first} {state}", first)
 
-    def _answer_flush(self, seen: Seen[BlockRequestAnswered], runs: Runs[bool]) -> None:
+    def _answer_flush(self, seen: Seen[BlockRequestAnswered], runs: Runs[int]) -> None:
         self.tests += 1
-        for first, _, is_volatile in runs:
-            if is_volatile:
+        for first, _, state in runs:
+            if state == CACHED:
                 lost = f"although sector {first}, acknowledged before, was not committed"
                 self._report(seen, f"acknowledged a flush {lost}", first)
                 return
@@ -184,16 +185,21 @@ class AcknowledgedWritesStable(VirtioRule):
         place = (seen.device.name, seen.device.epoch)
         for book in (self._writes, self._flushes):
             for request in [each for each in book if each[:2] == place]:
-                del book[request]  # type: ignore[attr-defined]
+                del book[request]
 
     def state(self) -> Hashable:
         """Return how far each open request has come, and what is volatile."""
-        return tuple(
+        requests = [
             tuple((each, tuple(runs)) for each, runs in sorted(book.items()))
-            for book in (self._writes, self._flushes, self._volatile)
+            for book in (self._writes, self._flushes)
+        ]
+        volatile = tuple(
+            (name, tuple(run for run in runs if run[2] == CACHED))
+            for name, runs in sorted(self._volatile.items())
         )
+        return (*requests, volatile)
 
-    hears = {
+    hears: ClassVar[Hears] = {
         BlockRequestTaken: _take,
         BlockWriteCached: _cache,
         BlockWriteCommitted: _commit,
@@ -261,7 +267,7 @@ class ReadOnlyKept(VirtioRule):
         """Return which devices are known to be read-only."""
         return tuple(sorted(self._read_only))
 
-    hears = {
+    hears: ClassVar[Hears] = {
         BlockRequestTaken: _take,
         BlockRequestAnswered: _answer,
         BlockWriteCached: _write,

@@ -8,7 +8,7 @@ An access to a queue from which the device has to keep away goes to the rules ab
 which therefore cost nothing where nothing is wrong.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 from ...model.trace import (
@@ -25,12 +25,12 @@ from ...model.virtio_events import (
     BarrierPassed,
     BlockWriteCached,
     BlockWriteCommitted,
+    BufferRead,
     BufferWritten,
     ChainExposed,
     ChainTaken,
     ConfigChanged,
     DescriptorRead,
-    BufferRead,
     DeviceActivated,
     DeviceStopped,
     FeaturesOffered,
@@ -55,7 +55,7 @@ from ...model.virtio_events import (
     UsedPublished,
     VirtioEvent,
 )
-from ..monitor import Handler, Listener, Reads
+from ..monitor import Listener, Reads
 from .device_state import DeviceState
 from .queue_state import QueueState
 from .words import CONFIG, FEATURES_OK, IN_ORDER, STOPPED, SUSPENDED
@@ -66,10 +66,10 @@ E = TypeVar("E", bound=TraceEvent)
 class Seen(NamedTuple, Generic[E]):
     """What a rule is shown: an event, and the state in which it found its device and queue.
 
-    An event that concerns no queue has the queue `CONFIG`.
+    `record` is its index in the trace.  An event that concerns no queue has the queue `CONFIG`.
     """
 
-    index: int
+    record: int
     at_ns: int
     event: E
     device: DeviceState

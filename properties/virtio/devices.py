@@ -1,6 +1,7 @@
 """What device types promise besides: network, SCSI, and configuration space of all."""
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from ...model.trace import Header
 from ...model.virtio_events import (
@@ -14,7 +15,7 @@ from ...model.virtio_events import (
 from ..monitor import Shelf
 from .book import Seen
 from .device_state import DeviceState
-from .rule import VirtioRule
+from .rule import Hears, VirtioRule
 
 NET_DEVICE_ID = 1
 NET_CTRL_VQ, NET_MQ, NET_RSS = 17, 22, 60
@@ -69,7 +70,7 @@ class ReceiveQueuesLimited(VirtioRule):
         """Return how many pairs are set."""
         return tuple(sorted(self._pairs.items()))
 
-    hears = {NetPairsSet: _set, ResetCompleted: _reset, UsedElementWritten: _use}
+    hears: ClassVar[Hears] = {NetPairsSet: _set, ResetCompleted: _reset, UsedElementWritten: _use}
 
 
 def _control_queue(device: DeviceState) -> int:
@@ -104,7 +105,7 @@ class CancelBeforeAnswer(VirtioRule):
                 )
                 self.fault(seen, message, queue=queue.index, head=head)
 
-    hears = {CommandCompleted: _complete}
+    hears: ClassVar[Hears] = {CommandCompleted: _complete}
 
 
 class ConfigGenerationChanges(VirtioRule):
@@ -156,4 +157,8 @@ class ConfigGenerationChanges(VirtioRule):
         """Return what was read and what has changed since."""
         return (tuple(sorted(self._read_generation.items())), tuple(sorted(self._changed)))
 
-    hears = {ConfigChanged: _change, ConfigAccessed: _access, ResetCompleted: _reset}
+    hears: ClassVar[Hears] = {
+        ConfigChanged: _change,
+        ConfigAccessed: _access,
+        ResetCompleted: _reset,
+    }

@@ -23,9 +23,10 @@ from ...model.virtio_events import (
     UsedPublished,
 )
 from ..monitor import Shelf
+from ..verdict import Severity
 from .book import Seen
 from .queue_state import QueueState
-from .rule import LAPSES, OwingRule, VirtioRule
+from .rule import LAPSES, Hears, OwingRule, VirtioRule
 from .words import CONFIG, DRIVER_OK, IDX_MODULUS, NO_VECTOR
 
 QUEUE_BIT, CONFIG_BIT = 1, 2
@@ -96,14 +97,15 @@ class ResetClearsInterrupts(LineRule):
         self.tests += 1
         event, device = seen.event, seen.device
         if event.queues_enabled:
-            self.fault(seen, f"{device} had {event.queues_enabled} queues enabled after its reset")
+            count = event.queues_enabled
+            self.fault(seen, f"{device} had {count} queues enabled after its reset")
         if device.transport == "mmio":
             if event.interrupt_status:
                 status = event.interrupt_status
                 self.fault(seen, f"{device} had InterruptStatus {status:#x} after its reset")
             self.expect_low(seen)
 
-    hears = {ResetCompleted: _reset, LineLowered: LineRule.lower}
+    hears: ClassVar[Hears] = {ResetCompleted: _reset, LineLowered: LineRule.lower}
 
 
 class InterruptStatusTrue(VirtioRule):
@@ -176,7 +178,7 @@ class InterruptStatusTrue(VirtioRule):
         """Return the bits that have to be set and those that may be."""
         return (tuple(sorted(self._due.items())), tuple(sorted(self._possible.items())))
 
-    hears = {
+    hears: ClassVar[Hears] = {
         NotificationSent: _notify,
         UsedPublished: _happen,
         ConfigChanged: _happen,
@@ -231,7 +233,7 @@ class InterruptsAcknowledged(OwingRule):
         """Return what is owed and what was read."""
         return (super().state(), tuple(sorted(self._read_bits.items())))
 
-    hears = {
+    hears: ClassVar[Hears] = {
         **LAPSES,
         IsrRead: _read,
         InterruptAcknowledged: _acknowledge,
@@ -283,7 +285,7 @@ class IsrBeforeInterrupt(LineRule):
         """Return whose ISR was read and has nothing new."""
         return tuple(sorted(self._cleared))
 
-    hears = {
+    hears: ClassVar[Hears] = {
         NotificationSent: _notify,
         UsedPublished: _happen,
         ConfigChanged: _happen,
@@ -323,7 +325,7 @@ class NoVectorNoInterrupt(VirtioRule):
             message = f"{device} interrupted for {about}, which had no vector"
             self.fault(seen, message, queue=event.queue)
 
-    hears = {NotificationSent: _notify}
+    hears: ClassVar[Hears] = {NotificationSent: _notify}
 
 
 class VectorReread(OwingRule):
@@ -338,7 +340,7 @@ class VectorReread(OwingRule):
     antecedent = "vectors mapped"
     section = "4.1.5.1.2.2"
     blames = "driver"
-    severity = "exposed"
+    severity: ClassVar[Severity] = "exposed"
     transport = "pci"
 
     def _write(self, seen: Seen[QueueFieldWritten]) -> None:
@@ -360,7 +362,7 @@ class VectorReread(OwingRule):
             self.tests += 1
             self.fault(seen, f"{debt.what}, and used queue {seen.queue.index} without it")
 
-    hears = {
+    hears: ClassVar[Hears] = {
         **LAPSES,
         QueueFieldWritten: _write,
         QueueVectorRead: _read,
@@ -377,7 +379,7 @@ def is_asked_for(queue: QueueState, side: str, old: int, new: int, otherwise: bo
 
     Args:
         queue: The queue, with what both sides have said.
-        side: Whose wish counts: the `driver`'s for used buffers, the `device`'s for available ones.
+        side: Whose wish counts, the `driver`'s for used buffers, the `device`'s for available ones.
         old: The index before; packed: position times two plus wrap.
         new: The index after.
         otherwise: What to say of a side that the trace does not quote.
@@ -435,7 +437,7 @@ class UsedNotified(OwingRule):
     def _suspend(self, seen: Seen[SuspendShown]) -> None:
         self.default(seen, "and showed SUSPEND without it")
 
-    hears = {
+    hears: ClassVar[Hears] = {
         **LAPSES,
         UsedPublished: _publish,
         NotificationSent: _notify,
@@ -460,7 +462,7 @@ class AvailableNotified(OwingRule):
 
     def _publish(self, seen: Seen[AvailablePublished]) -> None:
         queue, event = seen.queue, seen.event
-        # What is available before DRIVER_OK may be notified only after it, and need not be then.
+        # Before DRIVER_OK it must not; when it is to make up for that is left open.
         if not seen.device.is_driver_ok and seen.device.offered >= 0:
             return
         if is_asked_for(queue, "device", queue.available_idx, event.idx, event.must_notify):
@@ -478,7 +480,7 @@ class AvailableNotified(OwingRule):
         if seen.event.value == 0:
             self.lapse(seen)
 
-    hears = {
+    hears: ClassVar[Hears] = {
         **LAPSES,
         AvailablePublished: _publish,
         QueueKicked: _kick,

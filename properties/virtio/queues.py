@@ -1,6 +1,7 @@
 """Queues as a whole: set-up, reset of one queue, and when their memory may be used otherwise."""
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from ...model.trace import Header
 from ...model.virtio_events import (
@@ -18,7 +19,7 @@ from ...model.virtio_events import (
 from ..monitor import Shelf
 from .book import Seen
 from .queue_state import QueueState
-from .rule import VirtioRule
+from .rule import Hears, VirtioRule
 from .words import NO_VECTOR, overlaps
 
 AREAS = ("descriptor_area", "driver_area", "device_area")
@@ -74,15 +75,18 @@ class QueueResetStartsAnew(VirtioRule):
             message = f"{seen.device} published {fault} after the reset of queue {queue.index}"
             self.fault(seen, message, queue=queue.index)
 
-    hears = {ChainTaken: _take, UsedElementWritten: _use, UsedPublished: _publish}
+    hears: ClassVar[Hears] = {
+        ChainTaken: _take,
+        UsedElementWritten: _use,
+        UsedPublished: _publish,
+    }
 
 
 class MemoryKeptUntilResetSeen(VirtioRule):
     """N13: what a guest does wrong that lets its device write reused memory.
 
-    A buffer has come back when its chain is visibly used.  The rest, the rings too, is the device's
-    until the driver has *read* that the reset is done; for a reset that is done but unread, it may know by luck
-    alone.
+    A buffer has come back when its chain is visibly used.  The rest, the rings too, is the
+    device's until the driver has *read* that the reset is done.
     """
 
     rule = "N13"
@@ -103,8 +107,8 @@ class MemoryKeptUntilResetSeen(VirtioRule):
         what = self._why_kept(queue, event.addr, event.length)
         if what:
             message = (
-                f"the driver of {seen.device} freed {event.length} bytes at {event.addr:#x}, {what} "
-                f"queue {queue.index}, before it had seen a reset"
+                f"the driver of {seen.device} freed {event.length} bytes at {event.addr:#x}, "
+                f"{what} queue {queue.index}, before it had seen a reset"
             )
             self.fault(seen, message, queue=queue.index, addr=event.addr)
 
@@ -120,7 +124,7 @@ class MemoryKeptUntilResetSeen(VirtioRule):
                 return f"in flight in chain {head} of"
         return ""
 
-    hears = {BufferFreed: _free}
+    hears: ClassVar[Hears] = {BufferFreed: _free}
 
 
 class QueueResetReadable(VirtioRule):
@@ -169,7 +173,7 @@ class QueueResetReadable(VirtioRule):
             message = f"{register} of queue {queue} of {seen.device} read as {value} {when}"
             self.fault(seen, message, queue=queue)
 
-    hears = {QueueResetRead: _read, QueueEnableRead: _read_enable}
+    hears: ClassVar[Hears] = {QueueResetRead: _read, QueueEnableRead: _read_enable}
 
 
 class QueueEnableNeverCleared(VirtioRule):
@@ -191,14 +195,14 @@ class QueueEnableNeverCleared(VirtioRule):
             message = f"the driver of {seen.device} wrote 0 to queue_enable of queue {queue}"
             self.fault(seen, message, queue=queue)
 
-    hears = {QueueEnableWritten: _write}
+    hears: ClassVar[Hears] = {QueueEnableWritten: _write}
 
 
 class QueueSetBeforeEnable(VirtioRule):
     """N16.
 
-    A field counts as set if it was written since the last reset, or is not 0 (a driver may take the
-    size that it finds).  A vector may be mapped later (4.1.5.1.2).
+    A field counts as set if it was written since the last reset, or is not 0 (a driver may take
+    the size that it finds).  A vector may be mapped later (4.1.5.1.2).
     """
 
     rule = "N16"
@@ -230,7 +234,7 @@ class QueueSetBeforeEnable(VirtioRule):
             )
             self.fault(seen, message, queue=queue.index)
 
-    hears = {QueueEnableWritten: _enable, QueueFieldWritten: _write}
+    hears: ClassVar[Hears] = {QueueEnableWritten: _enable, QueueFieldWritten: _write}
 
 
 class QueueReadyReadBack(VirtioRule):
@@ -239,8 +243,8 @@ class QueueReadyReadBack(VirtioRule):
     rule = "N17"
     name = "virtio-n17-queue-ready-read-back"
     claim = (
-        "A driver on MMIO that stops a queue by writing 0 to QueueReady reads it back as 0 before it "
-        "uses memory of the queue otherwise."
+        "A driver on MMIO that stops a queue by writing 0 to QueueReady reads it back as 0 before "
+        "it uses memory of the queue otherwise."
     )
     formula = "G (QueueReady-written(q, 0) -> (not freed(q) U QueueReady-read(q, 0)))"
     antecedent = "queues stopped whose memory was used otherwise"
@@ -275,7 +279,7 @@ class QueueReadyReadBack(VirtioRule):
         """Return the queues that are stopped."""
         return tuple(sorted(self._stopped))
 
-    hears = {QueueEnableWritten: _write, BufferFreed: _free}
+    hears: ClassVar[Hears] = {QueueEnableWritten: _write, BufferFreed: _free}
 
 
 class QueueFieldsLeftAlone(VirtioRule):
@@ -299,7 +303,7 @@ class QueueFieldsLeftAlone(VirtioRule):
             message = f"the driver of {seen.device} wrote {field} of the ready queue {queue.index}"
             self.fault(seen, message, queue=queue.index)
 
-    hears = {QueueFieldWritten: _write}
+    hears: ClassVar[Hears] = {QueueFieldWritten: _write}
 
 
 class RingsAligned(VirtioRule):
@@ -308,8 +312,8 @@ class RingsAligned(VirtioRule):
     rule = "N27"
     name = "virtio-n27-rings-aligned"
     claim = (
-        "The parts of a split ring are aligned to 16, 2 and 4 bytes and its size is a power of two, "
-        "those of a packed ring to 16, 4 and 4; no queue has more than 32768 entries."
+        "The parts of a split ring are aligned to 16, 2 and 4 bytes and its size is a power of "
+        "two, those of a packed ring to 16, 4 and 4; no queue has more than 32768 entries."
     )
     formula = "G (enabled(q) -> aligned(areas(q)) and allowed(size(q)))"
     antecedent = "queues enabled"
@@ -333,7 +337,7 @@ class RingsAligned(VirtioRule):
         if event.size > SIZE_MAX or not (event.is_packed or is_power):
             self.fault(seen, f"{who} {event.size} entries", queue=queue, size=event.size)
 
-    hears = {QueueEnableWritten: _enable}
+    hears: ClassVar[Hears] = {QueueEnableWritten: _enable}
 
 
 class ResetUnmapsVectors(VirtioRule):
@@ -364,4 +368,4 @@ class ResetUnmapsVectors(VirtioRule):
             message = f"{seen.device} told vector {value} after its reset, before any was mapped"
             self.fault(seen, message, vector=value)
 
-    hears = {ResetCompleted: _reset, QueueVectorRead: _read}
+    hears: ClassVar[Hears] = {ResetCompleted: _reset, QueueVectorRead: _read}

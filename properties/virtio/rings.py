@@ -1,6 +1,6 @@
 """What is in a ring: chains as the driver makes them, and how the device gives them back."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ...model.virtio_events import (
     AvailablePublished,
@@ -14,7 +14,7 @@ from ...model.virtio_events import (
     UsedPublished,
 )
 from .book import Seen
-from .rule import VirtioRule
+from .rule import Hears, VirtioRule
 from .words import (
     DESCRIPTOR_SIZE,
     DRIVER_OK,
@@ -67,7 +67,7 @@ class WritesInsideBuffers(VirtioRule):
         )
         self.fault(seen, message, queue=queue.index, head=event.head, addr=addr)
 
-    hears = {BufferWritten: _write}
+    hears: ClassVar[Hears] = {BufferWritten: _write}
 
 
 def _is_covered(addr: int, length: int, ranges: tuple[tuple[int, int], ...]) -> bool:
@@ -96,7 +96,7 @@ class ReadableBeforeWritable(VirtioRule):
             message = f"chain {seen.event.head} has a readable buffer after a writable one"
             self.fault(seen, f"{_queue(seen)}: {message}", head=seen.event.head)
 
-    hears = {ChainExposed: _expose}
+    hears: ClassVar[Hears] = {ChainExposed: _expose}
 
 
 class ChainsBounded(VirtioRule):
@@ -128,7 +128,7 @@ class ChainsBounded(VirtioRule):
             return
         self.fault(seen, f"{_queue(seen)}: chain {event.head} {fault}", head=event.head)
 
-    hears = {ChainExposed: _expose}
+    hears: ClassVar[Hears] = {ChainExposed: _expose}
 
 
 class IndirectWellFormed(VirtioRule):
@@ -160,7 +160,7 @@ class IndirectWellFormed(VirtioRule):
             return
         self.fault(seen, f"{_queue(seen)}: chain {event.head} {fault}", head=event.head)
 
-    hears = {ChainExposed: _expose}
+    hears: ClassVar[Hears] = {ChainExposed: _expose}
 
 
 class AvailableIndexGrows(VirtioRule):
@@ -194,7 +194,7 @@ class AvailableIndexGrows(VirtioRule):
             )
             self.fault(seen, f"{_queue(seen)}: the available index went {went}")
 
-    hears = {AvailablePublished: _publish}
+    hears: ClassVar[Hears] = {AvailablePublished: _publish}
 
 
 class UsedIndexLast(VirtioRule):
@@ -238,7 +238,7 @@ class UsedIndexLast(VirtioRule):
             message = f"chain {seen.event.head} was written after it was published as used"
             self.fault(seen, f"{_queue(seen)}: {message}", head=seen.event.head)
 
-    hears = {UsedPublished: _publish, BufferWritten: _write}
+    hears: ClassVar[Hears] = {UsedPublished: _publish, BufferWritten: _write}
 
 
 class UsedExactlyOnce(VirtioRule):
@@ -274,7 +274,7 @@ class UsedExactlyOnce(VirtioRule):
             fault = "which was used before"
         self.fault(seen, f"{_queue(seen)}: used chain {head}, {fault}", head=head)
 
-    hears = {UsedElementWritten: _use}
+    hears: ClassVar[Hears] = {UsedElementWritten: _use}
 
 
 class BarriersPassed(VirtioRule):
@@ -306,7 +306,7 @@ class BarriersPassed(VirtioRule):
             message = "the notification was decided without a barrier after the available index"
             self.fault(seen, f"{_queue(seen)}: {message}")
 
-    hears = {AvailablePublished: _publish, QueueKicked: _kick}
+    hears: ClassVar[Hears] = {AvailablePublished: _publish, QueueKicked: _kick}
 
 
 class PackedOwnership(VirtioRule):
@@ -352,7 +352,7 @@ class PackedOwnership(VirtioRule):
             message = f"the driver wrote chain {head} while it was the device's"
             self.fault(seen, f"{_queue(seen)}: {message}", head=head, blamed="driver")
 
-    hears = {
+    hears: ClassVar[Hears] = {
         ChainTaken: _access,
         BufferRead: _access,
         BufferWritten: _access,
@@ -386,14 +386,14 @@ class PackedHeadLast(VirtioRule):
             message = f"{count} lists were made available, {whole} of them wholly written"
             self.fault(seen, f"{_queue(seen)}: {message}")
 
-    hears = {AvailablePublished: _publish}
+    hears: ClassVar[Hears] = {AvailablePublished: _publish}
 
 
 class UsedInOrder(VirtioRule):
     """N40.  A used element for a later buffer counts for all before it (2.7.9).
 
-    In a split ring the used index then has to grow by the whole batch; in a packed ring it says nothing
-    of how many chains it passes, so there only a buffer that comes late shows.
+    In a split ring the used index then has to grow by the whole batch; in a packed ring it says
+    nothing of how many chains it passes, so there only a buffer that comes late shows.
     """
 
     rule = "N40"
@@ -427,7 +427,7 @@ class UsedInOrder(VirtioRule):
             message = f"the used index grew by {step}, which is not the end of a batch"
             self.fault(seen, f"{_queue(seen)}: {message}")
 
-    hears = {UsedElementWritten: _use, UsedPublished: _publish}
+    hears: ClassVar[Hears] = {UsedElementWritten: _use, UsedPublished: _publish}
 
 
 class ExposedChainsKept(VirtioRule):
@@ -451,7 +451,7 @@ class ExposedChainsKept(VirtioRule):
             message = f"chain {head} was altered while it was available and not used"
             self.fault(seen, f"{_queue(seen)}: {message}", head=head)
 
-    hears = {AvailablePublished: _publish, ChainChanged: _change}
+    hears: ClassVar[Hears] = {AvailablePublished: _publish, ChainChanged: _change}
 
 
 def _queue(seen: Seen[Any]) -> str:

@@ -1,8 +1,8 @@
 """What all rules of VIRTIO have in common, and the rules that somebody owes something.
 
-A rule declares the events of which it wants to hear (`hears`); the book `Devices` shows it those of
-the devices that it binds.  A device of an older version, or on another transport, is
-not bound, and a rule that bound no device at all says so in its verdict.
+A rule declares the events of which it wants to hear (`hears`); the book `Devices` shows it those
+of the devices that it binds.  A device of an older version, or on another transport, is not
+bound, and a rule that bound no device at all says so in its verdict.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -28,8 +28,9 @@ Hears = Mapping[type[TraceEvent], Callable[[Any, Seen[Any]], None]]
 class VirtioRule(Property):
     """A normative statement of the standard.
 
-    At one and the same instant the order of the records decides, unless `boundary` says otherwise: what
-    is compared are steps of one party, or steps of both that pass through one register.
+    At one and the same instant the order of the records decides, unless `boundary` says
+    otherwise: what is compared are steps of one party, or steps of both that pass through one
+    register.
 
     Attributes:
         rule: Its number, N1 to N50.
@@ -86,7 +87,7 @@ class VirtioRule(Property):
             "epoch": seen.device.epoch,
             **data,
         }
-        self.violate(seen.index, seen.at_ns, severity or self.severity, message, **known)
+        self.violate(seen.record, seen.at_ns, severity or self.severity, message, **known)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the tests."""
@@ -112,12 +113,12 @@ class Debt(NamedTuple):
     """What somebody has to do.
 
     Attributes:
-        index, at_ns: The record that brought it about.
+        record, at_ns: The record that brought it about.
         what: Who owes what, to be followed by nothing or by a clause of time.
         vdev, epoch: The device that it is about.
     """
 
-    index: int
+    record: int
     at_ns: int
     what: str
     vdev: str
@@ -127,12 +128,12 @@ class Debt(NamedTuple):
 class OwingRule(VirtioRule):
     """A rule that something is followed by something else, eventually.
 
-    The standard knows no time.  A debt not paid within `bound_ns` counts as never paid, and so does one whose
-    debtor can no longer pay.  One that is still young when the observation ends is undecided.
-    Nobody owes a VM anything that is about to end.
+    The standard knows no time.  A debt not paid within `bound_ns` counts as never paid, and so
+    does one whose debtor can no longer pay.  One that is still young when the observation ends is
+    undecided. Nobody owes a VM anything that is about to end.
     """
 
-    severity = "starved"
+    severity: ClassVar[Severity] = "starved"
     boundary = "what is done exactly at the bound is in time"
 
     NOTIFICATION_NS_MAX: ClassVar[int] = 1_000_000_000
@@ -146,7 +147,7 @@ class OwingRule(VirtioRule):
     def owe(self, seen: Seen[Any], what: str) -> None:
         """Begin a debt, if there is none yet at this place; only while the VM goes on."""
         if not seen.device.is_vm_ending:
-            debt = Debt(seen.index, seen.at_ns, what, seen.device.name, seen.device.epoch)
+            debt = Debt(seen.record, seen.at_ns, what, seen.device.name, seen.device.epoch)
             self.debts.setdefault(seen.place, debt)
 
     def pay(self, seen: Seen[Any]) -> None:
@@ -206,7 +207,7 @@ class OwingRule(VirtioRule):
                 "epoch": debt.epoch,
                 "waited_ns": waited_ns,
             }
-            violations.append(Violation(debt.index, debt.at_ns, message, self.severity, data))
+            violations.append(Violation(debt.record, debt.at_ns, message, self.severity, data))
         return Closing(self.tests + len(self.debts), tuple(violations), doubt)
 
     def state(self) -> Hashable:

@@ -1,14 +1,15 @@
 """When a device has to leave a queue alone: before DRIVER_OK, after resets, suspended, stopped.
 
-What is judged is what the device *does*: an interrupt that was sent before a reset was complete and
-arrives after it is no breach of these rules.  Its arrival is the business of
-`no-irq-after-teardown`.
+What is judged is what the device *does*: an interrupt that was sent before a reset was complete
+and arrives after it is no breach of these rules.  Its arrival is the business of `no-irq-after-
+teardown`.
 """
 
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from ...model.trace import DmaIssued, DmaLanded, Header
+from ...model.trace_event import TraceEvent
 from ...model.virtio_events import (
     BufferRead,
     BufferWritten,
@@ -29,7 +30,7 @@ from ...model.virtio_events import (
 from ..monitor import Closing, Shelf
 from ..verdict import Severity
 from .book import Seen
-from .rule import VirtioRule
+from .rule import Hears, VirtioRule
 from .words import (
     CONFIG,
     NOT_LIVE,
@@ -41,7 +42,7 @@ from .words import (
     SUSPENDED,
 )
 
-_DEEDS = {
+_DEEDS: dict[type[TraceEvent], str] = {
     DescriptorRead: "read a descriptor of",
     ChainTaken: "took a chain from",
     BufferRead: "read a buffer of",
@@ -84,7 +85,8 @@ class SilenceRule(VirtioRule):
             deed = f"{_DEEDS[type(event)]} queue {seen.queue.index}"
         self.fault(seen, f"{seen.device} {deed} {self.when}", severity, queue=seen.queue.index)
 
-    def _count(self, seen: Seen[Any]) -> None:  # noqa: ARG002
+    def count(self, seen: Seen[Any]) -> None:  # noqa: ARG002
+        """Count what makes the silence due."""
         self.tests += 1
 
 
@@ -110,14 +112,14 @@ class NothingBeforeDriverOk(SilenceRule):
         ):
             super()._judge(seen)
 
-    hears = {FeaturesOffered: SilenceRule._count, ResetCompleted: SilenceRule._count}
+    hears: ClassVar[Hears] = {FeaturesOffered: SilenceRule.count, ResetCompleted: SilenceRule.count}
 
 
 class SilenceAfterReset(SilenceRule):
     """N9: the core of a teardown by way of the standard.
 
-    Re-initialisation is complete with DRIVER_OK, the last step of 3.1.1.  The rule speaks of sending;
-    what was sent before may still arrive.
+    Re-initialisation is complete with DRIVER_OK, the last step of 3.1.1.  The rule speaks of
+    sending; what was sent before may still arrive.
     """
 
     rule = "N9"
@@ -136,7 +138,7 @@ class SilenceAfterReset(SilenceRule):
     since = "1.2"
     silence = RESET_DONE
     when = "after its reset was complete"
-    hears = {ResetCompleted: SilenceRule._count}
+    hears: ClassVar[Hears] = {ResetCompleted: SilenceRule.count}
 
 
 class SilenceAfterQueueReset(SilenceRule):
@@ -154,15 +156,15 @@ class SilenceAfterQueueReset(SilenceRule):
     since = "1.2"
     silence = QUEUE_RESET
     when = "after the reset of that queue was complete"
-    hears = {QueueResetCompleted: SilenceRule._count}
+    hears: ClassVar[Hears] = {QueueResetCompleted: SilenceRule.count}
 
 
 class SilenceWhileNotReady(SilenceRule):
     """N18.
 
-    A write of 0 asks for the stop, and a device that needs time for it goes on reading as 1; so silence is due
-    from where QueueReady has been *read* as 0.  An access after the write of a driver that never reads
-    leaves the question open.
+    A write of 0 asks for the stop, and a device that needs time for it goes on reading as 1; so
+    silence is due from where QueueReady has been *read* as 0.  An access after the write of a
+    driver that never reads leaves the question open.
     """
 
     rule = "N18"
@@ -205,9 +207,9 @@ class SilenceWhileNotReady(SilenceRule):
         """Return what is open."""
         return tuple(sorted(self._open))
 
-    hears = {
-        FeaturesOffered: SilenceRule._count,
-        ResetCompleted: SilenceRule._count,
+    hears: ClassVar[Hears] = {
+        FeaturesOffered: SilenceRule.count,
+        ResetCompleted: SilenceRule.count,
         QueueEnableRead: _read,
     }
 
@@ -228,7 +230,7 @@ class SilenceWhileSuspended(SilenceRule):
     since = "1.4"
     silence = SUSPENDED
     when = "while it was suspended"
-    hears = {SuspendShown: SilenceRule._count}
+    hears: ClassVar[Hears] = {SuspendShown: SilenceRule.count}
 
 
 class SilenceWhileStopped(SilenceRule):
@@ -247,4 +249,4 @@ class SilenceWhileStopped(SilenceRule):
     since = "1.4"
     silence = STOPPED
     when = "while it was in the mode STOPPED"
-    hears = {DeviceStopped: SilenceRule._count}
+    hears: ClassVar[Hears] = {DeviceStopped: SilenceRule.count}

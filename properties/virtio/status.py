@@ -1,6 +1,7 @@
 """Status and features: initialisation step by step, reset as an interval, failure."""
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from ...model.trace import Header, QvmExited, WorkerEnded
 from ...model.virtio_events import (
@@ -12,12 +13,11 @@ from ...model.virtio_events import (
     QueueFieldWritten,
     QueueKicked,
     ResetCompleted,
-    StatusRead,
     StatusWritten,
 )
 from ..monitor import Shelf
 from .book import Seen
-from .rule import LAPSES, OwingRule, VirtioRule
+from .rule import LAPSES, Hears, OwingRule, VirtioRule
 from .words import (
     CONFIG,
     DRIVER_OK,
@@ -49,7 +49,7 @@ class StatusBitsKept(VirtioRule):
             message = f"the driver of {device} wrote status {value:#x}, clearing {cleared:#x}"
             self.fault(seen, message, cleared=cleared)
 
-    hears = {StatusWritten: _write}
+    hears: ClassVar[Hears] = {StatusWritten: _write}
 
 
 class ResetFollowsFailed(VirtioRule):
@@ -72,7 +72,7 @@ class ResetFollowsFailed(VirtioRule):
             message = f"the driver of {device} wrote status {value:#x} after FAILED, and no reset"
             self.fault(seen, message)
 
-    hears = {StatusWritten: _write}
+    hears: ClassVar[Hears] = {StatusWritten: _write}
 
 
 class NeedsResetAnnounced(OwingRule):
@@ -102,7 +102,7 @@ class NeedsResetAnnounced(OwingRule):
         if seen.event.value == 0:
             self.lapse(seen)
 
-    hears = {
+    hears: ClassVar[Hears] = {
         **LAPSES,
         NeedsResetSet: _set,
         NotificationSent: _notify,
@@ -134,7 +134,7 @@ class FeaturesAsOffered(VirtioRule):
             message = f"the driver of {device} accepted features that are not offered: {listed}"
             self.fault(seen, message, feature=bits[0])
 
-    hears = {FeaturesWritten: _write}
+    hears: ClassVar[Hears] = {FeaturesWritten: _write}
 
 
 class FeaturesOkReread(VirtioRule):
@@ -170,7 +170,7 @@ class FeaturesOkReread(VirtioRule):
         elif not device.is_features_ok_read:
             self.fault(seen, f"the driver of {device} {deed} without reading FEATURES_OK back")
 
-    hears = {StatusWritten: _write, QueueEnableWritten: _enable}
+    hears: ClassVar[Hears] = {StatusWritten: _write, QueueEnableWritten: _enable}
 
 
 class NoNotificationBeforeDriverOk(VirtioRule):
@@ -192,7 +192,7 @@ class NoNotificationBeforeDriverOk(VirtioRule):
             message = f"the driver of {device} notified queue {seen.queue.index} before DRIVER_OK"
             self.fault(seen, message, queue=seen.queue.index)
 
-    hears = {QueueKicked: _kick}
+    hears: ClassVar[Hears] = {QueueKicked: _kick}
 
 
 class ResetCompletes(OwingRule):
@@ -216,7 +216,7 @@ class ResetCompletes(OwingRule):
         if seen.event.value == 0:
             self.owe(seen, f"{seen.device} had to complete its reset")
 
-    hears = {
+    hears: ClassVar[Hears] = {
         StatusWritten: _write,
         ResetCompleted: OwingRule.pay,
         # The guest's end takes nothing off: until its VM is gone, the device is still to obey.
@@ -275,7 +275,7 @@ class ResetAwaited(VirtioRule):
         """Return which resets have been requested."""
         return tuple(sorted(self._requested))
 
-    hears = {
+    hears: ClassVar[Hears] = {
         StatusWritten: _write_status,
         FeaturesWritten: _write,
         QueueFieldWritten: _write,
@@ -318,4 +318,4 @@ class InFlightNotTrusted(VirtioRule):
                 self.fault(seen, message, head=head)
                 return
 
-    hears = {NeedsResetSet: _set, BufferFreed: _free}
+    hears: ClassVar[Hears] = {NeedsResetSet: _set, BufferFreed: _free}

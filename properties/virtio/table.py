@@ -115,12 +115,13 @@ RULES: tuple[type[VirtioRule], ...] = (
 _HEAD = """\
 # The rules of VIRTIO
 
-The normative statements of the standard by which a trace with `detail = "virtio"` is judged. Written by
-`python -m quiesce.properties.virtio.table` from the rules themselves.
+The normative statements of the standard by which a trace with `detail = "virtio"` is judged.
+Written by `python -m quiesce.properties.virtio.table` from the rules themselves.
 
-*Since* is the first version of the standard that binds by the rule; 1.1 is the oldest that was looked
-at. A device of an older version is not judged by it. Sections are those of VIRTIO 1.2 unless another
-version is named. *SHOULD* marks what the standard advises; all else is a MUST, or follows from one.
+*Since* is the first version of the standard that binds by the rule; 1.1 is the oldest that was
+looked at. A device of an older version is not judged by it. Sections are those of VIRTIO 1.2
+unless another version is named. *SHOULD* marks what the standard advises; all else is a MUST, or
+follows from one.
 
 | Rule | Name | What must hold | Who | Section | Since | On |
 |---|---|---|---|---|---|---|

@@ -74,7 +74,7 @@ def frozen(value: object) -> Hashable:
     if isinstance(value, list | tuple):
         return tuple(frozen(each) for each in value)
     key = getattr(value, "key", None)
-    return key() if key is not None else value  # type: ignore[return-value]
+    return key() if key is not None else value
 
 
 def overlaps(addr: int, length: int, ranges: Iterable[tuple[int, int]]) -> bool:

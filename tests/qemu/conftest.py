@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from .block_pair import make_block_pair
-from .lockstep import Lockstep
+from .block_pair import BlockPair
 from .machine import PROGRAM, QemuMachine, program_path
 
 MachineMaker = Callable[..., QemuMachine]
@@ -45,6 +44,6 @@ def start_machine() -> Iterator[MachineMaker]:
 
 
 @pytest.fixture(scope="session")
-def block_pair(start_machine: MachineMaker) -> Lockstep:
+def block_pair(start_machine: MachineMaker) -> BlockPair:
     """Give the model's block device and QEMU's, ready to be compared."""
-    return make_block_pair(start_machine)
+    return BlockPair(start_machine)

@@ -19,6 +19,9 @@ from quiesce.model.virtio.memory import GuestMemory
 NOWHERE = 0x7000_0000
 """An address behind which there is neither memory nor a register."""
 
+TABLE_BEHIND_STATUS = 0x100
+"""Distance from a slot's status byte to the room for its indirect table."""
+
 Corruption = Callable[[GuestMemory, RingLayout, list[int]], None]
 
 HEADER, DATA, STATUS = 0, 1, 2
@@ -74,6 +77,26 @@ def _loop(memory: GuestMemory, layout: RingLayout, places: list[int]) -> None:
     _change(memory, places[DATA], _FOURTH, (places[DATA] - start) // DESCRIPTOR_SIZE)
 
 
+def _unannounced_table(memory: GuestMemory, layout: RingLayout, places: list[int]) -> None:
+    """The chain moves into a table behind its status byte; only its head stays in the ring."""
+    table = _field(memory, places[STATUS], _ADDR) + TABLE_BEHIND_STATUS
+    for index, place in enumerate(places):
+        memory.write(table + DESCRIPTOR_SIZE * index, memory.read(place, DESCRIPTOR_SIZE))
+        _change(memory, table + DESCRIPTOR_SIZE * index, _FOURTH, index + 1)
+    reference = DESCRIPTOR.pack(table, 3 * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0)
+    memory.write(places[HEADER], reference)
+
+
+def _tail_in_table(memory: GuestMemory, layout: RingLayout, places: list[int]) -> None:
+    """Header in the ring, data and status in a table: unusual, and allowed (2.7.5.3.2)."""
+    table = _field(memory, places[STATUS], _ADDR) + 2 * TABLE_BEHIND_STATUS
+    for index, place in enumerate(places[DATA:]):
+        memory.write(table + DESCRIPTOR_SIZE * index, memory.read(place, DESCRIPTOR_SIZE))
+        _change(memory, table + DESCRIPTOR_SIZE * index, _FOURTH, index + 1)
+    reference = DESCRIPTOR.pack(table, 2 * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0)
+    memory.write(places[DATA], reference)
+
+
 def _common(flags_at: int) -> dict[str, Corruption]:
     """What can be spoilt in either format; `flags_at` says which field holds the flags."""
     return {
@@ -111,9 +134,23 @@ SPLIT: dict[str, Corruption] = {
     "next outside the table": _set(HEADER, _FOURTH, 999),
     "head outside the table": _head_outside,
     "index too far ahead": _index_ahead,
+    "unannounced table": _unannounced_table,
+    "tail in a table": _tail_in_table,
 }
 
 PACKED: dict[str, Corruption] = _common(_FOURTH)
+
+REACHES_THE_DEVICE = frozenset(
+    {
+        "header too short",
+        "nothing writable",
+        "nothing readable",
+        "header nowhere",
+        "data nowhere",
+        "status nowhere",
+    }
+)
+"""What a packed ring lets pass and the block device finds."""
 
 CORRUPTIONS = tuple(dict.fromkeys((*SPLIT, *PACKED)))
 """The names of all, in a fixed order."""

@@ -40,9 +40,10 @@ from quiesce.model.virtio.features import (
     has_feature,
 )
 
-from .corruptions import PACKED, SPLIT
+from .corruptions import PACKED, REACHES_THE_DEVICE, SPLIT
 
-_CHANGES_DISK = {BlockRequestType.OUT, BlockRequestType.DISCARD, BlockRequestType.WRITE_ZEROES}
+_CHANGES_DISK = BlockRequestType.OUT
+"""A bit of every type that writes, of those that only QEMU knows too."""
 
 
 class Lockstep:
@@ -67,7 +68,7 @@ class Lockstep:
         self.requests: dict[int, Submit] = {}
         """Slot to request, for all that was submitted and not collected."""
         self.is_alive = False
-        self.used_since_setup = 0
+        self.is_first = True
         self.story: list[str] = []
 
     @property
@@ -136,7 +137,7 @@ class Lockstep:
 
     def _initialise(self, action: Initialise) -> list[Finding]:
         self.requests.clear()
-        self.used_since_setup = 0
+        self.is_first = True
         agreed = [side.initialise(action, self.offered) for side in self.sides]
         self.is_alive = all(agreed)
         return [*self._compare({"agreed": agreed}), *self._look()]
@@ -153,7 +154,7 @@ class Lockstep:
     def _collides(self, request: Submit) -> bool:
         """Whether the outcome would depend on which of two requests is carried out first."""
         for other in self.requests.values():
-            if _CHANGES_DISK.isdisjoint({request.kind, other.kind}):
+            if not (request.kind | other.kind) & _CHANGES_DISK:
                 continue
             mine, its = _sectors(request), _sectors(other)
             if mine.start < its.stop and its.start < mine.stop:
@@ -161,23 +162,28 @@ class Lockstep:
         return False
 
     def _kick(self, action: Kick) -> list[Finding]:
+        is_idle = not self.requests
         asked = [side.publish() for side in self.sides]
         findings = self._compare({"asks_for_doorbell": asked})
         if action.always or any(asked):
             for side in self.sides:
                 side.ring_doorbell()
-        return findings + self._look()
+        findings += self._look()
+        self.is_first = self.is_first and is_idle
+        return findings
 
     def _collect(self) -> list[Finding]:
-        taken = [side.collect() for side in self.sides]
-        findings = []
-        by_slot = [dict(e for e in some if not isinstance(e, str)) for some in taken]
-        for slot in sorted(by_slot[0].keys() | by_slot[1].keys()):
-            pair = [some.get(slot) for some in by_slot]
-            findings += self._compare({"used_length": pair}, self.requests.get(slot))
-        errors = [[e for e in some if isinstance(e, str)] for some in taken]
-        findings += self._compare({"broken_used_ring": errors})
-        for slot in by_slot[0]:
+        (ours, broken_ours), (theirs, broken_theirs) = [side.collect() for side in self.sides]
+        findings = self._compare({"broken_used_ring": [broken_ours, broken_theirs]})
+        findings += self._compare({"used": [sorted(ours), sorted(theirs)]})
+        for slot in sorted(ours.keys() & theirs.keys()):
+            pair = (ours[slot], theirs[slot])
+            seen = {
+                "used_length": [used.length for used in pair],
+                "write_flag": [used.has_write_flag for used in pair],
+            }
+            findings += self._compare(seen, self.requests.get(slot))
+        for slot in ours:
             self.requests.pop(slot, None)
         return findings + self._look()
 
@@ -185,8 +191,11 @@ class Lockstep:
         """Put one spoilt request into an otherwise idle queue."""
         known = PACKED if has_feature(self.ours.features, VIRTIO_F_RING_PACKED) else SPLIT
         indirect = action.indirect and has_feature(self.ours.features, VIRTIO_F_INDIRECT_DESC)
+        is_packed = known is PACKED
         if action.how not in known or self.requests or self._needs_reset():
             return []
+        if is_packed and action.how not in REACHES_THE_DEVICE:
+            return []  # QEMU would hang, which is shown elsewhere
         findings = self._submit(Submit(indirect=indirect))
         if not self.requests:
             return findings
@@ -194,7 +203,7 @@ class Lockstep:
             side.publish()
             side.corrupt(action.how, indirect)
             side.ring_doorbell()
-        findings += self._look(used_too=True)
+        findings += self._look()
         self._start_over()
         return findings
 
@@ -226,9 +235,9 @@ class Lockstep:
         findings = self._look()
         for side in self.sides:
             side.reset_queue()
-        findings += self._look(while_reset=True)
+        findings += self._look()
         self.requests.clear()
-        self.used_since_setup = 0
+        self.is_first = True
         for side in self.sides:
             side.set_queue_up_again(RING_BASE)
         return findings + self._look()
@@ -239,7 +248,7 @@ class Lockstep:
 
     # Looking.
 
-    def _look(self, *, used_too: bool = False, while_reset: bool = False) -> list[Finding]:
+    def _look(self) -> list[Finding]:
         """Wait until both are done, and compare all that can be seen."""
         for side in self.sides:
             side.settle()
@@ -266,7 +275,16 @@ class Lockstep:
         self, pairs: dict[str, list[object]] | dict[str, list[int]], request: Submit | None = None
     ) -> list[Finding]:
         return [
-            Finding(name, ours, theirs, self.ours.features, self.ours.setting, request)
+            Finding(
+                name,
+                ours,
+                theirs,
+                self.ours.features,
+                self.ours.setting,
+                request,
+                tuple(self.requests.values()),
+                self.is_first,
+            )
             for name, (ours, theirs) in pairs.items()
             if ours != theirs
         ]

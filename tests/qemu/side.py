@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from quiesce.model.virtio.block_format import (
     HEADER_SIZE,
     VIRTIO_BLK_F_CONFIG_WCE,
@@ -18,9 +20,15 @@ from quiesce.model.virtio.features import (
     feature_mask,
     has_feature,
 )
-from quiesce.model.virtio.layout import DESCRIPTOR_SIZE, EVENT_SUPPRESSION, INDEX
+from quiesce.model.virtio.layout import (
+    DESCRIPTOR_SIZE,
+    EVENT_SUPPRESSION,
+    INDEX,
+    VIRTQ_DESC_F_WRITE,
+)
 from quiesce.model.virtio.memory import GuestMemory
 from quiesce.model.virtio.msix import MSIX_ENTRY_SIZE
+from quiesce.model.virtio.packed_driver import PackedDriverQueue
 from quiesce.model.virtio.pci_function import PCI_STATUS, PCI_STATUS_INTERRUPT
 from quiesce.model.virtio.pci_transport import (
     COMMON_CFG_MSIX_VECTOR,
@@ -28,11 +36,12 @@ from quiesce.model.virtio.pci_transport import (
     COMMON_CFG_QUEUE_RESET,
     COMMON_CFG_QUEUE_SIZE,
 )
+from quiesce.model.virtio.split_driver import SplitDriverQueue
 from quiesce.model.virtio.virtqueue import Buffer, DriverQueue, MalformedUsed
 
 from .actions import SLOT_BASE, SLOT_DATA_MAX, SLOT_SIZE, SLOTS, Initialise, Submit
-from .corruptions import PACKED, SPLIT
-from .virtio_driver import MESSAGE_CELLS, RESET_LOOKS_MAX, VirtioPciDriver
+from .corruptions import PACKED, SPLIT, TABLE_BEHIND_STATUS
+from .virtio_driver import RESET_LOOKS_MAX, VirtioPciDriver
 
 RING_BASE = 0x1_0000
 QUEUE, CONFIG = 0, 1
@@ -40,11 +49,18 @@ QUEUE, CONFIG = 0, 1
 
 HEADER_AT = SLOT_DATA_MAX
 STATUS_AT = HEADER_AT + 0x100
-TABLE_AT = STATUS_AT + 0x100
+TABLE_AT = STATUS_AT + TABLE_BEHIND_STATUS
 NOT_WRITTEN = 0xEE
 """What status bytes and room for data hold before the device writes them."""
 
 Observation = dict[str, object]
+
+
+class Used(msgspec.Struct, frozen=True):
+    """A used request: the length as the ring has it, and whether it may be looked at."""
+
+    length: int
+    has_write_flag: bool
 
 
 def _pieces(addr: int, length: int, cuts: tuple[int, ...], start: int) -> list[Buffer]:
@@ -172,15 +188,26 @@ class Side:
     def ring_doorbell(self) -> None:
         self.driver.ring_doorbell(0)
 
-    def collect(self) -> list[tuple[int, int] | str]:
-        """Take back what was used: slots and lengths, in the order of the slots."""
+    def collect(self) -> tuple[dict[int, Used], list[str]]:
+        """Take back what was used: by slot, and what is wrong with the ring."""
         assert self.queue is not None
-        taken: list[tuple[int, int] | str] = []
-        while (used := self.queue.pop_used()) is not None:
+        taken: dict[int, Used] = {}
+        while True:
+            raw = self._raw_used()
+            used = self.queue.pop_used()
+            if used is None:
+                return taken, []
             if isinstance(used, MalformedUsed):
-                return [*taken, str(used)]
-            taken.append((self.slots.pop(used.head_index), used.length))
-        return sorted(taken, key=str)
+                return taken, [str(used)]
+            taken[self.slots.pop(used.head_index)] = raw or Used(used.length, True)
+
+    def _raw_used(self) -> Used | None:
+        """Return what a packed ring's next used descriptor says, reserved or not."""
+        if not has_feature(self.features, VIRTIO_F_RING_PACKED):
+            return None
+        assert isinstance(self.queue, PackedDriverQueue)
+        _, length, _, flags = self.queue._read_next_used()
+        return Used(length, bool(flags & VIRTQ_DESC_F_WRITE))
 
     def corrupt(self, how: str, indirect: bool) -> None:
         """Spoil the chain that was submitted last, which has just been published."""
@@ -199,11 +226,11 @@ class Side:
         """Return the ring's indices of the three descriptors of the chain added last."""
         assert self.queue is not None
         size = self.queue.layout.size
-        if has_feature(self.features, VIRTIO_F_RING_PACKED):
-            end: int = self.queue.next_available  # type: ignore[attr-defined]  # packed only
+        if isinstance(self.queue, PackedDriverQueue):
+            end = self.queue.next_available
             return [(end - 3 + index) % size for index in range(3)]
-        chain: tuple[int, ...] = self.queue.in_flight[head][0]  # type: ignore[attr-defined]
-        return list(chain)
+        assert isinstance(self.queue, SplitDriverQueue)
+        return list(self.queue.in_flight[head][0])
 
     def reset_queue(self) -> None:
         """Reset the queue and wait for the end of it (VIRTIO 1.2, 4.1.4.3.2)."""
@@ -262,6 +289,3 @@ class Side:
             return EVENT_SUPPRESSION.unpack(self.memory.read(layout.device_area, 4))
         flags = INDEX.unpack(self.memory.read(layout.device_area, 2))
         return flags, INDEX.unpack(self.memory.read(layout.avail_event, 2))
-
-    def message_cells(self) -> bytes:
-        return self.memory.read(MESSAGE_CELLS, 8)
