@@ -9,7 +9,7 @@ The answer 0 is always the plainest one: the earliest time, the documented or de
 the first in order.  A question with one possible answer is no choice and is not logged.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -22,6 +22,16 @@ T = TypeVar("T")
 
 _END_IN = 10
 """A random delay takes each end of its span once in this many draws: races hide there."""
+
+# Habits of `Biased`, by the byte that is drawn: below `_LEAST` always least, and so on; from `_TAIL`
+# on anything.
+_LEAST = 52
+_GREATEST = 104
+_TAIL = 130
+_ANYTHING = 255
+
+_TAIL_PART = 10
+"""The last tenth of a span is its tail."""
 
 
 class Choices:
@@ -127,6 +137,60 @@ class Seeded(Choices):
         return self._random.randrange(bound)
 
 
+class Biased(Choices):
+    """Draws every answer by a profile in which whole kinds of questions lean to one side.
+
+    Most violations need a coincidence: one kind of delay long *while* another is short.  Answers
+    drawn one by one rarely agree so; here each label gets a habit for the whole run, in the order
+    in which labels come up: always least, always greatest, always in the tail, or anything, and
+    then each end and the tail one time in eight.  Options lean in the same way.
+
+    Args:
+        data: The profile: one byte for each of the first labels, then 8 bytes of seed; the zero
+            bytes give the earliest run.
+    """
+
+    SIZE = 40
+    """Bytes that the data should have: habits for 32 labels."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._random = Random(data[-8:])
+        self._unused = iter(data[:-8])
+        self._habits: dict[str, int] = {}
+
+    def _habit(self, label: str) -> int:
+        habit = self._habits.get(label)
+        if habit is None:
+            habit = self._habits[label] = next(self._unused, _ANYTHING)
+        return habit
+
+    def _option(self, bound: int, label: str) -> int:
+        habit = self._habit(label)
+        if habit < _LEAST:
+            return 0
+        if habit < _GREATEST:
+            return bound - 1
+        return self._random.randrange(bound)
+
+    def _offset(self, bound: int, label: str) -> int:
+        habit = self._habit(label)
+        if habit < _LEAST:
+            return 0
+        if habit < _GREATEST:
+            return bound - 1
+        draw = self._random.getrandbits
+        if habit >= _TAIL:
+            side = draw(3)
+            if side == 0:
+                return 0
+            if side == 1:
+                return bound - 1
+            if side != 2:
+                return draw(64) * bound >> 64
+        return bound - 1 - (draw(64) * -(-bound // _TAIL_PART) >> 64)
+
+
 class Replay(Choices):
     """Gives the answers of an earlier run, and insists that the questions are the same.
 
@@ -161,6 +225,28 @@ class Replay(Choices):
         if position < len(self._recorded):
             label, bound, _ = self._recorded[position]
             raise ReplayMismatch(position, _in_words(label, bound), "nothing more")
+
+
+class Guided(Choices):
+    """Gives the answers of an earlier run label by label, as far as they fit.
+
+    Unlike a replay it bears that the questions differ: each label has its own sequence of
+    answers, one that is too great becomes the greatest possible, and one that is missing 0.
+
+    Args:
+        answers: The answers of each label, in order.
+    """
+
+    def __init__(self, answers: Mapping[str, Sequence[int]]) -> None:
+        super().__init__()
+        self._answers = {label: iter(values) for label, values in answers.items()}
+
+    def _option(self, bound: int, label: str) -> int:
+        values = self._answers.get(label)
+        return 0 if values is None else min(next(values, 0), bound - 1)
+
+    def _offset(self, bound: int, label: str) -> int:
+        return self._option(bound, label)
 
 
 class Drawn(Choices):

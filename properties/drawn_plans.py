@@ -1,0 +1,375 @@
+"""Plans made from dice: systems whose teardown follows the procedures, and ways to spoil them.
+
+Each kind of device is one row of `DEVICE_KINDS`: how a device of that kind and its part of the VM
+are drawn.  A further kind is added there and nowhere else.
+
+What makes a drawn system right: every device that can write guest memory is stopped by a documented
+procedure before that memory is released, or an IOMMU confines it and is told in time.  Causes on
+which no callback runs are drawn only for systems in which the IOMMU alone is enough.  Open questions
+are pinned to the answer that the design relies on; the others stay open.
+
+The spans are scaled so that a run stays small: what is slow in reality and plays no part in the order
+of events, such as a guest's boot, is short here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ..model.clock import Span, exactly
+from ..model.faults import NO_FAULTS, Faults
+from ..model.plan import (
+    AfterPlan,
+    BlockPlan,
+    DiskPlan,
+    EndPlan,
+    NicPlan,
+    QuiescePlan,
+    RamPlan,
+    StepPlan,
+    SystemPlan,
+    VmPlan,
+)
+from ..model.termination import BY_NAME, CAUSES
+from ..model.timing import EVIDENCE, Timing
+from .dice import Dice
+
+__all__ = [
+    "BLOCK_PROCEDURES",
+    "DEVICE_KINDS",
+    "NIC_PROCEDURES",
+    "mutant_of",
+    "system_from",
+    "termination_from",
+    "timing_from",
+    "with_moved_end",
+]
+
+Steps = tuple[tuple[str, int], ...]
+
+NIC_PROCEDURES: tuple[Steps, ...] = (
+    (
+        ("disable-receive", 0),
+        ("mask-interrupts", 0),
+        ("settle", 0),
+        ("disable-bus-master", 0),
+        ("await-idle", 80_000_000),
+        ("reset", 0),
+        ("read-back", 0),
+    ),
+    (
+        ("disable-receive", 0),
+        ("mask-interrupts", 0),
+        ("disable-bus-master", 0),
+        ("await-idle", 80_000_000),
+        ("read-back", 0),
+    ),
+    (
+        ("mask-interrupts", 0),
+        ("disable-receive", 0),
+        ("disable-bus-master", 0),
+        ("await-idle", 80_000_000),
+    ),
+)
+"""Ways to make an e1000-class controller quiet: that of Linux's e1000e first, then tighter ones."""
+
+BLOCK_PROCEDURES: tuple[Steps, ...] = (
+    (("stop-queue", 0), ("cancel", 0), ("drain", 1_000_000_000), ("join-worker", 0)),
+    (("stop-queue", 0), ("drain", 1_000_000_000), ("join-worker", 0)),
+)
+"""Ways to make a virtio-blk vdev quiet."""
+
+_SHORT = Timing(
+    process_exit_base=Span(0, 100_000),
+    process_exit_per_mib=Span(100, 20_000),
+    release_skew=Span(0, 20_000),
+    guest_boot=Span(20_000, 60_000),
+    guest_shutdown=Span(50_000, 200_000),
+    restart=Span(50_000, 100_000),
+    second_signal=Span(200_000, 400_000),
+    watchdog_period=Span(100_000, 300_000),
+    guest_dump=Span(50_000, 200_000),
+    message_block_timeout=exactly(500_000),
+    cleanup_at_low_priority=Span(10_000, 200_000),
+)
+"""Spans that are short where the documented ones would only make a run longer."""
+
+DRAWN_SPANS = (
+    "pcie_posted_write",
+    "pcie_dma_read_rtt",
+    "axi_write_drain",
+    "mmio_read_flush",
+    "msi_delivery",
+    "gic_to_cpu",
+    "irq_to_host_handler",
+    "irq_to_guest",
+    "guest_irq_service",
+    "gic_disable_rwp",
+    "iommu_tlbi_sync",
+    "vm_exit",
+    "exit_to_vmm_process",
+    "ctx_switch",
+    "signal_delivery",
+    "process_exit_base",
+    "process_exit_per_mib",
+    "release_skew",
+)
+"""The spans that a drawn timing table may change: those on which races depend."""
+
+TAIL_NS_MAX = 200_000
+"""Rare values are drawn up to here; longer ones make runs long and change no order."""
+
+_PINNED = {
+    "guest.crash-reaches-qvm": "at-once",
+    "procnto.cleanup-order": "iommu-before-memory",
+    "smmuman.client-death": "deny",
+}
+
+_ABRUPT = tuple(cause.name for cause in CAUSES if not cause.orderly and cause.path)
+_ORDERLY = tuple(
+    cause.name for cause in CAUSES if cause.orderly and cause.reaches_qvm and cause.path
+)
+
+
+class Drawn(NamedTuple):
+    """A device that was drawn, with all that belongs to it.
+
+    Attributes:
+        nics: What it adds to the system.
+        disks: What it adds to the system.
+        blocks: What it adds to the VM.
+        quiesce: What its VM does about it.
+    """
+
+    nics: tuple[NicPlan, ...] = ()
+    disks: tuple[DiskPlan, ...] = ()
+    blocks: tuple[BlockPlan, ...] = ()
+    quiesce: tuple[QuiescePlan, ...] = ()
+
+
+class Surroundings(NamedTuple):
+    """What a device must know of the system that it is drawn for.
+
+    Attributes:
+        number: Its own, counted through the system.
+        is_confined: Whether the IOMMU alone is to contain it, without any procedure.
+        has_heir: Whether a next instance of its VM gets it.
+    """
+
+    number: int
+    is_confined: bool = False
+    has_heir: bool = False
+
+
+class DeviceKind(NamedTuple):
+    """One kind of device that a drawn system may have.
+
+    Attributes:
+        name: Of the kind.
+        draw: Gives a device from dice.
+        iommu_is_enough: Whether an IOMMU alone contains it when its owner dies.
+        events: Names of trace events that show it at work, for the instants of ends.
+    """
+
+    name: str
+    draw: Callable[[Dice, Surroundings], Drawn]
+    iommu_is_enough: bool
+    events: tuple[str, ...]
+
+
+def _nic(dice: Dice, place: Surroundings) -> Drawn:
+    name = f"eth{place.number}"
+    lo_ns = dice.pick((5_000, 10_000, 20_000, 2_000))
+    nic = NicPlan(
+        name,
+        40 + place.number,
+        # A message that came while its vector was masked stays pending in the controller, and no
+        # procedure of the device takes it back: the next owner gets it.
+        trigger="level" if place.has_heir else dice.pick(("level", "message")),
+        ring_size=dice.pick((16, 32, 64)),
+        prefetch=dice.pick((4, 1, 8)),
+        frame_length=dice.pick((64, 1_500, 1_024)),
+        gap=Span(lo_ns, lo_ns * dice.pick((2, 1, 4))),
+        # Each is refused several times once an IOMMU alone stops it, and refusals are bounded.
+        frames=8 + dice.below(8) if place.is_confined else 20 + dice.below(30),
+    )
+    quiesce = _callback(f"{name}-vdev", name, dice.pick(NIC_PROCEDURES))
+    return Drawn(nics=(nic,), quiesce=() if place.is_confined else (quiesce,))
+
+
+def _block(dice: Dice, place: Surroundings) -> Drawn:
+    name, disk = f"blk{place.number}", f"ahci{place.number}"
+    lo_ns = dice.pick((20_000, 5_000, 100_000))
+    block = BlockPlan(
+        name,
+        disk,
+        zero_copy=not dice.happens(),
+        queue_size=dice.pick((16, 64)),
+        requests=4 + dice.below(16),
+        depth=1 + dice.below(4),
+        operation=dice.pick(("read", "read", "write")),
+        length=512 * (1 + dice.below(16)),
+    )
+    service = Span(lo_ns, lo_ns * dice.pick((2, 1, 10)))
+    driver = DiskPlan(disk, f"devb-ahci{place.number}", 80 + place.number, 1 + dice.below(4), service)
+    return Drawn(
+        disks=(driver,),
+        blocks=(block,),
+        quiesce=(_callback(name, name, dice.pick(BLOCK_PROCEDURES)),),
+    )
+
+
+DEVICE_KINDS: tuple[DeviceKind, ...] = (
+    DeviceKind("nic", _nic, True, ("DmaIssued", "DmaLanded", "FrameArrived", "IrqTaken")),
+    DeviceKind("virtio-blk", _block, False, ("RequestSubmitted", "BackendRequestBegun")),
+)
+"""Every kind of device that is drawn."""
+
+
+def _callback(vdev: str, device: str, steps: Steps) -> QuiescePlan:
+    return QuiescePlan(vdev, device, tuple(StepPlan(*step) for step in steps))
+
+
+# Systems.
+
+
+def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> SystemPlan:
+    """Return a system of 1 to 6 devices and 1 to 3 guests that follows the procedures."""
+    has_iommu = dice.happens()
+    # No callback runs when a qvm is killed: then the IOMMU must be enough for every device.
+    is_confined = has_iommu and dice.happens(3)
+    kinds = [kind for kind in DEVICE_KINDS if kind.iommu_is_enough or not is_confined]
+    vm_count = 1 + dice.below(vms_max)
+    device_count = max(vm_count, 1 + dice.below(devices_max))
+    vms: list[VmPlan] = []
+    nics: list[NicPlan] = []
+    disks: list[DiskPlan] = []
+    for vm_number in range(vm_count):
+        share = range(vm_number, device_count, vm_count)
+        chosen = [(number, dice.pick(kinds)) for number in share]
+        # The next owner of a device that only an IOMMU confines would let it in again.
+        has_heir = not is_confined and dice.happens()
+        drawn = [
+            kind.draw(dice, Surroundings(number, is_confined, has_heir)) for number, kind in chosen
+        ]
+        events = tuple(event for _, kind in chosen for event in kind.events)
+        nics += [nic for each in drawn for nic in each.nics]
+        disks += [disk for each in drawn for disk in each.disks]
+        causes = _ORDERLY + _ABRUPT if is_confined else _ORDERLY
+        end = termination_from(dice, causes, events) if vm_number == 0 or dice.happens() else None
+        vms.append(_vm(dice, vm_number, drawn, end, restart=has_heir))
+    return SystemPlan(
+        "drawn",
+        tuple(vms),
+        nics=tuple(nics),
+        disks=tuple(disks),
+        iommu=has_iommu,
+        timing=timing_from(dice),
+        pinned=_PINNED,
+        observe=exactly(300_000),
+        horizon_ns=200_000_000,
+        teardown_ns_max=100_000_000,
+    )
+
+
+def _vm(
+    dice: Dice, number: int, drawn: list[Drawn], end: EndPlan | None, *, restart: bool
+) -> VmPlan:
+    base = 0x8000_0000 + number * 0x1000_0000
+    pieces = (RamPlan(base, 1 << 20), RamPlan(base + 0x800_0000, 1 << 19))
+    return VmPlan(
+        f"vm{number}",
+        pieces if dice.happens() else pieces[:1],
+        nics=tuple(nic.name for each in drawn for nic in each.nics),
+        blocks=tuple(block for each in drawn for block in each.blocks),
+        quiesce=tuple(callback for each in drawn for callback in each.quiesce),
+        end=end,
+        restart=restart and end is not None,
+    )
+
+
+def timing_from(dice: Dice, base: Timing = _SHORT, spans: tuple[str, ...] = DRAWN_SPANS) -> Timing:
+    """Return a timing table: each span as it is, one of its ends, or reaching into its tail."""
+    changed: dict[str, Span] = {}
+    for key in spans:
+        change = dice.below(8)
+        if change < 4:
+            continue
+        span: Span = getattr(base, key)
+        if change == 4:
+            changed[key] = exactly(span.lo_ns)
+        elif change == 5:
+            changed[key] = exactly(span.hi_ns)
+        else:
+            tail_ns = max(span.hi_ns, min(EVIDENCE[key].tail_ns, TAIL_NS_MAX))
+            changed[key] = Span(span.lo_ns if change == 6 else tail_ns, tail_ns)
+    return replace(base, **changed)
+
+
+def termination_from(dice: Dice, causes: tuple[str, ...], events: tuple[str, ...]) -> EndPlan:
+    """Return an end: a cause, and an instant that is absolute or after the n-th event of a kind."""
+    cause = dice.pick(causes)
+    delay = Span(0, dice.pick((0, 40_000, 5_000, 1_000)))
+    if not events or dice.happens(4):
+        return EndPlan(cause, exactly(100 * dice.within(0, 4_000)))
+    return EndPlan(cause, delay, AfterPlan(dice.pick(events), count=1 + dice.below(8)))
+
+
+def with_moved_end(plan: SystemPlan, dice: Dice, events: tuple[tuple[str, int], ...]) -> SystemPlan:
+    """Return the plan with its first end moved to another instant, or as it is.
+
+    Args:
+        plan: Whose end is moved.
+        dice: Decide whether and whereto.
+        events: Types of event in an earlier run of the plan up to its end, each with how many there
+            were; nothing that only a teardown brings, or the end would wait for itself.
+    """
+    if not events or dice.below(2) == 0:
+        return plan
+    number = next((n for n, vm in enumerate(plan.vms) if vm.end is not None), -1)
+    if number < 0:
+        return plan
+    vm = plan.vms[number]
+    assert vm.end is not None
+    name, count = dice.pick(events)
+    after = AfterPlan(name, count=1 + dice.below(min(count, 1 << 16)))
+    end = EndPlan(vm.end.cause, Span(0, dice.pick((0, 1_000, 10_000, 40_000))), after)
+    vms = (*plan.vms[:number], replace(vm, end=end), *plan.vms[number + 1 :])
+    return replace(plan, vms=vms)
+
+
+# Ways to spoil a system.
+
+
+def mutant_of(plan: SystemPlan, dice: Dice) -> SystemPlan:
+    """Return the plan with one thing wrong: a fault, a step left out or moved, a bound cut short."""
+    spoiled = [number for number, vm in enumerate(plan.vms) if vm.quiesce and vm.end is not None]
+    kind = dice.below(4)
+    if kind == 0 or not spoiled:
+        name = dice.pick(Faults.__struct_fields__)
+        return replace(plan, faults=replace(NO_FAULTS, **{name: True}))
+    number = dice.pick(spoiled)
+    vm = plan.vms[number]
+    at = dice.below(len(vm.quiesce))
+    callback = vm.quiesce[at]
+    changed = _spoiled(callback, dice, kind)
+    quiesce = (*vm.quiesce[:at], changed, *vm.quiesce[at + 1 :])
+    vms = (*plan.vms[:number], replace(vm, quiesce=quiesce), *plan.vms[number + 1 :])
+    return replace(plan, vms=vms)
+
+
+def _spoiled(callback: QuiescePlan, dice: Dice, kind: int) -> QuiescePlan:
+    steps = list(callback.steps)
+    at = dice.below(len(steps))
+    if kind == 1:
+        del steps[at]
+    elif kind == 2:
+        steps.insert(0, steps.pop(at))
+    else:
+        steps = [replace(step, bound_ns=min(step.bound_ns, 1_000)) for step in steps]
+        return replace(callback, steps=tuple(steps), on_timeout="release")
+    return replace(callback, steps=tuple(steps))
+
+
+assert all(name in BY_NAME for name in (*_ABRUPT, *_ORDERLY))

@@ -1,0 +1,230 @@
+"""Searches for violations by drawing: many runs of one system, each with other choices.
+
+A campaign is a row of chunks.  Each is one Hypothesis run of its own with a seed of its own, so that
+chunks can be made in any process and in any order, and the whole is the same for one seed.  A run is
+one draw of bytes: habits for the choices (see `Biased`), and an instant at which the guest dies.
+
+What has been found and which chunks are done stands in a Hypothesis example database; a campaign
+that is started again with the same seed goes on where it was left, and what was found is tried first.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
+
+from ..model.choices import Biased, ChoicePoint, Choices, Nominal
+from ..model.plan import SystemPlan
+from ..model.trace import TerminationBegun, Trace
+from .check import check
+from .dice import Dice
+from .drawn_plans import with_moved_end
+from .tally import Tally
+
+__all__ = ["CHUNK", "Campaign", "Finding", "Search", "confidence", "fuzz_chunk", "instants_of"]
+
+Run = Callable[[SystemPlan, Choices], Trace]
+"""Makes a run: the engine knows no model."""
+
+CHUNK = 100
+"""Runs between two looks at the clock and at the database."""
+
+_MOVE_BYTES = 8
+_SIZE = Biased.SIZE + _MOVE_BYTES
+
+_NOT_INSTANTS = frozenset({"ObservationEnded", "TerminationBegun", "GuestEnded", "SignalSent"})
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A run that violates something.
+
+    Attributes:
+        plan: What was run; its end may lie elsewhere than in the system that was given.
+        choices: The answers.
+        properties: What it violates.
+        data: The bytes that it was drawn from.
+    """
+
+    plan: SystemPlan
+    choices: tuple[ChoicePoint, ...]
+    properties: tuple[str, ...]
+    data: bytes
+
+
+class Campaign(msgspec.Struct):
+    """What a search has shown so far.
+
+    Attributes:
+        tally: All runs.
+        findings: The first run for each set of properties that were violated together.
+    """
+
+    tally: Tally = msgspec.field(default_factory=Tally)
+    findings: dict[str, Finding] = {}
+
+    def absorb(self, other: "Campaign") -> None:
+        """Take over what another part has shown."""
+        self.tally.absorb(other.tally)
+        for key, finding in other.findings.items():
+            self.findings.setdefault(key, finding)
+
+
+class OutOfTime(BaseException):
+    """The time is up; not an `Exception`, so that nothing takes it for a failure of a run."""
+
+
+class Search(msgspec.Struct, frozen=True):
+    """What is searched.
+
+    Attributes:
+        plan: The system.
+        seed: Of the whole campaign.
+        moves_end: Whether other instants of death are drawn than the plan's own.
+        properties: Names of those to judge by; None for all.
+    """
+
+    plan: SystemPlan
+    seed: int = 0
+    moves_end: bool = True
+    properties: tuple[str, ...] | None = None
+
+    def key(self, kind: str) -> bytes:
+        """Return the key of this search in an example database."""
+        digest = hashlib.sha256(msgspec.json.encode(self)).hexdigest()
+        return f"quiesce.fuzz.{kind}.{digest}".encode()
+
+
+def instants_of(plan: SystemPlan, run: Run) -> tuple[tuple[str, int], ...]:
+    """Return the types of event of a nominal run before its first end, and how many of each."""
+    counts: dict[str, int] = {}
+    for record in run(plan, Nominal()).records:
+        if isinstance(record.event, TerminationBegun):
+            break
+        name = type(record.event).__name__
+        if name not in _NOT_INSTANTS:
+            counts[name] = counts.get(name, 0) + 1
+    return tuple(sorted(counts.items()))
+
+
+class _Cases:
+    """Turns drawn bytes into runs and counts them."""
+
+    def __init__(self, search: Search, run: Run) -> None:
+        self._search = search
+        self._run = run
+        self._instants = instants_of(search.plan, run) if search.moves_end else ()
+        self.campaign = Campaign()
+
+    def try_out(self, data: bytes) -> bool:
+        """Make and judge the run that these bytes mean; returns whether it violates anything."""
+        choices = Biased(data[: Biased.SIZE])
+        plan = with_moved_end(self._search.plan, Dice(data[Biased.SIZE :]), self._instants)
+        trace = self._run(plan, choices)
+        violated = self.campaign.tally.add(check(trace, self._search.properties))
+        if violated:
+            names = tuple(sorted(violated))
+            finding = Finding(plan, tuple(choices.log), names, data)
+            self.campaign.findings.setdefault(" ".join(names), finding)
+        return bool(violated)
+
+
+def fuzz_chunk(
+    search: Search,
+    run: Run,
+    number: int,
+    *,
+    examples: int = CHUNK,
+    seconds: int = 0,
+    stop_at_first: bool = False,
+    campaign: Campaign | None = None,
+) -> Campaign:
+    """Make the runs of one chunk and return what they showed.
+
+    Args:
+        search: What is searched.
+        run: Makes a run.
+        number: Of the chunk, from 0; the runs follow from it and the seed.
+        examples: How many runs.
+        seconds: When to stop at the latest; 0 for never.
+        stop_at_first: Whether to stop at the first violation.
+        campaign: What to add to; it is right at any moment, an interrupt in between included.
+    """
+    cases = _Cases(search, run)
+    if campaign is not None:
+        cases.campaign = campaign
+    until = time.monotonic() + seconds
+
+    def case(data: bytes) -> None:
+        if cases.campaign.tally.runs >= limit:
+            raise OutOfTime
+        found = cases.try_out(data)
+        if (found and stop_at_first) or (seconds and time.monotonic() >= until):
+            raise OutOfTime
+
+    limit = cases.campaign.tally.runs + examples
+    drawn: Any = given(st.binary(min_size=_SIZE, max_size=_SIZE))(case)
+    body = seed(search.seed * 1_000_003 + number)(_settings(examples)(drawn))
+    try:
+        body()
+    except OutOfTime:
+        pass
+    return cases.campaign
+
+
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        derandomize=False,
+        print_blob=False,
+    )
+
+
+def replayed(search: Search, run: Run, database: ExampleDatabase) -> Campaign:
+    """Return what the runs show that earlier campaigns with any seed have found."""
+    cases = _Cases(search, run)
+    for data in sorted(database.fetch(_any_seed(search).key("found"))):
+        cases.try_out(data)
+    return cases.campaign
+
+
+def done_chunks(search: Search, database: ExampleDatabase) -> dict[int, Campaign]:
+    """Return the chunks of this campaign that were finished before, with what they showed."""
+    found = {}
+    for data in database.fetch(search.key("done")):
+        number, campaign = msgspec.msgpack.decode(data, type=tuple[int, Campaign])
+        found[number] = campaign
+    return found
+
+
+def keep(search: Search, number: int, campaign: Campaign, database: ExampleDatabase) -> None:
+    """Write a finished chunk to the database, and what it found where any seed looks first."""
+    database.save(search.key("done"), msgspec.msgpack.encode((number, campaign)))
+    for finding in campaign.findings.values():
+        database.save(_any_seed(search).key("found"), finding.data)
+
+
+def _any_seed(search: Search) -> Search:
+    return msgspec.structs.replace(search, seed=0)
+
+
+def confidence(runs: int) -> str:
+    """Return what so many clean runs say, with the rule of three (95 %).
+
+    Example:
+        >>> confidence(3000)
+        'with 95% confidence at most 1 run in 1001 that are drawn like these violates anything'
+    """
+    # ln 20 = 2.9957: (1 - p)^n = 0.05 at p = 2.9957 / n, nearly, and never less than this.
+    rare = runs * 10_000 // 29_958
+    if rare < 2:
+        return f"{runs} clean runs say nothing about how rare a violation is"
+    return f"with 95% confidence at most 1 run in {rare} that are drawn like these violates anything"

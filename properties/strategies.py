@@ -1,0 +1,162 @@
+"""Hypothesis strategies for systems, terminations, procedures, timings and choices.
+
+They are public, for tests of users' own designs as well as ours::
+
+    @given(strategies.systems(), strategies.choices())
+    def test_nothing_lands_late(plan, choices):
+        assert not violated(check(run(plan, choices)))
+
+Each strategy is one draw of bytes, of which everything else is derived: drawing must not cost
+more than running.  Smaller bytes mean plainer things, so Hypothesis' own shrinking works.  Delays lean to
+the ends and the tails of their spans, because races hide there.
+"""
+
+from hypothesis import strategies as st
+
+from ..model.choices import Biased
+from ..model.plan import BlockPlan, EndPlan, NicPlan, StepPlan, SystemPlan
+from ..model.termination import CAUSES
+from ..model.timing import Timing
+from .dice import Dice
+from .drawn_conf import conf_from
+from .drawn_plans import (
+    BLOCK_PROCEDURES,
+    DEVICE_KINDS,
+    DRAWN_SPANS,
+    NIC_PROCEDURES,
+    Surroundings,
+    mutant_of,
+    system_from,
+    termination_from,
+    timing_from,
+)
+
+__all__ = [
+    "choices",
+    "configurations",
+    "mutants",
+    "procedures",
+    "runs",
+    "systems",
+    "terminations",
+    "timings",
+    "workloads",
+]
+
+_SYSTEM_BYTES = 120
+
+_EVENTS = tuple(dict.fromkeys(event for kind in DEVICE_KINDS for event in kind.events))
+_CALLBACK_EVENTS = ("CallbackBegun", "QuiesceStepBegun", "QuiesceStepEnded")
+
+
+def _bytes(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
+def choices() -> st.SearchStrategy[Biased]:
+    """Return a strategy for the choices of a run; each is good for one run."""
+    return _bytes(Biased.SIZE).map(Biased)
+
+
+def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
+    """Return a strategy for timing tables around a base: its spans, their ends, their tails.
+
+    Args:
+        base: None for spans that keep runs small.
+    """
+    size = len(DRAWN_SPANS)
+    if base is None:
+        return _bytes(size).map(lambda data: timing_from(Dice(data)))
+    return _bytes(size).map(lambda data: timing_from(Dice(data), base))
+
+
+def workloads() -> st.SearchStrategy[NicPlan | BlockPlan]:
+    """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev."""
+
+    def workload(data: bytes) -> NicPlan | BlockPlan:
+        dice = Dice(data)
+        drawn = dice.pick(DEVICE_KINDS).draw(dice, Surroundings(0))
+        return (*drawn.nics, *drawn.blocks)[0]
+
+    return _bytes(12).map(workload)
+
+
+def terminations(
+    causes: tuple[str, ...] = (), *, during_callback: bool = False
+) -> st.SearchStrategy[EndPlan]:
+    """Return a strategy for ends: a cause, and an absolute instant or one after the n-th event.
+
+    Args:
+        causes: Names of the causes to draw from; all if none is given.
+        during_callback: Whether the instant lies in a vdev's callback, which somebody else has to
+            have brought about: such an end belongs into `VmPlan.then`.
+    """
+    chosen = causes or tuple(cause.name for cause in CAUSES if cause.path)
+    if not during_callback:
+        return _bytes(6).map(lambda data: termination_from(Dice(data), chosen, _EVENTS))
+
+    def end(data: bytes) -> EndPlan:
+        # A zero byte in front makes the instant one after an event.
+        return termination_from(Dice(data[:2] + b"\0" + data[2:]), chosen, _CALLBACK_EVENTS)
+
+    return _bytes(5).map(end)
+
+
+def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
+    """Return a strategy for quiesce procedures, right ones and wrong ones.
+
+    Args:
+        kind: `nic` or `virtio-blk`.
+    """
+    documented = {"nic": NIC_PROCEDURES, "virtio-blk": BLOCK_PROCEDURES}[kind]
+
+    def procedure(data: bytes) -> tuple[StepPlan, ...]:
+        dice = Dice(data)
+        steps = [StepPlan(*step) for step in dice.pick(documented)]
+        for _ in range(dice.below(3)):
+            step = steps.pop(dice.below(len(steps)))
+            if dice.happens():
+                bound_ns = dice.within(0, step.bound_ns)
+                steps.insert(dice.below(len(steps) + 1), StepPlan(step.name, bound_ns))
+        return tuple(steps)
+
+    return _bytes(16).map(procedure)
+
+
+def systems(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[SystemPlan]:
+    """Return a strategy for systems that follow the procedures, in which every property holds."""
+
+    def system(data: bytes) -> SystemPlan:
+        return system_from(Dice(data), devices_max=devices_max, vms_max=vms_max)
+
+    return _bytes(_SYSTEM_BYTES).map(system)
+
+
+def mutants(plan: SystemPlan | None = None) -> st.SearchStrategy[SystemPlan]:
+    """Return a strategy for systems with one thing wrong.
+
+    Args:
+        plan: What is spoiled; None for a drawn system.
+    """
+
+    def mutant(data: bytes) -> SystemPlan:
+        dice = Dice(data)
+        return mutant_of(plan or system_from(dice), dice)
+
+    return _bytes(8 if plan else _SYSTEM_BYTES).map(mutant)
+
+
+def runs(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[tuple[SystemPlan, Biased]]:
+    """Return a strategy for a right system and the choices of a run, in a single draw."""
+
+    def both(data: bytes) -> tuple[SystemPlan, Biased]:
+        chosen = Biased(data[: Biased.SIZE])
+        dice = Dice(data[Biased.SIZE :])
+        return system_from(dice, devices_max=devices_max, vms_max=vms_max), chosen
+
+    return _bytes(Biased.SIZE + _SYSTEM_BYTES).map(both)
+
+
+def configurations() -> st.SearchStrategy[str]:
+    """Return a strategy for the text of a `qvm` configuration that can be used."""
+    return _bytes(24).map(lambda data: conf_from(Dice(data)))
