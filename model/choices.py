@@ -23,8 +23,8 @@ T = TypeVar("T")
 _END_IN = 10
 """A random delay takes each end of its span once in this many draws: races hide there."""
 
-# Habits of `Biased`, by the byte that is drawn: below `_LEAST` always least, and so on; from `_TAIL`
-# on anything.
+# Habits of `Biased`, by the byte that is drawn: below `_LEAST` always least, and so on; from
+# `_TAIL` on anything.
 _LEAST = 52
 _GREATEST = 104
 _TAIL = 130

@@ -1,8 +1,8 @@
 """Small decisions read from a few bytes, so that a whole system costs one draw.
 
 A generator of test data is asked once for a string of bytes; everything else follows from them.
-Zero bytes, and bytes that are missing, give the plainest answer everywhere, so that whatever makes
-the bytes smaller makes the drawn thing plainer.
+Zero bytes, and bytes that are missing, give the plainest answer everywhere, so that whatever
+makes the bytes smaller makes the drawn thing plainer.
 """
 
 from collections.abc import Sequence

@@ -1,15 +1,15 @@
 """Plans made from dice: systems whose teardown follows the procedures, and ways to spoil them.
 
 Each kind of device is one row of `DEVICE_KINDS`: how a device of that kind and its part of the VM
-are drawn.  A further kind is added there and nowhere else.
+are drawn. A further kind is added there and nowhere else.
 
-What makes a drawn system right: every device that can write guest memory is stopped by a documented
-procedure before that memory is released, or an IOMMU confines it and is told in time.  Causes on
-which no callback runs are drawn only for systems in which the IOMMU alone is enough.  Open questions
-are pinned to the answer that the design relies on; the others stay open.
+What makes a drawn system right: every device that can write guest memory is stopped by a
+documented procedure before that memory is released, or an IOMMU confines it and is told in time.
+Causes on which no callback runs are drawn only for systems in which the IOMMU alone is enough.
+Open questions are pinned to the answer that the design relies on; the others stay open.
 
-The spans are scaled so that a run stays small: what is slow in reality and plays no part in the order
-of events, such as a guest's boot, is short here.
+The spans are scaled so that a run stays small: what is slow in reality and plays no part in the
+order of events, such as a guest's boot, is short here.
 """
 
 from collections.abc import Callable
@@ -80,8 +80,8 @@ BLOCK_PROCEDURES: tuple[Steps, ...] = (
 )
 """Ways to make a virtio-blk vdev quiet.
 
-The worker is joined before the drain: until then it may have a chain in its hands that it took before
-the queue was stopped, and submits to the host driver after the drain has seen nothing outstanding.
+The worker is joined before the drain: until then it may have a chain in its hands that it took
+before the queue was stopped, and submit it after the drain has seen nothing outstanding.
 """
 
 _SHORT = Timing(
@@ -216,7 +216,9 @@ def _block(dice: Dice, place: Surroundings) -> Drawn:
         length=512 * (1 + dice.below(16)),
     )
     service = Span(lo_ns, lo_ns * dice.pick((2, 1, 10)))
-    driver = DiskPlan(disk, f"devb-ahci{place.number}", 80 + place.number, 1 + dice.below(4), service)
+    driver = DiskPlan(
+        disk, f"devb-ahci{place.number}", 80 + place.number, 1 + dice.below(4), service
+    )
     return Drawn(
         disks=(driver,),
         blocks=(block,),
@@ -347,7 +349,7 @@ def with_moved_end(plan: SystemPlan, dice: Dice, events: tuple[tuple[str, int], 
 
 
 def mutant_of(plan: SystemPlan, dice: Dice) -> SystemPlan:
-    """Return the plan with one thing wrong: a fault, a step left out or moved, a bound cut short."""
+    """Return the plan with one thing wrong: a fault, a step left out, moved or cut short."""
     spoiled = [number for number, vm in enumerate(plan.vms) if vm.quiesce and vm.end is not None]
     kind = dice.below(4)
     if kind == 0 or not spoiled:

@@ -1,13 +1,16 @@
 """Searches for violations by drawing: many runs of one system, each with other choices.
 
-A campaign is a row of chunks.  Each is one Hypothesis run of its own with a seed of its own, so that
-chunks can be made in any process and in any order, and the whole is the same for one seed.  A run is
-one draw of bytes: habits for the choices (see `Biased`), and an instant at which the guest dies.
+A campaign is a row of chunks. Each is one Hypothesis run of its own with a seed of its own, so
+that chunks can be made in any process and in any order, and the whole is the same for one seed. A
+run is one draw of bytes: habits for the choices (see `Biased`), and an instant at which the guest
+dies.
 
 What has been found and which chunks are done stands in a Hypothesis example database; a campaign
-that is started again with the same seed goes on where it was left, and what was found is tried first.
+that is started again with the same seed goes on where it was left, and what was found is tried
+first.
 """
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -24,6 +27,7 @@ from ..model.trace import TerminationBegun, Trace
 from .check import check
 from .dice import Dice
 from .drawn_plans import with_moved_end
+from .registry import PROPERTIES
 from .tally import Tally
 
 __all__ = ["CHUNK", "Campaign", "Finding", "Search", "confidence", "fuzz_chunk", "instants_of"]
@@ -127,7 +131,8 @@ class _Cases:
         trace = self._run(plan, choices)
         violated = self.campaign.tally.add(check(trace, self._search.properties))
         if violated:
-            names = tuple(sorted(violated))
+            # In the order in which properties are listed, what matters most first.
+            names = tuple(name for name in PROPERTIES if name in violated)
             finding = Finding(plan, tuple(choices.log), names, data)
             self.campaign.findings.setdefault(" ".join(names), finding)
         return bool(violated)
@@ -139,7 +144,7 @@ def fuzz_chunk(
     number: int,
     *,
     examples: int = CHUNK,
-    seconds: int = 0,
+    seconds: float = 0,
     stop_at_first: bool = False,
     campaign: Campaign | None = None,
 ) -> Campaign:
@@ -169,10 +174,8 @@ def fuzz_chunk(
     limit = cases.campaign.tally.runs + examples
     drawn: Any = given(st.binary(min_size=_SIZE, max_size=_SIZE))(case)
     body = seed(search.seed * 1_000_003 + number)(_settings(examples)(drawn))
-    try:
+    with contextlib.suppress(OutOfTime):
         body()
-    except OutOfTime:
-        pass
     return cases.campaign
 
 
@@ -227,4 +230,6 @@ def confidence(runs: int) -> str:
     rare = runs * 10_000 // 29_958
     if rare < 2:
         return f"{runs} clean runs say nothing about how rare a violation is"
-    return f"with 95% confidence at most 1 run in {rare} that are drawn like these violates anything"
+    return (
+        f"with 95% confidence at most 1 run in {rare} that are drawn like these violates anything"
+    )

@@ -1,16 +1,17 @@
 """Makes a run that violates a property small enough to read.
 
-First the system shrinks (VMs, devices, faults, work), then the choices: whole kinds of delay to their
-least, then single answers.  At last the events are put in an order in which each component's stand
-together as far as their causes let them: a delay is moved to an end of its span if that leaves fewer
-changes of component on the way to the violation.
+First the system shrinks (VMs, devices, faults, work), then the choices: whole kinds of delay to
+their least, then single answers. At last the events are put in an order in which each component's
+stand together as far as their causes let them: a delay is moved to an end of its span if that
+leaves fewer changes of component on the way to the violation.
 
 What comes out is 1-minimal: no single further step of these kinds leaves a run that violates the
-same property, unless the bound on attempts was hit, which is said.  Every step is tried in a fixed order,
-so the same run shrinks to the same one.
+same property, unless the bound on attempts was hit, which is said. Every step is tried in a fixed
+order, so the same run shrinks to the same one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 import msgspec
 
@@ -20,7 +21,7 @@ from ..model.trace import DmaRequested, RequestSubmitted, Trace
 from .check import check
 from .smaller_plans import cost, smaller
 
-__all__ = ["Shrunk", "events_to_read", "shrink"]
+__all__ = ["Shrunk", "events_to_read", "shrink", "sizes"]
 
 Run = Callable[[SystemPlan, Choices], Trace]
 
@@ -236,19 +237,30 @@ class _Shrinker:
         parts, faults, work = cost(plan)
         delays = sum(value != 0 for _, _, value in log)
         bits = sum(value.bit_length() for _, _, value in log)
-        return (parts, faults, events_to_read(trace, at), at, work, _switches(trace, at), delays, bits)
+        return (
+            parts,
+            faults,
+            events_to_read(trace, at),
+            at,
+            work,
+            _switches(trace, at),
+            delays,
+            bits,
+        )
 
 
 def _switches(trace: Trace, at: int) -> int:
     """Return how often two records next to each other, up to an index, have different sources."""
     sources = [record.source for record in trace.records[: at + 1]]
-    return sum(one != other for one, other in zip(sources, sources[1:], strict=False))
+    return sum(one != other for one, other in pairwise(sources))
 
 
-def attempts_of(shrunk: Shrunk) -> Iterator[str]:
+def sizes(shrunk: Shrunk) -> Iterator[str]:
     """Give the sentences that say how small a run is."""
-    minimal = "1-minimal: no single step makes it smaller" if shrunk.is_minimal else (
-        f"not known to be minimal: stopped after {shrunk.attempts} attempts"
+    minimal = (
+        "1-minimal: no single step makes it smaller"
+        if shrunk.is_minimal
+        else (f"not known to be minimal: stopped after {shrunk.attempts} attempts")
     )
     yield minimal
     yield f"{shrunk.events} events, {shrunk.events_to_read} of them from the last submit on"

@@ -1,7 +1,7 @@
 """Plans that are smaller than a plan: one VM, device, fault or piece of work less.
 
-A further kind of device needs nothing here: any tuple of named structures in a `SystemPlan` is taken
-for devices, and whatever refers to one of them by name goes with it.
+A further kind of device needs nothing here: any tuple of named structures in a `SystemPlan` is
+taken for devices, and whatever refers to one of them by name goes with it.
 """
 
 from collections.abc import Iterator

@@ -169,6 +169,53 @@ def _verify(
     return verify_command(names or [], as_json=json)
 
 
+@app.command("fuzz", epilog=exit_status.HELP)
+def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
+    scenario: ScenarioArgument,
+    examples: Annotated[
+        int | None, typer.Option(min=1, help="How many runs; 1000 without --seconds.")
+    ] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, help="Stop after so long.")] = None,
+    seed: Annotated[int, typer.Option(help="Other seeds make other runs.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    fixed_end: Annotated[
+        bool, typer.Option("--fixed-end", help="Leave the instant of death as it is.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Neither use nor keep what earlier campaigns found.")
+    ] = False,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no timing diagram.")] = False,
+    json: JsonOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every bound and assumption.")
+    ] = False,
+) -> int:
+    """Search a scenario for violations by drawing many runs.
+
+    Delays, open questions and instants of death are drawn, leaning to the ends of their spans.
+    The worst finding is made small and written to OUT/SCENARIO/fuzz/ with its replay.
+
+    A campaign with the same seed goes on where it was stopped.
+    """
+    from .commands.fuzz import FuzzRequest, fuzz_command  # noqa: PLC0415 - heavy
+
+    request = FuzzRequest(
+        scenario=scenario,
+        out=out,
+        examples=examples,
+        seconds=seconds,
+        seed=seed,
+        jobs=jobs,
+        fixed_end=fixed_end,
+        forget=forget,
+        plot=not no_plot,
+        json=json,
+        verbose=verbose,
+    )
+    return fuzz_command(request)
+
+
 @app.command("lint")
 def _lint(
     configurations: Annotated[

@@ -1,0 +1,231 @@
+"""`quiesce fuzz`: draw timings, choices and instants of death, and look for violations."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import msgspec
+
+from ...model.errors import InputError, Place, Problem
+from ...model.system import header_of
+from ...model.trace_codec import write_whole
+from ...properties.fuzz import Campaign, Finding, Search, confidence
+from ...properties.registry import PROPERTIES
+from ...properties.shrink import sizes
+from ...properties.verdict import Judgement
+from ...reports.summary import print_judgement
+from ...reports.why import why
+from ..campaign import Effort, Outcome, carry_out
+from ..counterexample import Counterexample, made_small, write_counterexample
+from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
+from ..library import resolved
+from ..resolve import Resolved
+from ..terminal import say, say_json
+
+DATABASE = Path(".hypothesis") / "quiesce"
+"""Where campaigns are remembered, next to what Hypothesis itself keeps."""
+
+EXAMPLES = 1_000
+"""Runs, if neither a number nor a time is given."""
+
+
+class FuzzRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        scenario: The word for it.
+        out: Folder for the results.
+        examples: How many runs, or None.
+        seconds: How long, or None.
+        seed: Of the campaign.
+        jobs: Processes.
+        fixed_end: Whether the instant of death stays as the scenario has it.
+        forget: Whether to neither use nor keep what earlier campaigns found.
+        plot: Whether to draw the counterexample.
+        json: Whether to write JSON.
+        verbose: Whether to show every assumption.
+    """
+
+    scenario: str
+    out: Path
+    examples: int | None = None
+    seconds: int | None = None
+    seed: int = 0
+    jobs: int = 1
+    fixed_end: bool = False
+    forget: bool = False
+    plot: bool = True
+    json: bool = False
+    verbose: bool = False
+
+
+def fuzz_command(request: FuzzRequest) -> int:
+    """Search, make the worst finding small, and tell what came out.
+
+    Raises:
+        InputError: If the scenario or the folder for the results cannot be used.
+    """
+    scenario = resolved(request.scenario)
+    search = Search(scenario.plan, seed=request.seed, moves_end=not request.fixed_end)
+    outcome = carry_out(search, _effort(request), _show)
+    _clear()
+    folder = request.out / scenario.plan.name / "fuzz"
+    example = _example(outcome.campaign, scenario)
+    files: tuple[Path, ...] = ()
+    if example is not None:
+        files = write_counterexample(example, folder, plot=request.plot)
+    if not outcome.campaign.tally.runs:
+        return _nothing(outcome)
+    judgement = _judgement(scenario, request, outcome)
+    files = (*files, _write_campaign(judgement, folder))
+    status = _status(judgement, outcome)
+    if request.json:
+        _tell_json(judgement, outcome, example, files, status)
+    else:
+        _tell(judgement, outcome, example, files, verbose=request.verbose)
+    return status
+
+
+def _effort(request: FuzzRequest) -> Effort:
+    examples = request.examples
+    if examples is None:
+        examples = 0 if request.seconds is not None else EXAMPLES
+    database = None if request.forget else DATABASE
+    return Effort(examples, request.seconds or 0, request.jobs, database)
+
+
+def _example(campaign: Campaign, scenario: Resolved) -> Counterexample | None:
+    """Make the finding that matters most small."""
+    findings = list(campaign.findings.values())
+    if not findings:
+        return None
+    order = list(PROPERTIES)
+
+    def importance(finding: Finding) -> tuple[int, int]:
+        return order.index(finding.properties[0]), len(finding.choices)
+
+    worst = min(findings, key=importance)
+    _progress("making the counterexample small")
+    example = made_small(worst.plan, worst.choices, worst.properties[0], scenario.assumptions)
+    _clear()
+    return example
+
+
+def _judgement(scenario: Resolved, request: FuzzRequest, outcome: Outcome) -> Judgement:
+    tally = outcome.campaign.tally
+    end = "as the scenario has it" if request.fixed_end else "drawn in one half of the runs"
+    first = (
+        f"{tally.runs} runs with drawn delays and open questions, seed {request.seed}; the "
+        f"instant of the first end is {end}"
+    )
+    bounds = [first]
+    if not tally.violated:
+        bounds.append(confidence(tally.runs))
+    if outcome.resumed:
+        bounds.append(f"{outcome.resumed} of them were made by an earlier campaign")
+    if outcome.was_stopped:
+        bounds.append("stopped by the user; the verdict is on the runs up to then")
+    return Judgement(
+        scenario=scenario.plan.name,
+        label=f"sampled({tally.runs})",
+        bounds=tuple(bounds),
+        assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
+        verdicts=tally.verdicts(),
+    )
+
+
+def _write_campaign(judgement: Judgement, folder: Path) -> Path:
+    path = folder / "campaign.json"
+    content = {"verdict": judgement.verdict, "severity": judgement.severity, "judgement": judgement}
+    try:
+        write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+    except OSError as error:
+        message = f"the folder for the results cannot be written: {error.strerror or error}"
+        remedy = "name another one with --out"
+        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+    return path
+
+
+def _status(judgement: Judgement, outcome: Outcome) -> int:
+    if judgement.verdict == "violated" or outcome.campaign.findings:
+        return VIOLATED
+    return INTERRUPTED if outcome.was_stopped else OF_VERDICT[judgement.verdict]
+
+
+def _tell(
+    judgement: Judgement,
+    outcome: Outcome,
+    example: Counterexample | None,
+    files: tuple[Path, ...],
+    *,
+    verbose: bool,
+) -> None:
+    tally = outcome.campaign.tally
+    reason = why(example.result.trace, example.result.judgement) if example else ""
+    print_judgement(judgement, why=reason, verbose=verbose)
+    new = tally.runs - outcome.resumed
+    rate = round(new / outcome.seconds) if outcome.seconds else 0
+    say(f"{tally.violated} of {tally.runs} runs violate something; {rate} runs/s", hang=2)
+    if example:
+        say(
+            f"counterexample: {example.shrunk.property}, {'; '.join(sizes(example.shrunk))}", hang=2
+        )
+        # One line whatever the width of the terminal, so that it can be copied.
+        sys.stdout.write(f"replay: {_replay_command(files)}\n")
+    say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
+
+
+def _tell_json(
+    judgement: Judgement,
+    outcome: Outcome,
+    example: Counterexample | None,
+    files: tuple[Path, ...],
+    status: int,
+) -> None:
+    tally = outcome.campaign.tally
+    document: dict[str, object] = {
+        "exit_status": status,
+        "verdict": judgement.verdict,
+        "runs": tally.runs,
+        "resumed": outcome.resumed,
+        "violated": tally.violated,
+        "was_stopped": outcome.was_stopped,
+        "judgement": judgement,
+        "files": [str(file) for file in files],
+    }
+    if example:
+        shrunk = example.shrunk
+        document["counterexample"] = {
+            "property": shrunk.property,
+            "is_minimal": shrunk.is_minimal,
+            "events": shrunk.events,
+            "events_from_last_submit": shrunk.events_to_read,
+            "replay": _replay_command(files),
+        }
+    say_json(document)
+
+
+def _replay_command(files: tuple[Path, ...]) -> str:
+    path = next(file for file in files if file.name == "replay.json")
+    return f"quiesce run --replay {shlex.quote(str(path))}"
+
+
+def _nothing(outcome: Outcome) -> int:
+    say("no run was finished, so nothing was checked")
+    return INTERRUPTED if outcome.was_stopped else NOTHING_CHECKED
+
+
+def _show(campaign: Campaign, seconds: float) -> None:
+    runs, violated = campaign.tally.runs, campaign.tally.violated
+    _progress(f"{runs} runs, {violated} violated, {round(runs / max(seconds, 1e-9))} runs/s")
+
+
+def _progress(text: str) -> None:
+    """Show on a terminal how far it has come; an empty text clears the line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:78]}")
+        sys.stderr.flush()
+
+
+def _clear() -> None:
+    _progress("")
