@@ -92,6 +92,21 @@ class Nominal(Choices):
         return (bound - 1) // 2
 
 
+class Ordered(Nominal):
+    """Nominal choices but for some named options, which are given by their place in the log.
+
+    Args:
+        given: Place in the log to answer; an answer that is too great becomes the greatest.
+    """
+
+    def __init__(self, given: Mapping[int, int]) -> None:
+        super().__init__()
+        self._given = given
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        return min(self._given.get(len(self.log), 0), bound - 1)
+
+
 class Earliest(Choices):
     """Takes the shortest of every span and the plainest of every option."""
 

@@ -353,6 +353,25 @@ class Kernel(simpy.Environment):
         return entry
 
 
+class WatchedKernel(Kernel):
+    """A kernel that remembers at which instants anything happened.
+
+    Attributes:
+        instants: Each instant at which a delay ended, with the length of the log of choices before
+            the first of them was chosen.
+    """
+
+    def __init__(self, choices: Choices, pinned: Mapping[str, str] | None = None) -> None:
+        super().__init__(choices, pinned)
+        self.instants: list[tuple[int, int]] = []
+
+    def _fire_delay(self) -> Event:
+        at_ns = self._delays[0][0]
+        if not self.instants or self.instants[-1][0] != at_ns:
+            self.instants.append((at_ns, len(self.choices.log)))
+        return super()._fire_delay()
+
+
 def _raise_unless_defused(event: Event) -> None:
     """Let the failure of a process that nobody handles end the run, as SimPy does."""
     if not event.defused:

@@ -11,12 +11,15 @@ from .clock import exactly
 from .component import Component
 from .host.host import Host
 from .host.supervisor import Supervisor
-from .kernel import Kernel, Steps
+from .kernel import Kernel, Steps, WatchedKernel
 from .plan import AfterPlan, SystemPlan
 from .trace import Header, ObservationEnded, Record, Trace
 from .wiring import parts_of
 
-__all__ = ["System", "build", "header_of", "run"]
+__all__ = ["System", "build", "header_of", "run", "run_watched"]
+
+Instants = list[tuple[int, int]]
+"""See `WatchedKernel.instants`."""
 
 
 def run(plan: SystemPlan, choices: Choices) -> Trace:
@@ -34,6 +37,14 @@ def run(plan: SystemPlan, choices: Choices) -> Trace:
     system = build(kernel, plan)
     kernel.execute(system.observed)
     return Trace(header_of(plan), tuple(kernel.records))
+
+
+def run_watched(plan: SystemPlan, choices: Choices) -> tuple[Trace, Instants]:
+    """Return the trace of one run, as `run` does, and the instants at which anything happened."""
+    kernel = WatchedKernel(choices, plan.pinned)
+    system = build(kernel, plan)
+    kernel.execute(system.observed)
+    return Trace(header_of(plan), tuple(kernel.records)), kernel.instants
 
 
 class System(Component):
