@@ -120,7 +120,7 @@ class Part(msgspec.Struct):
 
 
 def crash_instants(target: Target, run: Watched) -> tuple[int, ...]:
-    """Return every instant at which anything happens while the VM lives, 0 and the last included."""
+    """Return the instants at which anything happens while the VM lives, with 0 and the last."""
     _, instants = run(target.without_end(), Nominal())
     found = {at_ns for at_ns, _ in instants if at_ns <= target.until_ns}
     return tuple(sorted(found | {0, target.until_ns}))
@@ -159,23 +159,19 @@ def _at_instant(target: Target, at_ns: int, run: Watched, part: Part) -> None:
     plan = target.ending_at(at_ns)
     names: set[str] = set()
     severities: list[Severity] = []
-    tried = 0
-    for choices, trace in _every_order(plan, at_ns, run):
+    for tried, (choices, trace) in enumerate(_every_order(plan, at_ns, run)):
         if tried == ORDERS_MAX:
             part.left_out += 1
             break
         violated, severity = _judge(trace, at_ns, choices, part)
         names |= set(violated)
         severities.append(severity)
-        tried += 1
         part.orders += 1
     in_order = tuple(name for name in PROPERTIES if name in names)
     part.strips.append(Strip(at_ns, at_ns, worst(severities), in_order))
 
 
-def _every_order(
-    plan: SystemPlan, at_ns: int, run: Watched
-) -> Iterator[tuple[Choices, Trace]]:
+def _every_order(plan: SystemPlan, at_ns: int, run: Watched) -> Iterator[tuple[Choices, Trace]]:
     """Give one run for each order of what happens at an instant.
 
     The orders are counted like an odometer over the ties of that instant: the last tie that can

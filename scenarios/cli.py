@@ -216,6 +216,44 @@ def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
     return fuzz_command(request)
 
 
+@app.command("sweep", epilog=exit_status.HELP)
+def _sweep(
+    scenario: ScenarioArgument,
+    cause: Annotated[
+        list[str] | None,
+        typer.Option(help="A termination cause, or `all`; the scenario's own if left out."),
+    ] = None,
+    until: Annotated[
+        str, typer.Option(help="The last instant of death, such as 2ms; the end of the run else.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")] = False,
+    json: JsonOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every bound and assumption.")
+    ] = False,
+) -> int:
+    """Let the guest die at every crash point of a scenario.
+
+    In every gap between two events and in every order of events at the same instant, with all
+    delays at their middle.  Writes the unsafe windows to OUT/SCENARIO/sweep/.
+    """
+    from .commands.sweep import SweepRequest, sweep_command  # noqa: PLC0415 - heavy
+
+    request = SweepRequest(
+        scenario=scenario,
+        causes=tuple(cause or ()),
+        until=until,
+        jobs=jobs,
+        out=out,
+        plot=not no_plot,
+        json=json,
+        verbose=verbose,
+    )
+    return sweep_command(request)
+
+
 @app.command("lint")
 def _lint(
     configurations: Annotated[

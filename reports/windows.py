@@ -1,0 +1,109 @@
+"""The strip plot of a sweep: for which instants of death a system is unsafe, cause by cause.
+
+One row for each cause, time from left to right: a strip where an end that begins then violates
+something, in a stronger colour the worse it is, on a pale bed as far as was swept.  An unsafe
+instant without width is drawn wide enough to be seen; the numbers beside the row are exact.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..properties.verdict import SEVERITIES, Severity
+from .canvas import Line, Rect, Shape, Words, png, svg
+from .palette import BAND, FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, mixed
+from .words import about_ns, shortened
+
+__all__ = ["CauseRow", "WindowPicture"]
+
+WIDTH = 900.0
+_EDGE = 16.0
+_LEFT = 190.0
+_RIGHT = 700.0
+_ROW = 26.0
+_TOP = 62.0
+_STRIP_MIN = 1.2
+"""A strip is drawn at least so wide, in points, or nobody would see it."""
+
+_TICKS = 5
+
+
+class CauseRow(msgspec.Struct, frozen=True):
+    """What a sweep showed for one cause.
+
+    Attributes:
+        cause: Its name.
+        points: How many crash points there were.
+        unsafe: How many of them violate something.
+        windows: Unsafe ones: first and last instant, and the worst severity.
+    """
+
+    cause: str
+    points: int
+    unsafe: int
+    windows: tuple[tuple[int, int, Severity], ...]
+
+
+class WindowPicture:
+    """The picture of a sweep.
+
+    Args:
+        title: What was swept.
+        label: Of the judgement.
+        rows: One for each cause.
+        until_ns: The last instant that was swept.
+    """
+
+    def __init__(self, title: str, label: str, rows: Sequence[CauseRow], until_ns: int) -> None:
+        self._until_ns = max(1, until_ns)
+        self._shapes: list[Shape] = [
+            Words(_EDGE, 20, shortened(title, 80), 13, INK, bold=True),
+            Words(_EDGE, 38, f"label: {label}", 9, FAINT_INK),
+            Words(WIDTH - _EDGE, 38, "crash points: unsafe of all", 9, FAINT_INK, align="right"),
+        ]
+        for number, row in enumerate(rows):
+            self._row(row, _TOP + number * _ROW, shaded=number % 2 == 0)
+        bottom = _TOP + len(rows) * _ROW
+        self._axis(bottom)
+        self.height = bottom + 46.0
+
+    def svg(self) -> bytes:
+        """Return the picture as an SVG file."""
+        return svg(self._shapes, WIDTH, self.height)
+
+    def png(self) -> bytes:
+        """Return the picture as a PNG file, two dots to the point."""
+        return png(self._shapes, WIDTH, self.height)
+
+    def _x(self, at_ns: int) -> float:
+        return _LEFT + (_RIGHT - _LEFT) * at_ns / self._until_ns
+
+    def _row(self, row: CauseRow, top: float, *, shaded: bool) -> None:
+        if shaded:
+            self._shapes.append(Rect(_EDGE, top, WIDTH - _EDGE, top + _ROW, BAND, depth=0))
+        middle = top + _ROW / 2 + 3
+        self._shapes.append(Words(_EDGE + 4, middle, shortened(row.cause, 28), 9, INK, bold=True))
+        bed = mixed(GREEN, 0.25)
+        self._shapes.append(Rect(_LEFT, top + 7, _RIGHT, top + _ROW - 7, bed, depth=1))
+        for from_ns, to_ns, severity in row.windows:
+            left, right = self._x(from_ns), self._x(to_ns)
+            right = max(right, left + _STRIP_MIN)
+            share = 0.35 + 0.65 * SEVERITIES.index(severity) / (len(SEVERITIES) - 1)
+            self._shapes.append(
+                Rect(left, top + 3, right, top + _ROW - 3, mixed(FORBIDDEN, share), depth=2)
+            )
+        worst = max((window[2] for window in row.windows), key=SEVERITIES.index, default="none")
+        said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else ", all safe")
+        ink = FORBIDDEN if row.unsafe else INK
+        self._shapes.append(Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right"))
+
+    def _axis(self, bottom: float) -> None:
+        for tick in range(_TICKS + 1):
+            at_ns = self._until_ns * tick // _TICKS
+            x = self._x(at_ns)
+            self._shapes.append(Line(((x, _TOP), (x, bottom + 4)), HAIRLINE))
+            self._shapes.append(
+                Words(x, bottom + 16, about_ns(at_ns), 8, FAINT_INK, align="center")
+            )
+        said = "instant at which the end begins"
+        self._shapes.append(Words((_LEFT + _RIGHT) / 2, bottom + 32, said, 9, INK, align="center"))

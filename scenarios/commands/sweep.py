@@ -1,0 +1,319 @@
+"""`quiesce sweep`: let the guest die at every crash point of a scenario."""
+
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from ...model.choices import ChoicePoint, Nominal
+from ...model.clock import format_ns, parse_ns
+from ...model.errors import InputError, Place, Problem, ScenarioError
+from ...model.system import header_of, run, run_watched
+from ...model.termination import BY_NAME, NEVER_STARTS
+from ...model.trace_codec import write_whole
+from ...properties.sweep import Part, Strip, Target, crash_instants, sweep_part, unsafe_windows
+from ...properties.tally import Tally
+from ...properties.verdict import Judgement, worst
+from ...reports.summary import print_judgement
+from ...reports.windows import CauseRow, WindowPicture
+from .. import replay
+from ..exit_status import NOTHING_CHECKED, OF_VERDICT
+from ..library import resolved
+from ..replay import Recording
+from ..resolve import Resolved
+from ..shape import unknown_word
+from ..terminal import say, say_json, say_rows
+
+_INSTANTS_AT_A_TIME = 50
+
+ALL = "all"
+
+
+class SweepRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        scenario: The word for it.
+        causes: Names of termination causes; empty for the scenario's own, `all` for every one.
+        until: The last instant at which the end may begin, or empty.
+        jobs: Processes.
+        out: Folder for the results.
+        plot: Whether to draw the unsafe windows.
+        json: Whether to write JSON.
+        verbose: Whether to show every assumption.
+    """
+
+    scenario: str
+    causes: tuple[str, ...] = ()
+    until: str = ""
+    jobs: int = 1
+    out: Path = Path("out")
+    plot: bool = True
+    json: bool = False
+    verbose: bool = False
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """One cause, swept.
+
+    Attributes:
+        target: What was swept.
+        instants: How many instants there were.
+        part: What came of it.
+    """
+
+    target: Target
+    instants: int
+    part: Part
+
+    @property
+    def windows(self) -> list[Strip]:
+        """The instants of death for which the system is unsafe."""
+        return unsafe_windows(self.part.strips)
+
+
+def sweep_command(request: SweepRequest) -> int:
+    """Sweep each cause, and tell for which instants the system is unsafe.
+
+    Raises:
+        InputError: If the scenario, a cause or the folder for the results cannot be used.
+    """
+    scenario = resolved(request.scenario)
+    vm = _dying_vm(scenario)
+    until_ns = _until(request, scenario)
+    begun = time.monotonic()
+    swept = [
+        _sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs)
+        for cause in _causes(request, scenario, vm)
+    ]
+    seconds = time.monotonic() - begun
+    _progress("")
+    judgement = _judgement(scenario, swept, until_ns)
+    files = _write(judgement, scenario, swept, request)
+    status = OF_VERDICT[judgement.verdict] if judgement.verdicts else NOTHING_CHECKED
+    if request.json:
+        _tell_json(judgement, swept, files, status, seconds)
+    else:
+        _tell(judgement, swept, files, seconds, verbose=request.verbose)
+    return status
+
+
+def _dying_vm(scenario: Resolved) -> int:
+    """Return the position of the VM that ends, the first if none is said to."""
+    return next((n for n, vm in enumerate(scenario.plan.vms) if vm.end is not None), 0)
+
+
+def _causes(request: SweepRequest, scenario: Resolved, vm: int) -> list[str]:
+    can_begin = [name for name, cause in BY_NAME.items() if cause.guest != NEVER_STARTS]
+    end = scenario.plan.vms[vm].end
+    if ALL in request.causes:
+        return can_begin
+    causes = list(request.causes) or ([end.cause] if end else ["guest-crash"])
+    place = Place("--cause")
+    unknown = [name for name in causes if name not in BY_NAME]
+    if unknown:
+        raise ScenarioError(
+            [unknown_word(place, "termination cause", name, can_begin) for name in unknown]
+        )
+    for name in causes:
+        if name not in can_begin:
+            message = f"{name} ends a VM before its guest runs: it has one crash point, no sweep"
+            raise ScenarioError([Problem(place, message, remedy="use `quiesce run`")])
+    return causes
+
+
+def _until(request: SweepRequest, scenario: Resolved) -> int:
+    """Return the last instant: as asked for, or when the nominal run of the scenario ends."""
+    if request.until:
+        return parse_ns(request.until)
+    return run(scenario.plan, Nominal()).records[-1].at_ns
+
+
+def _sweep(target: Target, jobs: int) -> Swept:
+    instants = crash_instants(target, run_watched)
+    pieces = _pieces(instants)
+    part = Part()
+    begun = time.monotonic()
+
+    def take(other: Part) -> None:
+        part.absorb(other)
+        rate = round(part.points / max(time.monotonic() - begun, 1e-9))
+        done = part.gaps + part.empty_gaps
+        _progress(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
+
+    if jobs == 1:
+        for piece in pieces:
+            take(_sweep_piece(target, piece))
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            for other in pool.map(_sweep_piece, [target] * len(pieces), pieces):
+                take(other)
+    return Swept(target, len(instants), part)
+
+
+def _sweep_piece(target: Target, instants: tuple[int, ...]) -> Part:
+    part = Part()
+    sweep_part(target, instants, run_watched, part)
+    return part
+
+
+def _pieces(instants: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Cut the instants into pieces, each of which begins with the last instant of the one before."""
+    bounds = [*range(0, len(instants) - 1, _INSTANTS_AT_A_TIME), len(instants) - 1]
+    if len(bounds) == 1:
+        return [instants]
+    return [instants[start : end + 1] for start, end in pairwise(bounds)]
+
+
+def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgement:
+    tally = Tally()
+    for each in swept:
+        tally.absorb(each.part.tally)
+    left_out = sum(each.part.left_out for each in swept)
+    points = "crash points but those left out" if left_out else "crash points"
+    return Judgement(
+        scenario=scenario.plan.name,
+        label=f"swept(all {points}, nominal timing)",
+        bounds=(f"ends that begin up to {format_ns(until_ns)}", *map(_bound, swept)),
+        assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
+        verdicts=tally.verdicts(),
+    )
+
+
+def _bound(swept: Swept) -> str:
+    part = swept.part
+    text = (
+        f"{swept.target.cause}: {part.points} crash points, {part.gaps} in gaps and {part.orders} "
+        f"orders at {swept.instants} instants; {part.empty_gaps} gaps of 1ns have no instant inside"
+    )
+    if part.left_out:
+        text += f"; {part.left_out} instants have more orders than were tried"
+    return text
+
+
+def _write(
+    judgement: Judgement, scenario: Resolved, swept: list[Swept], request: SweepRequest
+) -> tuple[Path, ...]:
+    """Write every file; what is there is whole."""
+    folder = request.out / scenario.plan.name / "sweep"
+    files: dict[str, bytes] = {"sweep.json": _document(judgement, swept)}
+    for each in swept:
+        if each.part.first is not None:
+            _, at_ns, log = each.part.first
+            recording = _recording(scenario, each.target, at_ns, log)
+            files[f"replay-{each.target.cause}.json"] = replay.encode(recording)
+    if request.plot:
+        picture = _picture(judgement, swept)
+        files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
+    try:
+        for name, data in files.items():
+            write_whole(folder / name, data)
+    except OSError as error:
+        message = f"the folder for the results cannot be written: {error.strerror or error}"
+        remedy = "name another one with --out"
+        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+    return tuple(folder / name for name in files)
+
+
+def _recording(
+    scenario: Resolved, target: Target, at_ns: int, log: tuple[ChoicePoint, ...]
+) -> Recording:
+    chosen = f"the crash point at {format_ns(at_ns)} of a sweep, nominal timing"
+    return Recording(target.ending_at(at_ns), scenario.assumptions, chosen, log)
+
+
+def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
+    rows = [
+        CauseRow(
+            each.target.cause,
+            each.part.points,
+            each.part.tally.violated,
+            tuple((window.from_ns, window.to_ns, window.severity) for window in each.windows),
+        )
+        for each in swept
+    ]
+    title = f"{judgement.scenario}: for which instants of death it is unsafe"
+    return WindowPicture(title, judgement.label, rows, swept[0].target.until_ns)
+
+
+def _document(judgement: Judgement, swept: list[Swept]) -> bytes:
+    content = {"judgement": judgement, "causes": _causes_document(swept)}
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def _causes_document(swept: list[Swept]) -> dict[str, object]:
+    return {
+        each.target.cause: {
+            "points": each.part.points,
+            "gaps": each.part.gaps,
+            "orders": each.part.orders,
+            "instants": each.instants,
+            "empty_gaps": each.part.empty_gaps,
+            "left_out": each.part.left_out,
+            "unsafe": each.part.tally.violated,
+            "windows": each.windows,
+        }
+        for each in swept
+    }
+
+
+def _tell(
+    judgement: Judgement,
+    swept: list[Swept],
+    files: tuple[Path, ...],
+    seconds: float,
+    *,
+    verbose: bool,
+) -> None:
+    print_judgement(judgement, verbose=verbose)
+    say()
+    rows = []
+    for each in swept:
+        windows = each.windows
+        unsafe, points = each.part.tally.violated, each.part.points
+        fate = "unsafe" if unsafe else "safe"
+        said = f"{unsafe} of {points} crash points violate something"
+        if windows:
+            severity = worst(window.severity for window in windows)
+            spans = ", ".join(map(_span, windows[:3])) + (" ..." if len(windows) > 3 else "")
+            said += f" ({severity}): {spans}"
+        rows.append((each.target.cause, fate, said))
+    say_rows(rows, {"safe": "green", "unsafe": "red"})
+    points = sum(each.part.points for each in swept)
+    say()
+    say(f"{points} crash points, {round(points / max(seconds, 1e-9))} a second")
+    say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
+
+
+def _span(window: Strip) -> str:
+    if window.from_ns == window.to_ns:
+        return format_ns(window.from_ns)
+    return f"{format_ns(window.from_ns)}..{format_ns(window.to_ns)}"
+
+
+def _tell_json(
+    judgement: Judgement, swept: list[Swept], files: tuple[Path, ...], status: int, seconds: float
+) -> None:
+    points = sum(each.part.points for each in swept)
+    say_json(
+        {
+            "exit_status": status,
+            "verdict": judgement.verdict,
+            "label": judgement.label,
+            "points": points,
+            "points_per_s": round(points / max(seconds, 1e-9)),
+            "causes": _causes_document(swept),
+            "judgement": judgement,
+            "files": [str(file) for file in files],
+        }
+    )
+
+
+def _progress(text: str) -> None:
+    """Show on a terminal how far it has come; an empty text clears the line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:78]}")
+        sys.stderr.flush()
