@@ -161,7 +161,7 @@ def _sweep_piece(target: Target, instants: tuple[int, ...]) -> Part:
 
 
 def _pieces(instants: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Cut the instants into pieces, each of which begins with the last instant of the one before."""
+    """Cut the instants into pieces; each begins with the last instant of the one before."""
     bounds = [*range(0, len(instants) - 1, _INSTANTS_AT_A_TIME), len(instants) - 1]
     if len(bounds) == 1:
         return [instants]
@@ -177,7 +177,10 @@ def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgeme
     return Judgement(
         scenario=scenario.plan.name,
         label=f"swept(all {points}, nominal timing)",
-        bounds=(f"ends that begin up to {format_ns(until_ns)}", *map(_bound, swept)),
+        bounds=(
+            f"ends that begin up to {format_ns(until_ns)}; open questions get their default answer",
+            *map(_bound, swept),
+        ),
         assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
         verdicts=tally.verdicts(),
     )

@@ -1,0 +1,156 @@
+"""What must be so between two runs, whatever each of them shows."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from quiesce.model.choices import Biased, Choices, Earliest, Guided, Latest
+from quiesce.model.clock import Span
+from quiesce.model.plan import StepPlan, SystemPlan, VmPlan
+from quiesce.model.system import run
+from quiesce.model.trace import Trace
+from quiesce.properties import strategies
+from quiesce.properties.check import check
+from quiesce.scenarios.mutants import designs
+
+TIMINGS: list[Callable[[], Choices]] = [Earliest, Latest]
+
+
+def violated(trace: Trace) -> set[str]:
+    return {verdict.property for verdict in check(trace) if verdict.verdict == "violated"}
+
+
+def by_label(choices: Choices) -> dict[str, list[int]]:
+    answers: dict[str, list[int]] = {}
+    for label, _, value in choices.log:
+        if label != "kernel.tie":
+            answers.setdefault(label, []).append(value)
+    return answers
+
+
+def draining(bound_ns: int) -> SystemPlan:
+    """Return a block design whose drain gives up after a bound, and releases all the same."""
+    plan = designs()["block/vdev/guest-crash"]
+    (callback,) = plan.vms[0].quiesce
+    steps = (
+        StepPlan("stop-queue"),
+        StepPlan("join-worker"),
+        StepPlan("drain", bound_ns),
+    )
+    quiesce = (replace(callback, steps=steps, on_timeout="release"),)
+    return replace(plan, vms=(replace(plan.vms[0], quiesce=quiesce, restart=False),))
+
+
+@given(strategies.choices(), st.integers(0, 600_000), st.integers(1, 600_000))
+def test_a_longer_drain_never_turns_safe_into_unsafe(
+    choices: Biased, bound_ns: int, more_ns: int
+) -> None:
+    short = violated(run(draining(bound_ns), choices))
+    long = violated(run(draining(bound_ns + more_ns), Guided(by_label(choices))))
+    late = {"no-dma-after-teardown", "no-dma-into-next-epoch"}
+    assert long & late <= short & late
+
+
+def test_a_short_drain_is_unsafe_so_that_the_comparison_says_something() -> None:
+    assert "no-dma-after-teardown" in violated(run(draining(0), Latest()))
+    assert violated(run(draining(10**9), Latest())) == set()
+
+
+def told_of(trace: Trace, names: Iterable[str]) -> list[tuple[int, str, str]]:
+    """Return what the named components did, and when."""
+    starts = tuple(names)
+    return [
+        (record.at_ns, record.source, type(record.event).__name__)
+        for record in trace.records
+        if record.source.startswith(starts)
+    ]
+
+
+@given(strategies.mutants(), strategies.choices())
+def test_a_guest_without_its_neighbours_lives_and_dies_the_same(
+    plan: SystemPlan, choices: Biased
+) -> None:
+    trace = run(plan, choices)
+    kept = plan.vms[0]
+    mine = {kept.name, *kept.nics, *(block.disk for block in kept.blocks)}
+    servers = {disk.server for disk in plan.disks if disk.name in mine}
+    alone = replace(
+        plan,
+        vms=(kept,),
+        nics=tuple(nic for nic in plan.nics if nic.name in mine),
+        disks=tuple(disk for disk in plan.disks if disk.name in mine),
+    )
+    # How long the run is watched follows from whoever lives longest.
+    trace_alone = run(alone, Guided(by_label(choices)))
+    end_ns = min(trace.records[-1].at_ns, trace_alone.records[-1].at_ns)
+    told, told_alone = (
+        [line for line in told_of(each, mine | servers) if line[0] < end_ns]
+        for each in (trace, trace_alone)
+    )
+    if all(label != "kernel.tie" for label, _, _ in choices.log) and not any(
+        msgspec.structs.astuple(plan.faults)
+    ):
+        assert told == told_alone
+
+
+@given(strategies.mutants(), st.sampled_from(TIMINGS))
+def test_renaming_and_reordering_devices_leaves_every_verdict_alone(
+    plan: SystemPlan, timing: Callable[[], Choices]
+) -> None:
+    before = {v.property: (v.verdict, v.severity) for v in check(run(plan, timing()))}
+    after = {v.property: (v.verdict, v.severity) for v in check(run(renamed(plan), timing()))}
+    assert before == after
+
+
+def renamed(plan: SystemPlan) -> SystemPlan:
+    """Return the plan with other names, its devices the other way round."""
+    text = msgspec.json.encode(plan).decode()
+    for old, new in (("ahci", "sata"), ("eth", "port"), ("blk", "volume"), ("vm", "guest")):
+        text = re.sub(rf'"{old}([0-9])', rf'"{new}\1', text)
+    assert '"vm0' not in text
+    changed = msgspec.json.decode(text, type=SystemPlan)
+    return replace(changed, nics=changed.nics[::-1], disks=changed.disks[::-1])
+
+
+@given(strategies.systems(devices_max=3), st.sampled_from(TIMINGS), st.integers(2, 9))
+def test_everything_slower_by_a_factor_happens_later_by_that_factor(
+    plan: SystemPlan, timing: Callable[[], Choices], factor: int
+) -> None:
+    # Memory is released in proportion to its size: a whole number of nanoseconds for each frame.
+    per_mib = replace(plan.timing, process_exit_per_mib=Span(256, 25_600))
+    plan = replace(plan, timing=per_mib)
+    as_it_is = run(plan, timing())
+    slower = run(scaled(plan, factor), timing())
+    assert [(record.at_ns * factor, record.event) for record in as_it_is.records] == [
+        (record.at_ns, record.event) for record in slower.records
+    ]
+
+
+def scaled(item: Any, factor: int) -> Any:
+    """Return plans and parts of plans with every duration multiplied."""
+    if isinstance(item, Span):
+        return Span(item.lo_ns * factor, item.hi_ns * factor)
+    if isinstance(item, tuple):
+        return tuple(scaled(each, factor) for each in item)
+    if not isinstance(item, msgspec.Struct):
+        return item
+    changed = {}
+    for field in item.__struct_fields__:
+        value = getattr(item, field)
+        is_time = field.endswith("_ns") or field.endswith("_ns_max")
+        changed[field] = value * factor if is_time else scaled(value, factor)
+    return replace(item, **changed)
+
+
+def test_scaling_reaches_every_level_of_a_plan() -> None:
+    plan = scaled(designs()["nic/vdev/guest-crash"], 3)
+    vm: VmPlan = plan.vms[0]
+    assert vm.end is not None
+    assert vm.end.delay == Span(0, 120_000)
+    assert vm.quiesce[0].steps[3].bound_ns == 240_000_000
+    assert plan.nics[0].gap == Span(12_000, 36_000)
