@@ -4,6 +4,7 @@ import msgspec
 
 from ..model.clock import format_ns, parse_ns, parse_span
 from ..model.hardware import nic_procedure
+from ..model.hardware.procedure import PCIE_BOUNDS
 from ..model.plan import BlockPlan, QuiescePlan, StepPlan
 from ..model.qvmconf.config import VdevConfig, VmConfig
 from ..model.vdev import virtio_blk
@@ -21,7 +22,7 @@ _BLOCK_PROCEDURE = ("stop-queue", "cancel", "drain", "join-worker")
 """What a virtio-blk vdev does if the scenario names no steps: nothing new, nothing waiting,
 nothing running, nobody left."""
 
-_NIC_BOUNDS = dict(nic_procedure.DOCUMENTED)
+_NIC_BOUNDS = PCIE_BOUNDS | dict(nic_procedure.DOCUMENTED)
 
 
 def blocks_of(guest: GuestEntry, hardware: Hardware, findings: Findings) -> tuple[BlockPlan, ...]:

@@ -102,7 +102,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
         for slot in range(self.device.plan.in_flight):
             self._request(slot)
 
-    def _until(self, is_so):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _until(self, is_so):  # type: ignore[no-untyped-def]
         yield from wait_until(self.kernel, self.device, is_so, _POLL_NS_MAX)
 
     def _administer(self, command: NvmeCommand) -> Steps:

@@ -35,6 +35,14 @@ PCIE_STEPS: dict[str, str] = {
 } | COMMON_STEPS
 """Every step that any PCIe function understands."""
 
+PCIE_BOUNDS: dict[str, int] = {
+    "await-transactions": 50_000_000,
+    "await-ready": 60_000_000_000,
+    "confirm": 100_000_000,
+}
+"""The steps that wait, with the bound in nanoseconds that is usual: the longest default PCIe
+completion time-out, Linux's wait for readiness, and an assumption."""
+
 _WRITES = {
     "mask-messages": ("MSIX.MASKALL", 1),
     "disable-messages": ("MSIX.ENABLE", 0),

@@ -124,10 +124,11 @@ class BlockPair:
         done = lockstep.actions_done
         try:
             lockstep.run(actions)
-        except OSError:
+        except OSError as error:
+            said = self.machine.said()
             self.machine.kill()
             self._start()
-            raise
+            raise ConnectionError("\n".join([f"QEMU: {error}", *lockstep.story, said])) from error
         self.sequences_done += 1
         self.actions_done += lockstep.actions_done - done
         self.met.update(lockstep.met)

@@ -138,7 +138,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     derandomize=True,
     database=None,
     deadline=None,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(first=initialisations, rest=st.lists(actions, min_size=6, max_size=24))
