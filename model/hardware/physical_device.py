@@ -19,7 +19,7 @@ that the SoC's reset controller drives.
 """
 
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -127,7 +127,7 @@ class PhysicalDevice(Component):
         epoch: The epoch that programmed the device last.
     """
 
-    is_pcie: ClassVar[bool] = True
+    is_pcie: bool = True
 
     def __init__(
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
@@ -245,9 +245,8 @@ class PhysicalDevice(Component):
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
-        for addr, length in operation.reads:
-            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
-                yield from self.fetch(operation.epoch, addr, length)
+        for addr, length in operation.reads:  # whatever becomes of it, a read harms nobody
+            yield from self.fetch(operation.epoch, addr, length)
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
@@ -256,9 +255,7 @@ class PhysicalDevice(Component):
             addr, data = entry
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
                 known = ahead if operation.completion is entry else None
-                yield from self.engine.write(
-                    operation.owner_epoch, addr, data, "completion", known
-                )
+                yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         if operation in self.running:

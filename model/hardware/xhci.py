@@ -131,10 +131,8 @@ class Xhci(PhysicalDevice):
                 self.event_base = value
             case "ERSTSZ":
                 self.events = EventRing(self.event_base, value, epoch)
-            case "DB0":
-                self.command_rung = True
-            case "DB1":
-                pass  # the ring is read at every interval
+            case "DB0" | "DB1":  # the transfer ring is read at every interval anyway
+                self.command_rung |= register == "DB0"
             case _:
                 raise AssertionError(f"{self.name} has no register {register}")
 

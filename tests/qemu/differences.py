@@ -216,9 +216,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("table behind other descriptors", _tail_in_table),
     Difference(
         "features that were not offered",
-        _misbehaved(
-            "a feature that is not offered", "no VERSION_1", "DRIVER_OK without VERSION_1"
-        ),
+        _misbehaved("a feature that is not offered", "no VERSION_1", "DRIVER_OK without VERSION_1"),
     ),
     Difference(
         "status bits cleared by the driver",

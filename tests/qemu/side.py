@@ -144,6 +144,12 @@ class Side:
         self.wipe()
         self.memory.write(SLOT_BASE, bytes(SLOT_SIZE * SLOTS))
 
+    @property
+    def running_queue(self) -> DriverQueue:
+        """The driver's queue; there is one as long as the device is alive."""
+        assert self.queue is not None
+        return self.queue
+
     def forget(self) -> None:
         self.queue = None
         self.slots.clear()

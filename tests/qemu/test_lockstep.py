@@ -42,9 +42,8 @@ from .actions import (
     Suppress,
 )
 from .block_pair import CAPACITY, BlockPair
-from .corruptions import CORRUPTIONS, SPLIT
+from .corruptions import CORRUPTIONS
 from .misbehaviour import MISBEHAVIOUR
-from .side import Side
 
 SEQUENCES = int(os.environ.get("QUIESCE_QEMU_SEQUENCES", "150"))
 
@@ -138,7 +137,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     derandomize=True,
     database=None,
     deadline=None,
-    phases=[Phase.generate],
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(first=initialisations, rest=st.lists(actions, min_size=6, max_size=24))
