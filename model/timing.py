@@ -44,6 +44,10 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nic_stop_to_idle: Span = Span(0, 13_304)
     nic_settle: Span = Span(10 * MS, 11 * MS)
     ahci_engine_stop: Span = Span(1_000, 10_000)
+    peer_frame_gap: Span = Span(50 * US, 500 * US)
+    console_input_gap: Span = Span(200 * US, 5 * MS)
+    entropy_req: Span = Span(2_000, 200_000)
+    virtio_reset_poll: Span = Span(1 * MS, 2 * MS)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -229,6 +233,28 @@ EVIDENCE: dict[str, Evidence] = {
         "assumed",
         "a running command ends first; bound ahci_stop_engine of Linux libahci.c",
         bound_ns=500 * MS,
+    ),
+    "peer_frame_gap": Evidence(
+        "between two frames that the peer of a virtio-net vdev sends",
+        "assumed",
+        "2,000 to 20,000 frames/s: a busy but not saturated connection between guests",
+    ),
+    "console_input_gap": Evidence(
+        "between two pieces of input from the terminal behind a virtio-console vdev",
+        "assumed",
+        "from pasted text at 1 Mbit/s to fast typing; nobody asks for it",
+        tail_ns=1_000 * MS,
+    ),
+    "entropy_req": Evidence(
+        "from asking the host's random source to its bytes",
+        "assumed",
+        "a message to another process and the generation of a few hundred bytes",
+        tail_ns=1_000 * MS,
+    ),
+    "virtio_reset_poll": Evidence(
+        "between two reads of the device status by a driver that waits for the end of a reset",
+        "recalled",
+        "msleep(1) in vp_reset of Linux virtio_pci_modern.c; the QNX drivers' is not published",
     ),
 }
 """The evidence of each field of `Timing`."""

@@ -6,7 +6,7 @@ from ..model.clock import format_ns, parse_ns, parse_span
 from ..model.hardware import nic_procedure
 from ..model.plan import BlockPlan, QuiescePlan, StepPlan
 from ..model.qvmconf.config import VdevConfig, VmConfig
-from ..model.vdev import virtio_blk
+from ..model.vdev import virtio_vdev
 from .findings import Findings
 from .guests import GuestEntry
 from .hardware import Hardware, refuse_foreign_keys
@@ -147,7 +147,7 @@ def _steps(
     findings: Findings,
 ) -> tuple[StepPlan, ...]:
     """Return the steps with their bounds; without any, the documented procedure."""
-    known = nic_procedure.STEPS if is_nic else virtio_blk.STEPS
+    known = nic_procedure.STEPS if is_nic else virtio_vdev.STEPS
     bounds = _NIC_BOUNDS if is_nic else {"drain": _drain_bound_ns(guest, device)}
     if not entry.steps:
         names = tuple(_NIC_BOUNDS) if is_nic else _BLOCK_PROCEDURE

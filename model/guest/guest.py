@@ -1,4 +1,6 @@
-"""The guest of a VM: its drivers, and the ways in which it stops."""
+"""The guest of a VM: its PCI server, its drivers, and the ways in which it stops."""
+
+from typing import Protocol
 
 from simpy.events import Process
 
@@ -6,15 +8,33 @@ from ..component import Component
 from ..kernel import Kernel, Steps
 from ..timing import Timing
 from ..trace import GuestEnded
-from .block_driver import BlockDriver
 from .net_driver import NetDriver
+from .pci_server import PciServer
+
+
+class VdevDriver(Protocol):
+    """The driver of a vdev."""
+
+    def run(self) -> Steps:
+        """Set the device up and work."""
+        ...
+
+    def shut_down(self) -> Steps:
+        """End the work in order."""
+        ...
 
 
 class Guest(Component):
     """The guest operating system as far as it matters here: the sum of its drivers.
 
+    Args:
+        pci: Its PCI server; `None` if it has no PCI bus.
+        vdev_drivers: The drivers of its vdevs.
+        net_drivers: The drivers of passed-through controllers.
+
     Attributes:
         is_running: Whether any instruction of it is still executed.
+        is_up: Whether its drivers have been started.
     """
 
     def __init__(
@@ -23,24 +43,30 @@ class Guest(Component):
         timing: Timing,
         vm: str,
         epoch: int,
-        block_drivers: list[BlockDriver],
+        pci: PciServer | None,
+        vdev_drivers: list[VdevDriver],
         net_drivers: list[NetDriver],
     ) -> None:
         super().__init__(kernel, f"{vm}.guest", timing)
         self.vm = vm
         self.epoch = epoch
-        self.block_drivers = block_drivers
+        self.pci = pci
+        self.vdev_drivers = vdev_drivers
         self.net_drivers = net_drivers
         self.is_running = True
+        self.is_up = False
         self.threads: list[Process] = []
         self.boot_thread = self.start(self._boot)
 
     def _boot(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_boot, f"{self.name}.boot")
-        for block_driver in self.block_drivers:
-            self.threads.append(self.start(block_driver.run))
+        self.is_up = True
+        for vdev_driver in self.vdev_drivers:
+            self.threads.append(self.start(vdev_driver.run))
         for net_driver in self.net_drivers:
             self.threads.append(self.start(net_driver.run))
+        if self.pci is not None:
+            yield from self.pci.scan()
 
     def stop(self, manner: str) -> None:
         """Execute no further instruction, wherever each driver stands."""
@@ -54,11 +80,11 @@ class Guest(Component):
         """Let every driver end its work in order, then stop."""
         yield self.kernel.delay(self.timing.guest_shutdown, f"{self.name}.shutdown")
         self.kernel.kill(self.boot_thread)
-        if self.threads:
-            for thread in self.threads[: len(self.block_drivers)]:
+        if self.is_up:
+            for thread in self.threads[: len(self.vdev_drivers)]:
                 self.kernel.kill(thread)
-            for driver in self.block_drivers:
-                yield from driver.shut_down()
+            for vdev_driver in self.vdev_drivers:
+                yield from vdev_driver.shut_down()
             for net_driver in self.net_drivers:
                 yield from net_driver.shut_down()
         self.stop("shut_down")

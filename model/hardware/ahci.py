@@ -4,9 +4,12 @@ Commands are taken from the slots that PxCI names while PxCMD.ST is set, several
 command that runs is finished whatever becomes of ST: data, then the D2H register FIS in the FIS
 receive area, then the interrupt; PxCMD.CR falls when none is left (AHCI 1.3.1, 10.1.2; Linux
 libahci.c, ahci_stop_engine).  Addresses in commands are host-physical: the owner is the host.
+
+Reads and writes of the disk itself happen at one instant: a read when the service time is over,
+a write when its last byte has come from memory.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..component import Component
 from ..dma_engine import DmaEngine
@@ -18,7 +21,14 @@ from ..timing import Timing
 
 FIS_LENGTH = 20
 _FIS = bytes([0x34]) + bytes(FIS_LENGTH - 1)
-_DISK_BYTE = b"\xd5"
+
+
+class DiskWork(Protocol):
+    """What the disk does in the course of a command."""
+
+    def execute(self, data: bytes) -> bytes:
+        """Take what was read from memory; return what is to be written there."""
+        ...
 
 
 class AhciCommand(NamedTuple):
@@ -26,13 +36,15 @@ class AhciCommand(NamedTuple):
 
     Attributes:
         epoch: On whose behalf; 0 for the host's own.
-        operation: `read` or `write`.
-        pieces: Host-physical (address, length) of the data.
+        reads_memory: Whether the data goes from memory to the disk.
+        pieces: Host-physical (address, length) of the data, in memory.
+        work: What the disk does with it.
     """
 
     epoch: int
-    operation: str
+    reads_memory: bool
     pieces: tuple[tuple[int, int], ...]
+    work: DiskWork
 
 
 class Ahci(Component):
@@ -95,11 +107,18 @@ class Ahci(Component):
     def _run(self, slot: int) -> Steps:
         command = self.command_list[slot]
         yield self.kernel.delay(self.plan.service, f"{self.name}.service")
-        for addr, length in command.pieces:
-            if command.operation == "read":
-                yield from self.engine.write(command.epoch, addr, _DISK_BYTE * length, "data")
-            else:
-                yield from self.port.read_memory(command.epoch, addr, length)
+        data = b""
+        if command.reads_memory:
+            for addr, length in command.pieces:
+                data += (yield from self.port.read_memory(command.epoch, addr, length)) or b""
+            command.work.execute(data)
+        else:
+            data = command.work.execute(data)
+            start = 0
+            for addr, length in command.pieces:
+                piece = data[start : start + length]
+                yield from self.engine.write(command.epoch, addr, piece, "data")
+                start += length
         yield from self.engine.write(0, self.fis_addr, _FIS, "completion")
         yield from self.port.landed()
         self.running.remove(slot)

@@ -9,7 +9,9 @@ from ..kernel import Kernel
 from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .devb_ahci import DevbAhci
+from .peer import Peer, traffic_of
 from .procnto import HostKernel
+from .shared_memory import SharedMemoryPool
 from .smmuman import Smmuman
 
 DRIVER_MEMORY_START = 0xF0_0000_0000
@@ -17,6 +19,9 @@ DRIVER_MEMORY_START = 0xF0_0000_0000
 
 DRIVER_MEMORY_SIZE = 64 << 20
 """Bytes of it for each driver."""
+
+SHARED_MEMORY_START = 0xE0_0000_0000
+"""Where memory lies that guests share with each other; it belongs to the host."""
 
 VM_MEMORY_START = 0x80_0000_0000
 """Where guest RAM that is not unity-mapped comes from; unity-mapped RAM lies below."""
@@ -28,6 +33,8 @@ class Host:
     Attributes:
         nics: By name.
         servers: Block drivers, by the name of their disk.
+        peers: What sends to vdevs unasked, by the name of the vdev.
+        shared_memory: The regions of memory that guests share.
         epochs: How many VM instances there have been.
     """
 
@@ -47,6 +54,7 @@ class Host:
             )
             for nic in plan.nics
         }
+        self.is_detailed = plan.detail == "virtio"
         self.servers: dict[str, DevbAhci] = {}
         for number, disk in enumerate(plan.disks):
             ahci = Ahci(
@@ -54,8 +62,22 @@ class Host:
             )
             base = DRIVER_MEMORY_START + number * DRIVER_MEMORY_SIZE
             self.servers[disk.name] = DevbAhci(
-                kernel, timing, ahci, self.host_kernel, self.memory, base
+                kernel,
+                timing,
+                ahci,
+                self.host_kernel,
+                self.memory,
+                base,
+                is_detailed=self.is_detailed,
             )
+        self.peers = {
+            f"{vm.name}.{vdev.name}": Peer(
+                kernel, timing, f"{vm.name}.{vdev.name}", traffic_of(vdev)
+            )
+            for vm in plan.vms
+            for vdev in (*vm.nets, *vm.consoles)
+        }
+        self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
 
