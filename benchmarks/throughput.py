@@ -26,7 +26,7 @@ class CountingKernel(Kernel):
 
     processes = 0
 
-    def process(self, generator: Steps) -> simpy.events.Process:  # type: ignore[override]
+    def process(self, generator: Steps) -> simpy.events.Process:
         """Start a process and count it."""
         self.processes += 1
         return simpy.events.Process(self, generator)

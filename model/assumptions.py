@@ -1,9 +1,11 @@
-"""What a run takes for granted: every span and every answer, with its basis."""
+"""What a run takes for granted: the spans and open questions that its system comes upon."""
 
 from functools import lru_cache
 
+from .clock import Span
 from .open_questions import QUESTIONS
 from .plan import SystemPlan
+from .termination import BY_NAME, CRASHES, SHUTS_DOWN
 from .timing import EVIDENCE, Timing
 from .trace import Assumption
 
@@ -11,29 +13,76 @@ _DEFAULTS = Timing()
 
 
 def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return all that a run of the plan rests on: spans first, then open questions."""
+    """Return all that a run of the plan rests on: devices, then spans, then open questions."""
+    parts = parts_used(plan)
     pinned = tuple(sorted(plan.pinned.items()))
-    return _spans(plan.timing) + _answers(pinned)
+    return _devices(plan) + _spans(plan.timing, parts) + _answers(pinned, parts)
+
+
+def parts_used(plan: SystemPlan) -> frozenset[str]:
+    """Return which parts of the model the plan needs, in the words of `Evidence.part`."""
+    causes = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
+    blocks = [block for vm in plan.vms for block in vm.blocks]
+    vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
+    uses = {
+        "guest": True,
+        "qvm": bool(causes),
+        "fabric": bool(plan.nics or plan.disks),
+        "interrupts": bool(plan.nics or plan.disks),
+        "nic": bool(plan.nics),
+        "message": any(nic.trigger == "message" for nic in plan.nics),
+        "block": bool(blocks),
+        "vdev": bool(vdevs),
+        "entropy": any(vm.entropies for vm in plan.vms),
+        "host": bool(vdevs) or plan.iommu,
+        "iommu": plan.iommu and bool(plan.nics),
+        "client-death": plan.iommu and any(not cause.orderly for cause in causes),
+        "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
+        "signal": any(cause.signal for cause in causes),
+        "killed": any(not cause.orderly for cause in causes),
+        "watchdog": any("watchdog_period" in cause.path for cause in causes),
+        "server": any("message_block_timeout" in cause.path for cause in causes),
+        "power-button": any(cause.asks_guest for cause in causes),
+        "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
+        "crash": any(cause.guest == CRASHES for cause in causes),
+        "fault": plan.faults.resurrecting_agent or plan.faults.hidden_master,
+        "restart": any(vm.restart for vm in plan.vms),
+    }
+    return frozenset(part for part, is_used in uses.items() if is_used)
+
+
+def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
+    rows = [(f"{nic.name}.gap", nic.gap, "nic_rx_gap_1g") for nic in plan.nics]
+    rows += [(f"{disk.name}.service", disk.service, "sata_ssd_req") for disk in plan.disks]
+    nets = [(vm.name, net) for vm in plan.vms for net in vm.nets]
+    rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
+    consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
+    rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
+    return tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
+
+
+def _basis(key: str, span: Span) -> str:
+    """Return where a span comes from: the evidence of its key, or the scenario."""
+    evidence = EVIDENCE[key]
+    if span == getattr(_DEFAULTS, key):
+        return f"{evidence.grade}: {evidence.meaning}; {evidence.source}"
+    return f"given by the scenario: {evidence.meaning}"
 
 
 @lru_cache(maxsize=64)
-def _spans(timing: Timing) -> tuple[Assumption, ...]:
-    found = []
-    for key, evidence in EVIDENCE.items():
-        span = getattr(timing, key)
-        if span == getattr(_DEFAULTS, key):
-            basis = f"{evidence.grade}: {evidence.meaning}; {evidence.source}"
-        else:
-            basis = f"given by the scenario: {evidence.meaning}"
-        found.append(Assumption(key, str(span), basis))
-    return tuple(found)
+def _spans(timing: Timing, parts: frozenset[str]) -> tuple[Assumption, ...]:
+    used = [key for key, evidence in EVIDENCE.items() if evidence.part in parts]
+    spans = [(key, getattr(timing, key)) for key in used]
+    return tuple(Assumption(key, str(span), _basis(key, span)) for key, span in spans)
 
 
 @lru_cache(maxsize=64)
-def _answers(pinned: tuple[tuple[str, str], ...]) -> tuple[Assumption, ...]:
+def _answers(pinned: tuple[tuple[str, str], ...], parts: frozenset[str]) -> tuple[Assumption, ...]:
     fixed = dict(pinned)
     found = []
     for question in QUESTIONS:
+        if question.part not in parts:
+            continue
         answer = fixed.get(question.label)
         if answer is None:
             value = " | ".join(question.answers)

@@ -1,11 +1,11 @@
 """The DMA engine of a device: cuts transfers into bursts and lets them out.
 
-A burst is what does not cross a frame.  Before each burst the engine looks at its gates: the
-bus-master permission and whether the transfer was aborted.  A gate has a register state and
-an effective state, and a device may have them differ.
+A burst is what does not cross a frame.  Before each burst the engine looks at its gate, the
+bus-master permission.  A gate has a register state and an effective state, and a device may have
+them differ.
 """
 
-from .addresses import pages_of
+from .addresses import FRAME_SIZE, pages_of
 from .component import Component
 from .fabric import MESSAGE, BusWrite, Port
 from .iommu import MESSAGE_LENGTH
@@ -13,6 +13,7 @@ from .kernel import Kernel, Steps
 from .timing import Timing
 from .trace import DmaDropped, DmaIssued
 
+_OFFSET_MASK = FRAME_SIZE - 1
 _MESSAGE_DATA = bytes(MESSAGE_LENGTH)
 
 
@@ -26,7 +27,6 @@ class DmaEngine(Component):
 
     Attributes:
         bus_master: The bus-master bit as it reads.
-        aborted: Whether what is being transferred now is to be thrown away.
     """
 
     def __init__(
@@ -43,15 +43,36 @@ class DmaEngine(Component):
         self.outstanding_max = outstanding_max
         self.gate_effective = gate_effective
         self.bus_master = True
-        self.aborted = False
 
-    def write(self, epoch: int, addr: int, data: bytes, content: str) -> Steps:
-        """Write bytes to memory; returns when the last burst has left or was dropped."""
+    def write(
+        self,
+        epoch: int,
+        addr: int,
+        data: bytes,
+        content: str,
+        ahead: dict[int, int | None] | None = None,
+    ) -> Steps:
+        """Write bytes to memory; returns when the last burst has left or was dropped.
+
+        Args:
+            epoch: For which it is done.
+            addr: As the device sees it.
+            data: The bytes.
+            content: See `DmaIssued`.
+            ahead: Burst address to host address, None where refused, if all were translated
+                beforehand.
+        """
         start = 0
-        for burst_addr, length in pages_of(addr, len(data)):
-            while self.port.outstanding >= self.outstanding_max:
-                yield self.port.moved.wait()
-            self._let_out(BusWrite(epoch, burst_addr, data[start : start + length], content))
+        port, total = self.port, len(data)
+        fits = (addr & _OFFSET_MASK) + total <= FRAME_SIZE
+        for burst_addr, length in ((addr, total),) if fits else pages_of(addr, total):
+            while port.outstanding >= self.outstanding_max:
+                yield port.moved.wait()
+            piece = data if fits else data[start : start + length]
+            if ahead is None:
+                self._let_out(BusWrite(epoch, burst_addr, piece, content))
+            elif (host_addr := ahead[burst_addr]) is not None:
+                self._let_out(BusWrite(epoch, burst_addr, piece, content, host_addr))
             start += length
 
     def send_message(self, epoch: int, intid: int) -> None:
@@ -60,9 +81,7 @@ class DmaEngine(Component):
 
     def _let_out(self, write: BusWrite) -> None:
         master, length = self.port.master, len(write.data)
-        if self.aborted:
-            self.emit(DmaDropped(master, write.epoch, length, "aborted"))
-        elif not self.bus_master and self.gate_effective:
+        if not self.bus_master and self.gate_effective:
             self.emit(DmaDropped(master, write.epoch, length, "bus_master_off"))
         else:
             self.emit(DmaIssued(master, write.epoch, write.addr, length, write.content))

@@ -25,12 +25,16 @@ MESSAGE = "message"
 
 
 class BusWrite(NamedTuple):
-    """A posted write of a device; `data` does not cross a frame at `addr`."""
+    """A posted write of a device; `data` does not cross a frame at `addr`.
+
+    `host_addr` is there if the address was translated before the write left the device.
+    """
 
     epoch: int
     addr: int
     data: bytes
     content: str
+    host_addr: int | None = None
 
 
 class RegisterFile(Protocol):
@@ -57,6 +61,9 @@ class Port(Component):
     Attributes:
         on_link: A write is on the link.
         draining: A translated write is on its way into memory.
+        arriving: A register write is on its way to the device.
+        moved: Fires when a write has come to the end of the link.
+        settled: Fires when one of the three ways has become empty.
     """
 
     def __init__(self, kernel: Kernel, master: str, timing: Timing, fabric: Fabric) -> None:
@@ -71,6 +78,7 @@ class Port(Component):
         self.posted: Mailbox[tuple[str, int, int]] = Mailbox(kernel)
         self.arriving = False
         self.moved = Signal(kernel)
+        self.settled = Signal(kernel)
         self.start(self._carry)
         self.start(self._drain)
         self.start(self._deliver_posted)
@@ -86,6 +94,16 @@ class Port(Component):
         """Let a write leave the device; from here a reset of the device does not stop it."""
         self.link.put(write)
 
+    def translate(self, epoch: int, addr: int, length: int) -> int | None:
+        """Return where a write would land if it were translated now, or None if it is refused."""
+        iommu = self.fabric.iommu
+        if iommu is None:
+            return addr
+        host_addr = iommu.translate_write(self.master, epoch, addr, length)
+        if host_addr is not None:
+            iommu.emit(DmaTranslated(self.master, epoch, addr, host_addr, length))
+        return host_addr
+
     def read_memory(self, epoch: int, addr: int, length: int) -> Steps:
         """Read memory as the device does; gives the bytes, or None if the IOMMU refuses."""
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
@@ -98,12 +116,12 @@ class Port(Component):
     def landed(self) -> Steps:
         """Wait until every write that the device has issued is in memory."""
         while self.link or self.on_link or self.drain or self.draining:
-            yield self.moved.wait()
+            yield self.settled.wait()
 
     def drained(self) -> Steps:
         """Wait until every write that has been translated is in memory."""
         while self.drain or self.draining:
-            yield self.moved.wait()
+            yield self.settled.wait()
 
     # Downstream, called by whoever drives the device.
 
@@ -115,7 +133,7 @@ class Port(Component):
         """Read a register: what was posted has arrived and what the device wrote has landed."""
         yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.mmio_read")
         while self.posted or self.arriving:
-            yield self.moved.wait()
+            yield self.settled.wait()
         yield from self.landed()
 
     # Processes.
@@ -131,19 +149,17 @@ class Port(Component):
             host_addr = self._translate(write)
             if host_addr is not None:
                 self.drain.put((write, host_addr))
+            elif not self.link:
+                self.settled.notify()
             self.moved.notify()
 
     def _translate(self, write: BusWrite) -> int | None:
         iommu = self.fabric.iommu
-        if iommu is None:
-            return write.addr
-        length = len(write.data)
-        if write.content == MESSAGE:
+        if write.host_addr is not None:
+            return write.host_addr
+        if write.content == MESSAGE and iommu is not None:
             return iommu.translate_message(self.master, write.epoch, write.addr)
-        host_addr = iommu.translate_write(self.master, write.epoch, write.addr, length)
-        if host_addr is not None:
-            iommu.emit(DmaTranslated(self.master, write.epoch, write.addr, host_addr, length))
-        return host_addr
+        return self.translate(write.epoch, write.addr, len(write.data))
 
     def _drain(self) -> Steps:
         while True:
@@ -151,15 +167,18 @@ class Port(Component):
                 yield self.drain.wait()
             write, host_addr = self.drain.take()
             self.draining = True
-            yield self.kernel.delay(self.timing.memory_write_drain, f"{self.name}.drain")
+            is_message = write.content == MESSAGE
+            span = self.timing.msi_delivery if is_message else self.timing.axi_write_drain
+            yield self.kernel.delay(span, f"{self.name}.drain")
             self.draining = False
-            if write.content == MESSAGE:
+            if is_message:
                 self.fabric.interrupts.message(host_addr, self.master, write.epoch)
             else:
                 self.fabric.memory.land(
                     self.master, write.epoch, host_addr, write.data, write.content
                 )
-            self.moved.notify()
+            if not self.drain:
+                self.settled.notify()
 
     def _deliver_posted(self) -> Steps:
         while True:
@@ -171,4 +190,5 @@ class Port(Component):
             self.arriving = False
             assert self.registers is not None, "a device connects itself to its port"
             self.registers.write_register(register, value, epoch)
-            self.moved.notify()
+            if not self.posted:
+                self.settled.notify()

@@ -12,6 +12,7 @@ class OpenQuestion(msgspec.Struct, frozen=True):
 
     Attributes:
         label: Its name in choice logs and scenario files.
+        part: Which part of a system asks it; see `assumptions.parts_used`.
         answers: Every possible answer, the default first.
         meaning: What is asked.
         basis: What the documentation says and why this default; begins with `not documented`
@@ -19,6 +20,7 @@ class OpenQuestion(msgspec.Struct, frozen=True):
     """
 
     label: str
+    part: str
     answers: tuple[str, ...]
     meaning: str
     basis: str
@@ -26,6 +28,7 @@ class OpenQuestion(msgspec.Struct, frozen=True):
 
 CALLBACK_ORDER = OpenQuestion(
     "qvm.callback-order",
+    "callbacks",
     ("as-configured", "reversed"),
     "the order in which qvm calls its vdevs with VDEV_CTRL_TERMINATE",
     "not documented; the QNX hypervisor guide (quiescing) promises only 'before resources are "
@@ -34,6 +37,7 @@ CALLBACK_ORDER = OpenQuestion(
 
 CLEANUP_ORDER = OpenQuestion(
     "procnto.cleanup-order",
+    "iommu",
     ("iommu-before-memory", "memory-before-iommu"),
     "whether the IOMMU mappings of a qvm that was killed go before its memory returns",
     "not documented; smmuman is a separate process that learns of a client's death by its own "
@@ -42,6 +46,7 @@ CLEANUP_ORDER = OpenQuestion(
 
 RELEASE_ORDER = OpenQuestion(
     "procnto.release-order",
+    "qvm",
     ("ascending", "descending"),
     "the order in which the frames of guest RAM return to the host",
     "not documented",
@@ -49,6 +54,7 @@ RELEASE_ORDER = OpenQuestion(
 
 SMMUMAN_CLIENT_DEATH = OpenQuestion(
     "smmuman.client-death",
+    "client-death",
     ("deny", "stale", "unrestricted"),
     "what smmuman does with a device when the client that owned it dies: refuse its accesses, "
     "keep the old mappings, or let it reach all memory",
@@ -57,6 +63,7 @@ SMMUMAN_CLIENT_DEATH = OpenQuestion(
 
 GUEST_OBEYS_POWER_BUTTON = OpenQuestion(
     "guest.power-button",
+    "power-button",
     ("shuts-down", "ignores"),
     "whether the guest reacts to the ACPI power button that SIGTERM emulates on x86",
     "QNX hypervisor guide, guest_stop: Linux and Android guests do if set up, QNX guests do not",
@@ -64,6 +71,7 @@ GUEST_OBEYS_POWER_BUTTON = OpenQuestion(
 
 CRASH_SEEN_BY = OpenQuestion(
     "guest.crash-reaches-qvm",
+    "crash",
     ("at-once", "never"),
     "whether a guest crash ends in the reboot callout, by which qvm learns of it",
     "QNX hypervisor guide, guest_stop: whatever reaches the callout ends qvm; a guest that hangs "
@@ -72,10 +80,20 @@ CRASH_SEEN_BY = OpenQuestion(
 
 MASK_TRACKING = OpenQuestion(
     "qvm.mask-tracking",
+    "nic",
     ("untracked", "tracked"),
     "whether qvm attaches interrupts with _NTO_INTR_FLAGS_TRK_MSK, so that its masks are undone "
     "when it exits",
     "not documented which flags qvm uses; the pessimistic answer is the default",
+)
+
+CLEANUP_PRIORITY = OpenQuestion(
+    "procnto.cleanup-priority",
+    "killed",
+    ("high", "low"),
+    "the priority at which a killed qvm is cleaned up, which is that of the thread that killed it",
+    "Neutrino programmer's guide, process_PROCTERM: the killer's, unless SIG_TERMER_NOINHERIT is "
+    "given; who kills, and at which priority, is the integrator's affair",
 )
 
 QUESTIONS: tuple[OpenQuestion, ...] = (
@@ -86,5 +104,6 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     GUEST_OBEYS_POWER_BUTTON,
     CRASH_SEEN_BY,
     MASK_TRACKING,
+    CLEANUP_PRIORITY,
 )
 """All of them."""

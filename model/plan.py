@@ -9,7 +9,9 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
+from .faults import Faults
 from .timing import Timing
+from .traits import Traits
 from .virtio_plan import (
     AnyVdevPlan,
     BlockPlan,
@@ -44,7 +46,7 @@ class NicPlan(msgspec.Struct, frozen=True):
         frames: How many frames arrive in the run, asked for by nobody; 0 for without end.
         frame_length: Bytes of each frame.
         gap: Between two frames.
-        bus_master_gate_effective: Whether clearing the bus-master bit really stops writes.
+        traits: What is particular to it.
     """
 
     name: str
@@ -56,7 +58,7 @@ class NicPlan(msgspec.Struct, frozen=True):
     frames: int = 0
     frame_length: int = 1024
     gap: Span = Timing().nic_rx_gap_1g
-    bus_master_gate_effective: bool = True
+    traits: Traits = Traits()
 
 
 class DiskPlan(msgspec.Struct, frozen=True):
@@ -150,6 +152,7 @@ class VmPlan(msgspec.Struct, frozen=True):
         bus_scan_limit: The highest PCI bus number that the guest's PCI server tries.
         quiesce: What its vdevs do at termination, in the order of the configuration.
         end: How it ends; none means that it outlives the run.
+        then: What else befalls it, such as a kill while it shuts down.
         restart: Whether a supervisor starts it again on the same frames and vectors.
     """
 
@@ -164,12 +167,18 @@ class VmPlan(msgspec.Struct, frozen=True):
     bus_scan_limit: int = 0
     quiesce: tuple[QuiescePlan, ...] = ()
     end: EndPlan | None = None
+    then: tuple[EndPlan, ...] = ()
     restart: bool = False
 
     @property
     def vdevs(self) -> tuple[AnyVdevPlan, ...]:
         """All its vdevs, by type."""
         return (*self.blocks, *self.nets, *self.consoles, *self.entropies, *self.factories)
+
+    @property
+    def ends(self) -> tuple[EndPlan, ...]:
+        """All that is planned to end it, the first cause first."""
+        return () if self.end is None else (self.end, *self.then)
 
 
 class SystemPlan(msgspec.Struct, frozen=True):
@@ -185,10 +194,12 @@ class SystemPlan(msgspec.Struct, frozen=True):
         detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
         pinned: Answers to open questions that this scenario fixes, by label.
+        faults: What goes wrong by design.
         observe: How long the run is watched after its last planned end or restart.
         horizon_ns: Instant at which the run is cut, whatever has happened.
         teardown_ns_max: What a teardown may take.
         irq_after_teardown_max: See `trace.Header`.
+        virtio_reset_ns_max: See `trace.Header`.
     """
 
     name: str
@@ -200,7 +211,9 @@ class SystemPlan(msgspec.Struct, frozen=True):
     detail: str = "teardown"
     timing: Timing = Timing()
     pinned: dict[str, str] = {}
+    faults: Faults = Faults()
     observe: Span = exactly(1_000_000)
     horizon_ns: int = 60_000_000_000
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
+    virtio_reset_ns_max: int = 1_000_000_000

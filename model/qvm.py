@@ -10,6 +10,8 @@ nothing; the process manager takes the same resources away.
 
 from enum import Enum
 
+from simpy.events import Event, Process
+
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
 from .component import Component
@@ -24,9 +26,15 @@ from .host.host import Host
 from .host.procnto import TakenIrq
 from .kernel import Kernel, Mailbox, Steps
 from .memory import GuestRam, StageTwo
-from .open_questions import CALLBACK_ORDER, CLEANUP_ORDER, MASK_TRACKING, RELEASE_ORDER
+from .open_questions import (
+    CALLBACK_ORDER,
+    CLEANUP_ORDER,
+    CLEANUP_PRIORITY,
+    MASK_TRACKING,
+    RELEASE_ORDER,
+)
 from .plan import QuiescePlan, VmPlan
-from .termination import BY_NAME, TerminationCause
+from .termination import TerminationCause
 from .timing import Timing
 from .trace import (
     CallbackBegun,
@@ -64,9 +72,9 @@ class Qvm(Component):
         epoch: The number of this instance.
         host: What it runs on.
         stage_two: Where its RAM lies in host memory.
+        stillborn: What ends it before its guest runs, if anything does.
 
     Attributes:
-        requests: Names of termination causes that have reached the process.
         exited: Fires when the exit status can be read.
         quarantines: Whether its RAM is kept back, because a device would not stop.
     """
@@ -79,6 +87,7 @@ class Qvm(Component):
         epoch: int,
         host: Host,
         stage_two: StageTwo,
+        stillborn: TerminationCause | None = None,
     ) -> None:
         super().__init__(kernel, plan.name, timing)
         self.plan = plan
@@ -87,16 +96,17 @@ class Qvm(Component):
         self.stage_two = stage_two
         self.state = QvmState.CONFIGURING
         self.quarantines = False
-        self.requests: Mailbox[str] = Mailbox(kernel)
         self.exited = kernel.event()
         self.irqs: Mailbox[TakenIrq] = Mailbox(kernel)
-        self._assemble()
+        self.ending: Process | None = None
+        self._assemble(starts=stillborn is None)
         self.state = QvmState.RUNNING
-        self.start(self._live)
+        if stillborn is not None:
+            self.end(stillborn)
 
     # Assembly.
 
-    def _assemble(self) -> None:
+    def _assemble(self, *, starts: bool) -> None:
         host, name, epoch = self.host, self.name, self.epoch
         for _, host_start, length in self.stage_two.ranges:
             host.memory.grant(name, epoch, host_start >> FRAME_SHIFT, length >> FRAME_SHIFT)
@@ -119,16 +129,22 @@ class Qvm(Component):
             tracked = self.kernel.choose(MASK_TRACKING) == "tracked"
             for nic in self.nics:
                 host.host_kernel.attach(nic.plan.intid, name, epoch, self.irqs, tracked)
-        self.emit(VmStarted(name, epoch))
-        self.emit(MilestoneReached(name, epoch, "assembled"))
-        self._boot(site)
+        if starts:
+            self.emit(VmStarted(name, epoch))
+            self.emit(MilestoneReached(name, epoch, "assembled"))
+        self._boot(site, starts=starts)
+        if host.pending_tables is not None:
+            _, host_start, length = self.stage_two.ranges[0]
+            addr = host_start + length - FRAME_SIZE
+            host.memory.commit(addr, FRAME_SIZE)
+            host.pending_tables.use_table(epoch, addr)
         self.irq_thread = self.start(self._pass_interrupts)
         self.handled_threads = [
             self.start(lambda driver=driver: self._unmask_handled(driver))  # type: ignore[misc]
             for driver in self.guest.net_drivers
         ]
 
-    def _boot(self, vdev_site: VdevSite) -> None:
+    def _boot(self, vdev_site: VdevSite, *, starts: bool) -> None:
         ram = GuestRam(self.host.memory, self.stage_two)
         allocator = GuestAllocator(ram, self.host.memory, self.plan.ram[0])
         kernel, timing, name, epoch = self.kernel, self.timing, self.name, self.epoch
@@ -151,6 +167,7 @@ class Qvm(Component):
             pci if io.functions else None,
             vdev_drivers(site, self.plan, slots),
             [NetDriver(kernel, timing, name, epoch, nic, allocator) for nic in self.nics],
+            starts=starts,
         )
 
     # Interrupts of passed-through devices.
@@ -181,17 +198,40 @@ class Qvm(Component):
 
     # The end.
 
-    def _live(self) -> Steps:
-        while not self.requests:
-            yield self.requests.wait()
-        cause = BY_NAME[self.requests.take()]
+    @property
+    def is_ending(self) -> bool:
+        """Whether anything has made this instance end."""
+        return self.ending is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its exit status can be read."""
+        return self.state is QvmState.GONE
+
+    def end(self, cause: TerminationCause) -> None:
+        """Let the process end; what kills it also cuts off an orderly end that is under way."""
+        if self.state in {QvmState.CLEANING, QvmState.GONE}:
+            return
+        if self.ending is not None:
+            if cause.orderly:
+                return
+            self.kernel.kill(self.ending)
         self.emit(TerminationBegun(self.name, self.epoch, cause.name, cause.orderly))
         self.state = QvmState.TERMINATING
         self.guest.stop("stopped")
-        if cause.orderly:
+        self.ending = self.start(lambda: self._exit(cause))
+
+    def _exit(self, cause: TerminationCause) -> Steps:
+        if cause.orderly and not self.host.faults.memory_before_callbacks:
             yield from self._call_vdevs()
+        elif not cause.orderly and self.kernel.choose(CLEANUP_PRIORITY) == "low":
+            yield self.kernel.delay(
+                self.timing.cleanup_at_low_priority, f"{self.name}.cleanup_at_low_priority"
+            )
         self.state = QvmState.CLEANING
         yield from self._clean_up(cause)
+        if self.host.faults.memory_before_callbacks and cause.orderly:
+            yield from self._call_vdevs()
         self.state = QvmState.GONE
         self.emit(QvmExited(self.name, self.epoch, cause.exit_status))
         self.exited.succeed()
@@ -231,15 +271,24 @@ class Qvm(Component):
             self.emit(ConnectionClosed(self.name, self.epoch, server))
         for nic in self.nics:
             yield from self.host.host_kernel.detach(nic.plan.intid, self.name, self.epoch)
+            if self.host.faults.unmask_after_detach:
+                self.host.host_kernel.unmask_stale(nic.plan.intid)
+        yield self._skew()
         memory_first = False
         if self.nics and self.host.smmuman is not None:
             memory_first = self.kernel.choose(CLEANUP_ORDER) == "memory-before-iommu"
         if memory_first:
             yield from self._release_memory()
+            yield self._skew()
             yield from self._close_smmuman(cause)
         else:
             yield from self._close_smmuman(cause)
+            yield self._skew()
             yield from self._release_memory()
+
+    def _skew(self) -> Event:
+        """Return the pause before the next kind of resource is released."""
+        return self.kernel.delay(self.timing.release_skew, f"{self.name}.release_skew")
 
     def _close_smmuman(self, cause: TerminationCause) -> Steps:
         smmuman = self.host.smmuman
@@ -252,6 +301,8 @@ class Qvm(Component):
                 yield from smmuman.on_client_death(nic.port, self.epoch)
 
     def _release_memory(self) -> Steps:
+        if self.host.faults.reference_kept:
+            yield self.kernel.event()
         yield self.kernel.delay(self.timing.process_exit_base, f"{self.name}.exit_base")
         memory = self.host.memory
         pieces = memory.pieces_of(self.epoch)

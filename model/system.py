@@ -55,7 +55,7 @@ class System(Component):
                 plan.timing,
                 vm,
                 self.host,
-                None if vm.end is None else _when(kernel, vm.end.after),
+                tuple(_when(kernel, end.after) for end in vm.ends),
                 bool(vm.nics) and not plan.iommu,
             )
             for vm in plan.vms

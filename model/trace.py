@@ -68,7 +68,7 @@ class GuestEnded(TraceEvent, frozen=True):
     """The guest executes no further instruction.
 
     Attributes:
-        manner: `shut_down`, `crashed` or `stopped` (from outside).
+        manner: `shut_down`, `crashed`, `hung`, `suspended`, or `stopped` (from outside).
     """
 
     vm: str
@@ -310,7 +310,7 @@ class DmaDropped(TraceEvent, frozen=True):
     """A device has thrown a write away before issuing it.
 
     Attributes:
-        reason: `no_descriptor`, `bus_master_off`, `stopped` or `aborted`.
+        reason: `no_descriptor`, `bus_master_off` or `reset`.
     """
 
     master: str
@@ -633,6 +633,7 @@ class Header(msgspec.Struct, frozen=True):
         teardown_ns_max: Bound on the time from `TerminationBegun` to `QvmExited`.
         irq_after_teardown_max: How often a dead epoch's interrupt may be taken by the
             host and still count as contained.
+        virtio_reset_ns_max: Bound on the reset of a virtio device; the standard gives none.
         assumptions: All that the run rests on.
         replay_sha256: Identity of the scenario and its choices.
     """
@@ -644,6 +645,7 @@ class Header(msgspec.Struct, frozen=True):
     detail: str = "teardown"
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
+    virtio_reset_ns_max: int = 1_000_000_000
     assumptions: tuple[Assumption, ...] = ()
     replay_sha256: str = ""
 

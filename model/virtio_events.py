@@ -59,7 +59,8 @@ class QueueFieldWritten(TraceEvent, frozen=True):
     """The driver writes a field of a queue's set-up.
 
     Attributes:
-        field: `size`, `descriptor_area`, `driver_area`, `device_area` or `vector`.
+        field: `size`, `descriptor_area`, `driver_area`, `device_area` or `vector`; the vector of
+            configuration changes is that of queue -1.
     """
 
     vdev: str
@@ -175,6 +176,8 @@ class ChainExposed(TraceEvent, frozen=True):
         writable: (address, length) of each device-writable buffer.
         is_indirect: Whether it stands in an indirect table.
         order: `readable_first`, or `mixed` if a readable buffer follows a writable one.
+        fault: What is wrong with its links: `loop`, `nested` (an indirect table in an indirect
+            table), `indirect_with_next`, or empty.  The buffers of a loop are each told once.
     """
 
     vdev: str
@@ -185,6 +188,7 @@ class ChainExposed(TraceEvent, frozen=True):
     writable: tuple[tuple[int, int], ...]
     is_indirect: bool
     order: str
+    fault: str = ""
 
 
 class ChainChanged(TraceEvent, frozen=True):
@@ -200,7 +204,8 @@ class AvailablePublished(TraceEvent, frozen=True):
     """The driver makes chains visible.
 
     Attributes:
-        idx: Split: the available index, modulo 2^16.  Packed: position times two plus wrap.
+        idx: Split: the available index, modulo 2^16.  Packed: position times two plus wrap, of
+            the next chain.
         count: How many chains this makes visible.
         must_notify: Whether the device has asked to be told of this.
     """
@@ -309,6 +314,13 @@ class DeviceStopped(TraceEvent, frozen=True):
     epoch: int
 
 
+class DeviceActivated(TraceEvent, frozen=True):
+    """The command that sets DEV_MODE back from STOPPED completes (VIRTIO 1.4, 2.12.1.4)."""
+
+    vdev: str
+    epoch: int
+
+
 class DescriptorRead(TraceEvent, frozen=True):
     """The device reads a descriptor, 16 bytes."""
 
@@ -351,7 +363,10 @@ class BufferWritten(TraceEvent, frozen=True):
 
 
 class UsedElementWritten(TraceEvent, frozen=True):
-    """The device writes that a chain is used; the driver does not see it yet."""
+    """The device writes that a chain is used; the driver does not see it yet.
+
+    `position` is the place in the ring, from 0; `length` the bytes that it says it has written.
+    """
 
     vdev: str
     epoch: int
@@ -365,7 +380,8 @@ class UsedPublished(TraceEvent, frozen=True):
     """The driver can see used elements from here on.
 
     Attributes:
-        idx: Split: the used index, modulo 2^16.  Packed: position times two plus wrap.
+        idx: Split: the used index, modulo 2^16.  Packed: position times two plus wrap, of the
+            next element.
         must_notify: Whether the driver has asked to be told of this.
     """
 
@@ -419,6 +435,7 @@ class BlockRequestTaken(TraceEvent, frozen=True):
         length: Bytes of data.
         capacity: Sectors of the disk.
         is_read_only: Whether VIRTIO_BLK_F_RO is offered.
+        queue: The request queue; heads are told apart within one queue alone.
     """
 
     vdev: str
@@ -429,6 +446,7 @@ class BlockRequestTaken(TraceEvent, frozen=True):
     length: int
     capacity: int
     is_read_only: bool
+    queue: int = 0
 
 
 class BlockWriteCommitted(TraceEvent, frozen=True):
@@ -453,6 +471,7 @@ class BlockRequestAnswered(TraceEvent, frozen=True):
     Attributes:
         status: `ok`, `ioerr` or `unsupp`.
         is_stable: Whether the standard's rule says that an acknowledged write is durable now.
+        queue: The request queue.
     """
 
     vdev: str
@@ -463,6 +482,7 @@ class BlockRequestAnswered(TraceEvent, frozen=True):
     length: int
     status: str
     is_stable: bool
+    queue: int = 0
 
 
 class NetPairsSet(TraceEvent, frozen=True):
@@ -478,11 +498,13 @@ class CommandCompleted(TraceEvent, frozen=True):
 
     Attributes:
         heads: The requests that it has affected.
+        queue: The queue in which these stand, not that of the command.
     """
 
     vdev: str
     epoch: int
     heads: tuple[int, ...]
+    queue: int = 0
 
 
 VirtioEvent = (
@@ -512,6 +534,7 @@ VirtioEvent = (
     | SuspendShown
     | SuspendEnded
     | DeviceStopped
+    | DeviceActivated
     | DescriptorRead
     | ChainTaken
     | BufferRead

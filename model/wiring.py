@@ -22,6 +22,9 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
             parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
             parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
         parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
+        blocks = [block.name for block in vm.blocks]
+        others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
+        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in blocks]
         parts.append(Part(vm.name, "qvm"))
     for vm in plan.vms:
         peers = (*vm.nets, *vm.consoles)
@@ -90,7 +93,10 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
         edges += _along(name, f"{name}.{nic}.driver")
     for callback in vm.quiesce:
         is_nic = callback.device in vm.nics
-        edges += _along(name, callback.device if is_nic else f"{name}.{callback.device}")
+        target = callback.device if is_nic else f"{name}.{callback.device}"
+        edges += _along(name, f"{name}.{callback.vdev}")
+        if callback.vdev != callback.device:
+            edges += _along(f"{name}.{callback.vdev}", target)
     if vm.end is not None:
         edges += _along(f"{name}.supervisor", name, f"{name}.supervisor")
         edges += _along(f"{name}.supervisor", guest)

@@ -20,12 +20,12 @@ def check(trace: Trace, names: Iterable[str] | None = None) -> tuple[Verdict, ..
 
     Args:
         trace: Its records in order of time.
-        names: Of the properties to judge by; None for all.
+        names: Of the properties to judge by; None for all that its detail can put to the test.
 
     Raises:
         UnknownPropertyError: If there is no property of such a name.
     """
-    monitors = Judge(trace.header, named(names))
+    monitors = Judge(trace.header, named(names, trace.header.detail))
     monitors.read(trace.records)
     return monitors.finish()
 
@@ -41,7 +41,7 @@ def judge(
 
     Args:
         trace: Its records in order of time.
-        names: Of the properties to judge by; None for all.
+        names: Of the properties to judge by; None for all that its detail can put to the test.
         label: `run`, or `monitored(recorded trace)`.
         bounds: What limits the verdicts besides the length of the trace.
 

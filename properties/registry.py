@@ -7,10 +7,11 @@ from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown, NoDmaIntoNext
 from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
 from .monitor import Property
 from .ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
+from .virtio.table import RULES
 
-__all__ = ["PROPERTIES", "UnknownPropertyError", "named"]
+__all__ = ["PROPERTIES", "TEARDOWN", "VIRTIO", "UnknownPropertyError", "named"]
 
-PROPERTIES: dict[str, type[Property]] = {
+TEARDOWN: dict[str, type[Property]] = {
     kind.name: kind
     for kind in (
         NoDmaAfterTeardown,
@@ -25,7 +26,13 @@ PROPERTIES: dict[str, type[Property]] = {
         FaultsContained,
     )
 }
-"""All properties, the two about the teardown point first."""
+"""The properties of a teardown, the two about the teardown point first."""
+
+VIRTIO: dict[str, type[Property]] = {rule.name: rule for rule in RULES}
+"""The rules of VIRTIO, N1 to N50."""
+
+PROPERTIES: dict[str, type[Property]] = TEARDOWN | VIRTIO
+"""All properties, those of a teardown first."""
 
 
 class UnknownPropertyError(QuiesceError):
@@ -46,14 +53,20 @@ class UnknownPropertyError(QuiesceError):
         return f"no property is named {self.name!r}{hint} There are: {', '.join(PROPERTIES)}"
 
 
-def named(names: Iterable[str] | None = None) -> tuple[type[Property], ...]:
-    """Return the properties with these names, in the order given; all of them for None.
+def named(
+    names: Iterable[str] | None = None, detail: str = "teardown"
+) -> tuple[type[Property], ...]:
+    """Return the properties with these names, in the order given.
+
+    Args:
+        names: None for all that a trace of this detail can put to the test.
+        detail: See `Header`; `virtio` adds the rules of VIRTIO.
 
     Raises:
         UnknownPropertyError: If there is no such property.
     """
     if names is None:
-        return tuple(PROPERTIES.values())
+        return tuple((PROPERTIES if detail == "virtio" else TEARDOWN).values())
     chosen = []
     for name in names:
         if name not in PROPERTIES:

@@ -22,10 +22,13 @@ from ..model.trace import Assumption
 
 Word = Literal["holds", "violated", "vacuous", "inconclusive"]
 
-Severity = Literal["none", "contained", "exposed", "spurious", "starved", "stray", "corruption"]
+Severity = Literal[
+    "none", "unadvised", "contained", "exposed", "spurious", "starved", "stray", "corruption"
+]
 
 SEVERITIES: tuple[Severity, ...] = (
     "none",
+    "unadvised",
     "contained",
     "exposed",
     "spurious",
@@ -36,6 +39,7 @@ SEVERITIES: tuple[Severity, ...] = (
 """How bad it is, from harmless to worst.
 
 - `none`: nothing happened;
+- `unadvised`: a standard advises against it (SHOULD), and nothing follows from that alone;
 - `contained`: it happened, and the host caught it before anybody noticed;
 - `exposed`: nothing was hit, but nothing kept it from being hit: other timing, other luck;
 - `spurious`: somebody was interrupted for what is not theirs;

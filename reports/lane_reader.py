@@ -7,6 +7,7 @@ import msgspec
 
 from ..model.addresses import frame_of
 from ..model.trace import NO_CAUSE, DmaIssued, Trace
+from ..model.trace_event import TraceEvent
 from .chart import Chart, Level, Mark, Moment, Zone
 from .drafting import LaneBook, LaneDraft
 from .frames import FrameLedger
@@ -142,4 +143,4 @@ class Reader:
 Rule = Callable[[Any, Reader, At], None]
 """Draws one event, of the one type that the rule is for."""
 
-Rules = dict[type[AnyEvent], Rule]
+Rules = dict[type[TraceEvent], Rule]

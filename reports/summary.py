@@ -4,6 +4,7 @@ On a terminal there is colour; into a pipe goes plain text without any escape se
 too narrow for a table gets the same facts one below the other.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 from ..model.trace import Assumption
@@ -55,7 +56,9 @@ def _standard_output() -> "Console":
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(highlight=False, width=_PIPE_WIDTH)
 
 
 class _Page:

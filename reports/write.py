@@ -19,7 +19,9 @@ VERDICT_VERSION = 1
 """Version of the form of `verdict.json`."""
 
 
-def write(folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes) -> tuple[Path, ...]:
+def write(
+    folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes, plot: bool = True
+) -> tuple[Path, ...]:
     """Write the report of a run into a folder, which is made if it is not there.
 
     The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`.
@@ -29,6 +31,7 @@ def write(folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes) ->
         trace: What happened.
         judgement: What was found in it.
         replay: The bytes of the replay file; empty for a recorded trace, which has none.
+        plot: Whether to draw the timing picture, which takes longer than all the rest.
 
     Returns:
         The files that were written.
@@ -36,14 +39,14 @@ def write(folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes) ->
     Raises:
         OSError: If the folder cannot be written.
     """
-    picture = Picture(trace, judgement)
     files = {
         "trace.jsonl": trace_codec.encode(trace),
         "verdict.json": verdict_json(trace, judgement),
         "replay.json": replay,
-        "timing.svg": picture.svg(),
-        "timing.png": picture.png(),
     }
+    if plot:
+        picture = Picture(trace, judgement)
+        files |= {"timing.svg": picture.svg(), "timing.png": picture.png()}
     written = []
     for name, data in files.items():
         if data:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -201,6 +201,60 @@ def _lint(
     )
 
 
+@app.command("discover")
+def _discover(
+    configurations: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONF", help="Files of one `qvm` configuration, or the name of a shipped one."
+        ),
+    ],
+    form: Annotated[
+        Literal["pci-tool", "lspci", "lspci-dump", "fdt", "mmio", "json"] | None,
+        typer.Option("--as", help="What to show; pci-tool if neither this nor --guest is given."),
+    ] = None,
+    guest: Annotated[
+        Literal["qnx", "linux"] | None,
+        typer.Option(help="Show what this guest starts for each device and what then appears."),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(help="Compare a driver's command line in the guest with the configuration."),
+    ] = None,
+    bus_scan_limit: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, help="The highest PCI bus that the guest tries."),
+    ] = None,
+    numbering: Annotated[
+        Literal["as-configured", "reversed"],
+        typer.Option(help="How PCI vdevs get device numbers, which is not documented."),
+    ] = "as-configured",
+    dtb: Annotated[
+        Path | None, typer.Option(help="Write the device tree of --as fdt as a binary, too.")
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Show how a guest finds its VIRTIO devices.
+
+    On its PCI bus, by the address its driver is told, or by device tree.
+
+    The exit status is 1 if the driver line of --check does not fit, 4 if the configuration cannot
+    be used.
+    """
+    from .commands.discover import DiscoverRequest, discover_command  # noqa: PLC0415
+
+    request = DiscoverRequest(
+        files=configurations,
+        form="json" if json else form or "",
+        guest=guest or "",
+        check=check,
+        bus_scan_limit=bus_scan_limit,
+        numbering=numbering,
+        dtb=dtb,
+    )
+    return discover_command(request)
+
+
 @app.command("assumptions")
 def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
     """Show what a scenario takes for granted.
@@ -212,6 +266,27 @@ def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
     from .commands.show import assumptions_command  # noqa: PLC0415 - heavy
 
     return assumptions_command(scenario, as_json=json)
+
+
+@app.command("mutants")
+def _mutants(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MUTANTS", help="M1 to M18; all if left out.", show_default=False),
+    ] = None,
+    score: Annotated[
+        bool, typer.Option("--score", help="Run them and show which properties notice each.")
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """List the known ways in which a teardown goes wrong.
+
+    With --score each is built into designs that are right, and the exit status is 1 if no
+    property notices one.
+    """
+    from .commands.mutants import mutants_command  # noqa: PLC0415 - heavy
+
+    return mutants_command(names or [], scores=score, as_json=json)
 
 
 @app.command("schema")

@@ -6,13 +6,14 @@ import msgspec
 
 from ..model.qvmconf.config import VmConfig
 from ..model.qvmconf.parser import parse_files
+from ..model.termination import BY_NAME
 from .findings import Findings
 from .loader import ScenarioSource
 from .names import vdev_names, vm_names
-from .schema import InterruptController, Scenario, VmEntry
+from .schema import End, InterruptController, Scenario, VmEntry
 from .toml_places import KeyPath
 
-_ALONE = ("configuration", "end", "restart", "workload", "quiesce")
+_ALONE = ("configuration", "end", "then", "restart", "workload", "quiesce")
 """What stands at the top level for one VM and inside `[[vm]]` for several."""
 
 _PIC_OF: dict[InterruptController, str] = {"gicv2": "gic", "gicv3": "gic", "apic": "apic"}
@@ -34,6 +35,14 @@ class GuestEntry(msgspec.Struct, frozen=True):
     path: KeyPath
     config: VmConfig
     vdevs: tuple[str, ...]
+
+    @property
+    def ends(self) -> list[tuple[End, KeyPath]]:
+        """Every end that is planned for it, with where the scenario says so."""
+        ends: list[tuple[End, KeyPath]] = []
+        if self.entry.end is not None:
+            ends.append((self.entry.end, (*self.path, "end")))
+        return ends + [(end, (*self.path, "then", n)) for n, end in enumerate(self.entry.then)]
 
 
 def guests_of(source: ScenarioSource, findings: Findings) -> tuple[GuestEntry, ...]:
@@ -70,15 +79,16 @@ def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings
             word=controller,
             remedy="correct the configuration or the platform",
         )
-    cause = guest.entry.end.cause if guest.entry.end else ""
-    for architecture, pic, other in (("x86", "gic", "arm"), ("arm", "apic", "x86")):
-        if cause.endswith(f"-{architecture}") and pic in pics:
-            findings.problem(
-                (*guest.path, "end", "cause"),
-                f"{cause!r} is a cause on {architecture}, but {guest.name} uses {pic!r}",
-                word=cause,
-                remedy=f"write {cause.removesuffix(architecture)}{other}",
-            )
+    for end, path in guest.ends:
+        architecture = BY_NAME[end.cause].architecture
+        for pic, other in (("gic", "arm"), ("apic", "x86")):
+            if pic in pics and architecture not in {"any", other}:
+                findings.problem(
+                    (*path, "cause"),
+                    f"{end.cause!r} is a cause on {architecture}, but {guest.name} uses {pic!r}",
+                    word=end.cause,
+                    remedy=f"write {end.cause.removesuffix(architecture)}{other}",
+                )
 
 
 def _entries(scenario: Scenario, findings: Findings) -> list[tuple[VmEntry, KeyPath]]:

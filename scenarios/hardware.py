@@ -13,6 +13,7 @@ from ..model.clock import parse_span
 from ..model.errors import nearest
 from ..model.plan import DiskPlan, NicPlan
 from ..model.qvmconf.config import PassConfig
+from ..model.traits import Traits
 from .findings import Findings
 from .guests import GuestEntry
 from .schema import AhciEntry, NicEntry, Scenario, UnmodelledEntry, Workload
@@ -230,7 +231,7 @@ def _nic(
         name=entry.name,
         intid=lines.free_unless(given, entry.name, findings),
         trigger=trigger,
-        bus_master_gate_effective=entry.bus_master_gate_effective,
+        traits=msgspec.convert(msgspec.to_builtins(entry.traits), Traits),
         **given_fields,
     )
     if nic.prefetch > nic.ring_size:

@@ -117,8 +117,9 @@ def _check_words(plan: SystemPlan, file: str) -> None:
         if answer not in answers.get(label, ()):
             raise _unusable(file, f"{answer!r} is no answer to {label!r} in this release")
     for vm in plan.vms:
-        if vm.end is not None and vm.end.cause not in BY_NAME:
-            raise _unusable(file, f"{vm.end.cause!r} is no termination cause in this release")
+        for end in vm.ends:
+            if end.cause not in BY_NAME:
+                raise _unusable(file, f"{end.cause!r} is no termination cause in this release")
 
 
 def _unusable(file: str, message: str, remedy: str = "record it anew") -> TraceFormatError:

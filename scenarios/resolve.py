@@ -102,6 +102,7 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
         blocks=blocks,
         quiesce=quiesce_of(guest, hardware, index, findings),
         end=_end(guest.entry.end, (*guest.path, "end"), findings),
+        then=_then(guest, findings),
         restart=guest.entry.restart,
     )
 
@@ -129,6 +130,18 @@ def _ram(
         remedy = "enlarge it, or shrink rings and requests"
         findings.problem_at(guest.config.ram[0].place, message, remedy=remedy)
     return tuple(RamPlan(region.start, region.length) for region in guest.config.ram)
+
+
+def _then(guest: GuestEntry, findings: Findings) -> tuple[EndPlan, ...]:
+    """Return what else befalls a VM; there must be an end that it adds to."""
+    if guest.entry.then and guest.entry.end is None:
+        message = "'then' adds to an 'end', and there is none"
+        findings.problem((*guest.path, "then", 0), message, remedy="call the first cause 'end'")
+    plans = [
+        _end(end, (*guest.path, "then", index), findings)
+        for index, end in enumerate(guest.entry.then)
+    ]
+    return tuple(plan for plan in plans if plan is not None)
 
 
 def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
@@ -169,10 +182,9 @@ def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Fin
             remedy = "rename the VM, the vdev or the device of the platform"
             findings.problem(("platform", "device"), message, word=name, remedy=remedy)
     for guest in guests:
-        after = guest.entry.end.after if guest.entry.end else None
-        if after is not None and after.source and after.source not in names:
-            path = (*guest.path, "end", "after", "source")
-            findings.unknown(path, "component", after.source, names)
+        for end, path in guest.ends:
+            if end.after is not None and end.after.source and end.after.source not in names:
+                findings.unknown((*path, "after", "source"), "component", end.after.source, names)
 
 
 def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Findings) -> None:

@@ -177,6 +177,10 @@ class VmEntry(_Closed, frozen=True):
     end: Annotated[
         End | None, Meta(description="How it ends; without it the VM outlives the run.")
     ] = None
+    then: Annotated[
+        tuple[End, ...],
+        Meta(description="What else befalls it, such as a kill while its vdevs are being called."),
+    ] = ()
     restart: Annotated[
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
     ] = False
@@ -193,6 +197,46 @@ class Vm(VmEntry, frozen=True):
 
 
 # What the machine is made of.
+
+Fate = Literal["drain-and-post", "drain-and-drop", "cancel", "nothing"]
+
+
+class ResetEntry(_Closed, frozen=True):
+    """What a reset does to each effect of the operations that are under way."""
+
+    data: Annotated[Fate, Meta(description="Of their data.")] = "cancel"
+    completion: Annotated[Fate, Meta(description="Of their status or ring entry.")] = "cancel"
+    interrupt: Annotated[Fate, Meta(description="Of their interrupt.")] = "cancel"
+
+
+class TraitsEntry(_Closed, frozen=True):
+    """The ways in which a device differs from others of its kind."""
+
+    reset: Annotated[ResetEntry, Meta(description="Its reset policy.")] = ResetEntry()
+    ignores_reset: Annotated[
+        bool, Meta(description="A reset reads as done, but nothing happens.")
+    ] = False
+    bus_master_gate_effective: Annotated[
+        bool, Meta(description="Whether clearing the bus-master bit really stops its writes.")
+    ] = True
+    reset_clears_gate: Annotated[
+        bool, Meta(description="After a reset it writes although the bit reads as cleared.")
+    ] = False
+    translates_at_start: Annotated[
+        bool, Meta(description="Addresses are translated when an operation starts, not at the end.")
+    ] = False
+    says_stopped_early: Annotated[
+        bool, Meta(description="It reads as idle while writes are on their way.")
+    ] = False
+    keeps_interrupt: Annotated[bool, Meta(description="A pending interrupt survives a reset.")] = (
+        False
+    )
+    keeps_input: Annotated[
+        bool, Meta(description="What it received before a reset is delivered after it.")
+    ] = False
+    falls_back_to_line: Annotated[
+        bool, Meta(description="With messages disabled it uses its line.")
+    ] = True
 
 
 class NicEntry(_Closed, frozen=True, tag="nic", tag_field="kind", rename={"pass_": "pass"}):
@@ -226,9 +270,9 @@ class NicEntry(_Closed, frozen=True, tag="nic", tag_field="kind", rename={"pass_
         Annotated[int, Meta(ge=64, le=16_384)] | None,
         Meta(description="Bytes of a receive buffer."),
     ] = None
-    bus_master_gate_effective: Annotated[
-        bool, Meta(description="Whether clearing the bus-master bit really stops its writes.")
-    ] = True
+    traits: Annotated[
+        TraitsEntry, Meta(description="What is particular to it, where its standard leaves room.")
+    ] = TraitsEntry()
 
 
 class AhciEntry(_Closed, frozen=True, tag="ahci", tag_field="kind"):

@@ -27,6 +27,7 @@ _TIMING = Timing(
     process_exit_base=Span(50_000, 200_000),
     restart=Span(200_000, 400_000),
     guest_boot=Span(50_000, 150_000),
+    release_skew=Span(0, 20_000),
 )
 _PINNED = {"guest.crash-reaches-qvm": "at-once"}
 _RAM = (RamPlan(0x8000_0000, 4 << 20),)

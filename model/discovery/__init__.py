@@ -1,1 +1,1 @@
-"""How a guest finds its VIRTIO devices: on its PCI bus, by an address it is told, by device tree."""
+"""How a guest finds its VIRTIO devices: by PCI, by an address it is told, by device tree."""

@@ -58,11 +58,12 @@ from .bus import DEVICES_PER_BUS, EVERYTHING, PciBus, PciSlot
 Numbering = Literal["as-configured", "reversed"]
 
 PCI_NUMBERING = OpenQuestion(
-    "qvm.pci-numbering",
-    ("as-configured", "reversed"),
-    "the order in which PCI vdevs without a forced place get their device numbers",
-    "not documented; the listing of the QNX 7.1 hypervisor guide (virtio guest) is in the order of "
-    "its vdevs, but two virtio-net vdevs in a configuration in use were found in reverse",
+    label="qvm.pci-numbering",
+    part="discovery",
+    answers=("as-configured", "reversed"),
+    meaning="the order in which PCI vdevs without a forced place get their device numbers",
+    basis="not documented; the listing of the QNX 7.1 hypervisor guide (virtio guest) is in the "
+    "order of its vdevs, but two virtio-net vdevs in a configuration in use were found in reverse",
 )
 
 
@@ -90,9 +91,7 @@ VIRTIO_KINDS: dict[str, VirtioKind] = {
     "virtio-console": VirtioKind(
         VirtioDeviceId.CONSOLE, 0x078000, console_format.CONFIG_SIZE, 2, 0x1003
     ),
-    "virtio-entropy": VirtioKind(
-        VirtioDeviceId.RNG, None, entropy_format.CONFIG_SIZE, 1, 0x1005
-    ),
+    "virtio-entropy": VirtioKind(VirtioDeviceId.RNG, None, entropy_format.CONFIG_SIZE, 1, 0x1005),
     "virtio-gpu": VirtioKind(VirtioDeviceId.GPU, None, 16, 2),
     "virtio-input": VirtioKind(VirtioDeviceId.INPUT, None, 136, 2),
 }
@@ -129,8 +128,8 @@ class DirectDevice(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """Type and name."""
-        return f"{self.type} {self.name}" if self.name else self.type
+        """Type and name, in words."""
+        return described(self.type, self.name)
 
     @property
     def irq(self) -> int | None:
@@ -163,9 +162,7 @@ def assemble(config: VmConfig, numbering: Numbering = "as-configured") -> GuestH
         ConfigError: If a place is taken twice, or no device number is left.
     """
     vdevs = [vdev for vdev in config.vdevs if vdev.transport == "pci"]
-    windows = [
-        window for item in config.passes for window in item.windows if window.space == "pci"
-    ]
+    windows = [window for item in config.passes for window in item.windows if window.space == "pci"]
     free = _FreeNumbers(vdevs, windows)
     automatic = [vdev for vdev in vdevs if _forced(vdev) is None]
     if numbering == "reversed":
@@ -177,6 +174,20 @@ def assemble(config: VmConfig, numbering: Numbering = "as-configured") -> GuestH
         slots.append(_passed_slot(window, window.pci_guest or free.take(window.place)))
     types = [vdev.type for vdev in automatic]
     return GuestHardware(PciBus(slots), direct_devices(config), len(types) > len(set(types)))
+
+
+def described(vdev_type: str, name: str) -> str:
+    """Return how a vdev is called: by its name, with its type unless the name tells that.
+
+    Example:
+        >>> described("shmem", ""), described("virtio-blk", "virtio-blk_1")
+        ('vdev shmem', 'vdev virtio-blk_1')
+        >>> described("virtio-blk", "disk0")
+        'vdev virtio-blk disk0'
+    """
+    if name.startswith(vdev_type):
+        return f"vdev {name}"
+    return f"vdev {vdev_type} {name}".rstrip()
 
 
 def direct_devices(config: VmConfig) -> tuple[DirectDevice, ...]:
@@ -231,7 +242,7 @@ def _forced(vdev: VdevConfig) -> PciAddress | None:
 
 
 def _vdev_slot(vdev: VdevConfig, address: PciAddress) -> PciSlot:
-    origin = f"vdev {vdev.type} {vdev.name}" if vdev.name else f"vdev {vdev.type}"
+    origin = described(vdev.type, vdev.name)
     if vdev.type == SHARED_MEMORY_TYPE:
         identity = msgspec.structs.replace(QVM_SHARED_MEMORY_FACTORY, interrupt_pin=1)
         return PciSlot.of_function(address, origin, PciFunction(identity, (_FACTORY_BAR,)))

@@ -6,9 +6,9 @@ configuration less 32, and level-triggered, because a virtio-mmio line stays ass
 acknowledged.
 
 `qvm` makes a tree of its own for an ARM guest.  This one holds what the configuration tells,
-and what it leaves out it names: the registers of an interrupt controller without `loc`, the kind
-of CPU, the PCI host bridge, other types of vdevs, and what is passed through, which the user's
-own tree has to describe.
+and what it leaves out it names: the registers of the interrupt controller, the kind of CPU, the
+PCI host bridge, other types of vdevs, and what is passed through, which the user's own tree has
+to describe.
 
 Source:
     QNX hypervisor guide, config/acpi_fdt; Devicetree Specification 0.4, 2 and 3; the bindings
@@ -53,10 +53,10 @@ def machine_tree(config: VmConfig) -> TreeNode:
 
 def left_out(config: VmConfig) -> tuple[str, ...]:
     """Return what the tree does not describe, as one clause each."""
-    remarks = []
-    gic = _gic_vdev(config)
-    if gic is None or gic.loc is None:
-        remarks.append("the interrupt controller has no reg: its place is not in the configuration")
+    remarks = [
+        "the interrupt controller has no reg: its windows are not in the configuration",
+        "the CPUs have no compatible: their kind is not in the configuration",
+    ]
     for device in direct_devices(config):
         if device.type == "gic":
             continue
@@ -64,6 +64,8 @@ def left_out(config: VmConfig) -> tuple[str, ...]:
             remarks.append(f"{device.label} has no node: no documented form for its type")
         elif device.address is None:
             remarks.append(f"{device.label} has no node: its loc could not be resolved")
+        elif device.space != "mem":
+            remarks.append(f"{device.label} has no node: its loc is no memory")
     if any(vdev.transport == "pci" for vdev in config.vdevs):
         remarks.append("the PCI host bridge has no node: its windows are not documented")
     if config.passes:
@@ -102,9 +104,6 @@ def _device(config: VmConfig, device: DirectDevice) -> Iterator[TreeNode]:
     properties.append(cells("reg", *wide(device.address), *wide(device.length)))
     interrupts = [cell for pin in device.pins for cell in _from_gic(config, device, pin)]
     properties.append(cells("interrupts", *interrupts))
-    if not is_factory:
-        # An emulated device reads and writes guest memory through the host's caches.
-        properties.append(TreeProperty("dma-coherent"))
     if device.name:
         properties.append(strings("label", device.name))
     yield TreeNode(f"{stem}@{device.address:x}", tuple(properties))
@@ -121,8 +120,9 @@ def _from_gic(config: VmConfig, device: DirectDevice, pin: InterruptPin) -> tupl
 
 def _chosen(config: VmConfig) -> Iterator[TreeNode]:
     lines = [option for option in config.options if option.name == "cmdline"]
-    if lines and lines[-1].arguments:
-        yield TreeNode("chosen", (strings("bootargs", lines[-1].arguments[0]),))
+    if lines:
+        # Like any later option, the last one counts.
+        yield TreeNode("chosen", (strings("bootargs", *lines[-1].arguments),))
 
 
 def _cpus(count: int) -> TreeNode:
@@ -147,19 +147,11 @@ def _gic(config: VmConfig) -> TreeNode:
     gic = _gic_vdev(config)
     option = gic.option("version") if gic else None
     version = option.numbers[0] if option and option.numbers else _GIC_VERSION
-    properties = [
+    properties = (
         strings("compatible", _GIC_COMPATIBLE[version]),
         cells("#interrupt-cells", 3),
         cells("#address-cells", 0),
         TreeProperty("interrupt-controller"),
         cells("phandle", _GIC_PHANDLE),
-    ]
-    place = next((each for each in direct_devices(config) if each.type == "gic"), None)
-    if place is None or place.address is None:
-        return TreeNode("interrupt-controller", tuple(properties))
-    properties.insert(1, cells("reg", *wide(place.address), *wide(_GIC_WINDOW)))
-    return TreeNode(f"interrupt-controller@{place.address:x}", tuple(properties))
-
-
-_GIC_WINDOW = 0x10000
-"""Bytes of a distributor (GICv3 architecture, 12.8)."""
+    )
+    return TreeNode("interrupt-controller", properties)

@@ -34,7 +34,7 @@ class Guest(Component):
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
-        is_up: Whether its drivers have been started.
+        has_booted: Whether its drivers have been started.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class Guest(Component):
         pci: PciServer | None,
         vdev_drivers: list[VdevDriver],
         net_drivers: list[NetDriver],
+        *,
+        starts: bool = True,
     ) -> None:
         super().__init__(kernel, f"{vm}.guest", timing)
         self.vm = vm
@@ -53,18 +55,20 @@ class Guest(Component):
         self.pci = pci
         self.vdev_drivers = vdev_drivers
         self.net_drivers = net_drivers
-        self.is_running = True
-        self.is_up = False
+        self.is_running = starts
+        self.has_booted = False
         self.threads: list[Process] = []
-        self.boot_thread = self.start(self._boot)
+        self.vdev_threads: list[Process] = []
+        if starts:
+            self.boot_thread = self.start(self._boot)
+            self.threads.append(self.boot_thread)
 
     def _boot(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_boot, f"{self.name}.boot")
-        self.is_up = True
-        for vdev_driver in self.vdev_drivers:
-            self.threads.append(self.start(vdev_driver.run))
-        for net_driver in self.net_drivers:
-            self.threads.append(self.start(net_driver.run))
+        self.has_booted = True
+        self.vdev_threads = [self.start(driver.run) for driver in self.vdev_drivers]
+        self.threads += self.vdev_threads
+        self.threads += [self.start(driver.run) for driver in self.net_drivers]
         if self.pci is not None:
             yield from self.pci.scan()
 
@@ -72,16 +76,23 @@ class Guest(Component):
         """Execute no further instruction, wherever each driver stands."""
         if self.is_running:
             self.is_running = False
-            for thread in (self.boot_thread, *self.threads):
-                self.kernel.kill(thread)
+            for thread in self.threads:
+                if thread is not self.kernel.active_process:
+                    self.kernel.kill(thread)
             self.emit(GuestEnded(self.vm, self.epoch, manner))
 
     def shut_down(self) -> Steps:
-        """Let every driver end its work in order, then stop."""
+        """Let every driver end its work in order, then stop; a crash may come in between."""
+        if self.is_running:
+            thread = self.start(self._shut_down)
+            self.threads.append(thread)
+            yield thread
+
+    def _shut_down(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_shutdown, f"{self.name}.shutdown")
         self.kernel.kill(self.boot_thread)
-        if self.is_up:
-            for thread in self.threads[: len(self.vdev_drivers)]:
+        if self.has_booted:
+            for thread in self.vdev_threads:
                 self.kernel.kill(thread)
             for vdev_driver in self.vdev_drivers:
                 yield from vdev_driver.shut_down()

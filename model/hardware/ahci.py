@@ -1,30 +1,66 @@
-"""An AHCI controller with one port and one disk, as the host's `devb-ahci` owns it.
+"""An AHCI controller with one port and one disk.
 
-Commands are taken from the slots that PxCI names while PxCMD.ST is set, several at a time.  A
-command that runs is finished whatever becomes of ST: data, then the D2H register FIS in the FIS
-receive area, then the interrupt; PxCMD.CR falls when none is left (AHCI 1.3.1, 10.1.2; Linux
-libahci.c, ahci_stop_engine).  Addresses in commands are host-physical: the owner is the host.
+It is owned by a host driver (`Ahci`, behind `devb-ahci`) or passed through to a guest
+(`AhciController`, which reads command list and tables from memory).
 
-Reads and writes of the disk itself happen at one instant: a read when the service time is over,
-a write when its last byte has come from memory.
+Commands are taken from the slots that PxCI names while PxCMD.ST is set.  A command that has been
+fetched is finished whatever becomes of ST: data, then a D2H register FIS in the FIS receive area,
+then the interrupt; PxCMD.CR falls when none is left.  A reset of the disk writes too: when the
+link is up again the disk sends its signature, and while PxCMD.FRE is set that FIS goes to memory.
+So the FIS receive area must outlive the command list.
+
+Everything here is solicited but the signature.
+
+Behind a host driver the disk has content.  It is read at one instant, when the service time is
+over, and written at one, when the last byte has come from memory; passed through, it gives one
+byte over and over.
+
+Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
+PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
+PxSSTS.DET (COMRESET), GHC.HR (HBA reset).
+
+Left out: more ports, FIS-based switching, the PRD byte count that is written back into the list,
+and what the standard leaves undefined: a command whose FIS nobody receives just ends.
 """
 
+import struct
+from collections import deque
 from typing import NamedTuple, Protocol
 
-from ..component import Component
-from ..dma_engine import DmaEngine
+from ..clock import Span
+from ..device_plans import AhciPlan
 from ..fabric import Port
-from ..interrupts import InterruptController
-from ..kernel import Kernel, Signal, Steps
+from ..interrupts import LEVEL, InterruptController
+from ..kernel import Kernel, Steps
 from ..plan import DiskPlan
 from ..timing import Timing
+from ..trace import DmaFetched
+from ..traits import CANCEL, DROP
+from .physical_device import Operation, PhysicalDevice, Wiring
 
+HEADER = struct.Struct("<IIQ16x")
+"""Command header: flags with the PRDT length, byte count, table address."""
+
+PRD = struct.Struct("<QII")
+"""Physical region descriptor: address, reserved, byte count less one."""
+
+HEADER_SIZE = 32
+TABLE_PRDT_OFFSET = 0x80
+WRITE_FLAG = 1 << 6
+_COUNT_MASK = 0x3F_FFFF
+
+FIS_AREA_SIZE = 256
+FIS_D2H_OFFSET = 0x40
 FIS_LENGTH = 20
-_FIS = bytes([0x34]) + bytes(FIS_LENGTH - 1)
+_FIS = bytes([0x34, 0x40, 0x50]) + bytes(FIS_LENGTH - 3)
+SIGNATURE_FIS = bytes([0x34, 0x00, 0x50, 0x01, 0x01]) + bytes(7) + b"\x01" + bytes(7)
+"""What a disk sends after a reset: status, error 1, sector count 1, LBA 1."""
+
+_DISK_BYTE = b"\xd5"
 
 
 class DiskWork(Protocol):
-    """What the disk does in the course of a command."""
+    """What a disk with content does in the course of a command."""
 
     def execute(self, data: bytes) -> bytes:
         """Take what was read from memory; return what is to be written there."""
@@ -36,92 +72,330 @@ class AhciCommand(NamedTuple):
 
     Attributes:
         epoch: On whose behalf; 0 for the host's own.
-        reads_memory: Whether the data goes from memory to the disk.
-        pieces: Host-physical (address, length) of the data, in memory.
-        work: What the disk does with it.
+        operation: `read`, `write`, or something that moves no data.
+        pieces: (address, length) of the data, as the device sees it.
+        work: What the disk does, if it has content.
     """
 
     epoch: int
-    reads_memory: bool
+    operation: str
     pieces: tuple[tuple[int, int], ...]
-    work: DiskWork
+    work: DiskWork | None = None
 
 
-class Ahci(Component):
+class ActiveCommand:
+    """A slot that the controller works on.
+
+    Attributes:
+        is_aborted: A reset has broken it off.
+    """
+
+    def __init__(self, slot: int) -> None:
+        self.slot = slot
+        self.is_aborted = False
+
+
+class AhciOperation(Operation):
+    """The transfer of one command."""
+
+    __slots__ = ("slot", "work")
+
+    def __init__(
+        self, slot: int, command: AhciCommand, fis_addr: int, owner_epoch: int, service: Span
+    ) -> None:
+        is_read = command.operation == "read"
+        data = tuple((addr, _DISK_BYTE * length) for addr, length in command.pieces)
+        super().__init__(
+            command.epoch,
+            data if is_read else (),
+            (fis_addr + FIS_D2H_OFFSET, _FIS),
+            service=service,
+            reads=() if is_read else command.pieces,
+            owner_epoch=owner_epoch,
+        )
+        self.slot = slot
+        self.work = command.work
+
+    def serve(self, fetched: bytes) -> None:
+        """Let the disk do its work, and move what it has read."""
+        if self.work is None:
+            return
+        content = self.work.execute(fetched)
+        start = 0
+        pieces = []
+        for addr, room in self.data:
+            pieces.append((addr, content[start : start + len(room)]))
+            start += len(room)
+        self.data = tuple(pieces)
+
+
+class AhciController(PhysicalDevice):
     """The controller.
 
     Attributes:
-        command_list: Slot to command: what the driver has put into memory.
-        start: PxCMD.ST.
-        running: Slots that are being worked on.
+        list_addr, fis_addr: PxCLB and PxFB.
+        started: PxCMD.ST.
+        fis_enabled: PxCMD.FRE.
+        issued: Slots in PxCI that have not been fetched, each with the epoch that it is for.
+        active: Slots that are being worked on.
         finished: Slots that are done and not yet acknowledged.
+        is_hung: The disk is busy for good (PxTFD.STS.BSY).
+        commands_until_hang: How many commands are yet to be answered; 0 for all.
+        link_up: PxSSTS.DET reads 3.
+        in_hba_reset: GHC.HR reads 1.
+        signature_held: A signature waits for PxCMD.FRE.
+    """
+
+    def __init__(self, kernel: Kernel, timing: Timing, plan: AhciPlan, wiring: Wiring) -> None:
+        super().__init__(kernel, plan.name, timing, wiring, plan.traits)
+        self.plan = plan
+        self.list_addr = self.fis_addr = 0
+        self.started = self.fis_enabled = False
+        self.engine_settling = self.fis_settling = False
+        self.issued: deque[tuple[int, int]] = deque()
+        self.active: list[ActiveCommand] = []
+        self.finished: list[int] = []
+        self.is_hung = False
+        self.commands_until_hang = plan.hangs_at
+        self.link_up = True
+        self.in_hba_reset = False
+        self.signature_held = False
+
+    # Registers.
+
+    @property
+    def is_engine_running(self) -> bool:
+        """PxCMD.CR."""
+        if self.traits.says_stopped_early:
+            return self.started
+        return self.started or self.engine_settling or self._has_active
+
+    @property
+    def is_fis_running(self) -> bool:
+        """PxCMD.FR."""
+        return self.fis_enabled or self.fis_settling
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether both engines have stopped and nothing is under way."""
+        if self.is_engine_running or self.is_fis_running or self.in_hba_reset:
+            return False
+        return super().is_idle
+
+    @property
+    def is_reset_done(self) -> bool:
+        """GHC.HR reads 0."""
+        return not self.in_hba_reset and super().is_reset_done
+
+    @property
+    def _has_active(self) -> bool:
+        return any(not command.is_aborted for command in self.active)
+
+    def on_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a write of one of the controller's own registers."""
+        if self.in_hba_reset:
+            return
+        match register:
+            case "PxCLB":
+                self.list_addr = value
+            case "PxFB":
+                self.fis_addr, self.epoch = value, epoch
+            case "PxIE":
+                self.irq_enabled = bool(value)
+                self.drive_interrupt()
+            case "PxCMD.ST":
+                self._set_started(bool(value))
+            case "PxCMD.FRE":
+                self._set_fis_enabled(bool(value))
+            case "PxCMD.CLO":
+                self._free_hang("clo")
+            case "PxCI":
+                if self.started:
+                    self.issued.append((value, epoch))
+                    self._work_on_issued()
+            case "PxSCTL.DET":
+                self._set_detection(value)
+            case "GHC.HR":
+                self.in_hba_reset = True
+                self.reset()
+                self.start(self._hba_reset)
+            case _:
+                raise AssertionError(f"{self.name} has no register {register}")
+
+    def acknowledge(self) -> list[int]:
+        """Clear PxIS, lower the line, and return the slots that are done."""
+        done, self.finished = self.finished, []
+        self.read_cause()
+        return done
+
+    def on_reset(self) -> None:
+        """GHC.HR or FLR: registers to their defaults, the link goes down."""
+        self._abort_active()
+        self.is_hung = False
+        self.started = self.fis_enabled = False
+        self.list_addr = self.fis_addr = 0
+        self.issued.clear()
+        if not self.traits.keeps_interrupt:
+            self.finished.clear()
+        if not self.traits.keeps_input:
+            self.signature_held = False
+
+    def _set_started(self, started: bool) -> None:
+        if self.started and not started:
+            self.issued.clear()  # PxCI is cleared with ST; what was fetched goes on
+            self.engine_settling = True
+            self.start(self._settle_engine)
+        self.started = started
+
+    def _set_fis_enabled(self, enabled: bool) -> None:
+        if self.fis_enabled and not enabled:
+            self.fis_settling = True
+            self.start(self._settle_fis)
+        self.fis_enabled = enabled
+        if enabled and self.signature_held:
+            self.signature_held = False
+            self.start(self._send_signature)
+
+    def _set_detection(self, value: int) -> None:
+        if value:
+            self.link_up = False
+            self.break_off()
+            self._abort_active()
+            self._free_hang("comreset")
+        else:
+            self.start(self._bring_link_up)
+
+    # Commands.
+
+    def find_command(self, slot: int, epoch: int) -> Steps:
+        """Read a slot's header and table; gives the command, or None if they cannot be read."""
+        header = yield from self.fetch(epoch, self.list_addr + HEADER_SIZE * slot, HEADER_SIZE)
+        if header is None:
+            return None
+        flags, _, table_addr = HEADER.unpack(header)
+        length = PRD.size * (flags >> 16)
+        table = yield from self.fetch(epoch, table_addr + TABLE_PRDT_OFFSET, length)
+        if table is None:
+            return None
+        pieces = tuple(
+            (addr, (count & _COUNT_MASK) + 1) for addr, _, count in PRD.iter_unpack(table)
+        )
+        operation = "write" if flags & WRITE_FLAG else "read"
+        if operation == "read":
+            for addr, size in pieces:
+                self.emit(DmaFetched(self.name, epoch, addr, size))
+        return AhciCommand(epoch, operation, pieces)
+
+    def _work_on_issued(self) -> None:
+        while self.issued and len(self.active) < self.plan.slots:
+            slot, epoch = self.issued.popleft()
+            command = ActiveCommand(slot)
+            self.active.append(command)
+            self.start(lambda command=command, epoch=epoch: self._run(command, epoch))  # type: ignore[misc]
+
+    def _run(self, active: ActiveCommand, epoch: int) -> Steps:
+        command = yield from self.find_command(active.slot, epoch)
+        if command is not None and self._hangs():
+            self.is_hung = True
+            while not active.is_aborted:
+                yield self.changed.wait()
+        elif command is not None and not active.is_aborted:
+            service = self.plan.service
+            yield from self.perform(
+                AhciOperation(active.slot, command, self.fis_addr, self.epoch, service)
+            )
+        self.active.remove(active)
+        self._work_on_issued()
+        self.changed.notify()
+
+    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+        """Return the D2H register FIS, unless nobody receives it."""
+        if not self.fis_enabled and not operation.was_reset:
+            return None
+        return operation.completion
+
+    def on_complete(self, operation: Operation) -> None:
+        """Clear the slot's bit in PxCI."""
+        assert isinstance(operation, AhciOperation)
+        if not (operation.was_reset and self.traits.reset.interrupt in {DROP, CANCEL}):
+            self.finished.append(operation.slot)
+
+    def _hangs(self) -> bool:
+        if not self.commands_until_hang:
+            return False
+        self.commands_until_hang -= 1
+        return not self.commands_until_hang
+
+    def _free_hang(self, by: str) -> None:
+        """Let a hung port go on if this is strong enough; its command is lost."""
+        ways = ("clo", "comreset", "hba-reset")
+        if self.is_hung and ways.index(by) >= ways.index(self.plan.hang_ends_with):
+            self.is_hung = False
+            self._abort_active()
+
+    def _abort_active(self) -> None:
+        for command in self.active:
+            command.is_aborted = True
+
+    # Processes.
+
+    def _settle_engine(self) -> Steps:
+        yield self.kernel.delay(self.timing.ahci_engine_stop, f"{self.name}.engine_stop")
+        self.engine_settling = False
+        self.changed.notify()
+
+    def _settle_fis(self) -> Steps:
+        yield self.kernel.delay(self.timing.ahci_engine_stop, f"{self.name}.fis_stop")
+        self.fis_settling = False
+        self.changed.notify()
+
+    def _hba_reset(self) -> Steps:
+        yield self.kernel.delay(self.timing.ahci_hba_reset, f"{self.name}.hba_reset")
+        while not super().is_reset_done:
+            yield self.changed.wait()
+        self.in_hba_reset = False
+        self.changed.notify()
+        if not self.traits.ignores_reset:
+            self.link_up = False
+            yield from self._bring_link_up()
+
+    def _bring_link_up(self) -> Steps:
+        yield self.kernel.delay(self.timing.ahci_link_up, f"{self.name}.link_up")
+        self.link_up = True
+        if self.fis_enabled:
+            yield from self._send_signature()
+        elif self.traits.keeps_input:
+            self.signature_held = True
+        self.changed.notify()
+
+    def _send_signature(self) -> Steps:
+        addr = self.fis_addr + FIS_D2H_OFFSET
+        yield from self.engine.write(self.epoch, addr, SIGNATURE_FIS, "completion")
+
+
+class Ahci(AhciController):
+    """The controller as a host driver owns it, set up before the first VM starts.
+
+    Attributes:
+        disk: Its plan.
+        command_list: Slot to command: what the driver has put into its own memory.
     """
 
     def __init__(
         self,
         kernel: Kernel,
         timing: Timing,
-        plan: DiskPlan,
+        disk: DiskPlan,
         port: Port,
         interrupts: InterruptController,
     ) -> None:
-        super().__init__(kernel, plan.name, timing)
-        self.plan = plan
-        self.port = port
-        self.interrupts = interrupts
-        self.engine = DmaEngine(kernel, timing, port)
-        self.fis_addr = 0
+        plan = AhciPlan(disk.name, disk.intid, slots=disk.slots, service=disk.service)
+        super().__init__(kernel, timing, plan, Wiring(port, interrupts, disk.intid, LEVEL))
+        self.disk = disk
         self.command_list: dict[int, AhciCommand] = {}
-        self.started = False
-        self.running: list[int] = []
-        self.finished: list[int] = []
-        self.changed = Signal(kernel)
-        port.registers = self
+        self.fis_enabled = self.irq_enabled = True
 
-    @property
-    def is_engine_running(self) -> bool:
-        """PxCMD.CR."""
-        return self.started or bool(self.running)
-
-    def write_register(self, register: str, value: int, epoch: int) -> None:  # noqa: ARG002
-        """Carry out a register write that has arrived."""
-        match register:
-            case "PxFB":
-                self.fis_addr = value
-            case "PxCMD.ST":
-                self.started = bool(value)
-            case "PxCI":
-                if self.started:
-                    self.running.append(value)
-                    self.start(lambda: self._run(value))
-            case _:
-                raise AssertionError(f"{self.name} has no register {register}")
-        self.changed.notify()
-
-    def acknowledge(self) -> list[int]:
-        """Clear PxIS, lower the line, and return the slots that are done."""
-        done, self.finished = self.finished, []
-        self.interrupts.deassert_level(self.plan.intid, self.name)
-        return done
-
-    def _run(self, slot: int) -> Steps:
-        command = self.command_list[slot]
-        yield self.kernel.delay(self.plan.service, f"{self.name}.service")
-        data = b""
-        if command.reads_memory:
-            for addr, length in command.pieces:
-                data += (yield from self.port.read_memory(command.epoch, addr, length)) or b""
-            command.work.execute(data)
-        else:
-            data = command.work.execute(data)
-            start = 0
-            for addr, length in command.pieces:
-                piece = data[start : start + length]
-                yield from self.engine.write(command.epoch, addr, piece, "data")
-                start += length
-        yield from self.engine.write(0, self.fis_addr, _FIS, "completion")
-        yield from self.port.landed()
-        self.running.remove(slot)
-        self.finished.append(slot)
-        self.interrupts.assert_level(self.plan.intid, self.name, 0)
-        self.changed.notify()
+    def find_command(self, slot: int, epoch: int) -> Steps:  # noqa: ARG002
+        """Take a command from the driver's list, which no guest can reach."""
+        yield from ()
+        return self.command_list[slot]

@@ -16,14 +16,11 @@ import struct
 from collections import deque
 from typing import NamedTuple
 
-from ..component import Component
-from ..dma_engine import DmaEngine
-from ..fabric import Port
-from ..interrupts import LEVEL, InterruptController
-from ..kernel import Kernel, Mailbox, Signal, Steps
+from ..kernel import Kernel, Mailbox, Steps
 from ..plan import NicPlan
 from ..timing import Timing
 from ..trace import DmaDropped, DmaFetched, FrameArrived
+from .physical_device import Operation, PhysicalDevice, Wiring
 
 DESCRIPTOR = struct.Struct("<QHHBBH")
 """Legacy receive descriptor: buffer address, length, checksum, status, errors, special."""
@@ -47,44 +44,27 @@ class ReceiveDescriptor(NamedTuple):
     addr: int
 
 
-class Nic(Component):
+class Nic(PhysicalDevice):
     """The controller and the wire it hangs on.
 
     Attributes:
         receive_enabled: RCTL.EN.
         master_disabled: CTRL.GIO_MASTER_DISABLE.
-        irq_enabled: Whether IMS allows the receive interrupt.
-        cause_set: ICR's receive bit.
-        epoch: The epoch whose driver programmed the ring.
         ring_base, ring_size, head, tail: The ring; the addresses are the device's.
         fetched: Descriptors read ahead.
-        receiving: A frame is being stored.
+        fifo: Lengths of the frames that wait inside.
+        is_storing: A frame is being stored, or its descriptors are being read.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        plan: NicPlan,
-        port: Port,
-        interrupts: InterruptController,
-    ) -> None:
-        super().__init__(kernel, plan.name, timing)
+    def __init__(self, kernel: Kernel, timing: Timing, plan: NicPlan, wiring: Wiring) -> None:
+        super().__init__(kernel, plan.name, timing, wiring, plan.traits)
         self.plan = plan
-        self.port = port
-        self.interrupts = interrupts
-        self.engine = DmaEngine(kernel, timing, port, gate_effective=plan.bus_master_gate_effective)
         self.receive_enabled = False
         self.master_disabled = False
-        self.irq_enabled = False
-        self.cause_set = False
-        self.epoch = 0
         self.ring_base = self.ring_size = self.head = self.tail = 0
         self.fetched: deque[ReceiveDescriptor] = deque()
-        self.receiving = False
         self.fifo: Mailbox[int] = Mailbox(kernel)
-        self.changed = Signal(kernel)
-        port.registers = self
+        self.is_storing = False
         self.start(self._wire)
         self.start(self._receive)
 
@@ -93,24 +73,26 @@ class Nic(Component):
     @property
     def is_master_idle(self) -> bool:
         """STATUS.GIO_MASTER_ENABLE reads 0: disabled, and nothing is under way."""
-        return self.master_disabled and not self.receiving and self.port.outstanding == 0
+        if self.traits.never_idle or not self.master_disabled:
+            return False
+        return self.traits.says_stopped_early or (not self.is_storing and self.is_idle)
 
-    def write_register(self, register: str, value: int, epoch: int) -> None:
-        """Carry out a register write that has arrived."""
+    def on_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a write of one of the controller's own registers."""
         match register:
             case "CTRL.RST":
-                self._reset()
+                self.reset()
             case "CTRL.GIO_MASTER_DISABLE":
-                self.master_disabled = True
-                self.engine.bus_master = False
+                self.master_disabled = bool(value)
+                self.engine.bus_master = not value
             case "RCTL.EN":
                 self.receive_enabled = bool(value)
             case "IMS":
                 self.irq_enabled = True
-                self._drive_interrupt()
+                self.drive_interrupt()
             case "IMC":
                 self.irq_enabled = False
-                self.interrupts.deassert_level(self.plan.intid, self.name)
+                self.drive_interrupt()
             case "RDBA":
                 self.ring_base, self.epoch = value, epoch
             case "RDLEN":
@@ -119,24 +101,16 @@ class Nic(Component):
                 self.tail = value
             case _:
                 raise AssertionError(f"{self.name} has no register {register}")
-        self.changed.notify()
 
-    def read_cause(self) -> bool:
-        """Read ICR: clears the cause and lowers the line."""
-        was_set, self.cause_set = self.cause_set, False
-        self.interrupts.deassert_level(self.plan.intid, self.name)
-        return was_set
-
-    def _reset(self) -> None:
+    def on_reset(self) -> None:
         """CTRL.RST: registers to their defaults; what has left the device still lands."""
-        self.receive_enabled = self.master_disabled = self.irq_enabled = False
+        self.receive_enabled = self.master_disabled = False
         self.engine.bus_master = True
-        self.engine.aborted = self.receiving
-        self.cause_set = False
-        self.ring_base = self.ring_size = self.head = self.tail = 0
-        self.fetched.clear()
-        self.fifo.clear()
-        self.interrupts.deassert_level(self.plan.intid, self.name)
+        if not self.traits.keeps_side_state:
+            self.ring_base = self.ring_size = self.head = self.tail = 0
+            self.fetched.clear()
+        if not self.traits.keeps_input:
+            self.fifo.clear()
 
     # Receiving.
 
@@ -155,11 +129,13 @@ class Nic(Component):
         while True:
             while not self.fifo:
                 yield self.fifo.wait()
+            if not self.ring_size:  # input that was kept over a reset waits for the next ring
+                yield self.changed.wait()
+                continue
             length = self.fifo.take()
-            self.receiving = True
+            self.is_storing = True
             yield from self._store(length)
-            self.receiving = False
-            self.engine.aborted = False
+            self.is_storing = False
             self.changed.notify()
 
     def _store(self, length: int) -> Steps:
@@ -169,34 +145,25 @@ class Nic(Component):
             self.emit(DmaDropped(self.name, self.epoch, length, "no_descriptor"))
             return
         descriptor = self.fetched.popleft()
-        epoch = descriptor.epoch
-        yield from self.engine.write(epoch, descriptor.addr, _WIRE_BYTE * length, "data")
         status = struct.pack("<HHBBH", length, 0, STATUS_DONE, 0, 0)
-        status_addr = descriptor.descriptor_addr + STATUS_OFFSET
-        yield from self.engine.write(epoch, status_addr, status, "completion")
-        if self.plan.trigger == LEVEL:
-            yield from self.port.landed()
-        if not self.engine.aborted:
-            self.cause_set = True
-            self._drive_interrupt()
-
-    def _drive_interrupt(self) -> None:
-        if not (self.irq_enabled and self.cause_set):
-            return
-        if self.plan.trigger == LEVEL:
-            self.interrupts.assert_level(self.plan.intid, self.name, self.epoch)
-        else:
-            self.engine.send_message(self.epoch, self.plan.intid)
+        yield from self.perform(
+            Operation(
+                descriptor.epoch,
+                ((descriptor.addr, _WIRE_BYTE * length),),
+                (descriptor.descriptor_addr + STATUS_OFFSET, status),
+            )
+        )
 
     def _fetch(self) -> Steps:
         """Read as many descriptors ahead as the driver has given, up to the prefetch."""
         available = (self.tail - self.head) % self.ring_size if self.ring_size else 0
+        ring = (self.ring_base, self.ring_size)
         count = min(self.plan.prefetch - len(self.fetched), available)
         for _ in range(count):
             addr = self.ring_base + DESCRIPTOR_SIZE * self.head
             epoch = self.epoch
             entry = yield from self.port.read_memory(epoch, addr, DESCRIPTOR_SIZE)
-            if entry is None or self.engine.aborted or not self.ring_size:
+            if entry is None or (self.ring_base, self.ring_size) != ring:
                 return
             buffer_addr = DESCRIPTOR.unpack(entry)[0]
             self.head = (self.head + 1) % self.ring_size

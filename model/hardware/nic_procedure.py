@@ -1,25 +1,21 @@
-"""How software makes an e1000-class controller quiet: the steps, each with what it waits for.
+"""How software makes an e1000-class controller quiet.
 
 The documented order is that of Linux's e1000e (`e1000e_down`, `e1000e_disable_pcie_master`):
 disable receive, settle, mask interrupts, disable bus mastering, await the idle bit, reset.
-Register writes are posted; a step that reads a register back shows that they have arrived, and
-pushes the device's own writes into memory.
 """
 
-from ..clock import exactly
 from ..kernel import Kernel, Steps
-from ..trace import StopConfirmed
 from .nic import Nic
+from .procedure import PCIE_STEPS, Procedure, carry_out_pcie, confirm
 
 STEPS: dict[str, str] = {
-    "mask-interrupts": "IMC=~0, read back",
     "disable-receive": "RCTL.EN=0",
+    "mask-interrupts": "IMC=~0, read back",
     "settle": "wait 10 to 11 ms for a frame half received",
     "disable-bus-master": "CTRL.GIO_MASTER_DISABLE=1",
     "await-idle": "until STATUS.GIO_MASTER_ENABLE reads 0, at most the bound (80 ms in e1000e)",
-    "read-back": "read a register: posted writes have arrived, DMA writes have landed",
     "reset": "CTRL.RST=1",
-}
+} | PCIE_STEPS
 """Every step by name, with the register access that it is."""
 
 DOCUMENTED: tuple[tuple[str, int], ...] = (
@@ -33,38 +29,28 @@ DOCUMENTED: tuple[tuple[str, int], ...] = (
 )
 """The procedure as e1000e does it: step and bound in nanoseconds."""
 
+_WRITES = {
+    "mask-interrupts": ("IMC", 1),
+    "disable-receive": ("RCTL.EN", 0),
+    "disable-bus-master": ("CTRL.GIO_MASTER_DISABLE", 1),
+    "reset": ("CTRL.RST", 1),
+}
+
 
 def carry_out(kernel: Kernel, nic: Nic, epoch: int, step: str, bound_ns: int) -> Steps:
     """Do one step; gives whether it was done, as opposed to timed out."""
-    port = nic.port
-    match step:
-        case "mask-interrupts":
-            port.post("IMC", 1, epoch)
-            yield from port.flush()
-        case "disable-receive":
-            port.post("RCTL.EN", 0, epoch)
-        case "settle":
-            yield kernel.delay(nic.timing.nic_settle, f"{nic.name}.settle")
-        case "disable-bus-master":
-            port.post("CTRL.GIO_MASTER_DISABLE", 1, epoch)
-        case "await-idle":
-            return (yield from _await_idle(kernel, nic, epoch, bound_ns))
-        case "read-back":
-            yield from port.flush()
-        case "reset":
-            port.post("CTRL.RST", 1, epoch)
-        case _:
-            raise AssertionError(f"no step {step} for a NIC")
-    return True
+    if step in _WRITES:
+        register, value = _WRITES[step]
+        nic.port.post(register, value, epoch)
+        if step == "mask-interrupts":
+            yield from nic.port.flush()
+        return True
+    if step == "settle":
+        yield kernel.delay(nic.timing.nic_settle, f"{nic.name}.settle")
+        return True
+    if step == "await-idle":
+        return (yield from confirm(kernel, nic, epoch, lambda: nic.is_master_idle, bound_ns))
+    return (yield from carry_out_pcie(kernel, nic, epoch, step, bound_ns))
 
 
-def _await_idle(kernel: Kernel, nic: Nic, epoch: int, bound_ns: int) -> Steps:
-    bound = kernel.delay(exactly(bound_ns), f"{nic.name}.await_idle_bound")
-    yield from nic.port.flush()
-    while not nic.is_master_idle:
-        winner = yield kernel.first(nic.changed.wait(), nic.port.moved.wait(), bound)
-        if winner == 2:
-            return False
-    yield from nic.port.flush()
-    nic.emit(StopConfirmed(nic.name, epoch))
-    return True
+PROCEDURE = Procedure(STEPS, DOCUMENTED, carry_out, "Linux e1000e, e1000e_down")

@@ -90,7 +90,7 @@ class DevbAhci(Component):
         *,
         is_detailed: bool = False,
     ) -> None:
-        super().__init__(kernel, ahci.plan.server, timing)
+        super().__init__(kernel, ahci.disk.server, timing)
         self.is_detailed = is_detailed
         self.media: dict[str, BlockDevice] = {}
         self.ahci = ahci
@@ -159,22 +159,22 @@ class DevbAhci(Component):
             slot = next(n for n in range(self.ahci.plan.slots) if n not in self.in_slots)
             self.in_slots[slot] = request
             command = self._command_of(slot, request)
-            if not command.reads_memory:
+            if command.operation == "read":
                 for addr, length in command.pieces:
                     self.emit(DmaRequested(self.ahci.name, command.epoch, addr, length))
             self.ahci.command_list[slot] = command
             self.ahci.port.post("PxCI", slot, HOST_EPOCH)
 
     def _command_of(self, slot: int, request: BackendRequest) -> AhciCommand:
-        is_write = request.job.operation == "write"
+        operation = request.job.operation
         if request.zero_copy:
-            return AhciCommand(request.epoch, is_write, request.pieces, request.job)
+            return AhciCommand(request.epoch, operation, request.pieces, request.job)
         buffer_addr = self._bounce_addr(slot)
-        if is_write:
+        if operation == "write":
             data = b"".join(self.memory.read(addr, size) for addr, size in request.pieces)
             self.memory.write(buffer_addr, data)
         pieces = tuple(pages_of(buffer_addr, request.length))
-        return AhciCommand(HOST_EPOCH, is_write, pieces, request.job)
+        return AhciCommand(HOST_EPOCH, operation, pieces, request.job)
 
     def _bounce_addr(self, slot: int) -> int:
         # One MiB a slot, behind the frame with the FIS receive area.

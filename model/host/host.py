@@ -3,12 +3,14 @@
 from ..fabric import Fabric, Port
 from ..hardware.ahci import Ahci
 from ..hardware.nic import Nic
+from ..hardware.physical_device import Wiring
 from ..interrupts import InterruptController
 from ..iommu import Iommu
 from ..kernel import Kernel
 from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .devb_ahci import DevbAhci
+from .faulty_agents import HealthMonitor, PendingTableWriter
 from .peer import Peer, traffic_of
 from .procnto import HostKernel
 from .shared_memory import SharedMemoryPool
@@ -39,18 +41,24 @@ class Host:
     """
 
     def __init__(self, kernel: Kernel, plan: SystemPlan) -> None:
-        timing = plan.timing
+        timing, faults = plan.timing, plan.faults
+        self.faults = faults
         self.kernel = kernel
         self.timing = timing
         self.memory = PhysicalMemory(kernel, timing)
         self.controller = InterruptController(kernel, timing)
         self.iommu = Iommu(kernel, timing) if plan.iommu else None
-        self.smmuman = Smmuman(kernel, timing, self.iommu) if self.iommu else None
-        self.host_kernel = HostKernel(kernel, timing, self.controller)
+        self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
+        self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
         fabric = Fabric(self.memory, self.controller, self.iommu)
         self.nics = {
             nic.name: Nic(
-                kernel, timing, nic, Port(kernel, nic.name, timing, fabric), self.controller
+                kernel,
+                timing,
+                nic,
+                Wiring(
+                    Port(kernel, nic.name, timing, fabric), self.controller, nic.intid, nic.trigger
+                ),
             )
             for nic in plan.nics
         }
@@ -78,6 +86,12 @@ class Host:
             for vdev in (*vm.nets, *vm.consoles)
         }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
+        if faults.resurrecting_agent:
+            HealthMonitor(kernel, timing, list(self.nics.values()))
+        self.pending_tables: PendingTableWriter | None = None
+        if faults.hidden_master:
+            port = Port(kernel, "gicr", timing, fabric)
+            self.pending_tables = PendingTableWriter(kernel, timing, port)
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
 

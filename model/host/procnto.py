@@ -11,6 +11,7 @@ owners wait for ever.
 from typing import NamedTuple
 
 from ..component import Component
+from ..faults import NO_FAULTS, Faults
 from ..interrupts import InterruptController
 from ..kernel import Kernel, Mailbox, Steps
 from ..timing import Timing
@@ -58,11 +59,22 @@ class AttachedLine:
 
 
 class HostKernel(Component):
-    """The interrupt side of procnto."""
+    """The interrupt side of procnto.
 
-    def __init__(self, kernel: Kernel, timing: Timing, controller: InterruptController) -> None:
+    Args:
+        faults: Which of its duties it neglects.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        timing: Timing,
+        controller: InterruptController,
+        faults: Faults = NO_FAULTS,
+    ) -> None:
         super().__init__(kernel, "procnto", timing)
         self.controller = controller
+        self.faults = faults
         self.lines: dict[int, AttachedLine] = {}
         controller.taker = self
 
@@ -85,6 +97,11 @@ class HostKernel(Component):
         line.attachments.remove(gone)
         if gone.owes_unmask and not gone.tracked:
             line.orphaned_mask = True
+        if not line.attachments and self.faults.detach_before_masked:
+            self.emit(IrqDetached(intid, owner, epoch, masked=True))
+            yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
+            self._mask(intid, "last detach")
+            return
         if not line.attachments:
             self._mask(intid, "last detach")
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
@@ -101,6 +118,10 @@ class HostKernel(Component):
         for attachment in line.attachments:
             attachment.owes_unmask = True
             attachment.inbox.put(taken)
+
+    def unmask_stale(self, intid: int) -> None:
+        """Unmask a line for a thread that does not know that its process has detached."""
+        self._unmask(intid, "late unmask")
 
     def unmask(self, intid: int, owner: str, epoch: int) -> None:
         """Note that an owner has served the interrupt; the line opens when all have."""

@@ -13,10 +13,21 @@ from ..memory import StageTwo
 from ..open_questions import CRASH_SEEN_BY, GUEST_OBEYS_POWER_BUTTON
 from ..plan import EndPlan, VmPlan
 from ..qvm import Qvm
-from ..termination import BY_NAME, TerminationCause
+from ..termination import (
+    BY_NAME,
+    CRASHES,
+    HANGS,
+    NEVER_STARTS,
+    SHUTS_DOWN,
+    SUSPENDS,
+    TerminationCause,
+)
 from ..timing import Timing
 from ..trace import SignalSent
 from .host import Host
+
+_MANNERS = {CRASHES: "crashed", HANGS: "hung", SUSPENDS: "suspended"}
+"""What becomes of a guest that stops by itself, as `GuestEnded` says it."""
 
 
 class Supervisor(Component):
@@ -25,11 +36,12 @@ class Supervisor(Component):
     Args:
         plan: The VM.
         host: What it runs on.
-        trigger: Fires when the VM's end is due; the delay of the end plan comes after that.
+        triggers: One for each planned end: fires when it is due, but for the plan's own delay.
+        has_unity_map: Whether guest-physical addresses are host-physical ones.
 
     Attributes:
         qvm: The instance that runs now.
-        finished: Fires when the planned end, and the restart if there is one, are over.
+        finished: Fires when all planned ends, and the restart if there is one, are over.
     """
 
     def __init__(
@@ -38,7 +50,7 @@ class Supervisor(Component):
         timing: Timing,
         plan: VmPlan,
         host: Host,
-        trigger: Event | None,
+        triggers: tuple[Event, ...],
         has_unity_map: bool,
     ) -> None:
         super().__init__(kernel, f"{plan.name}.supervisor", timing)
@@ -46,14 +58,19 @@ class Supervisor(Component):
         self.host = host
         self.has_unity_map = has_unity_map
         self.stage_two = self._place_ram()
-        self.qvm = self._launch()
+        causes = [BY_NAME[end.cause] for end in plan.ends]
+        stillborn = next((cause for cause in causes if cause.guest == NEVER_STARTS), None)
+        self.qvm = self._launch(stillborn)
         self.finished = kernel.event()
-        if plan.end is not None and trigger is not None:
-            end = plan.end
-            self.start(lambda: self._bring_about(end, trigger))
-            self.start(self._supervise)
-        else:
+        if not plan.ends:
             self.finished.succeed()
+            return
+        self.ends = [
+            self._schedule(end, cause, trigger)
+            for end, cause, trigger in zip(plan.ends, causes, triggers, strict=True)
+            if cause.guest != NEVER_STARTS
+        ]
+        self.start(self._supervise)
 
     def _place_ram(self) -> StageTwo:
         ranges = []
@@ -64,11 +81,17 @@ class Supervisor(Component):
             ranges.append((region.start, start, region.length))
         return StageTwo(tuple(ranges))
 
-    def _launch(self) -> Qvm:
+    def _launch(self, stillborn: TerminationCause | None = None) -> Qvm:
         epoch = self.host.next_epoch()
-        return Qvm(self.kernel, self.timing, self.plan, epoch, self.host, self.stage_two)
+        return Qvm(self.kernel, self.timing, self.plan, epoch, self.host, self.stage_two, stillborn)
 
     def _supervise(self) -> Steps:
+        """Wait for the first instance to end, if anything makes it, and start the next."""
+        for end in self.ends:
+            yield end
+        if not self.qvm.is_ending:
+            self.finished.succeed()
+            return
         yield self.qvm.exited
         if self.plan.restart:
             yield self.kernel.delay(self.timing.restart, f"{self.name}.restart")
@@ -80,42 +103,41 @@ class Supervisor(Component):
 
     # How the end comes about.
 
-    def _bring_about(self, end: EndPlan, trigger: Event) -> Steps:
+    def _schedule(self, end: EndPlan, cause: TerminationCause, trigger: Event) -> Event:
+        """Start waiting for an end; returns what fires when it has come about, or never can."""
+        return self.kernel.first(
+            self.start(lambda: self._bring_about(end, cause, trigger)), self.qvm.exited
+        )
+
+    def _bring_about(self, end: EndPlan, cause: TerminationCause, trigger: Event) -> Steps:
+        qvm = self.qvm
         yield trigger
         yield self.kernel.delay(end.delay, f"{self.plan.name}.end")
-        cause = BY_NAME[end.cause]
-        if cause.begins == "guest-crash":
-            yield from self._crash(cause)
-        elif cause.begins == "guest-shutdown":
-            yield from self._shut_down(cause)
-        else:
-            yield from self._send_signal(cause)
-
-    def _crash(self, cause: TerminationCause) -> Steps:
-        self.qvm.guest.stop("crashed")
-        if self.kernel.choose(CRASH_SEEN_BY) == "never":
-            self.finished.succeed()
+        if qvm.is_gone:
             return
-        yield from self._reach_qvm(cause)
-
-    def _shut_down(self, cause: TerminationCause) -> Steps:
-        yield from self.qvm.guest.shut_down()
-        yield from self._reach_qvm(cause)
-
-    def _reach_qvm(self, cause: TerminationCause) -> Steps:
-        yield self.kernel.delay(self.timing.vm_exit, f"{self.plan.name}.exit")
-        yield self.kernel.delay(self.timing.exit_to_vmm_process, f"{self.plan.name}.exit_to_qvm")
-        self.qvm.requests.put(cause.name)
-
-    def _send_signal(self, cause: TerminationCause) -> Steps:
-        qvm = self.qvm
-        self.emit(SignalSent(self.plan.name, qvm.epoch, cause.signal))
-        yield self.kernel.delay(self.timing.signal_delivery, f"{self.plan.name}.signal")
+        if cause.guest == SHUTS_DOWN:
+            yield from qvm.guest.shut_down()
+        elif cause.guest in _MANNERS:
+            qvm.guest.stop(_MANNERS[cause.guest])
+        if cause.guest == CRASHES and self.kernel.choose(CRASH_SEEN_BY) == "never":
+            return
+        yield from self._wait_along(cause.path, cause.signal)
         if cause.asks_guest:
-            if self.kernel.choose(GUEST_OBEYS_POWER_BUTTON) == "shuts-down":
-                yield from self._shut_down(cause)
-                return
+            yield from self._press_power_button(qvm, cause)
+        if cause.reaches_qvm:
+            qvm.end(cause)
+
+    def _wait_along(self, path: tuple[str, ...], signal: str) -> Steps:
+        for key in path:
+            if key == "signal_delivery":
+                self.emit(SignalSent(self.plan.name, self.qvm.epoch, signal))
+            yield self.kernel.delay(getattr(self.timing, key), f"{self.plan.name}.{key}")
+
+    def _press_power_button(self, qvm: Qvm, cause: TerminationCause) -> Steps:
+        """Ask the guest to shut down; if it does not, send the signal again."""
+        if self.kernel.choose(GUEST_OBEYS_POWER_BUTTON) == "shuts-down":
+            yield from qvm.guest.shut_down()
+            yield from self._wait_along(BY_NAME["guest-shutdown"].path, "")
+        else:
             yield self.kernel.delay(self.timing.second_signal, f"{self.name}.second_signal")
-            self.emit(SignalSent(self.plan.name, qvm.epoch, cause.signal))
-            yield self.kernel.delay(self.timing.signal_delivery, f"{self.plan.name}.signal")
-        qvm.requests.put(cause.name)
+            yield from self._wait_along(cause.path, cause.signal)

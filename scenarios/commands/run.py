@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from ...model import trace_codec
 from ...model.errors import InputError, Place, Problem
 from ...reports.summary import print_judgement
 from ...reports.why import why
@@ -59,14 +58,9 @@ def run_command(request: RunRequest) -> int:
     status = OF_VERDICT[result.judgement.verdict]
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"
     if request.json:
-        say_json(
-            {
-                "exit_status": status,
-                "judgement": msgspec.Raw(verdict_json(result.trace, result.judgement)),
-                "replay": command,
-                "files": [str(file) for file in files],
-            }
-        )
+        verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement))
+        paths = [str(file) for file in files]
+        say_json(verdict | {"exit_status": status, "replay": command, "files": paths})
     else:
         _tell(result, command, verbose=request.verbose)
         say()
@@ -101,16 +95,7 @@ def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:
     """Write every file of a run; what is there is whole."""
     recording = replay.encode(result.recording)
     try:
-        if plot:
-            return write(folder, result.trace, result.judgement, replay=recording)
-        files = {
-            folder / "trace.jsonl": trace_codec.encode(result.trace),
-            folder / "verdict.json": verdict_json(result.trace, result.judgement),
-            folder / "replay.json": recording,
-        }
-        for path, data in files.items():
-            trace_codec.write_whole(path, data)
-        return tuple(files)
+        return write(folder, result.trace, result.judgement, replay=recording, plot=plot)
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"
         remedy = "name another one with --out"

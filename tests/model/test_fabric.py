@@ -19,7 +19,10 @@ from quiesce.model.trace import (
 )
 
 TIMING = Timing(
-    pcie_posted_write=exactly(100), memory_write_drain=exactly(50), mmio_read_flush=exactly(10)
+    pcie_posted_write=exactly(100),
+    axi_write_drain=exactly(50),
+    msi_delivery=exactly(50),
+    mmio_read_flush=exactly(10),
 )
 
 

@@ -93,8 +93,11 @@ def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) ->
     write()
     main(["run", "s.toml", "--json", "--no-plot"])
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"exit_status", "judgement", "replay", "files"}
-    assert document["judgement"]["scenario"] == "s"
+    assert document["scenario"] == "s"
+    assert document["label"] == "run"
+    assert document["exit_status"] == exit_status.OK
+    assert document["properties"]["teardown-bounded"]["verdict"] == "holds"
+    assert document["properties"]["no-dma-after-teardown"]["verdict"] == "vacuous"
     assert document["files"] == [
         "out/s/trace.jsonl",
         "out/s/verdict.json",
@@ -172,15 +175,15 @@ def test_lint_of_a_broken_configuration_is_bad_input(write: Write, capsys: Captu
 
 
 def test_assumptions_mark_what_the_scenario_says(write: Write, capsys: Capture) -> None:
-    write(SCENARIO + '[timing]\nrestart = "7ms"\n[choices]\n"qvm.mask-tracking" = "tracked"\n')
+    write(SCENARIO + '[timing]\nvm_exit = "7us"\n[choices]\n"qvm.mask-tracking" = "tracked"\n')
     assert main(["assumptions", "s.toml"]) == exit_status.OK
     lines = capsys.readouterr().out.split("\n")
-    assert "+ restart = 7ms" in lines
+    assert "+ vm_exit = 7us" in lines
     assert "* qvm.mask-tracking = tracked" in lines
     assert "  gic_to_cpu = 100ns..1us" in lines
     main(["assumptions", "s.toml", "--json"])
     listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["assumptions"]}
-    assert (listed["restart"]["set"], listed["qvm.mask-tracking"]["set"]) == ("given", "pinned")
+    assert (listed["vm_exit"]["set"], listed["qvm.mask-tracking"]["set"]) == ("given", "pinned")
 
 
 def test_the_schema_is_printed_as_json(capsys: Capture) -> None:

@@ -54,7 +54,7 @@ def test_what_was_assumed_stands_in_the_header_of_the_trace(write: Write) -> Non
     result = run_scenario(resolved("s.toml"), *choices_for())
     names = [each.name for each in result.trace.header.assumptions]
     assert names[0] == "linux-net.pass mem:0xee090000"
-    assert {"pcie_posted_write", "qvm.callback-order"} <= set(names)
+    assert {"pcie_posted_write", "procnto.release-order"} <= set(names)
     assert result.judgement.assumptions == result.trace.header.assumptions
 
 

@@ -418,8 +418,9 @@ def test_what_is_added_wrongly_is_told(write: Write, more: str, complaint: str) 
             "0x80000000,16M",
             "0x8000000000,16M",
             (
-                "guest.qvmconf:2:5: without an IOMMU guests are unity-mapped, and from 0x8000000000 "
-                "on memory is the host's own, but RAM of linux-net reaches 0x8001000000; "
+                "guest.qvmconf:2:5: without an IOMMU guests are unity-mapped, and from "
+                "0x8000000000 on memory is the host's own, but RAM of linux-net reaches "
+                "0x8001000000; "
                 'move it, or say iommu = "smmuv3"'
             ),
         ),

@@ -35,6 +35,7 @@ from quiesce.model.trace import (
     WorkerEnded,
 )
 from quiesce.model.trace_event import TraceEvent
+from quiesce.model.traits import Traits
 
 PlanMaker = Callable[..., SystemPlan]
 Steps = tuple[tuple[str, int], ...]
@@ -273,7 +274,7 @@ def test_a_gate_that_only_looks_closed_stops_nothing(
     steps = tuple(step for step in documented_steps if step[0] == "disable-bus-master")
     issued = {}
     for effective in (True, False):
-        plan = nic_system(steps, nic={"bus_master_gate_effective": effective})
+        plan = nic_system(steps, nic={"traits": Traits(bus_master_gate_effective=effective)})
         trace = run(plan, Nominal())
         done = of(trace, CallbackEnded)[0][0]
         issued[effective] = [

@@ -1,0 +1,39 @@
+"""Named faults of software and fabric that a plan can switch on: what real systems got wrong.
+
+A fault here is in what the model is otherwise sure to do right.  Wrong quiesce procedures, peculiar
+devices and unfavourable answers to open questions need no fault: a plan can say those anyway.
+"""
+
+import msgspec
+
+
+class Faults(msgspec.Struct, frozen=True):
+    """What goes wrong by design.
+
+    Attributes:
+        memory_before_callbacks: qvm returns guest RAM and only then calls its vdevs.
+        no_invalidate: smmuman removes maps and leaves the cached translations.
+        no_sync: smmuman does not wait for what was translated before.
+        unmap_stops_early: Removing several maps stops before the first one, and counts as done.
+        bypass_after_unmap: A device without maps is handed to the host, unrestricted.
+        detach_before_masked: The kernel calls a line detached before the mask has taken effect.
+        unmask_after_detach: A thread of qvm unmasks a line that it has detached from.
+        reference_kept: Something keeps a reference to guest RAM, and it is never returned.
+        resurrecting_agent: A timer of the host starts devices again that it finds stopped.
+        hidden_master: The interrupt controller itself writes its tables, which lie in guest RAM.
+    """
+
+    memory_before_callbacks: bool = False
+    no_invalidate: bool = False
+    no_sync: bool = False
+    unmap_stops_early: bool = False
+    bypass_after_unmap: bool = False
+    detach_before_masked: bool = False
+    unmask_after_detach: bool = False
+    reference_kept: bool = False
+    resurrecting_agent: bool = False
+    hidden_master: bool = False
+
+
+NO_FAULTS = Faults()
+"""A model that does right whatever it is sure of."""

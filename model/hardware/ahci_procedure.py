@@ -1,0 +1,90 @@
+"""How software makes an AHCI port quiet.
+
+The order is that of AHCI 1.3.1, 10.1.2 and Linux's libahci (`ahci_stop_engine`, then
+`ahci_stop_fis_rx`): command engine first, FIS receive after it, since a command that ends sends a
+FIS.  When a wait is in vain: command list override (`ahci_kick_engine`), then COMRESET (10.4.2),
+then HBA reset (10.4.3, `ahci_reset_controller`).  A COMRESET makes the disk send its signature, so
+FIS receive is stopped only after the link is up again.
+"""
+
+from ..kernel import Kernel, Steps
+from .ahci import AhciController
+from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, wait_until
+
+STEPS: dict[str, str] = {
+    "mask-interrupts": "PxIE=0, read back",
+    "stop-engine": "PxCMD.ST=0",
+    "await-engine": "until PxCMD.CR reads 0, at most the bound (500 ms)",
+    "stop-fis-receive": "PxCMD.FRE=0",
+    "await-fis-receive": "until PxCMD.FR reads 0, at most the bound (500 ms, 1 s in Linux)",
+    "command-list-override": "PxCMD.CLO=1",
+    "comreset": "PxSCTL.DET=1 for at least 1 ms, then 0",
+    "await-link": "until PxSSTS.DET reads 3, at most the bound",
+    "hba-reset": "GHC.HR=1",
+    "await-hba-reset": "until GHC.HR reads 0, at most the bound (1 s)",
+} | PCIE_STEPS
+"""Every step by name, with the register access that it is."""
+
+_STOP_FIS: Order = (
+    ("stop-fis-receive", 0),
+    ("await-fis-receive", 1_000_000_000),
+    ("confirm", 1_000_000),
+)
+
+DOCUMENTED: Order = (
+    ("mask-interrupts", 0),
+    ("stop-engine", 0),
+    ("await-engine", 500_000_000),
+    *_STOP_FIS,
+)
+"""The procedure as libahci does it: step and bound in nanoseconds."""
+
+FALLBACKS: tuple[Order, ...] = (
+    (("command-list-override", 0), ("await-engine", 500_000_000), *_STOP_FIS),
+    (
+        ("comreset", 0),
+        ("await-link", 5_000_000_000),
+        ("await-engine", 500_000_000),
+        *_STOP_FIS,
+    ),
+    (("hba-reset", 0), ("await-hba-reset", 1_000_000_000), ("confirm", 1_000_000)),
+)
+
+_WRITES = {
+    "mask-interrupts": ("PxIE", 0),
+    "stop-engine": ("PxCMD.ST", 0),
+    "stop-fis-receive": ("PxCMD.FRE", 0),
+    "command-list-override": ("PxCMD.CLO", 1),
+    "hba-reset": ("GHC.HR", 1),
+}
+
+
+def carry_out(
+    kernel: Kernel, ahci: AhciController, epoch: int, step: str, bound_ns: int
+) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out."""
+    if step in _WRITES:
+        register, value = _WRITES[step]
+        ahci.port.post(register, value, epoch)
+        if step == "mask-interrupts":
+            yield from ahci.port.flush()
+        return True
+    if step == "comreset":
+        ahci.port.post("PxSCTL.DET", 1, epoch)
+        yield kernel.delay(ahci.timing.ahci_comreset_hold, f"{ahci.name}.comreset")
+        ahci.port.post("PxSCTL.DET", 0, epoch)
+        return True
+    waits = {
+        "await-engine": lambda: not ahci.is_engine_running,
+        "await-fis-receive": lambda: not ahci.is_fis_running,
+        "await-link": lambda: ahci.link_up,
+        "await-hba-reset": lambda: ahci.is_reset_done,
+    }
+    if step in waits:
+        return (yield from wait_until(kernel, ahci, waits[step], bound_ns))
+    return (yield from carry_out_pcie(kernel, ahci, epoch, step, bound_ns))
+
+
+PROCEDURE = Procedure(
+    STEPS, DOCUMENTED, carry_out, "AHCI 1.3.1, 10.1.2 and 10.4; Linux libahci.c", FALLBACKS
+)

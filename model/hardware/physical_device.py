@@ -1,0 +1,371 @@
+"""The base of all physical devices: operations, their three effects, and PCIe mechanics.
+
+A device works on *operations*.  Each writes its data, then its completion entry, then raises the
+interrupt, and each of the three can be cut off in between: by a reset, according to the device's
+policy, or by a closed gate.  The device outlives whoever drives it; every operation carries the
+epoch in which it was requested.
+
+A device is written once and used in two ways: a host driver owns it and serves vdevs, or it is
+passed through to a guest.  Whose it is makes no difference to it.
+
+Registers every PCIe function has (PCI Express base specification; Linux pci_regs.h): `PCI.BME`
+(bus master enable), `PCI.INTX_DISABLE`, `PCI.FLR` (function level reset), `MSIX.ENABLE`,
+`MSIX.MASKALL`.  A function that is in a function level reset does not answer: configuration writes
+are lost until it is ready.
+
+A device that sits on the interconnect of the SoC (`is_pcie` false) has none of these: no bus master
+enable, no function level reset, no message.  What stops it is its own registers and the reset line
+that the SoC's reset controller drives.
+"""
+
+from enum import Enum
+from typing import ClassVar, NamedTuple
+
+from ..addresses import pages_of
+from ..clock import Span
+from ..component import Component
+from ..dma_engine import DmaEngine
+from ..fabric import Port
+from ..interrupts import LEVEL, InterruptController
+from ..kernel import Kernel, Signal, Steps
+from ..timing import Timing
+from ..trace import DmaDropped
+from ..traits import CANCEL, DROP, NOTHING, POST, Traits
+
+PCIE_REGISTERS = frozenset(
+    {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
+)
+"""What every PCIe function has and no device of the SoC."""
+
+
+class Wiring(NamedTuple):
+    """What connects a device to the system.
+
+    Attributes:
+        port: Its way to memory, and the way to its registers.
+        interrupts: The interrupt controller.
+        intid: Its line or vector number.
+        trigger: `level` or `message`.
+    """
+
+    port: Port
+    interrupts: InterruptController
+    intid: int
+    trigger: str = LEVEL
+
+
+class Effect(Enum):
+    """The three things that an operation does to the rest of the system."""
+
+    DATA = "data"
+    COMPLETION = "completion"
+    INTERRUPT = "interrupt"
+
+
+class Operation:
+    """Something that the device is doing for an epoch.
+
+    Args:
+        epoch: In which it was requested.
+        data: (device address, bytes) in order.
+        completion: (device address, bytes) of the completion entry; None if there is none, or if
+            the device finds its place only when the data is done (`completion_of`).
+        service: How long it takes before its data is there, or None.
+        interrupts: Whether its end raises the interrupt.
+        reads: (device address, length) of what it reads before it writes.
+        owner_epoch: For whom completion entry and interrupt are, if not for `epoch`: a host
+            driver that works on behalf of a guest gets both itself.
+
+    Attributes:
+        was_reset: Whether the device was reset since it began.
+    """
+
+    __slots__ = (
+        "completion",
+        "data",
+        "epoch",
+        "interrupts",
+        "owner_epoch",
+        "reads",
+        "service",
+        "was_reset",
+    )
+
+    def __init__(
+        self,
+        epoch: int,
+        data: tuple[tuple[int, bytes], ...],
+        completion: tuple[int, bytes] | None = None,
+        *,
+        service: Span | None = None,
+        interrupts: bool = True,
+        reads: tuple[tuple[int, int], ...] = (),
+        owner_epoch: int | None = None,
+    ) -> None:
+        self.epoch = epoch
+        self.data = data
+        self.completion = completion
+        self.service = service
+        self.interrupts = interrupts
+        self.reads = reads
+        self.owner_epoch = epoch if owner_epoch is None else owner_epoch
+        self.was_reset = False
+
+    def serve(self, fetched: bytes) -> None:
+        """Let the device itself do its part, between its reads and its writes of memory."""
+
+
+class PhysicalDevice(Component):
+    """A bus master with registers, operations and an interrupt.
+
+    Attributes:
+        is_pcie: Whether it is a PCIe function, or a device of the SoC.
+        running: Operations under way.
+        irq_enabled: The device's own interrupt mask.
+        cause: The device's own cause bit, as the epoch that it is set for; None if clear.
+        message_due: The epoch of a message that has not been let out yet; None if there is none.
+        message_enabled, message_masked: MSI-X as a whole.
+        line_disabled: INTX_DISABLE.
+        in_reset: A function level reset is going on.
+        epoch: The epoch that programmed the device last.
+    """
+
+    is_pcie: ClassVar[bool] = True
+
+    def __init__(
+        self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
+    ) -> None:
+        super().__init__(kernel, name, timing)
+        assert self.is_pcie or wiring.trigger == LEVEL, f"{name} has no messages"
+        self.wiring = wiring
+        self.port = wiring.port
+        self.interrupts = wiring.interrupts
+        self.traits = traits
+        self.engine = DmaEngine(
+            kernel, timing, wiring.port, gate_effective=traits.bus_master_gate_effective
+        )
+        self.running: list[Operation] = []
+        self.irq_enabled = False
+        self.cause: int | None = None
+        self.message_due: int | None = None
+        self.message_enabled = wiring.trigger != LEVEL
+        self.message_masked = False
+        self.line_disabled = False
+        self.in_reset = False
+        self.epoch = 0
+        self.changed = Signal(kernel)
+        wiring.port.registers = self
+
+    # What a device of a kind supplies.
+
+    def on_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a write of one of the kind's own registers."""
+        raise NotImplementedError
+
+    def on_reset(self) -> None:
+        """Put the kind's own registers to their defaults and let new operations not begin."""
+        raise NotImplementedError
+
+    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+        """Return the completion entry of an operation whose data is done, and its place."""
+        return operation.completion
+
+    def on_complete(self, operation: Operation) -> None:
+        """Note that an operation has ended; its interrupt comes next."""
+
+    # Registers.
+
+    def write_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a register write that has arrived; one that comes during a reset is lost."""
+        if self.in_reset:
+            return
+        if register in PCIE_REGISTERS:
+            assert self.is_pcie, f"{self.name} is no PCIe function and has no {register}"
+            self._write_pcie(register, value)
+        else:
+            self.on_register(register, value, epoch)
+        self.changed.notify()
+
+    def _write_pcie(self, register: str, value: int) -> None:
+        match register:
+            case "PCI.BME":
+                self.engine.bus_master = bool(value)
+            case "PCI.FLR":
+                self.in_reset = True
+                self.start(self._function_level_reset)
+            case "PCI.INTX_DISABLE":
+                self.line_disabled = bool(value)
+            case "MSIX.ENABLE":
+                self.message_enabled = bool(value)
+            case _:
+                self.message_masked = bool(value)
+        self.drive_interrupt()
+
+    @property
+    def transactions_pending(self) -> bool:
+        """PCIe Transactions Pending: operations under way; says nothing of posted writes."""
+        return any(not self._is_cancelled(operation) for operation in self.running)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, as far as the device itself shows."""
+        if self.traits.never_idle:
+            return False
+        if self.traits.says_stopped_early:
+            return True
+        return not self.transactions_pending and self.port.outstanding == 0
+
+    @property
+    def is_reset_done(self) -> bool:
+        """Whether a reset that was requested reads as done."""
+        if self.in_reset:
+            return False
+        policy = self.traits.reset
+        waits = {POST, DROP} & {policy.data, policy.completion, policy.interrupt}
+        return not (waits and any(operation.was_reset for operation in self.running))
+
+    def reset(self) -> None:
+        """Do what a reset by register does; what has left the device still lands."""
+        if self.traits.ignores_reset:
+            return
+        for operation in self.running:
+            operation.was_reset = True
+        if self.traits.forgets_running:
+            self.running.clear()
+        if self.traits.reset_clears_gate:
+            self.engine.gate_effective = False
+        self.irq_enabled = False
+        if not self.traits.keeps_interrupt:
+            self.clear_interrupt()
+        self.on_reset()
+        self.changed.notify()
+
+    # Operations.
+
+    def perform(self, operation: Operation) -> Steps:
+        """Do an operation from its begin to its interrupt."""
+        self.running.append(operation)
+        ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
+        if operation.service is not None:
+            yield self.kernel.delay(operation.service, f"{self.name}.service")
+        fetched = b""
+        for addr, length in operation.reads:
+            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+                fetched += (yield from self.fetch(operation.epoch, addr, length)) or b""
+        operation.serve(fetched)
+        for addr, data in operation.data:
+            if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
+                yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
+        entry = self.completion_of(operation)
+        if entry is not None:
+            addr, data = entry
+            if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
+                known = ahead if operation.completion is entry else None
+                yield from self.engine.write(
+                    operation.owner_epoch, addr, data, "completion", known
+                )
+        if operation.interrupts and self.wiring.trigger == LEVEL:
+            yield from self.port.landed()  # a line is no message: it must not overtake the data
+        if operation in self.running:
+            self.running.remove(operation)
+        self.on_complete(operation)
+        if operation.interrupts and (
+            not operation.was_reset or self._may(operation, Effect.INTERRUPT, 0)
+        ):
+            self.raise_interrupt(operation.owner_epoch)
+        self.changed.notify()
+
+    def fetch(self, epoch: int, addr: int, length: int) -> Steps:
+        """Read memory, frame by frame; gives the bytes, or None if the IOMMU refuses."""
+        pieces = []
+        for piece in pages_of(addr, length):
+            data = yield from self.port.read_memory(epoch, *piece)
+            if data is None:
+                return None
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def break_off(self) -> None:
+        """Do to the operations under way what the reset policy says."""
+        for operation in self.running:
+            operation.was_reset = True
+
+    def _is_cancelled(self, operation: Operation) -> bool:
+        policy = self.traits.reset
+        fates = {policy.data, policy.completion, policy.interrupt}
+        return operation.was_reset and fates == {CANCEL}
+
+    def _translate_ahead(self, operation: Operation) -> dict[int, int | None]:
+        """Return the host address of every burst of an operation, as the IOMMU says it now."""
+        pieces = [*operation.data, operation.completion] if operation.completion else operation.data
+        return {
+            burst: self.port.translate(operation.epoch, burst, length)
+            for addr, data in pieces
+            for burst, length in pages_of(addr, len(data))
+        }
+
+    def _may(self, operation: Operation, effect: Effect, length: int) -> bool:
+        """Return whether an effect comes about although the device was reset since."""
+        fate: str = getattr(self.traits.reset, effect.value)
+        if fate in {POST, NOTHING}:
+            return True
+        assert fate in {DROP, CANCEL}
+        if length:
+            self.emit(DmaDropped(self.name, operation.epoch, length, "reset"))
+        return False
+
+    # Interrupts.
+
+    @property
+    def uses_line(self) -> bool:
+        """Whether an interrupt goes by the line, as it does when messages are disabled."""
+        if self.wiring.trigger == LEVEL:
+            return True
+        return not self.message_enabled and self.traits.falls_back_to_line
+
+    @property
+    def lets_messages_out(self) -> bool:
+        """Whether a message is sent and not kept as pending (MSI-X pending bit)."""
+        return self.irq_enabled and self.message_enabled and not self.message_masked
+
+    def raise_interrupt(self, epoch: int) -> None:
+        """Set the cause bit and let line or message tell."""
+        self.cause = epoch
+        if not self.uses_line:
+            self.message_due = epoch
+        self.drive_interrupt()
+
+    def drive_interrupt(self) -> None:
+        """Bring the line into agreement with the cause, or let out a message that is due."""
+        intid = self.wiring.intid
+        if self.uses_line and self.cause is not None:
+            if self.irq_enabled and not self.line_disabled:
+                self.interrupts.assert_level(intid, self.name, self.cause)
+                return
+        elif self.message_due is not None and self.lets_messages_out:
+            epoch, self.message_due = self.message_due, None
+            self.engine.send_message(epoch, intid)
+        self.interrupts.deassert_level(intid, self.name)
+
+    def read_cause(self) -> bool:
+        """Read the cause register, which clears it and lowers the line."""
+        was_set = self.cause is not None
+        self.cause = None
+        self.interrupts.deassert_level(self.wiring.intid, self.name)
+        return was_set
+
+    def clear_interrupt(self) -> None:
+        """Forget cause and message and lower the line."""
+        self.message_due = None
+        self.read_cause()
+
+    # Processes.
+
+    def _function_level_reset(self) -> Steps:
+        self.reset()
+        self.engine.bus_master = False
+        self.message_enabled = self.wiring.trigger != LEVEL
+        self.message_masked = self.line_disabled = False
+        yield self.kernel.delay(self.timing.flr, f"{self.name}.flr")
+        self.in_reset = False
+        self.changed.notify()

@@ -1,0 +1,144 @@
+"""What a quiesce procedure is: named steps of software, each with the register access that it is.
+
+The steps every PCIe function understands are here; a device's own `*_procedure` module has the
+rest.  A wait has a bound, and what software does when the bound is hit is part of the procedure:
+its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that they have arrived,
+and pushes the device's own writes into memory.
+
+Source:
+    Linux `Documentation/PCI/pci.rst` for the order (interrupts, then DMA, then memory); VFIO's
+    `vfio_pci_core_disable` clears bus mastering first; PCI Express 6.6.2 for function level reset.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..clock import exactly
+from ..kernel import Kernel, Steps
+from ..trace import StopConfirmed
+from .physical_device import PhysicalDevice
+
+COMMON_STEPS: dict[str, str] = {
+    "read-back": "read a register: posted writes have arrived, DMA writes have landed",
+    "confirm": "see that the device is idle and its writes have landed, at most the bound",
+}
+"""Every step that any device understands, on PCIe or not."""
+
+PCIE_STEPS: dict[str, str] = {
+    "mask-messages": "MSI-X function mask, read back",
+    "disable-messages": "MSI-X enable off, read back",
+    "disable-line": "INTX_DISABLE, read back",
+    "clear-bus-master": "bus master enable off",
+    "await-transactions": "until Transactions Pending reads 0, at most the bound",
+    "function-level-reset": "Initiate Function Level Reset",
+    "await-ready": "until the function answers again after its reset, at most the bound",
+} | COMMON_STEPS
+"""Every step that any PCIe function understands."""
+
+_WRITES = {
+    "mask-messages": ("MSIX.MASKALL", 1),
+    "disable-messages": ("MSIX.ENABLE", 0),
+    "disable-line": ("PCI.INTX_DISABLE", 1),
+    "clear-bus-master": ("PCI.BME", 0),
+    "function-level-reset": ("PCI.FLR", 1),
+}
+_READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
+
+Order = tuple[tuple[str, int], ...]
+"""Steps in order, each with its bound in nanoseconds; 0 for a step that does not wait."""
+
+
+class Procedure(NamedTuple):
+    """How software makes devices of one kind quiet.
+
+    Attributes:
+        steps: Every step by name, with what it does.
+        documented: The documented order.
+        carry_out: Does one step; gives whether it was done, as opposed to timed out.
+        source: Where the documented order comes from.
+        fallbacks: What is done when a wait of the documented order has timed out, and then when
+            one of the fallback before has.
+    """
+
+    steps: dict[str, str]
+    documented: Order
+    carry_out: Callable[[Kernel, Any, int, str, int], Steps]
+    source: str
+    fallbacks: tuple[Order, ...] = ()
+
+
+def pursue(kernel: Kernel, device: PhysicalDevice, epoch: int, procedure: Procedure) -> Steps:
+    """Follow a procedure with its fallbacks.
+
+    Gives which of the orders was done to its end, 0 being the documented one, or None if all of
+    them timed out: then the device's memory must not be released.
+    """
+    for number, order in enumerate((procedure.documented, *procedure.fallbacks)):
+        for step, bound_ns in order:
+            if not (yield from procedure.carry_out(kernel, device, epoch, step, bound_ns)):
+                break
+        else:
+            return number
+    return None
+
+
+def carry_out_pcie(
+    kernel: Kernel, device: PhysicalDevice, epoch: int, step: str, bound_ns: int
+) -> Steps:
+    """Do one of the steps that every function understands; gives whether it was done."""
+    assert step in PCIE_STEPS, f"no step {step} for {device.name}"
+    if step in _WRITES:
+        register, value = _WRITES[step]
+        device.port.post(register, value, epoch)
+    if step in _READ_BACK:
+        yield from device.port.flush()
+    elif step == "await-transactions":
+        return (
+            yield from wait_until(kernel, device, lambda: not device.transactions_pending, bound_ns)
+        )
+    elif step == "await-ready":
+        return (yield from wait_until(kernel, device, lambda: device.is_reset_done, bound_ns))
+    elif step in COMMON_STEPS:
+        return (yield from carry_out_common(kernel, device, epoch, step, bound_ns))
+    return True
+
+
+def carry_out_common(
+    kernel: Kernel, device: PhysicalDevice, epoch: int, step: str, bound_ns: int
+) -> Steps:
+    """Do one of the steps that every device understands; gives whether it was done."""
+    assert step in COMMON_STEPS, f"no step {step} for {device.name}"
+    if step == "read-back":
+        yield from device.port.flush()
+        return True
+    return (yield from confirm(kernel, device, epoch, lambda: device.is_idle, bound_ns))
+
+
+def wait_until(
+    kernel: Kernel, device: PhysicalDevice, is_so: Callable[[], bool], bound_ns: int
+) -> Steps:
+    """Poll a register until it reads as wanted; gives whether it did within the bound.
+
+    The first and the last poll are reads of the device, and push its writes ahead of them.
+    """
+    bound = kernel.delay(exactly(bound_ns), f"{device.name}.poll_bound")
+    yield from device.port.flush()
+    while not is_so():
+        if (yield kernel.first(device.changed.wait(), device.port.moved.wait(), bound)) == 2:
+            return False
+    yield from device.port.flush()
+    return True
+
+
+def confirm(
+    kernel: Kernel,
+    device: PhysicalDevice,
+    epoch: int,
+    is_so: Callable[[], bool],
+    bound_ns: int,
+) -> Steps:
+    """Wait as `wait_until` does, and note that the device was seen to be quiet."""
+    if not (yield from wait_until(kernel, device, is_so, bound_ns)):
+        return False
+    device.emit(StopConfirmed(device.name, epoch))
+    return True

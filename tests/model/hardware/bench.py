@@ -1,0 +1,207 @@
+"""A bench for one physical device: memory, fabric, interrupts, and whoever drives the device."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
+from quiesce.model.clock import exactly
+from quiesce.model.fabric import Fabric, Port
+from quiesce.model.guest.device_driver import DeviceDriver
+from quiesce.model.guest.layout import GuestAllocator
+from quiesce.model.hardware.physical_device import PhysicalDevice, Wiring
+from quiesce.model.hardware.procedure import Procedure, pursue
+from quiesce.model.hardware.registry import kinds
+from quiesce.model.interrupts import InterruptController
+from quiesce.model.iommu import Iommu
+from quiesce.model.kernel import Kernel, Steps
+from quiesce.model.memory import GuestRam, PhysicalMemory, StageTwo
+from quiesce.model.plan import RamPlan
+from quiesce.model.timing import Timing
+from quiesce.model.trace import DmaDropped, DmaIssued, DmaLanded, IrqAsserted, StopConfirmed
+from quiesce.model.trace_event import TraceEvent
+
+E = TypeVar("E", bound=TraceEvent)
+Order = Sequence[tuple[str, int]]
+
+RAM = RamPlan(0x8000_0000, 4 << 20)
+HOST_RAM = 0x10_0000_0000
+MS = 1_000_000
+
+TIMING = Timing()
+
+
+def all_choices(seeds: int = 20) -> list[Choices]:
+    """Give the three corners and many seeds."""
+    return [Nominal(), Earliest(), Latest(), *(Seeded(seed) for seed in range(seeds))]
+
+
+class Outcome(NamedTuple):
+    """What became of a story.
+
+    Attributes:
+        done: What `Bench.end` gave: whether each step was done, or which order was.
+        confirmed_ns: When the device was seen to be quiet; None if never.
+        late: DMA writes that landed after the teardown point: end of the procedure.
+        late_interrupts: Interrupts asserted after it.
+    """
+
+    done: Any
+    confirmed_ns: int | None
+    late: list[DmaLanded]
+    late_interrupts: list[IrqAsserted]
+
+
+class Bench:
+    """One device, and a guest's driver for it that can die.
+
+    Args:
+        kind: As the registry calls it.
+        choices: Decides the spans.
+        iommu: Whether the device is behind one; it maps the guest's memory elsewhere then.
+        timing: Spans.
+        plan: Fields of the device's plan.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        choices: Choices | None = None,
+        *,
+        iommu: bool = False,
+        timing: Timing = TIMING,
+        **plan: Any,
+    ) -> None:
+        self.kind = kinds()[kind]
+        self.kernel = kernel = Kernel(choices or Nominal())
+        self.timing = timing
+        self.memory = PhysicalMemory(kernel, timing)
+        self.interrupts = InterruptController(kernel, timing)
+        self.interrupts.taker = self
+        self.iommu = Iommu(kernel, timing) if iommu else None
+        fabric = Fabric(self.memory, self.interrupts, self.iommu)
+        self.plan = self.kind.plan("dut0", 40, **plan)
+        wiring = Wiring(
+            Port(kernel, "dut0", timing, fabric), self.interrupts, 40, self.plan.trigger
+        )
+        self.device: Any = self.kind.device(kernel, timing, self.plan, wiring)
+        assert isinstance(self.device, PhysicalDevice)
+        self.host_start = HOST_RAM if iommu else RAM.start
+        if self.iommu is not None:
+            self.iommu.map("dut0", 1, RAM.start, self.host_start, RAM.length)
+        self.driver: Any = None
+        self.threads: list[Any] = []
+        self.taken: list[int] = []
+        self.step_outcomes: list[bool] = []
+        self.boot(1)
+
+    # The guest.
+
+    def boot(self, epoch: int) -> None:
+        """Let the next guest's driver run on the same memory and line."""
+        stage_two = StageTwo(((RAM.start, self.host_start, RAM.length),))
+        allocator = GuestAllocator(GuestRam(self.memory, stage_two), self.memory, RAM)
+        self.driver = self.kind.driver(
+            self.kernel, self.timing, f"vm{epoch}", epoch, self.device, allocator
+        )
+        assert isinstance(self.driver, DeviceDriver)
+        self.interrupts.set_masked(40, False)
+        self.threads = [
+            self.kernel.process(self.driver.run()),
+            self.kernel.process(self._unmask(self.driver)),
+        ]
+
+    def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
+        """Play kernel and qvm: mask, and tell the guest's driver."""
+        self.taken.append(requested_epoch)
+        self.interrupts.set_masked(intid, True)
+        self.driver.interrupts.put(intid)
+
+    def _unmask(self, driver: Any) -> Steps:
+        while True:
+            while not driver.handled:
+                yield driver.handled.wait()
+            driver.handled.take()
+            self.interrupts.set_masked(40, False)
+
+    def die(self) -> None:
+        """Let the guest stop where it stands."""
+        for thread in self.threads:
+            self.kernel.kill(thread)
+        self.threads = []
+
+    def pass_ns(self, duration_ns: int) -> None:
+        """Let time pass."""
+        self.run(self._wait(duration_ns))
+
+    def _wait(self, duration_ns: int) -> Steps:
+        yield self.kernel.delay(exactly(duration_ns), "bench.wait")
+
+    def run(self, steps: Steps) -> Any:
+        """Let somebody do something; gives what it gives."""
+        process = self.kernel.process(steps)
+        self.kernel.execute(process)
+        return process.value
+
+    # The end.
+
+    def carry_out(self, order: Order) -> Steps:
+        """Carry out steps as a vdev does, whatever each gives."""
+        outcomes = []
+        for step, bound_ns in order:
+            done = yield from self.kind.procedure.carry_out(
+                self.kernel, self.device, 1, step, bound_ns
+            )
+            outcomes.append(bool(done))
+        return outcomes
+
+    def end(
+        self, order: Order | None = None, work_ns: int = 3 * MS, watch_ns: int = 30 * MS
+    ) -> Outcome:
+        """Let the guest work and die, carry out an order or the whole procedure, and watch."""
+        self.pass_ns(work_ns)
+        self.die()
+        procedure: Procedure = self.kind.procedure
+        if order is None:
+            done = self.run(pursue(self.kernel, self.device, 1, procedure))
+        else:
+            done = self.run(self.carry_out(order))
+        return self.watch(done, watch_ns)
+
+    def watch(self, done: Any, watch_ns: int) -> Outcome:
+        """Count what happens from here on."""
+        mark = len(self.kernel.records)
+        self.pass_ns(watch_ns)
+        confirmed = [at_ns for at_ns, _ in self.of(StopConfirmed)]
+        return Outcome(
+            done,
+            confirmed[-1] if confirmed else None,
+            [event for _, event in self.of(DmaLanded, mark)],
+            [event for _, event in self.of(IrqAsserted, mark)],
+        )
+
+    def of(self, kind: type[E], since: int = 0) -> list[tuple[int, E]]:
+        """Return all events of a kind, with their instants."""
+        records = self.kernel.records[since:]
+        return [(record.at_ns, record.event) for record in records if isinstance(record.event, kind)]
+
+    def landed(self, content: str = "data") -> int:
+        """Return how many writes of a kind have landed."""
+        return sum(event.content == content for _, event in self.of(DmaLanded))
+
+    def issued(self) -> int:
+        return len(self.of(DmaIssued))
+
+    def dropped(self, reason: str) -> int:
+        return sum(event.reason == reason for _, event in self.of(DmaDropped))
+
+
+def without(order: Order, *steps: str) -> list[tuple[str, int]]:
+    """Return an order with steps left out."""
+    return [(step, bound_ns) for step, bound_ns in order if step not in steps]
+
+
+def swapped(order: Order, one: str, other: str) -> list[tuple[str, int]]:
+    """Return an order with two steps exchanged."""
+    bounds = dict(order)
+    exchange = {one: other, other: one}
+    return [(exchange.get(step, step), bounds[exchange.get(step, step)]) for step, _ in order]

@@ -1,0 +1,76 @@
+"""What the documents say is what happens."""
+
+import doctest
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from quiesce.scenarios import cli
+from quiesce.scenarios.library import resolved
+from quiesce.scenarios.shipped import shipped_names
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+MODULES_WITH_EXAMPLES = [
+    f"quiesce.{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}"
+    for folder in ("model", "properties", "reports", "scenarios")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if ">>> " in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", MODULES_WITH_EXAMPLES)
+def test_examples_in_docstrings_are_true(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_readme_scenario_is_accepted_and_as_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toml = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert toml is not None
+    (tmp_path / "readme.toml").write_text(toml.group(1))
+    configuration = ROOT / "scenarios" / "library" / "nic-quiesced.qvmconf"
+    (tmp_path / "guest.qvmconf").write_text(configuration.read_text())
+    assert cli.main(["verify", str(tmp_path / "readme.toml")]) == 0
+    assert "as expected" in capsys.readouterr().out
+
+
+def test_the_verdicts_in_the_readme_are_those_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--no-plot", "--out", str(tmp_path)]
+    cli.main(["run", "nic-crash-restart", *out])
+    printed = " ".join(capsys.readouterr().out.split())
+    shown = re.findall(
+        r"^    ((?:nic-crash-restart:|no-\S+-after-teardown).*)$", README, re.MULTILINE
+    )
+    assert len(shown) == 3
+    for line in shown:
+        assert " ".join(line.split()) in printed
+    quoted = re.search(r"    (why: .*?in its way\.)", README, re.DOTALL)
+    assert quoted is not None
+    for part in " ".join(quoted.group(1).split()).split(" [...] "):
+        assert part in printed
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    lines = re.findall(r"^    (quiesce .*)$", README, re.MULTILINE)
+    named = {shlex.split(line, comments=True)[1] for line in lines}
+    known = {command.name for command in cli.app.registered_commands}
+    assert named <= known
+    for name in re.findall(r"quiesce run ([a-z][a-z-]+)[ `]", README.replace("\n", " ")):
+        assert name in shipped_names()
+        resolved(name)
