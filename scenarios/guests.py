@@ -10,7 +10,8 @@ from ..model.termination import BY_NAME
 from .findings import Findings
 from .loader import ScenarioSource
 from .names import vdev_names, vm_names
-from .schema import End, InterruptController, Scenario, VmEntry
+from .schema import End, Scenario, VmEntry
+from .schema_hardware import InterruptController
 from .toml_places import KeyPath
 
 _ALONE = ("configuration", "end", "then", "restart", "workload", "quiesce")

@@ -16,7 +16,8 @@ from ..model.qvmconf.config import PassConfig
 from ..model.traits import Traits
 from .findings import Findings
 from .guests import GuestEntry
-from .schema import AhciEntry, NicEntry, Scenario, UnmodelledEntry, Workload
+from .schema import Scenario, Workload
+from .schema_hardware import AhciEntry, NicEntry, UnmodelledEntry
 from .shape import one_of
 from .toml_places import KeyPath
 

@@ -1,9 +1,9 @@
 """The eighteen ways in which teardowns have gone wrong, as changes to designs that are right.
 
-A mutant takes the plan of a correct design and gives it back with one thing wrong.  It is killed if a
-property is violated in some run of the changed plan that holds in every run of the correct one.  The
-designs are tight: memory is released right after the last thing that was waited for, so that
-nothing is saved by mere slowness.
+A mutant takes the plan of a correct design and gives it back with one thing wrong.  It is killed
+if a property is violated in some run of the changed plan that holds in every run of the correct
+one.  The designs are tight: memory is released right after the last thing that was waited for,
+so that nothing is saved by mere slowness.
 
 Source:
     The patterns are drawn from published bugs of Linux, Xen, FreeBSD, QEMU, crosvm,
@@ -402,6 +402,22 @@ MUTANTS: tuple[Mutant, ...] = (
 """All of them."""
 
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+
+
+def mutated(plan: SystemPlan, name: str) -> SystemPlan | None:
+    """Return a user's plan with one thing wrong, or None if it has no place for that.
+
+    Args:
+        plan: Its first VM is the one that goes wrong.
+        name: Of the mutant.
+    """
+    vm = plan.vms[0]
+    kind = "nic" if vm.nics else "block"
+    contained = "vdev" if vm.quiesce else "iommu"
+    for design, change in BY_NAME[name].changes.items():
+        if design.startswith(f"{kind}/{contained}/"):
+            return change(plan)
+    return None
 
 
 def score(mutant: Mutant, seeds: int = SEEDS) -> Score:

@@ -12,6 +12,7 @@ import msgspec
 from ..model.addresses import FRAME_SIZE
 from ..model.clock import Span, parse_ns, parse_span
 from ..model.errors import Place
+from ..model.faults import Faults
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
 from ..model.plan import AfterPlan, BlockPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
@@ -72,9 +73,12 @@ def resolve(source: ScenarioSource) -> Resolved:
         iommu=has_iommu,
         timing=_timing(scenario),
         pinned=dict(scenario.choices),
+        faults=msgspec.convert(msgspec.to_builtins(scenario.faults), Faults),
         teardown_ns_max=parse_ns(scenario.bounds.teardown),
         irq_after_teardown_max=scenario.bounds.irq_after_teardown,
     )
+    if scenario.mutant is not None:
+        plan = _mutated(plan, scenario.mutant.name, findings)
     if scenario.observe is not None:
         plan = msgspec.structs.replace(plan, observe=parse_span(scenario.observe))
     _check_names(plan, guests, findings)
@@ -171,6 +175,20 @@ def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
 def _timing(scenario: Scenario) -> Timing:
     spans = {key: parse_span(text) for key, text in scenario.timing.items()}
     return msgspec.structs.replace(Timing(), **spans)
+
+
+def _mutated(plan: SystemPlan, name: str, findings: Findings) -> SystemPlan:
+    """Return the plan with a known way to go wrong built in."""
+    from .mutants import mutated  # noqa: PLC0415 - brings in properties and SimPy
+
+    changed = mutated(plan, name)
+    if changed is None:
+        message = f"{name} has no place in this scenario"
+        remedy = "see `quiesce mutants --score` for the designs in which it applies"
+        findings.problem(("mutant", "name"), message, word=name, remedy=remedy)
+        return plan
+    findings.assume("mutant", name, "given by the scenario: one thing is wrong by design")
+    return changed
 
 
 def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Findings) -> None:

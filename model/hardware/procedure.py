@@ -142,3 +142,24 @@ def confirm(
         return False
     device.emit(StopConfirmed(device.name, epoch))
     return True
+
+
+def hand_over(device: PhysicalDevice, epoch: int, addr: int, entry: bytes) -> bool:
+    """Write a queue entry where the device will read it; gives whether it can read there.
+
+    A vdev does so through its own mapping of the guest's memory.
+
+    Args:
+        device: Who will read it.
+        epoch: Whose queue it is.
+        addr: As the device sees it; the entry does not cross a frame.
+        entry: Its bytes.
+    """
+    fabric = device.port.fabric
+    host_addr: int | None = addr
+    if fabric.iommu is not None:
+        host_addr = fabric.iommu.translate_read(device.name, epoch, addr, len(entry))
+    if host_addr is None:
+        return False
+    fabric.memory.write(host_addr, entry)
+    return True

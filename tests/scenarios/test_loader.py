@@ -6,7 +6,8 @@ import pytest
 
 from quiesce.model.errors import ScenarioError
 from quiesce.scenarios.loader import load, parse
-from quiesce.scenarios.schema import After, AhciEntry, End, NicEntry, Scenario, Step
+from quiesce.scenarios.schema import After, End, Scenario, Step
+from quiesce.scenarios.schema_hardware import AhciEntry, NicEntry
 
 
 def read(text: str) -> Scenario:

@@ -1,4 +1,4 @@
-"""Silence before DRIVER_OK, after resets, while stopped: kept, broken, never due, and to the instant."""
+"""Silence before DRIVER_OK, after resets, when stopped: kept, broken, not due, to the instant."""
 
 from typing import Any
 
