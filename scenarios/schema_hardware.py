@@ -114,7 +114,7 @@ class AhciEntry(Closed, frozen=True, tag="ahci", tag_field="kind"):
 
 
 class UnmodelledEntry(
-    _Closed, frozen=True, tag="unmodelled", tag_field="kind", rename={"pass_": "pass"}
+    Closed, frozen=True, tag="unmodelled", tag_field="kind", rename={"pass_": "pass"}
 ):
     """A passed-through device that the run leaves out; the verdicts say so."""
 

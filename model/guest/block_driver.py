@@ -121,7 +121,6 @@ class BlockDriver(VirtioDriver):
         """Mount the file system if there is one, then serve the application."""
         self._allocate()
         capacity = self.read_config(*_CAPACITY)
-        yield self.pass_burst("capacity")
         if self.plan.mount:
             yield from self._mount(capacity)
         yield from self._fill()

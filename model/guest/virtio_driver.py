@@ -73,7 +73,13 @@ COMMON_FEATURES = feature_mask(
 
 CONFIG_CHANGE = -1
 
-_KNOWN_WELL = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER
+_ACKNOWLEDGED = int(DeviceStatus.ACKNOWLEDGE)
+_DRIVEN = _ACKNOWLEDGED | int(DeviceStatus.DRIVER)
+_FEATURES_OK = int(DeviceStatus.FEATURES_OK)
+_AGREED = _DRIVEN | _FEATURES_OK
+_LIVE = _AGREED | int(DeviceStatus.DRIVER_OK)
+_GIVEN_UP = _DRIVEN | int(DeviceStatus.FAILED)
+_NEEDS_RESET = int(DeviceStatus.DEVICE_NEEDS_RESET)
 
 
 class VirtioDriver(Component):
@@ -182,20 +188,18 @@ class VirtioDriver(Component):
         self.access = access
         self.milestone("device-found")
         yield from self._reset()
-        self._write_status(DeviceStatus.ACKNOWLEDGE)
-        self._write_status(_KNOWN_WELL)
+        self._write_status(_ACKNOWLEDGED)
+        self._write_status(_DRIVEN)
         self.milestone("driver-started")
-        yield self.pass_burst("acknowledge")
         if not (yield from self._negotiate(access)):
             return False
         self.milestone("features-ok")
-        if self.map_config_vector(access):
-            yield self.pass_burst("vector")
+        self.map_config_vector(access)
         for index in self.queue_indices():
             self._set_up_queue(access, index)
             yield self.pass_burst("queue")
         self.milestone("queues-set-up")
-        self._write_status(_KNOWN_WELL | DeviceStatus.FEATURES_OK | DeviceStatus.DRIVER_OK)
+        self._write_status(_LIVE)
         self.is_live = True
         yield self.pass_burst("driver_ok")
         self.milestone("driver-ok")
@@ -228,7 +232,7 @@ class VirtioDriver(Component):
 
     def _reset(self) -> Steps:
         """Write 0 and wait until 0 can be read (VIRTIO 1.2, 2.4.2 and 4.1.4.3.2)."""
-        self._write_status(DeviceStatus(0))
+        self._write_status(0)
         status = self._read_status()
         yield self.pass_burst("reset")
         while status:
@@ -244,26 +248,26 @@ class VirtioDriver(Component):
             self.emit(FeaturesWritten(self.vdev, self.epoch, accepted))
         access.write_features(accepted)
         yield self.pass_burst("features")
-        agreed = _KNOWN_WELL | DeviceStatus.FEATURES_OK
-        self._write_status(agreed)
+        self._write_status(_AGREED)
         status = self._read_status()
         yield self.pass_burst("features_ok")
-        if not status & DeviceStatus.FEATURES_OK:
+        if not status & _FEATURES_OK:
             self.has_failed = True
-            self._write_status(_KNOWN_WELL | DeviceStatus.FAILED)
+            self._write_status(_GIVEN_UP)
             return False
         self.negotiated = accepted
         return True
 
-    def map_config_vector(self, access: DeviceAccess) -> bool:
-        """Map configuration changes to a vector; return whether there are vectors."""
+    def map_config_vector(self, access: DeviceAccess) -> None:
+        """Map configuration changes to a vector, if there are vectors, and read it back."""
         vector = access.map_vector(CONFIG_CHANGE)
         if vector == NO_VECTOR:
-            return False
+            return
         self._attach_vectors()
         if self.is_detailed:
-            self.emit(QueueVectorRead(self.vdev, self.epoch, CONFIG_CHANGE, vector))
-        return True
+            who = (self.vdev, self.epoch, CONFIG_CHANGE)
+            self.emit(QueueFieldWritten(*who, "vector", vector))
+            self.emit(QueueVectorRead(*who, vector))
 
     def _set_up_queue(self, access: DeviceAccess, index: int) -> None:
         size = min(access.select_queue(index), self.common.queue_size)
@@ -324,7 +328,8 @@ class VirtioDriver(Component):
     def ring(self, queue: DriverQueue) -> Steps:
         """Ring the doorbell."""
         assert self.access is not None
-        yield self.kernel.delay(self.timing.vm_exit, f"{self.name}.notify")
+        span = burst_span(self.timing.vm_exit, self.access.accesses + 1)
+        yield self.kernel.delay(span, f"{self.name}.notify")
         if self.is_detailed:
             self.emit(QueueKicked(*queue.who))
         has_data = has_feature(self.negotiated, VIRTIO_F_NOTIFICATION_DATA)
@@ -379,7 +384,7 @@ class VirtioDriver(Component):
         """See whether the device asks for a reset; what was in flight counts as neither."""
         status = self._read_status()
         yield self.pass_burst("status")
-        if status & DeviceStatus.DEVICE_NEEDS_RESET:
+        if status & _NEEDS_RESET:
             self.has_failed = True
             self.stop_asking()
             yield from self._take_down()
@@ -440,11 +445,11 @@ class VirtioDriver(Component):
         """Say how far the guest has come."""
         self.emit(MilestoneReached(self.site.vm, self.epoch, name))
 
-    def _write_status(self, value: DeviceStatus) -> None:
+    def _write_status(self, value: int) -> None:
         assert self.access is not None
         if self.is_detailed:
-            self.emit(StatusWritten(self.vdev, self.epoch, int(value)))
-        self.access.write_status(int(value))
+            self.emit(StatusWritten(self.vdev, self.epoch, value))
+        self.access.write_status(value)
 
     def _read_status(self) -> int:
         assert self.access is not None

@@ -13,16 +13,17 @@ from ..virtio.block_device import BlockAnswer, BlockDevice, BlockRequest
 from ..virtio.block_format import SECTOR_SIZE, BlockRequestType, BlockStatus
 from ..virtio_events import BlockWriteCached, BlockWriteCommitted
 
-FORMATTED_SECTORS = 2048
+FORMATTED_SECTORS = 1152
 """So many sectors of a new disk are not empty: each holds its number plus one, over and over."""
 
-_OPERATIONS = {
+_OPERATIONS: dict[int, str] = {
     BlockRequestType.IN: "read",
     BlockRequestType.OUT: "write",
     BlockRequestType.FLUSH: "flush",
     BlockRequestType.DISCARD: "discard",
     BlockRequestType.WRITE_ZEROES: "write_zeroes",
 }
+_NOT_EXECUTED = BlockAnswer(BlockStatus.IOERR)
 
 StorageEvent = BlockWriteCached | BlockWriteCommitted
 
@@ -47,6 +48,7 @@ class BlockJob:
             reads the data itself.
 
     Attributes:
+        operation: `read`, `write`, `flush`, `discard` or `write_zeroes`.
         answer: How it ended, once it has.
     """
 
@@ -57,12 +59,8 @@ class BlockJob:
         self.medium = medium
         self.request = request
         self.fetched = fetched
-        self.answer = BlockAnswer(BlockStatus.IOERR)
-
-    @property
-    def operation(self) -> str:
-        """`read`, `write`, `flush`, `discard` or `write_zeroes`."""
-        return _OPERATIONS[BlockRequestType(self.request.header.type)]
+        self.operation = _OPERATIONS[request.header.type]
+        self.answer = _NOT_EXECUTED
 
     def execute(self, data: bytes) -> bytes:
         """Carry it out; return what goes into memory.
