@@ -171,6 +171,11 @@ class VmPlan(msgspec.Struct, frozen=True):
     restart: bool = False
 
     @property
+    def peered(self) -> tuple[NetPlan | ConsolePlan, ...]:
+        """The vdevs that have a process of the host on their other side."""
+        return (*self.nets, *self.consoles)
+
+    @property
     def vdevs(self) -> tuple[AnyVdevPlan, ...]:
         """All its vdevs, by type."""
         return (*self.blocks, *self.nets, *self.consoles, *self.entropies, *self.factories)

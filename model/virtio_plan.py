@@ -144,6 +144,7 @@ class ConsolePlan(VirtioPlan, frozen=True):
         input_length: Bytes of each piece, and of each that the guest prints.
         gap: Between two pieces of input.
         prints: How many pieces the guest prints.
+        has_input: Whether anything can be typed at all; a log file cannot be typed into.
     """
 
     name: str
@@ -153,6 +154,7 @@ class ConsolePlan(VirtioPlan, frozen=True):
     input_length: int = 16
     gap: Span = Timing().console_input_gap
     prints: int = 2
+    has_input: bool = True
 
 
 class EntropyPlan(VirtioPlan, frozen=True):

@@ -27,8 +27,7 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
         parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in blocks]
         parts.append(Part(vm.name, "qvm"))
     for vm in plan.vms:
-        peers = (*vm.nets, *vm.consoles)
-        parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in peers]
+        parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in vm.peered]
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]

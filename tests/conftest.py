@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from quiesce.model.clock import Span, exactly
 from quiesce.model.hardware.nic_procedure import DOCUMENTED
 from quiesce.model.plan import (
-    BlockPlan,
     DiskPlan,
     EndPlan,
     NicPlan,
@@ -20,6 +19,7 @@ from quiesce.model.plan import (
     VmPlan,
 )
 from quiesce.model.timing import Timing
+from quiesce.model.virtio_plan import BlockPlan
 
 PlanMaker = Callable[..., SystemPlan]
 

@@ -55,6 +55,8 @@ _CAPACITY = (0, 8)
 """Offset and length of `capacity` in the configuration space."""
 
 _STATUS_PENDING = b"\xff"
+_BUFFERS_MAX = 3
+"""Header, data and status of a request."""
 
 
 class RequestMemory(NamedTuple):
@@ -119,6 +121,9 @@ class BlockDriver(VirtioDriver):
 
     def work(self) -> Steps:
         """Mount the file system if there is one, then serve the application."""
+        if not self.queues[0].has_room(_BUFFERS_MAX):
+            self.has_failed = True
+            return
         self._allocate()
         capacity = self.read_config(*_CAPACITY)
         if self.plan.mount:
@@ -170,12 +175,13 @@ class BlockDriver(VirtioDriver):
             self.milestone("io-running")
 
     def _fill(self) -> Steps:
+        queue = self.queues[0]
         if self.remaining and self.idle_memory:
             yield self.kernel.delay(self.plan.think, f"{self.name}.think")
-        while self.remaining and self.idle_memory:
+        while self.remaining and self.idle_memory and queue.has_room(_BUFFERS_MAX):
             self.remaining -= 1
             self._submit(self._next_request())
-        yield from self.ring_if_asked(self.queues[0])
+        yield from self.ring_if_asked(queue)
 
     def _next_request(self) -> BlockRequest:
         plan = self.plan

@@ -249,7 +249,7 @@ class PciAccess:
         return self.table is not None
 
     @property
-    def acknowledge_cost(self) -> int:  # type: ignore[override]  # depends on the function
+    def acknowledge_cost(self) -> int:
         """A message needs no look at the device; INTx needs the ISR."""
         return 0 if self.has_msix else 1
 

@@ -75,6 +75,10 @@ class DriverQueue:
         """Its number."""
         return self.who[2]
 
+    def has_room(self, buffers: int) -> bool:
+        """Return whether a chain of so many buffers can be added."""
+        return self.side.free_count >= (1 if self.side.features.indirect else buffers)
+
     def add(self, readable: Sequence[Buffer], writable: Sequence[Buffer]) -> int:
         """Write a chain into the ring and return its head; there must be room for it."""
         table = self._free_table() if self.side.features.indirect else None

@@ -184,7 +184,7 @@ class _FunctionWalk:
     def _capabilities(self) -> tuple[tuple[int, int], ...]:
         if not self.read(PCI_STATUS, 2) & PCI_STATUS_CAP_LIST:
             return ()
-        found = []
+        found: list[tuple[int, int]] = []
         pointer = self.read(PCI_CAPABILITY_LIST, 1)
         while pointer and len(found) < _CAPABILITIES_MAX:
             head = self.read(pointer, 2)

@@ -83,7 +83,7 @@ class Host:
                 kernel, timing, f"{vm.name}.{vdev.name}", traffic_of(vdev)
             )
             for vm in plan.vms
-            for vdev in (*vm.nets, *vm.consoles)
+            for vdev in vm.peered
         }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:

@@ -21,7 +21,7 @@ _SEQUENCE = 251
 class Traffic(NamedTuple):
     """What a peer sends: how many messages (0 for without end), how long, how far apart."""
 
-    count: int
+    messages: int
     length: int
     gap: Span
 
@@ -38,20 +38,20 @@ class Peer(Component):
 
     Args:
         vdev: The vdev that it talks to.
-        traffic: What it sends.
+        traffic: What it sends; `None` for nothing.
 
     Attributes:
         client: The vdev of the present VM instance; `None` if none is connected.
         heard: The last message that it was sent.
     """
 
-    def __init__(self, kernel: Kernel, timing: Timing, vdev: str, traffic: Traffic) -> None:
+    def __init__(self, kernel: Kernel, timing: Timing, vdev: str, traffic: Traffic | None) -> None:
         super().__init__(kernel, f"{vdev}.peer", timing)
         self.vdev = vdev
-        self.traffic = traffic
         self.client: PeerClient | None = None
         self.heard = b""
-        self.start(self._send)
+        if traffic is not None:
+            self.start(lambda: self._send(traffic))
 
     def connect(self, client: PeerClient) -> None:
         """Take a vdev as the other side."""
@@ -66,23 +66,25 @@ class Peer(Component):
         """Take what the guest has sent."""
         self.heard = message
 
-    def _send(self) -> Steps:
-        left, sequence = self.traffic.count, 0
+    def _send(self, traffic: Traffic) -> Steps:
+        left, sequence = traffic.messages, 0
         while True:
-            yield self.kernel.delay(self.traffic.gap, f"{self.name}.gap")
+            yield self.kernel.delay(traffic.gap, f"{self.name}.gap")
             sequence = (sequence + 1) % _SEQUENCE
             if self.client is not None:
                 self.kernel.begin_story()
-                self.emit(FrameArrived(self.vdev, self.traffic.length))
-                self.client.receive(bytes([sequence]) * self.traffic.length)
+                self.emit(FrameArrived(self.vdev, traffic.length))
+                self.client.receive(bytes([sequence]) * traffic.length)
             if left:
                 left -= 1
                 if left == 0:
                     return
 
 
-def traffic_of(plan: NetPlan | ConsolePlan) -> Traffic:
+def traffic_of(plan: NetPlan | ConsolePlan) -> Traffic | None:
     """Return what the other side of a planned vdev sends."""
     if isinstance(plan, NetPlan):
         return Traffic(plan.frames, plan.frame_length, plan.gap)
+    if not plan.has_input:
+        return None
     return Traffic(plan.inputs, plan.input_length, plan.gap)

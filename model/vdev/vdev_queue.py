@@ -45,8 +45,6 @@ class VdevQueue:
         self.event_index = event_index
         self.in_flight = 0
         self.finished: dict[int, int] = {}
-        if vdev.is_detailed:
-            self._tell_suppression()
 
     def take(self) -> DescriptorChain | MalformedChain | None:
         """Take the next chain from the ring."""

@@ -46,9 +46,10 @@ from ..virtio.features import feature_mask
 from ..virtio.virtqueue import Buffer, DescriptorChain
 from ..virtio_events import BlockRequestAnswered, BlockRequestTaken
 from ..virtio_plan import BlockPlan
+from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue
-from .virtio_vdev import Message, VirtioVdev, offered_by
+from .virtio_vdev import Message, VirtioVdev
 
 CLASS_CODE = 0x018000
 

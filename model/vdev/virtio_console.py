@@ -20,9 +20,10 @@ from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.features import feature_mask
 from ..virtio_plan import ConsolePlan
+from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue
-from .virtio_vdev import Message, VirtioVdev, offered_by
+from .virtio_vdev import Message, VirtioVdev
 
 CLASS_CODE = 0x078000
 INPUT_WAITING_MAX = 16

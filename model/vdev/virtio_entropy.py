@@ -13,9 +13,10 @@ from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.entropy_format import is_entropy_request
 from ..virtio_plan import EntropyPlan
+from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue
-from .virtio_vdev import VirtioVdev, offered_by
+from .virtio_vdev import VirtioVdev
 
 CLASS_CODE = 0x00FF00
 """Other: QNX documents no class for it."""

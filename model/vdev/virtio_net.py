@@ -36,9 +36,10 @@ from ..virtio.net_format import (
 from ..virtio.virtqueue import DescriptorChain
 from ..virtio_events import NetPairsSet
 from ..virtio_plan import NetPlan
+from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue
-from .virtio_vdev import Message, VirtioVdev, offered_by
+from .virtio_vdev import Message, VirtioVdev
 
 CLASS_CODE = 0x028000
 FRAMES_WAITING_MAX = 64

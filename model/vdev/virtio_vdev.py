@@ -22,17 +22,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from ..clock import exactly
-from ..component import Component
 from ..kernel import Mailbox, Signal, Steps
-from ..trace import IrqInjected, WorkerEnded
-from ..trace_event import TraceEvent
+from ..trace import WorkerEnded
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.device_status import OperatingMode, StatusChange
 from ..virtio.effects import (
     ConfigWritten,
     Effect,
-    InterruptAcknowledged,
-    MsiMessage,
     QueueNotified,
     QueueReadyChanged,
     QueueResetRequested,
@@ -42,36 +38,22 @@ from ..virtio.effects import (
 from ..virtio.features import (
     VIRTIO_F_EVENT_IDX,
     VIRTIO_F_IN_ORDER,
-    VIRTIO_F_INDIRECT_DESC,
-    VIRTIO_F_NOTIFICATION_DATA,
-    VIRTIO_F_RING_PACKED,
-    VIRTIO_F_RING_RESET,
-    VIRTIO_F_SUSPEND,
-    VIRTIO_F_VERSION_1,
-    feature_mask,
     has_feature,
 )
-from ..virtio.mmio_transport import MmioTransport
 from ..virtio.packed_device import PackedDeviceQueue
-from ..virtio.pci_function import PciFunction
-from ..virtio.pci_transport import QNX_SUBSYSTEM_VENDOR_ID, PciTransport
 from ..virtio.queues import device_queue
 from ..virtio.split_device import SplitDeviceQueue
 from ..virtio.virtqueue import DescriptorChain
 from ..virtio_events import (
-    ConfigChanged,
     DeviceStopped,
-    FeaturesOffered,
-    LineLowered,
-    NeedsResetSet,
-    NotificationSent,
     QueueResetCompleted,
     ResetCompleted,
     SuspendEnded,
     SuspendShown,
 )
 from ..virtio_plan import VirtioPlan
-from .site import NO_LINE, VdevSite, WorkerRam
+from .register_side import RegisterSide
+from .site import VdevSite
 from .vdev_queue import VdevQueue
 
 STEPS: dict[str, str] = {
@@ -88,18 +70,7 @@ STEPS: dict[str, str] = {
 BOUNDED_STEPS = ("drain", "reset", "enter-stopped")
 """Those that wait for something and give up after a bound."""
 
-CONFIG_CHANGE = -1
-"""The queue number of a configuration change notification."""
-
 _DROPS = frozenset({"drain-and-drop", "cancel"})
-_OFFERED: dict[str, int] = {
-    "event_index": VIRTIO_F_EVENT_IDX,
-    "indirect": VIRTIO_F_INDIRECT_DESC,
-    "in_order": VIRTIO_F_IN_ORDER,
-    "notification_data": VIRTIO_F_NOTIFICATION_DATA,
-    "ring_reset": VIRTIO_F_RING_RESET,
-    "suspend": VIRTIO_F_SUSPEND,
-}
 
 
 class Kick(NamedTuple):
@@ -117,15 +88,7 @@ class Message(NamedTuple):
 Task = Kick | Message
 
 
-def offered_by(plan: VirtioPlan) -> int:
-    """Return the features that belong to no device type and are offered, as a number."""
-    bits = [bit for name, bit in _OFFERED.items() if getattr(plan, name)]
-    if plan.format == "packed":
-        bits.append(VIRTIO_F_RING_PACKED)
-    return feature_mask(VIRTIO_F_VERSION_1, *bits)
-
-
-class VirtioVdev(Component):
+class VirtioVdev(RegisterSide):
     """A virtio vdev; subclasses say what its requests mean.
 
     Args:
@@ -138,8 +101,7 @@ class VirtioVdev(Component):
     Attributes:
         queues: The enabled queues by number.
         is_taking: Whether its TERMINATE callback still lets it take chains.
-        is_active: Whether the driver has set it going, and it has not failed.
-        line_is_up: Whether it asserts its level interrupt.
+        in_flight: How many chains it has taken and not done with.
         settled: Signals that a request in flight or a reset has come to its end.
     """
 
@@ -151,39 +113,15 @@ class VirtioVdev(Component):
         registers: DeviceRegisters,
         class_code: int,
     ) -> None:
-        super().__init__(site.kernel, f"{site.vm}.{name}", site.timing)
-        self.site = site
-        self.common = plan
-        self.vm, self.epoch = site.vm, site.epoch
-        self.is_detailed = site.is_detailed
-        self.ram = WorkerRam(site, self.name)
-        self.registers = registers
-        self.mmio = MmioTransport(registers, QNX_SUBSYSTEM_VENDOR_ID)
-        self.pci: PciTransport | None = None
-        if plan.transport == "pci":
-            self.pci = PciTransport(registers, class_code, None if plan.msix else 0)
-        self.transport: MmioTransport | PciTransport = self.pci or self.mmio
-        self.intr = plan.intr
+        super().__init__(site, plan, name, registers, class_code)
         self.queues: dict[int, VdevQueue] = {}
         self.is_taking = True
-        self.is_active = False
-        self.line_is_up = False
         self.in_flight = 0
         self.settled = Signal(self.kernel)
         self.tasks: Mailbox[Task] = Mailbox(self.kernel)
         self.kicked = [False] * len(registers.queues)
         self.worker = self.start(self._work)
         self.is_worker_gone = False
-        if self.is_detailed:
-            offered = FeaturesOffered(
-                self.name,
-                self.epoch,
-                registers.machine.offered,
-                "1.4" if plan.suspend else "1.2",
-                plan.transport,
-                registers.device_id,
-            )
-            self.emit(offered)
 
     # What subclasses say.
 
@@ -215,59 +153,13 @@ class VirtioVdev(Component):
         """The host process that it is connected to; empty if none."""
         return ""
 
-    def tell(self, event: TraceEvent) -> None:
-        """Emit an event of `virtio_events`; call it if `is_detailed` only."""
-        self.emit(event)  # type: ignore[arg-type]  # every one of them is an AnyEvent
+    # What register accesses bring about, on the guest's vCPU thread.
 
-    @property
-    def function(self) -> PciFunction:
-        """Its PCI configuration space."""
-        assert self.pci is not None
-        return self.pci.function
-
-    # Register accesses of the guest, on its vCPU thread.
-
-    def read_register(self, offset: int, length: int, region: int = 0) -> int:
-        """Return what a read gives.
-
-        Args:
-            offset: From the start of the registers.
-            length: Bytes.
-            region: Which base address register, on PCI.
-        """
-        if self.pci is None:
-            return self.mmio.read(offset, length)
-        value = self.pci.bar_read(region, offset, length)
-        if self.line_is_up:
-            self._follow_line()
-        return value
-
-    def write_register(self, offset: int, length: int, value: int, region: int = 0) -> None:
-        """Carry out a write."""
-        if self.pci is None:
-            self._take_effects(self.mmio.write(offset, length, value))
-        else:
-            self._take_effects(self.pci.bar_write(region, offset, length, value))
-
-    def config_read(self, offset: int, length: int) -> int:
-        """Return what a PCI configuration read gives."""
-        assert self.pci is not None
-        value = self.pci.config_read(offset, length)
-        if self.line_is_up:
-            self._follow_line()
-        return value
-
-    def config_write(self, offset: int, length: int, value: int) -> None:
-        """Carry out a PCI configuration write."""
-        assert self.pci is not None
-        self._take_effects(self.pci.config_write(offset, length, value))
-        self._follow_line()
-
-    def _take_effects(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            handler = self._EFFECTS.get(type(effect))
-            if handler is not None:
-                handler(self, effect)
+    def take_effect(self, effect: Effect) -> None:
+        """Do what an access has brought about beyond the registers."""
+        handler = self._EFFECTS.get(type(effect))
+        if handler is not None:
+            handler(self, effect)
 
     def _on_notified(self, effect: QueueNotified) -> None:
         if self.is_active and not self.kicked[effect.index]:
@@ -317,14 +209,6 @@ class VirtioVdev(Component):
     def _on_queue_reset(self, _: QueueResetRequested) -> None:
         self._settle()
 
-    def _on_acknowledged(self, _: InterruptAcknowledged) -> None:
-        self._follow_line()
-        if self.line_is_up:  # another bit stands: the line interrupts again at once
-            self._inject(NO_LINE)
-
-    def _on_message(self, effect: MsiMessage) -> None:
-        self._inject(effect.data)
-
     def _on_config_written(self, effect: ConfigWritten) -> None:
         self.config_written(effect.offset, effect.length)
 
@@ -334,8 +218,6 @@ class VirtioVdev(Component):
         ResetRequested: _on_reset,
         QueueReadyChanged: _on_queue_ready,
         QueueResetRequested: _on_queue_reset,
-        InterruptAcknowledged: _on_acknowledged,
-        MsiMessage: _on_message,
         ConfigWritten: _on_config_written,
     }
 
@@ -390,15 +272,6 @@ class VirtioVdev(Component):
         self.in_flight -= 1
         self._settle()
 
-    def fail(self) -> None:
-        """Set DEVICE_NEEDS_RESET and tell the driver if it is live (VIRTIO 1.2, 2.1.2)."""
-        must_tell = self.registers.fail()
-        self.is_active = False
-        if self.is_detailed:
-            self.emit(NeedsResetSet(self.name, self.epoch, must_tell))
-        if must_tell:
-            self.notify_config()
-
     def _settle(self) -> None:
         """End a reset, a queue reset or a suspension that nothing in flight holds up any more."""
         machine = self.registers.machine
@@ -418,7 +291,7 @@ class VirtioVdev(Component):
         self.queues.clear()
         self.transport.complete_reset()
         self.reset_done()
-        self._follow_line()
+        self.follow_line()
         if self.is_detailed:
             registers = self.registers
             enabled = sum(queue.is_ready for queue in registers.queues)
@@ -435,52 +308,6 @@ class VirtioVdev(Component):
         self.transport.complete_queue_reset(index)
         if self.is_detailed:
             self.emit(QueueResetCompleted(self.name, self.epoch, index))
-
-    # Notifications.
-
-    def notify_used(self, index: int) -> None:
-        """Send a used buffer notification."""
-        self._notify(self.transport.notify_used(index), index)
-
-    def notify_config(self) -> None:
-        """Send a configuration change notification."""
-        self._notify(self.transport.notify_config(), CONFIG_CHANGE)
-
-    def change_config(self, offset: int, data: bytes) -> None:
-        """Change the configuration space and tell the driver."""
-        self.registers.change_config(offset, data)
-        if self.is_detailed:
-            generation = self.registers.config_generation
-            self.emit(ConfigChanged(self.name, self.epoch, generation))
-        if self.is_active:
-            self.notify_config()
-
-    def _notify(self, message: MsiMessage | None, queue: int) -> None:
-        if self.is_detailed:
-            status = self.registers.interrupt_status
-            carrier = "msix" if message is not None else "none"
-            if message is None and self.transport.line_is_asserted:
-                carrier = "line"
-            self.emit(NotificationSent(self.name, self.epoch, queue, carrier, status != 0))
-        if message is not None:
-            self._inject(message.data)
-        else:
-            self._follow_line()
-
-    def _follow_line(self) -> None:
-        is_up = self.transport.line_is_asserted
-        if is_up == self.line_is_up:
-            return
-        self.line_is_up = is_up
-        if is_up:
-            self._inject(NO_LINE)
-        elif self.is_detailed:
-            self.emit(LineLowered(self.name, self.epoch))
-
-    def _inject(self, number: int) -> None:
-        """Make the level interrupt (`NO_LINE`) or a message pending in the guest."""
-        self.emit(IrqInjected(NO_LINE, self.vm, self.epoch, self.epoch, self.name))
-        self.site.pic.inject(self.intr if number == NO_LINE else number)
 
     # The TERMINATE callback.
 
@@ -525,7 +352,7 @@ class VirtioVdev(Component):
 
     def _reset(self, bound_ns: int) -> Steps:
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.reset_bound")
-        self._take_effects(self.registers.write_status(0))
+        self.take_effects(self.registers.write_status(0))
         while self.registers.machine.is_resetting:
             if (yield self.kernel.first(self.settled.wait(), bound)) == 1:
                 return False
