@@ -22,9 +22,9 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
             parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
             parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
         parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
-        blocks = [block.name for block in vm.blocks]
+        known = [vdev.name for vdev in vm.vdevs]
         others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
-        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in blocks]
+        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in known]
         parts.append(Part(vm.name, "qvm"))
     for vm in plan.vms:
         parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in vm.peered]
