@@ -23,6 +23,7 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
     """Return which parts of the model the plan needs, in the words of `Evidence.part`."""
     causes = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
     blocks = [block for vm in plan.vms for block in vm.blocks]
+    vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
     uses = {
         "guest": True,
         "qvm": bool(causes),
@@ -31,7 +32,9 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "nic": bool(plan.nics),
         "message": any(nic.trigger == "message" for nic in plan.nics),
         "block": bool(blocks),
-        "host": bool(blocks) or plan.iommu,
+        "vdev": bool(vdevs),
+        "entropy": any(vm.entropies for vm in plan.vms),
+        "host": bool(vdevs) or plan.iommu,
         "iommu": plan.iommu and bool(plan.nics),
         "client-death": plan.iommu and any(not cause.orderly for cause in causes),
         "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
@@ -51,6 +54,10 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
 def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     rows = [(f"{nic.name}.gap", nic.gap, "nic_rx_gap_1g") for nic in plan.nics]
     rows += [(f"{disk.name}.service", disk.service, "sata_ssd_req") for disk in plan.disks]
+    nets = [(vm.name, net) for vm in plan.vms for net in vm.nets]
+    rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
+    consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
+    rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
     return tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
 
 

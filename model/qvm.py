@@ -15,10 +15,12 @@ from simpy.events import Event, Process
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
 from .component import Component
-from .guest.block_driver import BlockDriver
+from .guest.drivers import vdev_drivers
 from .guest.guest import Guest
 from .guest.layout import GuestAllocator
 from .guest.net_driver import NetDriver
+from .guest.pci_server import LINES_START, PciServer
+from .guest.site import DriverSite
 from .hardware.nic_procedure import carry_out
 from .host.host import Host
 from .host.procnto import TakenIrq
@@ -39,13 +41,15 @@ from .trace import (
     CallbackEnded,
     ConnectionClosed,
     IrqInjected,
+    MilestoneReached,
     QuiesceStepBegun,
     QuiesceStepEnded,
     QvmExited,
     TerminationBegun,
     VmStarted,
 )
-from .vdev.virtio_blk import VirtioBlk
+from .vdev.assembly import Vdevs
+from .vdev.site import GuestPic, VdevSite
 
 _FRAMES_PER_MIB = (1 << 20) // FRAME_SIZE
 
@@ -94,7 +98,6 @@ class Qvm(Component):
         self.quarantines = False
         self.exited = kernel.event()
         self.irqs: Mailbox[TakenIrq] = Mailbox(kernel)
-        self.blocks: list[VirtioBlk] = []
         self.ending: Process | None = None
         self._assemble(starts=stillborn is None)
         self.state = QvmState.RUNNING
@@ -111,26 +114,25 @@ class Qvm(Component):
         if host.smmuman is not None:
             for nic in self.nics:
                 host.smmuman.map(nic.port, epoch, self.stage_two.ranges)
-        self.blocks = [
-            VirtioBlk(
-                self.kernel,
-                self.timing,
-                block,
-                name,
-                epoch,
-                host.memory,
-                self.stage_two,
-                host.servers[block.disk],
-            )
-            for block in self.plan.blocks
-        ]
+        site = VdevSite(
+            self.kernel,
+            self.timing,
+            name,
+            epoch,
+            host.memory,
+            self.stage_two,
+            GuestPic(),
+            host.is_detailed,
+        )
+        self.vdevs = Vdevs(site, self.plan, host, LINES_START)
         if self.nics:
             tracked = self.kernel.choose(MASK_TRACKING) == "tracked"
             for nic in self.nics:
                 host.host_kernel.attach(nic.plan.intid, name, epoch, self.irqs, tracked)
         if starts:
             self.emit(VmStarted(name, epoch))
-        self._boot(starts=starts)
+            self.emit(MilestoneReached(name, epoch, "assembled"))
+        self._boot(site, starts=starts)
         if host.pending_tables is not None:
             _, host_start, length = self.stage_two.ranges[0]
             addr = host_start + length - FRAME_SIZE
@@ -142,16 +144,28 @@ class Qvm(Component):
             for driver in self.guest.net_drivers
         ]
 
-    def _boot(self, *, starts: bool) -> None:
+    def _boot(self, vdev_site: VdevSite, *, starts: bool) -> None:
         ram = GuestRam(self.host.memory, self.stage_two)
         allocator = GuestAllocator(ram, self.host.memory, self.plan.ram[0])
         kernel, timing, name, epoch = self.kernel, self.timing, self.name, self.epoch
+        io = self.vdevs.io
+        pci = PciServer(kernel, timing, name, epoch, io, self.plan.bus_scan_limit)
+        site = DriverSite(
+            kernel, timing, name, epoch, allocator, io, vdev_site.pic, pci, vdev_site.is_detailed
+        )
+        slots = {
+            plan.name: slot
+            for plan in self.plan.vdevs
+            for slot, vdev in io.functions.items()
+            if vdev is self.vdevs.by_name[plan.name]
+        }
         self.guest = Guest(
             kernel,
             timing,
             name,
             epoch,
-            [BlockDriver(kernel, timing, vdev.plan, vdev, allocator) for vdev in self.blocks],
+            pci if io.functions else None,
+            vdev_drivers(site, self.plan, slots),
             [NetDriver(kernel, timing, name, epoch, nic, allocator) for nic in self.nics],
             starts=starts,
         )
@@ -246,15 +260,14 @@ class Qvm(Component):
         nic = self.host.nics.get(device)
         if nic is not None:
             return (yield from carry_out(self.kernel, nic, self.epoch, step, bound_ns))
-        block = next(one for one in self.blocks if one.plan.name == device)
-        return (yield from block.carry_out(step, bound_ns))
+        return (yield from self.vdevs.carry_out(device, step, bound_ns))
 
     def _clean_up(self, cause: TerminationCause) -> Steps:
-        for block in self.blocks:
-            block.end_worker("killed")
+        self.vdevs.end_workers()
         for thread in (self.irq_thread, *self.handled_threads):
             self.kernel.kill(thread)
-        for server in sorted({block.server.name for block in self.blocks}):
+        self.vdevs.disconnect()
+        for server in self.vdevs.servers:
             self.emit(ConnectionClosed(self.name, self.epoch, server))
         for nic in self.nics:
             yield from self.host.host_kernel.detach(nic.plan.intid, self.name, self.epoch)

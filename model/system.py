@@ -92,6 +92,8 @@ def _when(kernel: Kernel, after: AfterPlan | None) -> Event:
             return
         if awaited.source and record.source != awaited.source:
             return
+        if awaited.milestone and getattr(record.event, "milestone", "") != awaited.milestone:
+            return
         remaining -= 1
         if remaining == 0:
             stop()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .plan import SystemPlan, VmPlan
 from .trace import Part
+from .virtio_plan import BlockPlan, ConsolePlan, NetPlan
 
 if TYPE_CHECKING:
     import networkx
@@ -17,14 +18,16 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
     parts: list[Part] = []
     for vm in plan.vms:
         parts.append(Part(f"{vm.name}.guest", "guest"))
-        for block in vm.blocks:
-            parts.append(Part(f"{vm.name}.{block.name}.driver", "virtqueue"))
-            parts.append(Part(f"{vm.name}.{block.name}", "vdev"))
+        for vdev in vm.vdevs:
+            parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
+            parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
         parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
-        blocks = [block.name for block in vm.blocks]
+        known = [vdev.name for vdev in vm.vdevs]
         others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
-        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in blocks]
+        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in known]
         parts.append(Part(vm.name, "qvm"))
+    for vm in plan.vms:
+        parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in vm.peered]
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
@@ -76,10 +79,14 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
         edges += _along("procnto", name, "procnto")
         if plan.iommu:
             edges += _along(name, "iommu")
-    for block in vm.blocks:
-        vdev, driver = f"{name}.{block.name}", f"{name}.{block.name}.driver"
-        edges += _along(guest, driver, vdev, servers[block.disk], vdev, driver)
-        edges += _along(name, vdev, "memory")
+    for plan_of_vdev in vm.vdevs:
+        vdev = f"{name}.{plan_of_vdev.name}"
+        driver = f"{vdev}.driver"
+        edges += _along(guest, driver, vdev, driver) + _along(name, vdev, "memory")
+        if isinstance(plan_of_vdev, BlockPlan):
+            edges += _along(vdev, servers[plan_of_vdev.disk], vdev)
+        elif isinstance(plan_of_vdev, NetPlan | ConsolePlan):
+            edges += _along(vdev, f"{vdev}.peer", vdev)
     for nic in vm.nics:
         edges += _along(guest, f"{name}.{nic}.driver", nic)
         edges += _along(name, f"{name}.{nic}.driver")

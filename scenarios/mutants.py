@@ -21,7 +21,6 @@ from ..model.clock import Span, exactly
 from ..model.faults import Faults
 from ..model.plan import (
     AfterPlan,
-    BlockPlan,
     DiskPlan,
     EndPlan,
     NicPlan,
@@ -34,6 +33,7 @@ from ..model.plan import (
 from ..model.system import run
 from ..model.timing import Timing
 from ..model.traits import NOTHING, POST, ResetPolicy, Traits
+from ..model.virtio_plan import BlockPlan
 from ..properties.check import check
 
 Change = Callable[[SystemPlan], SystemPlan]

@@ -15,18 +15,27 @@ from ..model.errors import Place
 from ..model.faults import Faults
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
-from ..model.plan import AfterPlan, BlockPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from ..model.plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
 from ..model.timing import Timing
 from ..model.trace import Assumption
+from ..model.virtio_plan import (
+    AnyVdevPlan,
+    BlockPlan,
+    ConsolePlan,
+    EntropyPlan,
+    NetPlan,
+    SharedMemoryPlan,
+)
 from .findings import Findings
 from .guests import GuestEntry, check_architecture, guests_of
 from .hardware import Hardware, hardware_of
 from .loader import ScenarioSource
 from .schema import End, Scenario
 from .toml_places import KeyPath
-from .vdevs import blocks_of, check_workload_names, quiesce_of
+from .vdev_plans import memory_needed, plans_of
+from .vdevs import check_workload_names, quiesce_of
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -71,6 +80,7 @@ def resolve(source: ScenarioSource) -> Resolved:
         nics=hardware.nics,
         disks=hardware.disks,
         iommu=has_iommu,
+        detail=scenario.detail,
         timing=_timing(scenario),
         pinned=dict(scenario.choices),
         faults=msgspec.convert(msgspec.to_builtins(scenario.faults), Faults),
@@ -97,13 +107,18 @@ def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -
 
 def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
     check_workload_names(guest, hardware, index, findings)
-    blocks = blocks_of(guest, hardware, findings)
+    vdevs = plans_of(guest, hardware, findings)
     nics = tuple(nic for nic in hardware.nics if hardware.nic_owner[nic.name] == index)
     return VmPlan(
         name=guest.name,
-        ram=_ram(guest, nics, blocks, findings),
+        ram=_ram(guest, nics, vdevs, findings),
         nics=tuple(nic.name for nic in nics),
-        blocks=blocks,
+        blocks=tuple(vdev for vdev in vdevs if isinstance(vdev, BlockPlan)),
+        nets=tuple(vdev for vdev in vdevs if isinstance(vdev, NetPlan)),
+        consoles=tuple(vdev for vdev in vdevs if isinstance(vdev, ConsolePlan)),
+        entropies=tuple(vdev for vdev in vdevs if isinstance(vdev, EntropyPlan)),
+        factories=tuple(vdev for vdev in vdevs if isinstance(vdev, SharedMemoryPlan)),
+        bus_scan_limit=guest.entry.bus_scan_limit,
         quiesce=quiesce_of(guest, hardware, index, findings),
         end=_end(guest.entry.end, (*guest.path, "end"), findings),
         then=_then(guest, findings),
@@ -114,7 +129,7 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
 def _ram(
     guest: GuestEntry,
     nics: tuple[NicPlan, ...],
-    blocks: tuple[BlockPlan, ...],
+    vdevs: list[AnyVdevPlan],
     findings: Findings,
 ) -> tuple[RamPlan, ...]:
     """Return the guest memory, which must hold what the drivers allocate."""
@@ -125,10 +140,7 @@ def _ram(
         return ()
     needed = DRIVERS_START
     needed += sum(nic.ring_size * (nic.buffer_length + 16) + FRAME_SIZE for nic in nics)
-    needed += sum(
-        block.queue_size * 32 + block.depth * (block.length + FRAME_SIZE) + 2 * FRAME_SIZE
-        for block in blocks
-    )
+    needed += sum(memory_needed(vdev) for vdev in vdevs)
     if guest.config.ram[0].length < needed:
         message = f"the drivers of {guest.name} need {-(-needed // 1024)} KiB in its first RAM"
         remedy = "enlarge it, or shrink rings and requests"
@@ -165,7 +177,7 @@ def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
         remedy = 'write at = "0ns..1ms" for a span'
         findings.problem((*path, "within"), message, word=end.within, remedy=remedy)
     if end.after is not None:
-        after = AfterPlan(end.after.event, end.after.source, end.after.count)
+        after = AfterPlan(end.after.event, end.after.source, end.after.count, end.after.milestone)
         return EndPlan(end.cause, parse_span(end.after.delay), after)
     if end.at == "any":
         return EndPlan(end.cause, Span(0, parse_ns(end.within or "0ns")))

@@ -19,6 +19,7 @@ from ..properties.registry import PROPERTIES
 from ..properties.verdict import Word
 from .schema_hardware import FaultsEntry, Platform
 from .schema_types import Closed, DurationText, InstantText, SpanText
+from .schema_vdevs import VdevEntry
 
 SCHEMA_ID = "quiesce-scenario"
 
@@ -41,6 +42,14 @@ class After(Closed, frozen=True):
     ]
     source: Annotated[str, Meta(description="Component that emits it; any if left out.")] = ""
     count: Annotated[int, Meta(ge=1, le=1_000_000, description="Which one, from 1.")] = 1
+    milestone: Annotated[
+        str,
+        Meta(
+            description="Which milestone, if the event is `MilestoneReached`; any if left out.",
+            extra={"one_of": ("", *trace.MILESTONES), "noun": "milestone"},
+            extra_json_schema={"enum": ["", *trace.MILESTONES]},
+        ),
+    ] = ""
     delay: Annotated[SpanText, Meta(description="How long after that event.")] = "0ns"
 
 
@@ -79,22 +88,31 @@ class Workload(Closed, frozen=True):
     frames: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(
-            description="NIC: how many frames arrive, asked for by nobody; 0 is without end, as is "
-            "leaving it out."
+            description="NIC, virtio-net, virtio-console: how many frames or pieces of input "
+            "arrive, asked for by nobody; 0 is without end, as is leaving it out."
         ),
     ] = None
-    gap: Annotated[SpanText | None, Meta(description="NIC: between two frames.")] = None
+    gap: Annotated[
+        SpanText | None,
+        Meta(description="NIC, virtio-net, virtio-console: between two frames or inputs."),
+    ] = None
     length: Annotated[
         Annotated[int, Meta(ge=1, le=16 << 20)] | None,
         Meta(description="Bytes of a frame or of a request; a request is a multiple of 512."),
     ] = None
     requests: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
-        Meta(description="virtio-blk: how many requests the guest makes."),
+        Meta(
+            description="virtio-blk, virtio-entropy: how many requests the guest makes; "
+            "virtio-net, virtio-console: how many frames or lines it sends."
+        ),
     ] = None
     depth: Annotated[
         Annotated[int, Meta(ge=1, le=32_768)] | None,
-        Meta(description="virtio-blk: how many of them are in flight at a time."),
+        Meta(
+            description="virtio-blk: how many of them are in flight at a time; virtio-net, "
+            "virtio-console: receive buffers that the guest keeps with the vdev."
+        ),
     ] = None
     operation: Annotated[
         Literal["read", "write"] | None,
@@ -106,7 +124,18 @@ class Workload(Closed, frozen=True):
     ] = None
     queue_size: Annotated[
         Annotated[int, Meta(ge=1, le=32_768)] | None,
-        Meta(description="virtio-blk: size of the virtqueue, a power of two."),
+        Meta(description="Virtio vdevs: size of each virtqueue; split: a power of two."),
+    ] = None
+    mount: Annotated[
+        bool | None,
+        Meta(description="virtio-blk: the guest mounts a file system before its requests."),
+    ] = None
+    flush_every: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="virtio-blk: after how many writes the guest flushes; 0 for never."),
+    ] = None
+    region: Annotated[
+        str | None, Meta(description="shmem: name of the region that the guest attaches to.")
     ] = None
 
 
@@ -157,6 +186,13 @@ class VmEntry(Closed, frozen=True):
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
     ] = False
     workload: Annotated[dict[str, Workload], Meta(description="By name of the NIC or vdev.")] = {}
+    vdev: Annotated[
+        dict[str, VdevEntry], Meta(description="What virtio vdevs offer, by name of the vdev.")
+    ] = {}
+    bus_scan_limit: Annotated[
+        int,
+        Meta(ge=0, le=255, description="Highest PCI bus that the guest's PCI server tries."),
+    ] = 0
     quiesce: Annotated[
         tuple[Quiesce, ...], Meta(description="What its vdevs do when it is terminated.")
     ] = ()
@@ -216,6 +252,10 @@ class Scenario(VmEntry, frozen=True):
         Meta(description="Several VMs; each has its own configuration, end and workload."),
     ] = ()
     platform: Annotated[Platform, Meta(description="The hardware.")] = Platform()
+    detail: Annotated[
+        Literal["teardown", "virtio"],
+        Meta(description="Which events the trace has: `virtio` tells every step of every ring."),
+    ] = "teardown"
     timing: Annotated[
         dict[str, SpanText],
         Meta(

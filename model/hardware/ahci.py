@@ -11,6 +11,10 @@ So the FIS receive area must outlive the command list.
 
 Everything here is solicited but the signature.
 
+Behind a host driver the disk has content.  It is read at one instant, when the service time is
+over, and written at one, when the last byte has come from memory; passed through, it gives one
+byte over and over.
+
 Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
 PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
 PxSSTS.DET (COMRESET), GHC.HR (HBA reset).
@@ -21,7 +25,7 @@ and what the standard leaves undefined: a command whose FIS nobody receives just
 
 import struct
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..clock import Span
 from ..device_plans import AhciPlan
@@ -55,18 +59,28 @@ SIGNATURE_FIS = bytes([0x34, 0x00, 0x50, 0x01, 0x01]) + bytes(7) + b"\x01" + byt
 _DISK_BYTE = b"\xd5"
 
 
+class DiskWork(Protocol):
+    """What a disk with content does in the course of a command."""
+
+    def execute(self, data: bytes) -> bytes:
+        """Take what was read from memory; return what is to be written there."""
+        ...
+
+
 class AhciCommand(NamedTuple):
     """A command in a slot.
 
     Attributes:
         epoch: On whose behalf; 0 for the host's own.
-        operation: `read` or `write`.
+        operation: `read`, `write`, or something that moves no data.
         pieces: (address, length) of the data, as the device sees it.
+        work: What the disk does, if it has content.
     """
 
     epoch: int
     operation: str
     pieces: tuple[tuple[int, int], ...]
+    work: DiskWork | None = None
 
 
 class ActiveCommand:
@@ -84,7 +98,7 @@ class ActiveCommand:
 class AhciOperation(Operation):
     """The transfer of one command."""
 
-    __slots__ = ("slot",)
+    __slots__ = ("slot", "work")
 
     def __init__(
         self, slot: int, command: AhciCommand, fis_addr: int, owner_epoch: int, service: Span
@@ -100,6 +114,19 @@ class AhciOperation(Operation):
             owner_epoch=owner_epoch,
         )
         self.slot = slot
+        self.work = command.work
+
+    def serve(self, fetched: bytes) -> None:
+        """Let the disk do its work, and move what it has read."""
+        if self.work is None:
+            return
+        content = self.work.execute(fetched)
+        start = 0
+        pieces = []
+        for addr, room in self.data:
+            pieces.append((addr, content[start : start + len(room)]))
+            start += len(room)
+        self.data = tuple(pieces)
 
 
 class AhciController(PhysicalDevice):

@@ -111,6 +111,9 @@ class Operation:
         self.owner_epoch = epoch if owner_epoch is None else owner_epoch
         self.was_reset = False
 
+    def serve(self, fetched: bytes) -> None:
+        """Let the device itself do its part, between its reads and its writes of memory."""
+
 
 class PhysicalDevice(Component):
     """A bus master with registers, operations and an interrupt.
@@ -245,8 +248,7 @@ class PhysicalDevice(Component):
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
-        for addr, length in operation.reads:  # whatever becomes of it, a read harms nobody
-            yield from self.fetch(operation.epoch, addr, length)
+        operation.serve((yield from self._fetch_all(operation)))
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
@@ -266,6 +268,14 @@ class PhysicalDevice(Component):
         ):
             self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
+
+    def _fetch_all(self, operation: Operation) -> Steps:
+        """Read all that an operation reads; gives the bytes."""
+        fetched = b""
+        for addr, length in operation.reads:
+            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+                fetched += (yield from self.fetch(operation.epoch, addr, length)) or b""
+        return fetched
 
     def fetch(self, epoch: int, addr: int, length: int) -> Steps:
         """Read memory, frame by frame; gives the bytes, or None if the IOMMU refuses."""

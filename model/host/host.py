@@ -11,7 +11,9 @@ from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .devb_ahci import DevbAhci
 from .faulty_agents import HealthMonitor, PendingTableWriter
+from .peer import Peer, traffic_of
 from .procnto import HostKernel
+from .shared_memory import SharedMemoryPool
 from .smmuman import Smmuman
 
 DRIVER_MEMORY_START = 0xF0_0000_0000
@@ -19,6 +21,9 @@ DRIVER_MEMORY_START = 0xF0_0000_0000
 
 DRIVER_MEMORY_SIZE = 64 << 20
 """Bytes of it for each driver."""
+
+SHARED_MEMORY_START = 0xE0_0000_0000
+"""Where memory lies that guests share with each other; it belongs to the host."""
 
 VM_MEMORY_START = 0x80_0000_0000
 """Where guest RAM that is not unity-mapped comes from; unity-mapped RAM lies below."""
@@ -30,6 +35,8 @@ class Host:
     Attributes:
         nics: By name.
         servers: Block drivers, by the name of their disk.
+        peers: What sends to vdevs unasked, by the name of the vdev.
+        shared_memory: The regions of memory that guests share.
         epochs: How many VM instances there have been.
     """
 
@@ -55,6 +62,7 @@ class Host:
             )
             for nic in plan.nics
         }
+        self.is_detailed = plan.detail == "virtio"
         self.servers: dict[str, DevbAhci] = {}
         for number, disk in enumerate(plan.disks):
             ahci = Ahci(
@@ -62,8 +70,22 @@ class Host:
             )
             base = DRIVER_MEMORY_START + number * DRIVER_MEMORY_SIZE
             self.servers[disk.name] = DevbAhci(
-                kernel, timing, ahci, self.host_kernel, self.memory, base
+                kernel,
+                timing,
+                ahci,
+                self.host_kernel,
+                self.memory,
+                base,
+                is_detailed=self.is_detailed,
             )
+        self.peers = {
+            f"{vm.name}.{vdev.name}": Peer(
+                kernel, timing, f"{vm.name}.{vdev.name}", traffic_of(vdev)
+            )
+            for vm in plan.vms
+            for vdev in vm.peered
+        }
+        self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:
             HealthMonitor(kernel, timing, list(self.nics.values()))
         self.pending_tables: PendingTableWriter | None = None
