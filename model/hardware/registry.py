@@ -110,7 +110,6 @@ def kinds() -> dict[str, DeviceKind]:
     }
 
 
-@cache
 def kind_of_plan(plan: type[Any]) -> DeviceKind:
     """Return the kind to which a plan class belongs."""
     return next(kind for kind in kinds().values() if kind.plan is plan)
