@@ -74,7 +74,9 @@ def test_draining_and_posting_gives_everything_back_before_0_can_be_read(
     done = reset_at(trace)
     posted = [r for r in trace.records[:done] if isinstance(r.event, RequestCompleted)]
     assert sum(r.event.vdev == BLOCK for r in posted) >= 3  # type: ignore[union-attr]
-    late = [r for r in trace.records[done:] if isinstance(r.event, RequestCompleted | UsedPublished)]
+    late = [
+        r for r in trace.records[done:] if isinstance(r.event, RequestCompleted | UsedPublished)
+    ]
     assert [r for r in late if r.source == BLOCK] == []
     found = verdicts(trace)
     assert (found["no-dma-after-teardown"], found["teardown-order"]) == ("holds", "holds")
