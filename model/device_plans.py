@@ -144,7 +144,7 @@ class Pl330Plan(msgspec.Struct, frozen=True):
     burst_length: int = 64
     bursts: int = 16
     buffer_bursts: int = 4
-    pace: Span = Span(500, 4_000)
+    pace: Span = Span(20_000, 40_000)
     killable: bool = True
     traits: Traits = Traits()
 
@@ -221,6 +221,7 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Of the process, unique in the system.
+        intid: The interrupt that qvm injects when a buffer is used.
         period: Between two buffers that it fills unasked, as a network back end does; none for one
             that answers requests.
         service: Duration of a request.
@@ -234,6 +235,7 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
     """
 
     name: str
+    intid: int
     period: Span | None = None
     service: Span = _DEFAULTS.sata_ssd_req
     length: int = 1024

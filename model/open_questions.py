@@ -87,6 +87,14 @@ MASK_TRACKING = OpenQuestion(
     "not documented which flags qvm uses; the pessimistic answer is the default",
 )
 
+PENDING_AT_DETACH = OpenQuestion(
+    "procnto.pending-at-detach",
+    "message",
+    ("kept", "cleared"),
+    "whether the kernel clears a latched interrupt when the last owner of its vector detaches",
+    "not documented; kept is the pessimistic answer: the next owner is interrupted at once",
+)
+
 CLEANUP_PRIORITY = OpenQuestion(
     "procnto.cleanup-priority",
     "killed",
@@ -105,5 +113,6 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     CRASH_SEEN_BY,
     MASK_TRACKING,
     CLEANUP_PRIORITY,
+    PENDING_AT_DETACH,
 )
 """All of them."""

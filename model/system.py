@@ -111,6 +111,7 @@ def header_of(plan: SystemPlan) -> Header:
         parts=parts_of(plan),
         detail=plan.detail,
         teardown_ns_max=plan.teardown_ns_max,
+        virtio_reset_ns_max=plan.virtio_reset_ns_max,
         irq_after_teardown_max=plan.irq_after_teardown_max,
         assumptions=assumptions_of(plan),
     )

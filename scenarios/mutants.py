@@ -424,7 +424,8 @@ def score(mutant: Mutant, seeds: int = SEEDS) -> Score:
     """Return what became of a mutant over all designs in which it applies."""
     correct = designs()
     killed_by: set[str] = set()
-    killed_in, spared_in = [], []
+    killed_in: list[str] = []
+    spared_in: list[str] = []
     runs = 0
     for design, change in mutant.changes.items():
         violated: set[str] = set()

@@ -39,6 +39,13 @@ class TraitsEntry(Closed, frozen=True):
     says_stopped_early: Annotated[
         bool, Meta(description="It reads as idle while writes are on their way.")
     ] = False
+    keeps_side_state: Annotated[
+        bool, Meta(description="Rings and descriptors read ahead survive a reset.")
+    ] = False
+    never_idle: Annotated[bool, Meta(description="Its idle bit never comes.")] = False
+    forgets_running: Annotated[
+        bool, Meta(description="After a reset it reads as idle although operations go on.")
+    ] = False
     keeps_interrupt: Annotated[bool, Meta(description="A pending interrupt survives a reset.")] = (
         False
     )

@@ -2,6 +2,7 @@
 
 from ..model.clock import format_ns, parse_ns
 from ..model.hardware import nic_procedure
+from ..model.hardware.procedure import PCIE_BOUNDS
 from ..model.plan import QuiescePlan, StepPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.vdev import shared_memory, virtio_vdev
@@ -17,7 +18,7 @@ _VDEV_PROCEDURE = ("stop-queue", "cancel", "drain", "join-worker")
 """What a virtio vdev does if the scenario names no steps: nothing new, nothing waiting,
 nothing running, nobody left."""
 
-_NIC_BOUNDS = dict(nic_procedure.DOCUMENTED)
+_NIC_BOUNDS = PCIE_BOUNDS | dict(nic_procedure.DOCUMENTED)
 
 
 def check_workload_names(

@@ -4,6 +4,8 @@ Admin queues, one I/O queue pair, PRP lists and buffers lie in guest memory; if 
 also the two shadow doorbell pages, and a request for asynchronous events is outstanding.
 """
 
+from collections.abc import Callable
+
 from ..hardware import nvme_queues as queues
 from ..hardware.nvme import Nvme
 from ..hardware.nvme_procedure import PROCEDURE
@@ -67,7 +69,9 @@ class NvmeDriver(DeviceDriver[Nvme]):
             self.event_addr = allocator.allocate(PAGE, PAGE)
         slots = range(plan.in_flight)
         self.buffers = [allocator.allocate(plan.length, PAGE) for _ in slots]
-        self.lists = [allocator.allocate(PAGE, PAGE) if plan.length > 2 * PAGE else 0 for _ in slots]
+        self.lists = [
+            allocator.allocate(PAGE, PAGE) if plan.length > 2 * PAGE else 0 for _ in slots
+        ]
         self.remaining = plan.requests
 
     # Setting up.
@@ -102,7 +106,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
         for slot in range(self.device.plan.in_flight):
             self._request(slot)
 
-    def _until(self, is_so):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _until(self, is_so: Callable[[], bool]) -> Steps:
         yield from wait_until(self.kernel, self.device, is_so, _POLL_NS_MAX)
 
     def _administer(self, command: NvmeCommand) -> Steps:

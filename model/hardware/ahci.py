@@ -194,7 +194,7 @@ class AhciController(PhysicalDevice):
     def on_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a write of one of the controller's own registers."""
         if self.in_hba_reset:
-            return
+            return  # 10.4.3: nothing is written while HR reads 1
         match register:
             case "PxCLB":
                 self.list_addr = value
@@ -203,12 +203,8 @@ class AhciController(PhysicalDevice):
             case "PxIE":
                 self.irq_enabled = bool(value)
                 self.drive_interrupt()
-            case "PxCMD.ST":
-                self._set_started(bool(value))
-            case "PxCMD.FRE":
-                self._set_fis_enabled(bool(value))
-            case "PxCMD.CLO":
-                self._free_hang("clo")
+            case "PxCMD.ST" | "PxCMD.FRE" | "PxCMD.CLO":
+                self._command_port(register, bool(value))
             case "PxCI":
                 if self.started:
                     self.issued.append((value, epoch))
@@ -216,9 +212,7 @@ class AhciController(PhysicalDevice):
             case "PxSCTL.DET":
                 self._set_detection(value)
             case "GHC.HR":
-                self.in_hba_reset = True
-                self.reset()
-                self.start(self._hba_reset)
+                self._begin_hba_reset()
             case _:
                 raise AssertionError(f"{self.name} has no register {register}")
 
@@ -239,6 +233,19 @@ class AhciController(PhysicalDevice):
             self.finished.clear()
         if not self.traits.keeps_input:
             self.signature_held = False
+
+    def _begin_hba_reset(self) -> None:
+        self.in_hba_reset = True
+        self.reset()
+        self.start(self._hba_reset)
+
+    def _command_port(self, register: str, value: bool) -> None:
+        if register == "PxCMD.ST":
+            self._set_started(value)
+        elif register == "PxCMD.FRE":
+            self._set_fis_enabled(value)
+        elif value:
+            self._free_hang("clo")
 
     def _set_started(self, started: bool) -> None:
         if self.started and not started:

@@ -18,8 +18,8 @@ AQA, ASQ, ACQ, INTMS, INTMC, SQyTDBL, CQyHDBL.
 Left out: fused commands, several namespaces, subsystem reset, the cost of parsing PRP lists.
 """
 
-from ..kernel import Kernel, Steps
 from ..device_plans import NvmePlan
+from ..kernel import Kernel, Steps
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import nvme_queues as queues

@@ -9,11 +9,11 @@ A vdev that does this after its guest's death enters the delete commands into th
 queue, whose place and tail it knows because it saw the registers and doorbells being written.
 """
 
+from ..interrupts import LEVEL
 from ..kernel import Kernel, Steps
 from . import nvme_queues as queues
 from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
 from .nvme_queues import SUBMISSION_SIZE, NvmeCommand
-from .physical_device import LEVEL
 from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
 
 STEPS: dict[str, str] = {
@@ -101,9 +101,7 @@ def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) 
     if admin is None or not nvme.is_working:
         return False
     command = NvmeCommand(opcode, _IDENTIFIER | opcode, dword10=1)
-    if not hand_over(
-        nvme, epoch, admin.base + SUBMISSION_SIZE * admin.tail, command.to_bytes()
-    ):
+    if not hand_over(nvme, epoch, admin.base + SUBMISSION_SIZE * admin.tail, command.to_bytes()):
         return False
     nvme.port.post("SQ0TDBL", (admin.tail + 1) % admin.size, epoch)
     if not (yield from wait_until(kernel, nvme, lambda: nvme.is_admin_idle, bound_ns)):

@@ -129,9 +129,7 @@ class CompletionQueue:
         """Return the next entry and its address, and go on to the one after it."""
         addr = self.base + COMPLETION_SIZE * self.tail
         status_field = status << 1 | self.phase
-        entry = COMPLETION.pack(
-            result, 0, queue.head, queue.identifier, identifier, status_field
-        )
+        entry = COMPLETION.pack(result, 0, queue.head, queue.identifier, identifier, status_field)
         self.tail += 1
         if self.tail == self.size:
             self.tail = 0

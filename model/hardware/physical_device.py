@@ -19,7 +19,7 @@ that the SoC's reset controller drives.
 """
 
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -130,7 +130,7 @@ class PhysicalDevice(Component):
         epoch: The epoch that programmed the device last.
     """
 
-    is_pcie: ClassVar[bool] = True
+    is_pcie: bool = True
 
     def __init__(
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
@@ -257,9 +257,7 @@ class PhysicalDevice(Component):
             addr, data = entry
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
                 known = ahead if operation.completion is entry else None
-                yield from self.engine.write(
-                    operation.owner_epoch, addr, data, "completion", known
-                )
+                yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         if operation in self.running:

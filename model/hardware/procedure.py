@@ -2,8 +2,8 @@
 
 The steps every PCIe function understands are here; a device's own `*_procedure` module has the
 rest.  A wait has a bound, and what software does when the bound is hit is part of the procedure:
-its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that they have arrived,
-and pushes the device's own writes into memory.
+its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that
+they have arrived, and pushes the device's own writes into memory.
 
 Source:
     Linux `Documentation/PCI/pci.rst` for the order (interrupts, then DMA, then memory); VFIO's
@@ -34,6 +34,14 @@ PCIE_STEPS: dict[str, str] = {
     "await-ready": "until the function answers again after its reset, at most the bound",
 } | COMMON_STEPS
 """Every step that any PCIe function understands."""
+
+PCIE_BOUNDS: dict[str, int] = {
+    "await-transactions": 50_000_000,
+    "await-ready": 60_000_000_000,
+    "confirm": 100_000_000,
+}
+"""The steps that wait, with the bound in nanoseconds that is usual: the longest default PCIe
+completion time-out, Linux's wait for readiness, and an assumption."""
 
 _WRITES = {
     "mask-messages": ("MSIX.MASKALL", 1),
@@ -67,8 +75,8 @@ class Procedure(NamedTuple):
     fallbacks: tuple[Order, ...] = ()
 
 
-def pursue(kernel: Kernel, device: PhysicalDevice, epoch: int, procedure: Procedure) -> Steps:
-    """Follow a procedure with its fallbacks.
+def pursue(kernel: Kernel, device: object, epoch: int, procedure: Procedure) -> Steps:
+    """Follow a procedure with its fallbacks on a device of its kind.
 
     Gives which of the orders was done to its end, 0 being the documented one, or None if all of
     them timed out: then the device's memory must not be released.

@@ -4,7 +4,6 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from quiesce.model.discovery.walk import enumerate_functions
 from quiesce.model.virtio.block_format import SECTOR_SIZE
@@ -40,9 +39,7 @@ class QemuDisk:
         os.pwrite(self.file.fileno(), bytes(SECTOR_SIZE * CAPACITY), 0)
 
 
-def block_arguments(
-    disk: QemuDisk, *device_options: str, read_only: bool = False
-) -> list[str]:
+def block_arguments(disk: QemuDisk, *device_options: str, read_only: bool = False) -> list[str]:
     """Return the command line of a machine with a block device that answers in turn."""
     device = "virtio-blk-pci-non-transitional,id=vd0,drive=d0,addr=2,packed=on,ioeventfd=off"
     common = f"discard=unmap,read-only={'on' if read_only else 'off'}"
@@ -124,10 +121,11 @@ class BlockPair:
         done = lockstep.actions_done
         try:
             lockstep.run(actions)
-        except OSError:
+        except OSError as error:
+            said = self.machine.said()
             self.machine.kill()
             self._start()
-            raise
+            raise ConnectionError("\n".join([f"QEMU: {error}", *lockstep.story, said])) from error
         self.sequences_done += 1
         self.actions_done += lockstep.actions_done - done
         self.met.update(lockstep.met)

@@ -111,6 +111,15 @@ TABLE = [
     case("N44", "only cached", "violated", live(), WRITE, cached(), STABLE),
     case("N44", "one sector is missing", "violated", live(), WRITE, committed(length=512), STABLE),
     case("N44", "cached is enough without the promise", "holds", ACKNOWLEDGED),
+    case(
+        "N44",
+        "told once for two holes",
+        "violated",
+        live(),
+        asks("out", 0, 1536),
+        committed(1, 512),
+        answers("out", "ok", 0, 1536, stable=True),
+    ),
     case("N44", "not even cached", "violated", live(), WRITE, answers("out")),
     case(
         "N44", "refused write promises nothing", "vacuous", live(), WRITE, answers("out", "ioerr")
@@ -243,8 +252,39 @@ TABLE = [
         ConfigChanged(*ME, 2),
         config_read(2),
     ),
+    case(
+        "N50",
+        "read twice after the change",
+        "holds",
+        live(),
+        config_read(1),
+        ConfigChanged(*ME, 2),
+        config_read(2),
+        config_read(2),
+    ),
     case("N50", "never read before", "vacuous", live(), ConfigChanged(*ME, 1), config_read(1)),
     case("N50", "never changed", "vacuous", live(), config_read(1), config_read(1)),
+    case(
+        "N50",
+        "reset comes between",
+        "vacuous",
+        live(),
+        config_read(1),
+        ConfigChanged(*ME, 1),
+        reset(),
+        config_read(1),
+    ),
+    case(
+        "N44",
+        "flush after a stable write",
+        "holds",
+        live(features=FLUSH),
+        WRITE,
+        committed(),
+        STABLE,
+        FLUSHES,
+        FLUSHED,
+    ),
 ]
 
 

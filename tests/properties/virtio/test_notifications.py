@@ -153,6 +153,10 @@ TABLE = [
         notified(0, "msix"),
     ),
     case("N25", "falls back to the line", "violated", live(), VECTOR_3, notified(-1, "line")),
+    case("N25", "vector is written", "vacuous", live(), field("vector", 3), notified(0, "msix")),
+    case(
+        "N25", "another field is written", "violated", live(), field("size", 8), notified(0, "msix")
+    ),
     case("N25", "INTx throughout", "vacuous", live(), notified(0, "line")),
     case(
         "N25",
@@ -198,6 +202,15 @@ TABLE = [
     case(
         "N35", "driver changes its mind", "vacuous", live(), asked(), suppressed("driver", "never")
     ),
+    case(
+        "N35",
+        "device's own wish is another",
+        "inconclusive",
+        live(),
+        asked(),
+        suppressed("device", "never"),
+    ),
+    case("N35", "guest is dead already", "vacuous", live(), DIES, asked(), THREAD_ENDS),
     case("N35", "guest dies first", "vacuous", live(), asked(), DIES, THREAD_ENDS),
     case("N35", "driver resets first", "vacuous", live(), asked(), reset()),
     case("N35", "another queue is told", "inconclusive", live(2), asked(), notified(1)),
@@ -235,6 +248,22 @@ TABLE = [
     ),
     case("N36", "device is told", "holds", live(), published(1, notify=True), kicked()),
     case("N36", "never told", "violated", live(), published(1, notify=True), ends_ns=2 * SECOND),
+    case(
+        "N36",
+        "driver's own wish is another",
+        "inconclusive",
+        live(),
+        published(1, notify=True),
+        suppressed("driver", "never"),
+    ),
+    case(
+        "N36",
+        "device changes its mind",
+        "vacuous",
+        live(),
+        published(1, notify=True),
+        suppressed("device", "never"),
+    ),
     case("N36", "not told yet", "inconclusive", live(), published(1, notify=True)),
     case(
         "N36",
@@ -262,6 +291,19 @@ TABLE = [
         live(),
         suppressed("device", "at", 0),
         available(),
+    ),
+    case(
+        "N22", "driver resets in its handler", "vacuous", live(**MMIO), notified(), isr(1), reset()
+    ),
+    case(
+        "N26",
+        "another status first",
+        "holds",
+        negotiated(),
+        field("vector", 3),
+        status(11),
+        QueueVectorRead(*ME, 0, 3),
+        status(15),
     ),
 ]
 
@@ -300,9 +342,13 @@ def test_debt_at_the_end_is_a_breach_only_when_overdue(
     assert verdict(rule, live(**MMIO), debt, ends_ns=due_ns + late_by_ns).verdict == word
 
 
-def test_debt_that_was_overdue_when_the_guest_died_is_not_forgiven() -> None:
-    found = verdict("N35", live(), asked(), 2 * SECOND, DIES, ends_ns=3 * SECOND)
-    assert found.verdict == "violated"
+@pytest.mark.parametrize(("late_by_ns", "word"), [(0, "vacuous"), (1, "violated")])
+def test_debt_that_was_overdue_when_the_guest_died_is_not_forgiven(
+    late_by_ns: int, word: str
+) -> None:
+    due_ns = len(live()) + len(asked()) + SECOND
+    steps = (live(), asked(), due_ns + late_by_ns, DIES)
+    assert verdict("N35", *steps, ends_ns=3 * SECOND).verdict == word
 
 
 def test_next_debt_begins_when_the_last_is_paid() -> None:

@@ -179,6 +179,7 @@ TABLE = [
     case("N37", "driver does nothing", "vacuous", live()),
     case("N38", "each in turn", "holds", PACKED, available(), READ, served(), available(0, 3)),
     case("N38", "taken before it is available", "violated", PACKED, exposed(), taken()),
+    case("N38", "taken though never written", "violated", PACKED, available(), taken(5)),
     case("N38", "written after it was used", "violated", PACKED, available(), served(), written()),
     case("N38", "driver overwrites the device's", "violated", PACKED, available(), exposed()),
     case("N38", "split ring", "vacuous", live(), available(), served(), written()),
@@ -214,6 +215,16 @@ TABLE = [
         used_published(2),
         used(0),
     ),
+    case(
+        "N40",
+        "packed batch",
+        "holds",
+        live(packed=True, features=IN_ORDER),
+        THREE,
+        used(2),
+        used_published(7),
+    ),
+    case("N40", "wrong index but no order", "vacuous", live(), TWO, used(1), used_published(2)),
     case("N40", "not negotiated", "vacuous", live(), TWO, served(1, 1), served(0, 2)),
     case("N41", "left alone", "holds", live(), available(), served()),
     case("N41", "altered in flight", "violated", live(), available(), CHANGED),
@@ -223,7 +234,7 @@ TABLE = [
     case("N41", "altered after it came back", "holds", live(), available(), served(), CHANGED),
     case("N41", "altered after a reset", "holds", live(), available(), reset(), CHANGED),
     case("N41", "queue is not live yet", "holds", negotiated(), enabled(), available(), CHANGED),
-    case("N41", "no chain", "vacuous", live()),
+    case("N41", "no chain", "vacuous", live(), published(0, 0)),
 ]
 
 
@@ -258,6 +269,7 @@ def test_write_across_two_adjoining_buffers_is_inside() -> None:
     buffers = ((DATA + 16, 16), (DATA, 16))
     steps = (live(), exposed(writable=buffers), published(1))
     assert verdict("N28", *steps, written(addr=DATA + 8, length=16)).verdict == "holds"
+    assert verdict("N28", *steps, written(addr=DATA, length=32)).verdict == "holds"
     assert verdict("N28", *steps, written(addr=DATA + 8, length=25)).verdict == "violated"
 
 
