@@ -1,6 +1,7 @@
 """What becomes of requests in flight when a vdev is reset, by each of its policies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -22,10 +23,13 @@ from quiesce.model.trace import (
     Trace,
 )
 from quiesce.model.trace_event import TraceEvent
+from quiesce.model.vdev.virtio_vdev import VirtioVdev
 from quiesce.model.virtio_events import BufferFreed, ResetCompleted, StatusRead, UsedPublished
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]
+
+E = TypeVar("E", bound=TraceEvent)
 
 BLOCK = "qvm178.blk"
 SLOW = DiskPlan("ahci0", "devb-ahci", 33, slots=2, service=Timing().sata_hdd_req)
@@ -50,6 +54,10 @@ def of(trace: Trace, kind: type[TraceEvent]) -> list[Record]:
     return [record for record in trace.records if isinstance(record.event, kind)]
 
 
+def events(records: Iterable[Record], kind: type[E]) -> list[E]:
+    return [record.event for record in records if isinstance(record.event, kind)]
+
+
 def reset_at(trace: Trace) -> int:
     """Return the index of the block vdev's second reset; the first is its driver's own."""
     found = [
@@ -72,8 +80,8 @@ def test_draining_and_posting_gives_everything_back_before_0_can_be_read(
     """The guest is gone, and its rings are still written: harmless as long as it is in time."""
     trace = resets(walk_system, "drain-and-post", choices)
     done = reset_at(trace)
-    posted = [r for r in trace.records[:done] if isinstance(r.event, RequestCompleted)]
-    assert sum(r.event.vdev == BLOCK for r in posted) >= 3  # type: ignore[union-attr]
+    posted = events(trace.records[:done], RequestCompleted)
+    assert sum(event.vdev == BLOCK for event in posted) >= 3
     late = [
         r for r in trace.records[done:] if isinstance(r.event, RequestCompleted | UsedPublished)
     ]
@@ -91,10 +99,14 @@ def test_dropping_gives_nothing_back_and_is_as_safe(
     trace = resets(walk_system, policy, choices)
     posted = [r for r in of(trace, UsedPublished) if r.source == BLOCK]
     assert posted == []
-    landed = [r.at_ns for r in of(trace, DmaLanded) if r.event.epoch == 1]  # type: ignore[attr-defined]
+    landed = [
+        record.at_ns
+        for record in trace.records
+        if isinstance(record.event, DmaLanded) and record.event.epoch == 1
+    ]
     assert landed
     assert max(landed) <= trace.records[reset_at(trace)].at_ns
-    outcomes = {r.event.outcome for r in of(trace, BackendRequestEnded)}  # type: ignore[attr-defined]
+    outcomes = {event.outcome for event in events(trace.records, BackendRequestEnded)}
     assert ("cancelled" in outcomes) == (policy == "cancel")
     found = verdicts(trace)
     assert (found["no-dma-after-teardown"], found["teardown-order"]) == ("holds", "holds")
@@ -171,5 +183,6 @@ def test_receive_buffers_are_taken_back_by_the_reset_of_a_shutdown(walk_system: 
     system = build(kernel, plan)
     kernel.execute(system.observed)
     net = system.supervisors[0].qvm.vdevs.by_name["net"]
-    assert net.queues == {}  # type: ignore[union-attr]
-    assert int(net.registers.machine.status) == 0  # type: ignore[union-attr]
+    assert isinstance(net, VirtioVdev)
+    assert net.queues == {}
+    assert int(net.registers.machine.status) == 0

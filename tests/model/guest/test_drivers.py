@@ -1,6 +1,7 @@
 """How a guest's drivers find their devices, and what they do when that or more goes wrong."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -9,15 +10,18 @@ from quiesce.model.choices import Nominal
 from quiesce.model.clock import exactly
 from quiesce.model.guest.block_driver import BlockDriver
 from quiesce.model.guest.pci_server import BARS_START
+from quiesce.model.guest.shared_memory_driver import SharedMemoryDriver
 from quiesce.model.kernel import Kernel
 from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.system import System, build
-from quiesce.model.trace import MilestoneReached, QvmExited, Record, RequestSubmitted
+from quiesce.model.trace import MilestoneReached, QvmExited, RequestSubmitted
 from quiesce.model.trace_event import TraceEvent
+from quiesce.model.vdev.virtio_vdev import VirtioVdev
 from quiesce.model.virtio.features import VIRTIO_F_ACCESS_PLATFORM
 from quiesce.model.virtio_events import InterruptAcknowledged, IsrRead, StatusRead, StatusWritten
 
 PlanMaker = Callable[..., SystemPlan]
+E = TypeVar("E", bound=TraceEvent)
 
 
 def built(plan: SystemPlan) -> tuple[Kernel, System]:
@@ -25,12 +29,18 @@ def built(plan: SystemPlan) -> tuple[Kernel, System]:
     return kernel, build(kernel, plan)
 
 
-def of(kernel: Kernel, kind: type[TraceEvent], source: str = "") -> list[Record]:
+def of(kernel: Kernel, kind: type[E], source: str = "") -> list[E]:
     return [
-        record
+        record.event
         for record in kernel.records
         if isinstance(record.event, kind) and source in ("", record.source)
     ]
+
+
+def block_vdev(system: System) -> VirtioVdev:
+    vdev = system.supervisors[0].qvm.vdevs.by_name["blk"]
+    assert isinstance(vdev, VirtioVdev)
+    return vdev
 
 
 def block_driver(system: System) -> BlockDriver:
@@ -64,8 +74,8 @@ def test_a_forced_device_number_is_kept_free_for_its_vdev(walk_system: PlanMaker
     kernel, system = built(walk_system(net={"slot": 1}))
     kernel.execute(system.observed)
     io = system.supervisors[0].qvm.vdevs.io
-    names = {slot: device.name for slot, device in io.functions.items()}  # type: ignore[attr-defined]
-    assert (names[1], names[2]) == ("qvm178.net", "qvm178.blk")
+    vdevs = system.supervisors[0].qvm.vdevs.by_name
+    assert (io.functions[1], io.functions[2]) == (vdevs["net"], vdevs["blk"])
 
 
 @pytest.mark.parametrize("loc", [0x1C00_8000, 0x1C00_1000])
@@ -92,17 +102,17 @@ def test_a_driver_that_is_told_a_wrong_interrupt_waits_for_its_first_answer(
     driver.common = replace(plan.vms[0].blocks[0], intr=99)
     kernel.execute(system.observed)
     assert len(driver.in_flight) == 1
-    reached = [r.event.milestone for r in of(kernel, MilestoneReached, "qvm178.blk.driver")]  # type: ignore[attr-defined]
+    reached = [event.milestone for event in of(kernel, MilestoneReached, "qvm178.blk.driver")]
     assert reached[-1] == "driver-ok"
 
 
 def test_a_driver_whose_features_are_refused_gives_up(walk_system: PlanMaker) -> None:
     """FEATURES_OK does not stay set; the driver says FAILED and asks for nothing."""
     kernel, system = built(walk_system())
-    vdev = system.supervisors[0].qvm.vdevs.by_name["blk"]
-    vdev.registers.machine.offered |= 1 << VIRTIO_F_ACCESS_PLATFORM  # type: ignore[union-attr]
+    vdev = block_vdev(system)
+    vdev.registers.machine.offered |= 1 << VIRTIO_F_ACCESS_PLATFORM
     kernel.execute(system.observed)
-    written = [r.event.value for r in of(kernel, StatusWritten, "qvm178.blk.driver")]  # type: ignore[attr-defined]
+    written = [event.value for event in of(kernel, StatusWritten, "qvm178.blk.driver")]
     assert written == [0, 1, 3, 11, 3 | 128]
     assert of(kernel, RequestSubmitted, "qvm178.blk.driver") == []
 
@@ -114,11 +124,11 @@ def test_a_driver_resets_a_device_that_asks_for_it(walk_system: PlanMaker, trans
     kernel.execute(kernel.delay(exactly(1_500_000), "test"))
     driver = block_driver(system)
     assert driver.is_live
-    system.supervisors[0].qvm.vdevs.by_name["blk"].fail()  # type: ignore[union-attr]
+    block_vdev(system).fail()
     kernel.execute(system.observed)
     assert driver.has_failed
     assert not driver.is_live
-    read = [r.event.value for r in of(kernel, StatusRead, "qvm178.blk.driver")]  # type: ignore[attr-defined]
+    read = [event.value for event in of(kernel, StatusRead, "qvm178.blk.driver")]
     assert 15 | 64 in read
     assert read[-1] == 0
 
@@ -147,9 +157,9 @@ def test_the_driver_of_a_queue_resets_it_alone(walk_system: PlanMaker) -> None:
     queue = driver.queues[0]
     kernel.execute(kernel.process(driver.reset_queue(queue)))
     assert driver.queues == {}
-    vdev = system.supervisors[0].qvm.vdevs.by_name["blk"]
-    assert vdev.queues == {}  # type: ignore[union-attr]
-    assert vdev.is_active  # type: ignore[union-attr]
+    vdev = block_vdev(system)
+    assert vdev.queues == {}
+    assert vdev.is_active
 
 
 def test_a_shutdown_at_any_instant_of_set_up_and_work_comes_to_its_end(
@@ -162,7 +172,7 @@ def test_a_shutdown_at_any_instant_of_set_up_and_work_comes_to_its_end(
         plan = replace(plan, timing=replace(plan.timing, guest_shutdown=exactly(0)))
         kernel, system = built(plan)
         kernel.execute(system.observed)
-        assert [r.event.status for r in of(kernel, QvmExited)] == [0], delay_ns  # type: ignore[attr-defined]
+        assert [event.status for event in of(kernel, QvmExited)] == [0], delay_ns
         vdevs = system.supervisors[0].qvm.vdevs.virtio
         assert [int(vdev.registers.machine.status) for vdev in vdevs] == [0] * 4, delay_ns
 
@@ -176,9 +186,10 @@ def test_two_guests_notify_each_other_through_shared_memory(walk_system: PlanMak
     kernel, system = built(replace(plan, vms=(replace(first, end=end), second)))
     kernel.execute(system.observed)
     region = system.host.shared_memory.regions["frames"]
-    drivers = [one.qvm.guest.vdev_drivers[-1] for one in system.supervisors]
-    assert sorted(driver.index for driver in drivers) == [0, 1]  # type: ignore[attr-defined]
-    seen = [driver.seen for driver in drivers]  # type: ignore[attr-defined]
+    last = [one.qvm.guest.vdev_drivers[-1] for one in system.supervisors]
+    drivers = [driver for driver in last if isinstance(driver, SharedMemoryDriver)]
+    assert sorted(driver.index for driver in drivers) == [0, 1]
+    seen = [driver.seen for driver in drivers]
     assert any(status >> 16 == 3 and status & 3 for status in seen), "one saw the other's bit"
     survivor = system.supervisors[1].qvm.vdevs.by_name["shm"]
     assert [client for client in region.clients if client is not None] == [survivor]

@@ -1,5 +1,7 @@
 """A vdev on the bench: registers and rings are driven by hand, the host behind it is real."""
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from quiesce.model.choices import Nominal
@@ -16,6 +18,8 @@ from quiesce.model.virtio import mmio_transport as mmio
 from quiesce.model.virtio.queues import driver_queue, layout_at
 from quiesce.model.virtio.virtqueue import DriverQueue, UsedBuffer
 from quiesce.model.virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+
+E = TypeVar("E", bound=TraceEvent)
 
 RAM = 0x8000_0000
 RAM_LENGTH = 1 << 20
@@ -119,7 +123,7 @@ class Bench:
         """Let time pass."""
         self.kernel.execute(self.kernel.delay(exactly(ns), "bench"))
 
-    def told(self, kind: type[TraceEvent]) -> list[TraceEvent]:
+    def told(self, kind: type[E]) -> list[E]:
         return [r.event for r in self.kernel.records if isinstance(r.event, kind)]
 
 

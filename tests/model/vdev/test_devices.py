@@ -68,7 +68,7 @@ def test_a_new_disk_holds_the_number_of_each_sector(zero_copy: bool) -> None:
 def test_the_worker_writes_data_then_status_then_element_then_index() -> None:
     bench = disk(zero_copy=False)
     done(bench, Type.IN, 0, 512)
-    contents = [event.content for event in bench.told(CpuWriteLanded)]  # type: ignore[attr-defined]
+    contents = [event.content for event in bench.told(CpuWriteLanded)]
     assert contents == ["data", "status", "used_element", "used_idx"]
 
 
@@ -97,10 +97,10 @@ def test_a_write_is_durable_after_the_flush_and_not_before() -> None:
     bench = disk()
     assert done(bench, Type.OUT, 8, b"x" * 1024) == OK
     assert bench.told(BlockWriteCommitted) == []
-    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [False]  # type: ignore[attr-defined]
+    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [False]
     assert done(bench, Type.FLUSH, 0) == OK
     (committed,) = bench.told(BlockWriteCommitted)
-    assert (committed.sector, committed.length) == (8, 1024)  # type: ignore[attr-defined]
+    assert (committed.sector, committed.length) == (8, 1024)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_write_through_commits_before_it_answers(cache: str, refuse: int) -> Non
         if isinstance(record.event, BlockWriteCommitted | BlockRequestAnswered)
     ]
     assert order == [BlockWriteCommitted, BlockRequestAnswered]
-    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [True]  # type: ignore[attr-defined]
+    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [True]
 
 
 def test_a_driver_switches_the_cache_off_in_the_configuration_space() -> None:
@@ -173,7 +173,7 @@ def test_a_frame_without_a_buffer_is_thrown_away() -> None:
     bench = network()
     bench.wait(400_000)
     assert bench.told(UsedPublished) == []
-    assert {event.reason for event in bench.told(DmaDropped)} == {"no_descriptor"}  # type: ignore[attr-defined]
+    assert {event.reason for event in bench.told(DmaDropped)} == {"no_descriptor"}
 
 
 def test_a_buffer_too_small_for_the_frame_comes_back_empty() -> None:

@@ -59,7 +59,7 @@ def test_a_reset_is_an_interval_in_which_the_old_status_stays_readable() -> None
     assert bench.status == 0
     assert len(bench.told(UsedPublished)) == 1
     (done,) = bench.told(ResetCompleted)[1:]
-    assert (done.queues_enabled, done.interrupt_status) == (0, 0)  # type: ignore[attr-defined]
+    assert (done.queues_enabled, done.interrupt_status) == (0, 0)
 
 
 def test_what_is_published_after_the_write_of_0_is_never_taken() -> None:
@@ -101,9 +101,9 @@ def test_a_malformed_chain_makes_the_vdev_ask_for_a_reset() -> None:
     bench.wait(100_000)
     assert bench.status & NEEDS_RESET
     (failed,) = bench.told(NeedsResetSet)
-    assert failed.is_live  # type: ignore[attr-defined]
+    assert failed.is_live
     (sent,) = bench.told(NotificationSent)
-    assert (sent.queue, sent.carrier) == (-1, "line")  # type: ignore[attr-defined]
+    assert (sent.queue, sent.carrier) == (-1, "line")
     assert bench.read(mmio.VIRTIO_MMIO_INTERRUPT_STATUS) == 2
     block_request(bench, Type.IN, 24, 512)
     bench.wait()
@@ -183,7 +183,7 @@ def test_a_joined_worker_does_nothing_more() -> None:
     carry_out(bench, "join-worker")
     bench.wait()
     assert bench.told(UsedPublished) == []
-    assert [event.manner for event in bench.told(WorkerEnded)] == ["joined"]  # type: ignore[attr-defined]
+    assert [event.manner for event in bench.told(WorkerEnded)] == ["joined"]
 
 
 def test_a_queue_taken_out_of_use_is_not_touched_any_more() -> None:
