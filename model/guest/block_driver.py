@@ -128,7 +128,8 @@ class BlockDriver(VirtioDriver):
         capacity = self.read_config(*_CAPACITY)
         if self.plan.mount:
             yield from self._mount(capacity)
-        yield from self._fill()
+        if self.is_live:
+            yield from self._fill()
         while (self.remaining or self.in_flight) and not self.has_failed:
             yield from self.await_interrupt()
             self._tell_io()

@@ -35,8 +35,8 @@ class EntropyDriver(VirtioDriver):
     def work(self) -> Steps:
         """Make all requests."""
         self.buffer = self.site.allocator.allocate(self.plan.length)
-        queue = self.queues[REQUEST_QUEUE]
         while self.remaining and not self.has_failed:
+            queue = self.queues[REQUEST_QUEUE]
             self.remaining -= 1
             self.is_asking = True
             self.submit(queue, [], [(self.buffer, self.plan.length)])

@@ -75,7 +75,8 @@ class VirtioNetDriver(VirtioDriver):
         yield from self._refill()
         if pairs > 1:
             yield from self._use_pairs(pairs)
-        yield from self._send()
+        if self.is_live:
+            yield from self._send()
         while not self.has_failed:
             yield from self.await_interrupt()
             if self.is_live:

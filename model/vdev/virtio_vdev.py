@@ -340,6 +340,10 @@ class VirtioVdev(RegisterSide):
             self.emit(WorkerEnded(self.vm, self.epoch, self.name, manner))
 
     def drain(self, bound_ns: int) -> Steps:
+        """Wait until the back end has answered everything; gives whether it did in time."""
+        return (yield from self._await_idle(bound_ns))
+
+    def _await_idle(self, bound_ns: int) -> Steps:
         """Wait until nothing is in flight; gives whether that came in time."""
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.drain_bound")
         while self.in_flight:
@@ -361,8 +365,9 @@ class VirtioVdev(RegisterSide):
 
     def _enter_stopped(self, bound_ns: int) -> Steps:
         self.is_taking = False
-        is_done = yield from self.drain(bound_ns)
+        is_done = yield from self._await_idle(bound_ns)
         if is_done:
+            self.confirm_stop()
             self.is_active = False
             self.registers.machine.mode = OperatingMode.STOPPED
             if self.is_detailed:
