@@ -23,16 +23,20 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
     """Return which parts of the model the plan needs, in the words of `Evidence.part`."""
     causes = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
     blocks = [block for vm in plan.vms for block in vm.blocks]
+    vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
     uses = {
         "guest": True,
         "qvm": bool(causes),
-        "fabric": bool(plan.nics or plan.disks),
-        "interrupts": bool(plan.nics or plan.disks),
+        "fabric": bool(plan.passable or plan.disks),
+        "interrupts": bool(plan.passable or plan.disks),
         "nic": bool(plan.nics),
-        "message": any(nic.trigger == "message" for nic in plan.nics),
+        "device": bool(plan.passable),
+        "message": any(device.trigger == "message" for device in plan.passable),
         "block": bool(blocks),
-        "host": bool(blocks) or plan.iommu,
-        "iommu": plan.iommu and bool(plan.nics),
+        "vdev": bool(vdevs),
+        "entropy": any(vm.entropies for vm in plan.vms),
+        "host": bool(vdevs) or plan.iommu,
+        "iommu": plan.iommu and bool(plan.passable),
         "client-death": plan.iommu and any(not cause.orderly for cause in causes),
         "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
         "signal": any(cause.signal for cause in causes),
@@ -45,12 +49,18 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "fault": plan.faults.resurrecting_agent or plan.faults.hidden_master,
         "restart": any(vm.restart for vm in plan.vms),
     }
-    return frozenset(part for part, is_used in uses.items() if is_used)
+    kinds = {str(type(device).__struct_config__.tag) for device in plan.devices}
+    disks = {"ahci"} if plan.disks else set()
+    return frozenset(part for part, is_used in uses.items() if is_used) | kinds | disks
 
 
 def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     rows = [(f"{nic.name}.gap", nic.gap, "nic_rx_gap_1g") for nic in plan.nics]
     rows += [(f"{disk.name}.service", disk.service, "sata_ssd_req") for disk in plan.disks]
+    nets = [(vm.name, net) for vm in plan.vms for net in vm.nets]
+    rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
+    consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
+    rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
     return tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
 
 

@@ -93,6 +93,14 @@ class InterruptController(Component):
         line.masked = masked
         line.changed.notify()
 
+    def holds_latch(self, intid: int) -> bool:
+        """Return whether an edge or message of this number waits to be taken."""
+        return self._line(intid).latched is not None
+
+    def clear_latch(self, intid: int) -> None:
+        """Clear the pending state of an edge or message; a level stays as the wire is."""
+        self._line(intid).latched = None
+
     def _line(self, intid: int) -> Line:
         line = self.lines.get(intid)
         if line is None:

@@ -80,11 +80,19 @@ CRASH_SEEN_BY = OpenQuestion(
 
 MASK_TRACKING = OpenQuestion(
     "qvm.mask-tracking",
-    "nic",
+    "device",
     ("untracked", "tracked"),
     "whether qvm attaches interrupts with _NTO_INTR_FLAGS_TRK_MSK, so that its masks are undone "
     "when it exits",
     "not documented which flags qvm uses; the pessimistic answer is the default",
+)
+
+PENDING_AT_DETACH = OpenQuestion(
+    "procnto.pending-at-detach",
+    "message",
+    ("kept", "cleared"),
+    "whether the kernel clears a latched interrupt when the last owner of its vector detaches",
+    "not documented; kept is the pessimistic answer: the next owner is interrupted at once",
 )
 
 CLEANUP_PRIORITY = OpenQuestion(
@@ -105,5 +113,6 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     CRASH_SEEN_BY,
     MASK_TRACKING,
     CLEANUP_PRIORITY,
+    PENDING_AT_DETACH,
 )
 """All of them."""

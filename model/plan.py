@@ -9,9 +9,18 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
+from .device_plans import AnyDevicePlan
 from .faults import Faults
 from .timing import Timing
 from .traits import Traits
+from .virtio_plan import (
+    AnyVdevPlan,
+    BlockPlan,
+    ConsolePlan,
+    EntropyPlan,
+    NetPlan,
+    SharedMemoryPlan,
+)
 
 
 class RamPlan(msgspec.Struct, frozen=True):
@@ -71,33 +80,6 @@ class DiskPlan(msgspec.Struct, frozen=True):
     service: Span = Timing().sata_ssd_req
 
 
-class BlockPlan(msgspec.Struct, frozen=True):
-    """A virtio-blk vdev and what its guest does with it.
-
-    Attributes:
-        name: Unique in the system.
-        disk: Name of the `DiskPlan` that stands behind it.
-        zero_copy: Whether the host driver's hardware writes guest memory itself, or a bounce
-            buffer that the vdev copies.
-        queue_size: A power of two.
-        requests: How many the guest makes.
-        depth: How many of them it keeps in flight.
-        operation: `read` or `write`.
-        length: Bytes of a request, a multiple of 512.
-        think: Between a completion and the next request.
-    """
-
-    name: str
-    disk: str
-    zero_copy: bool = True
-    queue_size: int = 256
-    requests: int = 16
-    depth: int = 4
-    operation: str = "read"
-    length: int = 4 * FRAME_SIZE
-    think: Span = exactly(0)
-
-
 class StepPlan(msgspec.Struct, frozen=True):
     """One step of a quiesce procedure.
 
@@ -133,11 +115,13 @@ class AfterPlan(msgspec.Struct, frozen=True):
         event: Name of the event type.
         source: Component that emits it, or empty for any.
         count: Which one, from 1.
+        milestone: Which milestone, if the event is `MilestoneReached`; empty for any.
     """
 
     event: str
     source: str = ""
     count: int = 1
+    milestone: str = ""
 
 
 class EndPlan(msgspec.Struct, frozen=True):
@@ -161,7 +145,13 @@ class VmPlan(msgspec.Struct, frozen=True):
         name: Of the VM.
         ram: Guest memory.
         nics: Names of the passed-through NICs.
+        devices: Names of the other passed-through devices.
         blocks: Its virtio-blk vdevs.
+        nets: Its virtio-net vdevs.
+        consoles: Its virtio-console vdevs.
+        entropies: Its virtio-entropy vdevs.
+        factories: Its factories of shared memory.
+        bus_scan_limit: The highest PCI bus number that the guest's PCI server tries.
         quiesce: What its vdevs do at termination, in the order of the configuration.
         end: How it ends; none means that it outlives the run.
         then: What else befalls it, such as a kill while it shuts down.
@@ -171,11 +161,32 @@ class VmPlan(msgspec.Struct, frozen=True):
     name: str
     ram: tuple[RamPlan, ...]
     nics: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     blocks: tuple[BlockPlan, ...] = ()
+    nets: tuple[NetPlan, ...] = ()
+    consoles: tuple[ConsolePlan, ...] = ()
+    entropies: tuple[EntropyPlan, ...] = ()
+    factories: tuple[SharedMemoryPlan, ...] = ()
+    bus_scan_limit: int = 0
     quiesce: tuple[QuiescePlan, ...] = ()
     end: EndPlan | None = None
     then: tuple[EndPlan, ...] = ()
     restart: bool = False
+
+    @property
+    def peered(self) -> tuple[NetPlan | ConsolePlan, ...]:
+        """The vdevs that have a process of the host on their other side."""
+        return (*self.nets, *self.consoles)
+
+    @property
+    def vdevs(self) -> tuple[AnyVdevPlan, ...]:
+        """All its vdevs, by type."""
+        return (*self.blocks, *self.nets, *self.consoles, *self.entropies, *self.factories)
+
+    @property
+    def passed_through(self) -> tuple[str, ...]:
+        """The names of all devices that are passed through to it."""
+        return self.nics + self.devices
 
     @property
     def ends(self) -> tuple[EndPlan, ...]:
@@ -191,6 +202,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         description: One sentence.
         vms: At least one.
         nics: All NICs.
+        devices: All other passed-through devices.
         disks: All disks with their host drivers.
         iommu: Whether there is one; without it guests are unity-mapped.
         detail: Which events the trace has; see `trace.Header`.
@@ -208,6 +220,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     vms: tuple[VmPlan, ...]
     description: str = ""
     nics: tuple[NicPlan, ...] = ()
+    devices: tuple[AnyDevicePlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
     iommu: bool = False
     detail: str = "teardown"
@@ -219,3 +232,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
     virtio_reset_ns_max: int = 1_000_000_000
+
+    @property
+    def passable(self) -> "tuple[NicPlan | AnyDevicePlan, ...]":
+        """All devices that can be passed through, NICs first."""
+        return self.nics + self.devices

@@ -67,7 +67,7 @@ class System(Component):
                 vm,
                 self.host,
                 tuple(_when(kernel, end.after) for end in vm.ends),
-                bool(vm.nics) and not plan.iommu,
+                bool(vm.passed_through) and not plan.iommu,
             )
             for vm in plan.vms
         ]
@@ -103,6 +103,8 @@ def _when(kernel: Kernel, after: AfterPlan | None) -> Event:
             return
         if awaited.source and record.source != awaited.source:
             return
+        if awaited.milestone and getattr(record.event, "milestone", "") != awaited.milestone:
+            return
         remaining -= 1
         if remaining == 0:
             stop()
@@ -120,6 +122,7 @@ def header_of(plan: SystemPlan) -> Header:
         parts=parts_of(plan),
         detail=plan.detail,
         teardown_ns_max=plan.teardown_ns_max,
+        virtio_reset_ns_max=plan.virtio_reset_ns_max,
         irq_after_teardown_max=plan.irq_after_teardown_max,
         assumptions=assumptions_of(plan),
     )

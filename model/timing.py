@@ -68,6 +68,10 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     can_frame_gap: Span = Span(47 * US, 135 * US)
     can_init_sync: Span = Span(1 * US, 10 * US)
     user_copy: Span = Span(100, 2 * US)
+    peer_frame_gap: Span = Span(50 * US, 500 * US)
+    console_input_gap: Span = Span(200 * US, 5 * MS)
+    entropy_req: Span = Span(2_000, 200_000)
+    virtio_reset_poll: Span = Span(1 * MS, 2 * MS)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -103,7 +107,7 @@ EVIDENCE: dict[str, Evidence] = {
         tail_ns=10 * US,
     ),
     "pcie_dma_read_rtt": Evidence(
-        "nic",
+        "device",
         "a DMA read of 64 bytes, request to data",
         "recalled",
         _PCIE_BENCH,
@@ -147,14 +151,14 @@ EVIDENCE: dict[str, Evidence] = {
         tail_ns=100 * US,
     ),
     "guest_irq_service": Evidence(
-        "nic",
+        "device",
         "from the guest's handler to its end of interrupt",
         "assumed",
         "a driver's handler, of the order of the interrupt latency itself",
         tail_ns=100 * US,
     ),
     "gic_disable_rwp": Evidence(
-        "nic",
+        "device",
         "from writing ICENABLER to RWP reading 0",
         "assumed",
         "no figure published; the bound is Xen's, gic-v3.c",
@@ -198,7 +202,7 @@ EVIDENCE: dict[str, Evidence] = {
         tail_ns=100 * US,
     ),
     "thread_join": Evidence(
-        "block",
+        "vdev",
         "from cancelling a vdev's worker thread to its join",
         "assumed",
         "the worker sees the request at its next wait",
@@ -462,6 +466,32 @@ EVIDENCE: dict[str, Evidence] = {
         "assumed",
         "some KiB at memory speed",
         tail_ns=10 * MS,
+    ),
+    "peer_frame_gap": Evidence(
+        "catalogue",
+        "between two frames that the peer of a virtio-net vdev sends",
+        "assumed",
+        "2,000 to 20,000 frames/s: a busy but not saturated connection between guests",
+    ),
+    "console_input_gap": Evidence(
+        "catalogue",
+        "between two pieces of input from the terminal behind a virtio-console vdev",
+        "assumed",
+        "from pasted text at 1 Mbit/s to fast typing; nobody asks for it",
+        tail_ns=1_000 * MS,
+    ),
+    "entropy_req": Evidence(
+        "entropy",
+        "from asking the host's random source to its bytes",
+        "assumed",
+        "a message to another process and the generation of a few hundred bytes",
+        tail_ns=1_000 * MS,
+    ),
+    "virtio_reset_poll": Evidence(
+        "vdev",
+        "between two reads of the device status by a driver that waits for the end of a reset",
+        "recalled",
+        "msleep(1) in vp_reset of Linux virtio_pci_modern.c; the QNX drivers' is not published",
     ),
 }
 """The evidence of each field of `Timing`."""

@@ -37,6 +37,33 @@ class VmStarted(TraceEvent, frozen=True):
     epoch: int
 
 
+class MilestoneReached(TraceEvent, frozen=True):
+    """A VM has come that far on its way to work.
+
+    Attributes:
+        milestone: One of `MILESTONES`.
+    """
+
+    vm: str
+    epoch: int
+    milestone: str
+
+
+MILESTONES = (
+    "assembled",
+    "pci-scanned",
+    "device-found",
+    "driver-started",
+    "features-ok",
+    "queues-set-up",
+    "driver-ok",
+    "disk-appeared",
+    "file-system-mounted",
+    "io-running",
+)
+"""The stations of a guest from its assembly to its work; all but two are each driver's own."""
+
+
 class GuestEnded(TraceEvent, frozen=True):
     """The guest executes no further instruction.
 
@@ -168,7 +195,7 @@ class CpuWriteLanded(TraceEvent, frozen=True):
         epoch: The epoch for which it acts.
         addr: Host-physical address.
         length: Bytes; the range does not cross a frame.
-        content: What was written: `data`, `status`, `used_element` or `used_idx`.
+        content: What was written: `data`, `status`, `used_element`, `used_idx` or `suppression`.
     """
 
     writer: str
@@ -505,6 +532,7 @@ class BackendRequestEnded(TraceEvent, frozen=True):
 
 AnyEvent = (
     VmStarted
+    | MilestoneReached
     | GuestEnded
     | SignalSent
     | TerminationBegun

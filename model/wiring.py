@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .plan import SystemPlan, VmPlan
 from .trace import Part
+from .virtio_plan import BlockPlan, ConsolePlan, NetPlan
 
 if TYPE_CHECKING:
     import networkx
@@ -17,19 +18,21 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
     parts: list[Part] = []
     for vm in plan.vms:
         parts.append(Part(f"{vm.name}.guest", "guest"))
-        for block in vm.blocks:
-            parts.append(Part(f"{vm.name}.{block.name}.driver", "virtqueue"))
-            parts.append(Part(f"{vm.name}.{block.name}", "vdev"))
-        parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
-        blocks = [block.name for block in vm.blocks]
+        for vdev in vm.vdevs:
+            parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
+            parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
+        parts += [Part(f"{vm.name}.{name}.driver", "guest_driver") for name in vm.passed_through]
+        known = [vdev.name for vdev in vm.vdevs]
         others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
-        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in blocks]
+        parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in known]
         parts.append(Part(vm.name, "qvm"))
+    for vm in plan.vms:
+        parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in vm.peered]
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
-    for nic in plan.nics:
-        parts += [Part(nic.name, "hardware"), Part(f"{nic.name}.dma", "dma_engine")]
+    for device in plan.passable:
+        parts += [Part(device.name, "hardware"), Part(f"{device.name}.dma", "dma_engine")]
     if plan.iommu:
         parts.append(Part("iommu", "iommu"))
     parts += [Part("memory", "memory"), Part("gic", "interrupts"), Part("procnto", "interrupts")]
@@ -60,7 +63,7 @@ def _along(*names: str) -> Edges:
 def _hardware_edges(plan: SystemPlan) -> Edges:
     edges: Edges = []
     way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
-    for name in (*(nic.name for nic in plan.nics), *(disk.name for disk in plan.disks)):
+    for name in (*(device.name for device in plan.passable), *(disk.name for disk in plan.disks)):
         edges += _along(name, f"{name}.dma", *way_to_memory)
         edges += _along(name, "gic", "procnto")
     for disk in plan.disks:
@@ -72,20 +75,24 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
     name, guest = vm.name, f"{vm.name}.guest"
     servers = {disk.name: disk.server for disk in plan.disks}
     edges = _along(name, guest) + _along(name, "memory")
-    if vm.nics:
+    if vm.passed_through:
         edges += _along("procnto", name, "procnto")
         if plan.iommu:
             edges += _along(name, "iommu")
-    for block in vm.blocks:
-        vdev, driver = f"{name}.{block.name}", f"{name}.{block.name}.driver"
-        edges += _along(guest, driver, vdev, servers[block.disk], vdev, driver)
-        edges += _along(name, vdev, "memory")
-    for nic in vm.nics:
-        edges += _along(guest, f"{name}.{nic}.driver", nic)
-        edges += _along(name, f"{name}.{nic}.driver")
+    for plan_of_vdev in vm.vdevs:
+        vdev = f"{name}.{plan_of_vdev.name}"
+        driver = f"{vdev}.driver"
+        edges += _along(guest, driver, vdev, driver) + _along(name, vdev, "memory")
+        if isinstance(plan_of_vdev, BlockPlan):
+            edges += _along(vdev, servers[plan_of_vdev.disk], vdev)
+        elif isinstance(plan_of_vdev, NetPlan | ConsolePlan):
+            edges += _along(vdev, f"{vdev}.peer", vdev)
+    for device in vm.passed_through:
+        edges += _along(guest, f"{name}.{device}.driver", device)
+        edges += _along(name, f"{name}.{device}.driver")
     for callback in vm.quiesce:
-        is_nic = callback.device in vm.nics
-        target = callback.device if is_nic else f"{name}.{callback.device}"
+        is_hardware = callback.device in vm.passed_through
+        target = callback.device if is_hardware else f"{name}.{callback.device}"
         edges += _along(name, f"{name}.{callback.vdev}")
         if callback.vdev != callback.device:
             edges += _along(f"{name}.{callback.vdev}", target)

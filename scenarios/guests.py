@@ -10,10 +10,14 @@ from ..model.termination import BY_NAME
 from .findings import Findings
 from .loader import ScenarioSource
 from .names import vdev_names, vm_names
-from .schema import End, InterruptController, Scenario, VmEntry
+from .schema import End, Scenario, VmEntry
+from .schema_hardware import InterruptController
 from .toml_places import KeyPath
 
-_ALONE = ("configuration", "end", "then", "restart", "workload", "quiesce")
+_ALONE = (
+    *("configuration", "end", "then", "restart", "workload", "quiesce"),
+    *("vdev", "bus_scan_limit"),
+)
 """What stands at the top level for one VM and inside `[[vm]]` for several."""
 
 _PIC_OF: dict[InterruptController, str] = {"gicv2": "gic", "gicv3": "gic", "apic": "apic"}

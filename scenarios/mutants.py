@@ -1,9 +1,9 @@
 """The eighteen ways in which teardowns have gone wrong, as changes to designs that are right.
 
-A mutant takes the plan of a correct design and gives it back with one thing wrong.  It is killed if a
-property is violated in some run of the changed plan that holds in every run of the correct one.  The
-designs are tight: memory is released right after the last thing that was waited for, so that
-nothing is saved by mere slowness.
+A mutant takes the plan of a correct design and gives it back with one thing wrong.  It is killed
+if a property is violated in some run of the changed plan that holds in every run of the correct
+one.  The designs are tight: memory is released right after the last thing that was waited for,
+so that nothing is saved by mere slowness.
 
 Source:
     The patterns are drawn from published bugs of Linux, Xen, FreeBSD, QEMU, crosvm,
@@ -21,7 +21,6 @@ from ..model.clock import Span, exactly
 from ..model.faults import Faults
 from ..model.plan import (
     AfterPlan,
-    BlockPlan,
     DiskPlan,
     EndPlan,
     NicPlan,
@@ -34,6 +33,7 @@ from ..model.plan import (
 from ..model.system import run
 from ..model.timing import Timing
 from ..model.traits import NOTHING, POST, ResetPolicy, Traits
+from ..model.virtio_plan import BlockPlan
 from ..properties.check import check
 
 Change = Callable[[SystemPlan], SystemPlan]
@@ -404,11 +404,28 @@ MUTANTS: tuple[Mutant, ...] = (
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
+def mutated(plan: SystemPlan, name: str) -> SystemPlan | None:
+    """Return a user's plan with one thing wrong, or None if it has no place for that.
+
+    Args:
+        plan: Its first VM is the one that goes wrong.
+        name: Of the mutant.
+    """
+    vm = plan.vms[0]
+    kind = "nic" if vm.nics else "block"
+    contained = "vdev" if vm.quiesce else "iommu"
+    for design, change in BY_NAME[name].changes.items():
+        if design.startswith(f"{kind}/{contained}/"):
+            return change(plan)
+    return None
+
+
 def score(mutant: Mutant, seeds: int = SEEDS) -> Score:
     """Return what became of a mutant over all designs in which it applies."""
     correct = designs()
     killed_by: set[str] = set()
-    killed_in, spared_in = [], []
+    killed_in: list[str] = []
+    spared_in: list[str] = []
     runs = 0
     for design, change in mutant.changes.items():
         violated: set[str] = set()

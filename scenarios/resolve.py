@@ -12,20 +12,30 @@ import msgspec
 from ..model.addresses import FRAME_SIZE
 from ..model.clock import Span, parse_ns, parse_span
 from ..model.errors import Place
+from ..model.faults import Faults
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
-from ..model.plan import AfterPlan, BlockPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from ..model.plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
 from ..model.timing import Timing
 from ..model.trace import Assumption
+from ..model.virtio_plan import (
+    AnyVdevPlan,
+    BlockPlan,
+    ConsolePlan,
+    EntropyPlan,
+    NetPlan,
+    SharedMemoryPlan,
+)
 from .findings import Findings
 from .guests import GuestEntry, check_architecture, guests_of
 from .hardware import Hardware, hardware_of
 from .loader import ScenarioSource
 from .schema import End, Scenario
 from .toml_places import KeyPath
-from .vdevs import blocks_of, check_workload_names, quiesce_of
+from .vdev_plans import memory_needed, plans_of
+from .vdevs import check_workload_names, quiesce_of
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -68,13 +78,18 @@ def resolve(source: ScenarioSource) -> Resolved:
         description=scenario.description,
         vms=tuple(vms),
         nics=hardware.nics,
+        devices=hardware.devices,
         disks=hardware.disks,
         iommu=has_iommu,
+        detail=scenario.detail,
         timing=_timing(scenario),
         pinned=dict(scenario.choices),
+        faults=msgspec.convert(msgspec.to_builtins(scenario.faults), Faults),
         teardown_ns_max=parse_ns(scenario.bounds.teardown),
         irq_after_teardown_max=scenario.bounds.irq_after_teardown,
     )
+    if scenario.mutant is not None:
+        plan = _mutated(plan, scenario.mutant.name, findings)
     if scenario.observe is not None:
         plan = msgspec.structs.replace(plan, observe=parse_span(scenario.observe))
     _check_names(plan, guests, findings)
@@ -93,13 +108,19 @@ def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -
 
 def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
     check_workload_names(guest, hardware, index, findings)
-    blocks = blocks_of(guest, hardware, findings)
-    nics = tuple(nic for nic in hardware.nics if hardware.nic_owner[nic.name] == index)
+    vdevs = plans_of(guest, hardware, findings)
+    nics = tuple(nic for nic in hardware.nics if hardware.owner[nic.name] == index)
     return VmPlan(
         name=guest.name,
-        ram=_ram(guest, nics, blocks, findings),
+        ram=_ram(guest, nics, vdevs, findings),
         nics=tuple(nic.name for nic in nics),
-        blocks=blocks,
+        devices=tuple(one.name for one in hardware.devices if hardware.owner[one.name] == index),
+        blocks=tuple(vdev for vdev in vdevs if isinstance(vdev, BlockPlan)),
+        nets=tuple(vdev for vdev in vdevs if isinstance(vdev, NetPlan)),
+        consoles=tuple(vdev for vdev in vdevs if isinstance(vdev, ConsolePlan)),
+        entropies=tuple(vdev for vdev in vdevs if isinstance(vdev, EntropyPlan)),
+        factories=tuple(vdev for vdev in vdevs if isinstance(vdev, SharedMemoryPlan)),
+        bus_scan_limit=guest.entry.bus_scan_limit,
         quiesce=quiesce_of(guest, hardware, index, findings),
         end=_end(guest.entry.end, (*guest.path, "end"), findings),
         then=_then(guest, findings),
@@ -110,7 +131,7 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
 def _ram(
     guest: GuestEntry,
     nics: tuple[NicPlan, ...],
-    blocks: tuple[BlockPlan, ...],
+    vdevs: list[AnyVdevPlan],
     findings: Findings,
 ) -> tuple[RamPlan, ...]:
     """Return the guest memory, which must hold what the drivers allocate."""
@@ -121,10 +142,7 @@ def _ram(
         return ()
     needed = DRIVERS_START
     needed += sum(nic.ring_size * (nic.buffer_length + 16) + FRAME_SIZE for nic in nics)
-    needed += sum(
-        block.queue_size * 32 + block.depth * (block.length + FRAME_SIZE) + 2 * FRAME_SIZE
-        for block in blocks
-    )
+    needed += sum(memory_needed(vdev) for vdev in vdevs)
     if guest.config.ram[0].length < needed:
         message = f"the drivers of {guest.name} need {-(-needed // 1024)} KiB in its first RAM"
         remedy = "enlarge it, or shrink rings and requests"
@@ -161,7 +179,7 @@ def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
         remedy = 'write at = "0ns..1ms" for a span'
         findings.problem((*path, "within"), message, word=end.within, remedy=remedy)
     if end.after is not None:
-        after = AfterPlan(end.after.event, end.after.source, end.after.count)
+        after = AfterPlan(end.after.event, end.after.source, end.after.count, end.after.milestone)
         return EndPlan(end.cause, parse_span(end.after.delay), after)
     if end.at == "any":
         return EndPlan(end.cause, Span(0, parse_ns(end.within or "0ns")))
@@ -171,6 +189,20 @@ def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
 def _timing(scenario: Scenario) -> Timing:
     spans = {key: parse_span(text) for key, text in scenario.timing.items()}
     return msgspec.structs.replace(Timing(), **spans)
+
+
+def _mutated(plan: SystemPlan, name: str, findings: Findings) -> SystemPlan:
+    """Return the plan with a known way to go wrong built in."""
+    from .mutants import mutated  # noqa: PLC0415 - brings in properties and SimPy
+
+    changed = mutated(plan, name)
+    if changed is None:
+        message = f"{name} has no place in this scenario"
+        remedy = "see `quiesce mutants --score` for the designs in which it applies"
+        findings.problem(("mutant", "name"), message, word=name, remedy=remedy)
+        return plan
+    findings.assume("mutant", name, "given by the scenario: one thing is wrong by design")
+    return changed
 
 
 def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Findings) -> None:
@@ -192,7 +224,7 @@ def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Fi
     regions = [
         (region, guest.name)
         for guest, vm in zip(guests, vms, strict=True)
-        if vm.nics
+        if vm.passed_through
         for region in guest.config.ram
     ]
     unity = "without an IOMMU guests are unity-mapped"

@@ -17,46 +17,19 @@ from msgspec import Meta
 from ..model import open_questions, termination, timing, trace
 from ..properties.registry import PROPERTIES
 from ..properties.verdict import Word
+from .schema_hardware import FaultsEntry, Platform
+from .schema_types import Closed, DurationText, InstantText, SpanText
+from .schema_vdevs import VdevEntry
 
 SCHEMA_ID = "quiesce-scenario"
-
-IommuKind = Literal["none", "smmuv3", "vt-d"]
-InterruptController = Literal["gicv2", "gicv3", "apic"]
 
 EVENT_NAMES = tuple(kind.__name__ for kind in get_args(trace.AnyEvent))
 """The events after which a VM can be made to end."""
 
-_ONE = r"[0-9]+(\.[0-9]+)?\s*(ns|us|µs|μs|ms|s)"
-
-DurationText = Annotated[
-    str, Meta(extra={"reads": "duration"}, extra_json_schema={"pattern": f"^{_ONE}$"})
-]
-"""A duration such as `"80ms"`."""
-
-SpanText = Annotated[
-    str,
-    Meta(extra={"reads": "span"}, extra_json_schema={"pattern": rf"^{_ONE}(\.\.{_ONE})?$"}),
-]
-"""A duration or a span such as `"100ns..1us"`."""
-
-InstantText = Annotated[
-    str,
-    Meta(
-        extra={"reads": "instant"},
-        extra_json_schema={"pattern": rf"^(any|{_ONE}(\.\.{_ONE})?)$"},
-    ),
-]
-"""A duration, a span, or `"any"`."""
-
-
-class _Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table whose keys are all known."""
-
-
 # Who ends, how and when.
 
 
-class After(_Closed, frozen=True):
+class After(Closed, frozen=True):
     """The instant of an event in the run."""
 
     event: Annotated[
@@ -69,10 +42,18 @@ class After(_Closed, frozen=True):
     ]
     source: Annotated[str, Meta(description="Component that emits it; any if left out.")] = ""
     count: Annotated[int, Meta(ge=1, le=1_000_000, description="Which one, from 1.")] = 1
+    milestone: Annotated[
+        str,
+        Meta(
+            description="Which milestone, if the event is `MilestoneReached`; any if left out.",
+            extra={"one_of": ("", *trace.MILESTONES), "noun": "milestone"},
+            extra_json_schema={"enum": ["", *trace.MILESTONES]},
+        ),
+    ] = ""
     delay: Annotated[SpanText, Meta(description="How long after that event.")] = "0ns"
 
 
-class End(_Closed, frozen=True):
+class End(Closed, frozen=True):
     """How and when a VM ends: either `at` an instant or `after` an event."""
 
     cause: Annotated[
@@ -101,28 +82,37 @@ class End(_Closed, frozen=True):
 # What guests and vdevs do.
 
 
-class Workload(_Closed, frozen=True):
+class Workload(Closed, frozen=True):
     """What goes on at one device: frames that arrive at a NIC, or requests to a vdev."""
 
     frames: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(
-            description="NIC: how many frames arrive, asked for by nobody; 0 is without end, as is "
-            "leaving it out."
+            description="NIC, virtio-net, virtio-console: how many frames or pieces of input "
+            "arrive, asked for by nobody; 0 is without end, as is leaving it out."
         ),
     ] = None
-    gap: Annotated[SpanText | None, Meta(description="NIC: between two frames.")] = None
+    gap: Annotated[
+        SpanText | None,
+        Meta(description="NIC, virtio-net, virtio-console: between two frames or inputs."),
+    ] = None
     length: Annotated[
         Annotated[int, Meta(ge=1, le=16 << 20)] | None,
         Meta(description="Bytes of a frame or of a request; a request is a multiple of 512."),
     ] = None
     requests: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
-        Meta(description="virtio-blk: how many requests the guest makes."),
+        Meta(
+            description="virtio-blk, virtio-entropy: how many requests the guest makes; "
+            "virtio-net, virtio-console: how many frames or lines it sends."
+        ),
     ] = None
     depth: Annotated[
         Annotated[int, Meta(ge=1, le=32_768)] | None,
-        Meta(description="virtio-blk: how many of them are in flight at a time."),
+        Meta(
+            description="virtio-blk: how many of them are in flight at a time; virtio-net, "
+            "virtio-console: receive buffers that the guest keeps with the vdev."
+        ),
     ] = None
     operation: Annotated[
         Literal["read", "write"] | None,
@@ -134,11 +124,22 @@ class Workload(_Closed, frozen=True):
     ] = None
     queue_size: Annotated[
         Annotated[int, Meta(ge=1, le=32_768)] | None,
-        Meta(description="virtio-blk: size of the virtqueue, a power of two."),
+        Meta(description="Virtio vdevs: size of each virtqueue; split: a power of two."),
+    ] = None
+    mount: Annotated[
+        bool | None,
+        Meta(description="virtio-blk: the guest mounts a file system before its requests."),
+    ] = None
+    flush_every: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="virtio-blk: after how many writes the guest flushes; 0 for never."),
+    ] = None
+    region: Annotated[
+        str | None, Meta(description="shmem: name of the region that the guest attaches to.")
     ] = None
 
 
-class Step(_Closed, frozen=True):
+class Step(Closed, frozen=True):
     """One step of a quiesce procedure that waits for something."""
 
     name: Annotated[str, Meta(description="What is done.")]
@@ -147,7 +148,7 @@ class Step(_Closed, frozen=True):
     )
 
 
-class Quiesce(_Closed, frozen=True):
+class Quiesce(Closed, frozen=True):
     """What a vdev does about one device when it is called with VDEV_CTRL_TERMINATE."""
 
     vdev: Annotated[str, Meta(description="The vdev of the configuration that does it.")]
@@ -167,7 +168,7 @@ class Quiesce(_Closed, frozen=True):
     ] = "quarantine"
 
 
-class VmEntry(_Closed, frozen=True):
+class VmEntry(Closed, frozen=True):
     """One VM: its configuration, its life and its end."""
 
     configuration: Annotated[
@@ -185,6 +186,13 @@ class VmEntry(_Closed, frozen=True):
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
     ] = False
     workload: Annotated[dict[str, Workload], Meta(description="By name of the NIC or vdev.")] = {}
+    vdev: Annotated[
+        dict[str, VdevEntry], Meta(description="What virtio vdevs offer, by name of the vdev.")
+    ] = {}
+    bus_scan_limit: Annotated[
+        int,
+        Meta(ge=0, le=255, description="Highest PCI bus that the guest's PCI server tries."),
+    ] = 0
     quiesce: Annotated[
         tuple[Quiesce, ...], Meta(description="What its vdevs do when it is terminated.")
     ] = ()
@@ -196,145 +204,10 @@ class Vm(VmEntry, frozen=True):
     name: Annotated[str, Meta(description="Its name; that of the configuration if left out.")] = ""
 
 
-# What the machine is made of.
-
-Fate = Literal["drain-and-post", "drain-and-drop", "cancel", "nothing"]
-
-
-class ResetEntry(_Closed, frozen=True):
-    """What a reset does to each effect of the operations that are under way."""
-
-    data: Annotated[Fate, Meta(description="Of their data.")] = "cancel"
-    completion: Annotated[Fate, Meta(description="Of their status or ring entry.")] = "cancel"
-    interrupt: Annotated[Fate, Meta(description="Of their interrupt.")] = "cancel"
-
-
-class TraitsEntry(_Closed, frozen=True):
-    """The ways in which a device differs from others of its kind."""
-
-    reset: Annotated[ResetEntry, Meta(description="Its reset policy.")] = ResetEntry()
-    ignores_reset: Annotated[
-        bool, Meta(description="A reset reads as done, but nothing happens.")
-    ] = False
-    bus_master_gate_effective: Annotated[
-        bool, Meta(description="Whether clearing the bus-master bit really stops its writes.")
-    ] = True
-    reset_clears_gate: Annotated[
-        bool, Meta(description="After a reset it writes although the bit reads as cleared.")
-    ] = False
-    translates_at_start: Annotated[
-        bool, Meta(description="Addresses are translated when an operation starts, not at the end.")
-    ] = False
-    says_stopped_early: Annotated[
-        bool, Meta(description="It reads as idle while writes are on their way.")
-    ] = False
-    keeps_interrupt: Annotated[bool, Meta(description="A pending interrupt survives a reset.")] = (
-        False
-    )
-    keeps_input: Annotated[
-        bool, Meta(description="What it received before a reset is delivered after it.")
-    ] = False
-    falls_back_to_line: Annotated[
-        bool, Meta(description="With messages disabled it uses its line.")
-    ] = True
-
-
-class NicEntry(_Closed, frozen=True, tag="nic", tag_field="kind", rename={"pass_": "pass"}):
-    """A network controller that a `pass` entry of a configuration hands to a guest."""
-
-    name: Annotated[str, Meta(description="Its name in this scenario, `eth0` for example.")]
-    pass_: Annotated[
-        str | int,
-        Meta(
-            description="Which `pass` entry: its host address, PCI function or identifiers, or "
-            "the host vector; may be left out where only one is possible."
-        ),
-    ] = ""
-    interrupt: Annotated[
-        Annotated[int, Meta(ge=0, le=16_777_215)] | None,
-        Meta(description="Host line or vector; needed where the configuration names none."),
-    ] = None
-    trigger: Annotated[
-        Literal["level", "message"] | None,
-        Meta(description="A wire or MSI; a PCI function has MSI if left out."),
-    ] = None
-    ring_size: Annotated[
-        Annotated[int, Meta(ge=8, le=4_096, multiple_of=8)] | None,
-        Meta(description="Receive descriptors, a multiple of 8."),
-    ] = None
-    prefetch: Annotated[
-        Annotated[int, Meta(ge=1, le=4_096)] | None,
-        Meta(description="Descriptors that it reads ahead and then owns."),
-    ] = None
-    buffer_length: Annotated[
-        Annotated[int, Meta(ge=64, le=16_384)] | None,
-        Meta(description="Bytes of a receive buffer."),
-    ] = None
-    traits: Annotated[
-        TraitsEntry, Meta(description="What is particular to it, where its standard leaves room.")
-    ] = TraitsEntry()
-
-
-class AhciEntry(_Closed, frozen=True, tag="ahci", tag_field="kind"):
-    """A disk controller that a host driver owns, behind virtio-blk vdevs."""
-
-    name: Annotated[str, Meta(description="Its name in this scenario, `ahci0` for example.")]
-    driver: Annotated[str, Meta(description="Name of the host driver process.")] = "devb-ahci"
-    serves: Annotated[
-        tuple[str, ...],
-        Meta(description="The `hostdev` paths behind which it is; `*` matches anything."),
-    ] = ("*",)
-    interrupt: Annotated[
-        Annotated[int, Meta(ge=0, le=16_777_215)] | None,
-        Meta(description="Host line; one that nobody else uses if left out."),
-    ] = None
-    slots: Annotated[
-        Annotated[int, Meta(ge=1, le=32)] | None,
-        Meta(description="Commands that it works on at a time, 1 to 32."),
-    ] = None
-    service: Annotated[SpanText | None, Meta(description="Duration of a request.")] = None
-    zero_copy: Annotated[
-        bool | None,
-        Meta(
-            description="Whether the disk writes guest memory itself; if left out, the vdev's "
-            "`dio` option says it, and without that it does."
-        ),
-    ] = None
-
-
-class UnmodelledEntry(
-    _Closed, frozen=True, tag="unmodelled", tag_field="kind", rename={"pass_": "pass"}
-):
-    """A passed-through device that the run leaves out; the verdicts say so."""
-
-    name: Annotated[str, Meta(description="Its name in this scenario.")]
-    pass_: Annotated[str | int, Meta(description="Which `pass` entry, as for a NIC.")]
-    reason: Annotated[str, Meta(description="Why it may be left out.")]
-
-
-DeviceEntry = NicEntry | AhciEntry | UnmodelledEntry
-
-
-class Platform(_Closed, frozen=True):
-    """The hardware of the host."""
-
-    iommu: Annotated[
-        IommuKind,
-        Meta(description="Without one, guests are unity-mapped and nothing contains DMA."),
-    ] = "none"
-    interrupt_controller: Annotated[
-        InterruptController | None,
-        Meta(description="If given, configurations are checked against it."),
-    ] = None
-    device: Annotated[
-        tuple[DeviceEntry, ...], Meta(description="The physical devices that take part.")
-    ] = ()
-
-
 # Bounds and expectations.
 
 
-class Bounds(_Closed, frozen=True):
+class Bounds(Closed, frozen=True):
     """How much is too much."""
 
     teardown: Annotated[
@@ -354,6 +227,22 @@ _TIMING_KEYS = msgspec.structs.fields(timing.Timing)
 _ANSWERS = {question.label: question.answers for question in open_questions.QUESTIONS}
 
 
+MUTANT_NAMES = tuple(f"M{number}" for number in range(1, 19))
+
+
+class MutantEntry(Closed, frozen=True):
+    """One of the known ways to go wrong, see `quiesce mutants`."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description="M1 to M18.",
+            extra={"one_of": MUTANT_NAMES, "noun": "mutant"},
+            extra_json_schema={"enum": list(MUTANT_NAMES)},
+        ),
+    ]
+
+
 class Scenario(VmEntry, frozen=True):
     """A guest's life and death on given hardware, and what is expected of it."""
 
@@ -363,6 +252,10 @@ class Scenario(VmEntry, frozen=True):
         Meta(description="Several VMs; each has its own configuration, end and workload."),
     ] = ()
     platform: Annotated[Platform, Meta(description="The hardware.")] = Platform()
+    detail: Annotated[
+        Literal["teardown", "virtio"],
+        Meta(description="Which events the trace has: `virtio` tells every step of every ring."),
+    ] = "teardown"
     timing: Annotated[
         dict[str, SpanText],
         Meta(
@@ -398,6 +291,10 @@ class Scenario(VmEntry, frozen=True):
             },
         ),
     ] = {}
+    mutant: Annotated[
+        MutantEntry | None, Meta(description="A known way to go wrong, built in.")
+    ] = None
+    faults: Annotated[FaultsEntry, Meta(description="What the host gets wrong.")] = FaultsEntry()
     bounds: Annotated[Bounds, Meta(description="Bounds of the properties.")] = Bounds()
     observe: Annotated[
         SpanText | None,

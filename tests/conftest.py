@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from quiesce.model.clock import Span, exactly
 from quiesce.model.hardware.nic_procedure import DOCUMENTED
 from quiesce.model.plan import (
-    BlockPlan,
     DiskPlan,
     EndPlan,
     NicPlan,
@@ -20,6 +19,13 @@ from quiesce.model.plan import (
     VmPlan,
 )
 from quiesce.model.timing import Timing
+from quiesce.model.virtio_plan import (
+    BlockPlan,
+    ConsolePlan,
+    EntropyPlan,
+    NetPlan,
+    SharedMemoryPlan,
+)
 
 PlanMaker = Callable[..., SystemPlan]
 
@@ -117,6 +123,65 @@ def block_system() -> PlanMaker:
             timing=_TIMING,
             pinned=_PINNED,
             observe=exactly(30_000_000),
+        )
+        return replace(plan, **changes)
+
+    return make
+
+
+@pytest.fixture
+def walk_system() -> PlanMaker:
+    """Make a system whose guest has one vdev of each kind, finds them, mounts and works.
+
+    Keyword `offers` gives fields of every virtio vdev, `transport` `pci` or `mmio`; `block` and
+    `net` replace fields of one; `steps` is what the callback of each virtio vdev does; `vm`
+    replaces fields of the VM; all others replace fields of the plan.
+    """
+
+    def make(
+        *,
+        transport: str = "pci",
+        offers: dict[str, Any] | None = None,
+        block: dict[str, Any] | None = None,
+        net: dict[str, Any] | None = None,
+        steps: tuple[tuple[str, int], ...] = (),
+        vm: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> SystemPlan:
+        def common(number: int) -> dict[str, Any]:
+            place = {"loc": 0x1C00_0000 + 0x1000 * number, "intr": 40 + number}
+            return {"transport": transport, **place, **(offers or {})}
+
+        disk = BlockPlan("blk", "ahci0", mount=True, requests=8, length=8192, **common(0))
+        wire = NetPlan("net", gap=Span(30_000, 60_000), **common(1))
+        screen = ConsolePlan("con", gap=Span(100_000, 200_000), **common(2))
+        shared = SharedMemoryPlan(
+            "shm", transport=transport, loc=0x1C10_0000, intr=50, region="frames"
+        )
+        quiesce = tuple(
+            QuiescePlan(name, name, tuple(StepPlan(*step) for step in steps))
+            for name in ("blk", "net", "con", "rng")
+            if steps
+        )
+        machine = VmPlan(
+            "qvm178",
+            _RAM,
+            blocks=(replace(disk, **(block or {})),),
+            nets=(replace(wire, **(net or {})),),
+            consoles=(screen,),
+            entropies=(EntropyPlan("rng", **common(3)),),
+            factories=(shared,),
+            bus_scan_limit=2,
+            quiesce=quiesce,
+        )
+        plan = SystemPlan(
+            "walk",
+            (replace(machine, **(vm or {})),),
+            disks=(DiskPlan("ahci0", "devb-ahci", 33),),
+            timing=_TIMING,
+            pinned=_PINNED,
+            detail="virtio",
+            observe=exactly(8_000_000),
         )
         return replace(plan, **changes)
 

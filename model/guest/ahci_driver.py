@@ -64,6 +64,7 @@ class AhciDriver(DeviceDriver[AhciController]):
 
     def set_up(self) -> Steps:
         """Reset the controller, tell it its areas, start it and issue the first requests."""
+        self.post("PCI.BME", 1)
         self.post("GHC.HR", 1)
         yield from self.device.port.flush()
         yield from wait_until(

@@ -1,20 +1,62 @@
-"""The guest's virtio-blk driver and the application above it: it keeps some requests in flight."""
+"""`devb-virtio`: the guest's virtio-blk driver, the file system on its disk, and an application.
+
+With `mount` the driver asks for the disk's identifier, `/dev/hd0` appears, and a file system
+of the qnx6 kind is mounted: its first superblock behind 8 KiB of boot block, the second one at the
+end of the disk, and the root's inode table are read.  Then the application keeps some requests in
+flight.
+
+Source:
+    VIRTIO 1.2, 5.2; QNX 7.1 utilities reference, devb-virtio (`pci=`, `smem=` with `irq=`); qnx6
+    layout: QNX6_BOOTBLOCK_SIZE and QNX6_SUPERBLOCK_AREA of Linux fs/qnx6/qnx6.h.
+"""
 
 from typing import NamedTuple
 
 from ..addresses import FRAME_SIZE
-from ..component import Component
-from ..kernel import Kernel, Steps
-from ..plan import BlockPlan
-from ..timing import Timing
-from ..trace import RequestSubmitted
-from ..vdev.virtio_blk import HEADER, TYPE_IN, TYPE_OUT, VirtioBlk
-from ..virtio.layout import layout_end, split_layout_at, split_part_sizes
-from ..virtio.split_driver import SplitDriverQueue
-from ..virtio.virtqueue import RingFeatures, UsedBuffer
-from .layout import GuestAllocator
+from ..kernel import Steps
+from ..virtio.block_format import (
+    HEADER_SIZE,
+    ID_LENGTH,
+    SECTOR_SIZE,
+    VIRTIO_BLK_F_BLK_SIZE,
+    VIRTIO_BLK_F_CONFIG_WCE,
+    VIRTIO_BLK_F_FLUSH,
+    VIRTIO_BLK_F_RO,
+    VIRTIO_BLK_F_SEG_MAX,
+    BlockRequestHeader,
+    BlockRequestType,
+)
+from ..virtio.device_ids import VirtioDeviceId
+from ..virtio.features import feature_mask, has_feature
+from ..virtio.virtqueue import Buffer, UsedBuffer
+from ..virtio_plan import BlockPlan
+from .driver_queue import DriverQueue
+from .site import DriverSite
+from .virtio_driver import VirtioDriver
+
+UNDERSTOOD = feature_mask(
+    VIRTIO_BLK_F_SEG_MAX,
+    VIRTIO_BLK_F_BLK_SIZE,
+    VIRTIO_BLK_F_RO,
+    VIRTIO_BLK_F_FLUSH,
+    VIRTIO_BLK_F_CONFIG_WCE,
+)
+
+SUPERBLOCK_SECTOR = 0x2000 // SECTOR_SIZE
+"""The first superblock stands behind the boot block."""
+
+DATA_SECTOR = (0x2000 + 0x1000) // SECTOR_SIZE
+"""The first sector behind the superblock area."""
+
+WORKING_SECTORS = 1024
+"""The application goes round in this many sectors."""
+
+_CAPACITY = (0, 8)
+"""Offset and length of `capacity` in the configuration space."""
 
 _STATUS_PENDING = b"\xff"
+_BUFFERS_MAX = 3
+"""Header, data and status of a request."""
 
 
 class RequestMemory(NamedTuple):
@@ -25,102 +67,158 @@ class RequestMemory(NamedTuple):
     data: int
 
 
-class BlockDriver(Component):
+class BlockRequest(NamedTuple):
+    """What the guest asks the disk for: type, first sector, bytes."""
+
+    kind: BlockRequestType
+    sector: int
+    length: int
+
+
+class BlockDriver(VirtioDriver):
     """The driver.
 
     Attributes:
         remaining: Requests that the application has yet to make.
         idle_memory: Request memory that is not in flight.
         in_flight: Head to request memory.
+        statuses: Status byte to how often it came back.
+        unflushed: Writes since the last flush.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        plan: BlockPlan,
-        vdev: VirtioBlk,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, f"{vdev.name}.driver", timing)
+    def __init__(self, site: DriverSite, plan: BlockPlan, index: int = 0) -> None:
+        super().__init__(site, plan, plan.name, VirtioDeviceId.BLOCK, UNDERSTOOD, index)
         self.plan = plan
-        self.vdev = vdev
-        self.ram = allocator.ram
-        sizes = split_part_sizes(plan.queue_size)
-        ring_length = layout_end(split_layout_at(0, plan.queue_size), sizes)
-        layout = split_layout_at(allocator.allocate(ring_length, FRAME_SIZE), plan.queue_size)
-        features = RingFeatures()
-        self.queue = SplitDriverQueue(self.ram, layout, features)
-        self.queue.initialise()
         self.remaining = plan.requests
+        self.next_sector = 0
+        self.unflushed = 0
+        self.idle_memory: list[RequestMemory] = []
+        self.in_flight: dict[int, RequestMemory] = {}
+        self.statuses: dict[int, int] = {}
+        self.has_told_io = False
+
+    # What the base asks.
+
+    def take_used(self, queue: DriverQueue, used: UsedBuffer) -> None:  # noqa: ARG002
+        """Take a request's memory back and note its status."""
+        memory = self.in_flight.pop(used.head_index)
+        self.idle_memory.append(memory)
+        status = self.ram.read(memory.status, 1)[0]
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def is_waiting(self) -> bool:
+        """Return whether requests are in flight."""
+        return bool(self.in_flight)
+
+    def stop_asking(self) -> None:
+        """Make no further request."""
+        self.remaining = 0
+
+    def buffers(self) -> list[Buffer]:
+        """Return the memory of all requests."""
+        both = [*self.idle_memory, *self.in_flight.values()]
+        return [(memory.data, self._data_length) for memory in both]
+
+    def work(self) -> Steps:
+        """Mount the file system if there is one, then serve the application."""
+        if not self.queues[0].has_room(_BUFFERS_MAX):
+            self.has_failed = True
+            return
+        self._allocate()
+        capacity = self.read_config(*_CAPACITY)
+        if self.plan.mount:
+            yield from self._mount(capacity)
+        if self.is_live:
+            yield from self._fill()
+        while (self.remaining or self.in_flight) and not self.has_failed:
+            yield from self.await_interrupt()
+            self._tell_io()
+            if self.is_live:
+                yield from self._fill()
+
+    # The file system.
+
+    def _mount(self, capacity: int) -> Steps:
+        yield from self._ask(BlockRequest(BlockRequestType.GET_ID, 0, ID_LENGTH))
+        self.milestone("disk-appeared")
+        last = capacity - SUPERBLOCK_SECTOR
+        for sector in (0, SUPERBLOCK_SECTOR, last, DATA_SECTOR):
+            if self.is_live:
+                yield from self._ask(BlockRequest(BlockRequestType.IN, sector, SECTOR_SIZE))
+        if self.is_live:
+            self.milestone("file-system-mounted")
+
+    def _ask(self, request: BlockRequest) -> Steps:
+        """Make one request and wait for it."""
+        self._submit(request)
+        yield from self.ring_if_asked(self.queues[0])
+        while self.in_flight and not self.has_failed:
+            yield from self.await_interrupt()
+
+    # The application.
+
+    @property
+    def _data_length(self) -> int:
+        return max(self.plan.length, SECTOR_SIZE)
+
+    def _allocate(self) -> None:
+        allocate = self.site.allocator.allocate
         self.idle_memory = [
             RequestMemory(
-                allocator.allocate(HEADER.size),
-                allocator.allocate(1),
-                allocator.allocate(plan.length, FRAME_SIZE),
+                allocate(HEADER_SIZE), allocate(1), allocate(self._data_length, FRAME_SIZE)
             )
-            for _ in range(plan.depth)
+            for _ in range(self.plan.depth)
         ]
-        self.in_flight: dict[int, RequestMemory] = {}
-        vdev.set_up_queue(layout, features)
 
-    def run(self) -> Steps:
-        """Submit and reap until the application has what it wants."""
-        yield from self._fill()
-        while self.remaining or self.in_flight:
-            while not self.vdev.interrupts:
-                yield self.vdev.interrupts.wait()
-            self.vdev.interrupts.take()
-            yield self.kernel.delay(self.timing.irq_to_guest, f"{self.name}.irq")
-            self._reap()
-            yield from self._fill()
-
-    def shut_down(self) -> Steps:
-        """Make no further request and wait for those in flight.
-
-        The driver may have been stopped between publishing a request and ringing the doorbell, so
-        it rings once more; a notification too many does no harm (VIRTIO 1.2, 2.7.7.1).
-        """
-        self.remaining = 0
-        if self.in_flight:
-            yield self.kernel.delay(self.timing.vm_exit, f"{self.name}.notify")
-            self.vdev.notify()
-        while self.in_flight:
-            while not self.vdev.interrupts:
-                yield self.vdev.interrupts.wait()
-            self.vdev.interrupts.take()
-            yield self.kernel.delay(self.timing.irq_to_guest, f"{self.name}.irq")
-            self._reap()
+    def _tell_io(self) -> None:
+        if not self.has_told_io:
+            self.has_told_io = True
+            self.milestone("io-running")
 
     def _fill(self) -> Steps:
+        queue = self.queues[0]
         if self.remaining and self.idle_memory:
             yield self.kernel.delay(self.plan.think, f"{self.name}.think")
-        while self.remaining and self.idle_memory:
-            memory = self.idle_memory.pop()
+        while self.remaining and self.idle_memory and queue.has_room(_BUFFERS_MAX):
             self.remaining -= 1
-            self._submit(memory)
-        if self.queue.must_notify():
-            yield self.kernel.delay(self.timing.vm_exit, f"{self.name}.notify")
-            self.vdev.notify()
+            self._submit(self._next_request())
+        yield from self.ring_if_asked(queue)
 
-    def _submit(self, memory: RequestMemory) -> None:
-        is_read = self.plan.operation == "read"
-        header = HEADER.pack(TYPE_IN if is_read else TYPE_OUT, 0, 0)
-        self.ram.write(memory.header, header)
+    def _next_request(self) -> BlockRequest:
+        plan = self.plan
+        is_write = plan.operation == "write"
+        can_flush = has_feature(self.negotiated, VIRTIO_BLK_F_FLUSH)
+        if is_write and plan.flush_every and can_flush and self.unflushed >= plan.flush_every:
+            self.unflushed = 0
+            return BlockRequest(BlockRequestType.FLUSH, 0, 0)
+        self.unflushed += is_write
+        sectors = plan.length // SECTOR_SIZE
+        if self.next_sector + sectors > WORKING_SECTORS:
+            self.next_sector = 0
+        sector = DATA_SECTOR + self.next_sector
+        self.next_sector += sectors
+        kind = BlockRequestType.OUT if is_write else BlockRequestType.IN
+        return BlockRequest(kind, sector, plan.length)
+
+    def _submit(self, request: BlockRequest) -> None:
+        memory = self.idle_memory.pop()
+        self.ram.write(memory.header, BlockRequestHeader(request.kind, request.sector).pack())
         self.ram.write(memory.status, _STATUS_PENDING)
-        readable = [(memory.header, HEADER.size)]
+        readable = [(memory.header, HEADER_SIZE)]
         writable = [(memory.status, 1)]
-        data = (memory.data, self.plan.length)
-        if is_read:
-            writable.insert(0, data)
-        else:
+        data = (memory.data, request.length)
+        if request.kind == BlockRequestType.OUT:
+            self.ram.write(memory.data, written_content(request.sector, request.length))
             readable.append(data)
-        head = self.queue.add(readable, writable)
-        assert head is not None, "a queue is larger than three times its depth"
-        self.queue.publish()
+        elif request.length:
+            writable.insert(0, data)
+        head = self.submit(self.queues[0], readable, writable)
         self.in_flight[head] = memory
-        self.emit(RequestSubmitted(self.vdev.name, self.vdev.epoch, head))
 
-    def _reap(self) -> None:
-        while isinstance(used := self.queue.pop_used(), UsedBuffer):
-            self.idle_memory.append(self.in_flight.pop(used.head_index))
+
+def written_content(sector: int, length: int) -> bytes:
+    """Return what the application writes from a sector on: bytes that name the sector."""
+    return b"".join(
+        (~place & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * (SECTOR_SIZE // 8)
+        for place in range(sector, sector + length // SECTOR_SIZE)
+    )

@@ -1,4 +1,6 @@
-"""The guest of a VM: its drivers, and the ways in which it stops."""
+"""The guest of a VM: its PCI server, its drivers, and the ways in which it stops."""
+
+from typing import Any, Protocol
 
 from simpy.events import Process
 
@@ -6,12 +8,29 @@ from ..component import Component
 from ..kernel import Kernel, Steps
 from ..timing import Timing
 from ..trace import GuestEnded
-from .block_driver import BlockDriver
-from .net_driver import NetDriver
+from .device_driver import DeviceDriver
+from .pci_server import PciServer
+
+
+class VdevDriver(Protocol):
+    """The driver of a vdev."""
+
+    def run(self) -> Steps:
+        """Set the device up and work."""
+        ...
+
+    def shut_down(self) -> Steps:
+        """End the work in order."""
+        ...
 
 
 class Guest(Component):
     """The guest operating system as far as it matters here: the sum of its drivers.
+
+    Args:
+        pci: Its PCI server; `None` if it has no PCI bus.
+        vdev_drivers: The drivers of its vdevs.
+        device_drivers: The drivers of passed-through devices.
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
@@ -24,20 +43,22 @@ class Guest(Component):
         timing: Timing,
         vm: str,
         epoch: int,
-        block_drivers: list[BlockDriver],
-        net_drivers: list[NetDriver],
+        pci: PciServer | None,
+        vdev_drivers: list[VdevDriver],
+        device_drivers: list[DeviceDriver[Any]],
         *,
         starts: bool = True,
     ) -> None:
         super().__init__(kernel, f"{vm}.guest", timing)
         self.vm = vm
         self.epoch = epoch
-        self.block_drivers = block_drivers
-        self.net_drivers = net_drivers
+        self.pci = pci
+        self.vdev_drivers = vdev_drivers
+        self.device_drivers = device_drivers
         self.is_running = starts
         self.has_booted = False
         self.threads: list[Process] = []
-        self.block_threads: list[Process] = []
+        self.vdev_threads: list[Process] = []
         if starts:
             self.boot_thread = self.start(self._boot)
             self.threads.append(self.boot_thread)
@@ -45,9 +66,11 @@ class Guest(Component):
     def _boot(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_boot, f"{self.name}.boot")
         self.has_booted = True
-        self.block_threads = [self.start(driver.run) for driver in self.block_drivers]
-        self.threads += self.block_threads
-        self.threads += [self.start(driver.run) for driver in self.net_drivers]
+        self.vdev_threads = [self.start(driver.run) for driver in self.vdev_drivers]
+        self.threads += self.vdev_threads
+        self.threads += [self.start(driver.run) for driver in self.device_drivers]
+        if self.pci is not None:
+            yield from self.pci.scan()
 
     def stop(self, manner: str) -> None:
         """Execute no further instruction, wherever each driver stands."""
@@ -67,13 +90,12 @@ class Guest(Component):
 
     def _shut_down(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_shutdown, f"{self.name}.shutdown")
+        self.kernel.kill(self.boot_thread)
         if self.has_booted:
-            for thread in self.block_threads:
+            for thread in self.vdev_threads:
                 self.kernel.kill(thread)
-            for block_driver in self.block_drivers:
-                yield from block_driver.shut_down()
-            for net_driver in self.net_drivers:
-                yield from net_driver.shut_down()
-        else:
-            self.kernel.kill(self.boot_thread)
+            for vdev_driver in self.vdev_drivers:
+                yield from vdev_driver.shut_down()
+            for device_driver in self.device_drivers:
+                yield from device_driver.shut_down()
         self.stop("shut_down")

@@ -11,6 +11,10 @@ So the FIS receive area must outlive the command list.
 
 Everything here is solicited but the signature.
 
+Behind a host driver the disk has content.  It is read at one instant, when the service time is
+over, and written at one, when the last byte has come from memory; passed through, it gives one
+byte over and over.
+
 Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
 PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
 PxSSTS.DET (COMRESET), GHC.HR (HBA reset).
@@ -21,7 +25,7 @@ and what the standard leaves undefined: a command whose FIS nobody receives just
 
 import struct
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..clock import Span
 from ..device_plans import AhciPlan
@@ -55,18 +59,28 @@ SIGNATURE_FIS = bytes([0x34, 0x00, 0x50, 0x01, 0x01]) + bytes(7) + b"\x01" + byt
 _DISK_BYTE = b"\xd5"
 
 
+class DiskWork(Protocol):
+    """What a disk with content does in the course of a command."""
+
+    def execute(self, data: bytes) -> bytes:
+        """Take what was read from memory; return what is to be written there."""
+        ...
+
+
 class AhciCommand(NamedTuple):
     """A command in a slot.
 
     Attributes:
         epoch: On whose behalf; 0 for the host's own.
-        operation: `read` or `write`.
+        operation: `read`, `write`, or something that moves no data.
         pieces: (address, length) of the data, as the device sees it.
+        work: What the disk does, if it has content.
     """
 
     epoch: int
     operation: str
     pieces: tuple[tuple[int, int], ...]
+    work: DiskWork | None = None
 
 
 class ActiveCommand:
@@ -84,7 +98,7 @@ class ActiveCommand:
 class AhciOperation(Operation):
     """The transfer of one command."""
 
-    __slots__ = ("slot",)
+    __slots__ = ("slot", "work")
 
     def __init__(
         self, slot: int, command: AhciCommand, fis_addr: int, owner_epoch: int, service: Span
@@ -100,6 +114,19 @@ class AhciOperation(Operation):
             owner_epoch=owner_epoch,
         )
         self.slot = slot
+        self.work = command.work
+
+    def serve(self, fetched: bytes) -> None:
+        """Let the disk do its work, and move what it has read."""
+        if self.work is None:
+            return
+        content = self.work.execute(fetched)
+        start = 0
+        pieces = []
+        for addr, room in self.data:
+            pieces.append((addr, content[start : start + len(room)]))
+            start += len(room)
+        self.data = tuple(pieces)
 
 
 class AhciController(PhysicalDevice):
@@ -167,7 +194,7 @@ class AhciController(PhysicalDevice):
     def on_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a write of one of the controller's own registers."""
         if self.in_hba_reset:
-            return
+            return  # 10.4.3: nothing is written while HR reads 1
         match register:
             case "PxCLB":
                 self.list_addr = value
@@ -176,12 +203,8 @@ class AhciController(PhysicalDevice):
             case "PxIE":
                 self.irq_enabled = bool(value)
                 self.drive_interrupt()
-            case "PxCMD.ST":
-                self._set_started(bool(value))
-            case "PxCMD.FRE":
-                self._set_fis_enabled(bool(value))
-            case "PxCMD.CLO":
-                self._free_hang("clo")
+            case "PxCMD.ST" | "PxCMD.FRE" | "PxCMD.CLO":
+                self._command_port(register, bool(value))
             case "PxCI":
                 if self.started:
                     self.issued.append((value, epoch))
@@ -189,9 +212,7 @@ class AhciController(PhysicalDevice):
             case "PxSCTL.DET":
                 self._set_detection(value)
             case "GHC.HR":
-                self.in_hba_reset = True
-                self.reset()
-                self.start(self._hba_reset)
+                self._begin_hba_reset()
             case _:
                 raise AssertionError(f"{self.name} has no register {register}")
 
@@ -212,6 +233,19 @@ class AhciController(PhysicalDevice):
             self.finished.clear()
         if not self.traits.keeps_input:
             self.signature_held = False
+
+    def _begin_hba_reset(self) -> None:
+        self.in_hba_reset = True
+        self.reset()
+        self.start(self._hba_reset)
+
+    def _command_port(self, register: str, value: bool) -> None:
+        if register == "PxCMD.ST":
+            self._set_started(value)
+        elif register == "PxCMD.FRE":
+            self._set_fis_enabled(value)
+        elif value:
+            self._free_hang("clo")
 
     def _set_started(self, started: bool) -> None:
         if self.started and not started:

@@ -14,6 +14,7 @@ STEPS: dict[str, str] = {
     "settle": "wait 10 to 11 ms for a frame half received",
     "disable-bus-master": "CTRL.GIO_MASTER_DISABLE=1",
     "await-idle": "until STATUS.GIO_MASTER_ENABLE reads 0, at most the bound (80 ms in e1000e)",
+    "clear-cause": "ICR read, which clears it",
     "reset": "CTRL.RST=1",
 } | PCIE_STEPS
 """Every step by name, with the register access that it is."""
@@ -44,6 +45,10 @@ def carry_out(kernel: Kernel, nic: Nic, epoch: int, step: str, bound_ns: int) ->
         nic.port.post(register, value, epoch)
         if step == "mask-interrupts":
             yield from nic.port.flush()
+        return True
+    if step == "clear-cause":
+        yield from nic.port.flush()
+        nic.read_cause()
         return True
     if step == "settle":
         yield kernel.delay(nic.timing.nic_settle, f"{nic.name}.settle")

@@ -19,7 +19,7 @@ that the SoC's reset controller drives.
 """
 
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -111,6 +111,9 @@ class Operation:
         self.owner_epoch = epoch if owner_epoch is None else owner_epoch
         self.was_reset = False
 
+    def serve(self, fetched: bytes) -> None:
+        """Let the device itself do its part, between its reads and its writes of memory."""
+
 
 class PhysicalDevice(Component):
     """A bus master with registers, operations and an interrupt.
@@ -127,7 +130,10 @@ class PhysicalDevice(Component):
         epoch: The epoch that programmed the device last.
     """
 
-    is_pcie: ClassVar[bool] = True
+    is_pcie: bool = True
+
+    plan: Any
+    """The plan of the device's kind; `registry.kind_of_plan` says which kind that is."""
 
     def __init__(
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
@@ -245,9 +251,7 @@ class PhysicalDevice(Component):
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
-        for addr, length in operation.reads:
-            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
-                yield from self.fetch(operation.epoch, addr, length)
+        operation.serve((yield from self._fetch_all(operation)))
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
@@ -256,9 +260,7 @@ class PhysicalDevice(Component):
             addr, data = entry
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
                 known = ahead if operation.completion is entry else None
-                yield from self.engine.write(
-                    operation.owner_epoch, addr, data, "completion", known
-                )
+                yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         if operation in self.running:
@@ -269,6 +271,14 @@ class PhysicalDevice(Component):
         ):
             self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
+
+    def _fetch_all(self, operation: Operation) -> Steps:
+        """Read all that an operation reads; gives the bytes."""
+        fetched = b""
+        for addr, length in operation.reads:
+            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+                fetched += (yield from self.fetch(operation.epoch, addr, length)) or b""
+        return fetched
 
     def fetch(self, epoch: int, addr: int, length: int) -> Steps:
         """Read memory, frame by frame; gives the bytes, or None if the IOMMU refuses."""

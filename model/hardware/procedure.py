@@ -2,8 +2,8 @@
 
 The steps every PCIe function understands are here; a device's own `*_procedure` module has the
 rest.  A wait has a bound, and what software does when the bound is hit is part of the procedure:
-its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that they have arrived,
-and pushes the device's own writes into memory.
+its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that
+they have arrived, and pushes the device's own writes into memory.
 
 Source:
     Linux `Documentation/PCI/pci.rst` for the order (interrupts, then DMA, then memory); VFIO's
@@ -34,6 +34,14 @@ PCIE_STEPS: dict[str, str] = {
     "await-ready": "until the function answers again after its reset, at most the bound",
 } | COMMON_STEPS
 """Every step that any PCIe function understands."""
+
+PCIE_BOUNDS: dict[str, int] = {
+    "await-transactions": 50_000_000,
+    "await-ready": 60_000_000_000,
+    "confirm": 100_000_000,
+}
+"""The steps that wait, with the bound in nanoseconds that is usual: the longest default PCIe
+completion time-out, Linux's wait for readiness, and an assumption."""
 
 _WRITES = {
     "mask-messages": ("MSIX.MASKALL", 1),
@@ -67,8 +75,8 @@ class Procedure(NamedTuple):
     fallbacks: tuple[Order, ...] = ()
 
 
-def pursue(kernel: Kernel, device: PhysicalDevice, epoch: int, procedure: Procedure) -> Steps:
-    """Follow a procedure with its fallbacks.
+def pursue(kernel: Kernel, device: object, epoch: int, procedure: Procedure) -> Steps:
+    """Follow a procedure with its fallbacks on a device of its kind.
 
     Gives which of the orders was done to its end, 0 being the documented one, or None if all of
     them timed out: then the device's memory must not be released.
@@ -141,4 +149,25 @@ def confirm(
     if not (yield from wait_until(kernel, device, is_so, bound_ns)):
         return False
     device.emit(StopConfirmed(device.name, epoch))
+    return True
+
+
+def hand_over(device: PhysicalDevice, epoch: int, addr: int, entry: bytes) -> bool:
+    """Write a queue entry where the device will read it; gives whether it can read there.
+
+    A vdev does so through its own mapping of the guest's memory.
+
+    Args:
+        device: Who will read it.
+        epoch: Whose queue it is.
+        addr: As the device sees it; the entry does not cross a frame.
+        entry: Its bytes.
+    """
+    fabric = device.port.fabric
+    host_addr: int | None = addr
+    if fabric.iommu is not None:
+        host_addr = fabric.iommu.translate_read(device.name, epoch, addr, len(entry))
+    if host_addr is None:
+        return False
+    fabric.memory.write(host_addr, entry)
     return True

@@ -6,7 +6,7 @@ host memory, and the vdev copies.
 """
 
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..addresses import FRAME_SIZE, pages_of
 from ..component import Component
@@ -15,6 +15,8 @@ from ..kernel import Kernel, Mailbox, Signal, Steps
 from ..memory import PhysicalMemory
 from ..timing import Timing
 from ..trace import BackendRequestBegun, BackendRequestEnded, DmaRequested
+from ..virtio.block_device import BlockDevice
+from .block_job import BlockJob, formatted_content
 from .procnto import HostKernel, TakenIrq
 
 HOST_EPOCH = 0
@@ -25,19 +27,24 @@ class BackendRequest(NamedTuple):
 
     Attributes:
         epoch: The asking VM instance.
-        operation: `read` or `write`.
-        pieces: Host-physical (address, length) of guest memory.
+        job: What the disk is asked to do.
+        pieces: Host-physical (address, length) of the data in guest memory.
         zero_copy: Whether the controller may use that memory itself.
         tag: Comes back with the answer.
-        answers: Where the answer goes.
+        client: Who asks, and gets the answer.
     """
 
     epoch: int
-    operation: str
+    job: BlockJob
     pieces: tuple[tuple[int, int], ...]
     zero_copy: bool
     tag: int
-    answers: "Mailbox[BackendAnswer]"
+    client: "BackendClient"
+
+    @property
+    def length(self) -> int:
+        """Bytes of data in memory."""
+        return sum(length for _, length in self.pieces)
 
 
 class BackendAnswer(NamedTuple):
@@ -52,13 +59,22 @@ class BackendAnswer(NamedTuple):
     data: bytes
 
 
+class BackendClient(Protocol):
+    """A vdev as the host driver sees it."""
+
+    def take_answer(self, answer: BackendAnswer) -> None:
+        """Take the answer to a request; returns at once."""
+
+
 class DevbAhci(Component):
     """The driver process.
 
     Args:
         bounce_base: Host memory of its own: a FIS area of one frame, then bounce buffers.
+        is_detailed: Whether it tells what becomes of written data.
 
     Attributes:
+        media: The part of the disk behind each vdev, by the vdev's name.
         waiting: Requests that no slot was free for.
         in_slots: Slot to request, for those the controller has.
     """
@@ -71,8 +87,12 @@ class DevbAhci(Component):
         host_kernel: HostKernel,
         memory: PhysicalMemory,
         bounce_base: int,
+        *,
+        is_detailed: bool = False,
     ) -> None:
         super().__init__(kernel, ahci.disk.server, timing)
+        self.is_detailed = is_detailed
+        self.media: dict[str, BlockDevice] = {}
         self.ahci = ahci
         self.host_kernel = host_kernel
         self.memory = memory
@@ -95,14 +115,31 @@ class DevbAhci(Component):
         waiting = sum(request.epoch == epoch for request in self.waiting)
         return waiting + sum(request.epoch == epoch for request in self.in_slots.values())
 
-    def cancel_waiting(self, epoch: int) -> None:
-        """Drop the requests of an epoch that the controller does not have yet."""
-        kept = [request for request in self.waiting if request.epoch != epoch]
-        for request in self.waiting:
-            if request.epoch == epoch:
-                self.emit(BackendRequestEnded(self.name, epoch, request.operation, "cancelled"))
-        self.waiting = deque(kept)
+    def cancel_waiting(self, client: BackendClient) -> list[int]:
+        """Drop a client's requests that the controller does not have yet; return their tags."""
+        dropped = [request for request in self.waiting if request.client is client]
+        for request in dropped:
+            operation = request.job.operation
+            self.emit(BackendRequestEnded(self.name, request.epoch, operation, "cancelled"))
+        self.waiting = deque(one for one in self.waiting if one.client is not client)
         self.settled.notify()
+        return [request.tag for request in dropped]
+
+    def medium(self, vdev: str, capacity: int, offered: int) -> BlockDevice:
+        """Return the part of the disk behind a vdev, the same one for every VM instance.
+
+        Args:
+            vdev: The vdev's name.
+            capacity: Sectors.
+            offered: The features that the vdev offers, as a number.
+        """
+        medium = self.media.get(vdev)
+        if medium is None:
+            medium = BlockDevice(capacity, offered=offered, identifier=self.ahci.name.encode())
+            medium.committed = formatted_content().copy()
+            self.media[vdev] = medium
+        medium.reset()
+        return medium
 
     # Processes.
 
@@ -111,14 +148,8 @@ class DevbAhci(Component):
             while not self.inbox:
                 yield self.inbox.wait()
             request = self.inbox.take()
-            self.emit(
-                BackendRequestBegun(
-                    self.name,
-                    request.epoch,
-                    request.operation,
-                    sum(length for _, length in request.pieces),
-                )
-            )
+            operation = request.job.operation
+            self.emit(BackendRequestBegun(self.name, request.epoch, operation, request.length))
             self.waiting.append(request)
             self._fill_slots()
 
@@ -127,24 +158,23 @@ class DevbAhci(Component):
             request = self.waiting.popleft()
             slot = next(n for n in range(self.ahci.plan.slots) if n not in self.in_slots)
             self.in_slots[slot] = request
-            command = AhciCommand(*self._target_of(slot, request))
+            command = self._command_of(slot, request)
             if command.operation == "read":
                 for addr, length in command.pieces:
                     self.emit(DmaRequested(self.ahci.name, command.epoch, addr, length))
             self.ahci.command_list[slot] = command
             self.ahci.port.post("PxCI", slot, HOST_EPOCH)
 
-    def _target_of(
-        self, slot: int, request: BackendRequest
-    ) -> tuple[int, str, tuple[tuple[int, int], ...]]:
+    def _command_of(self, slot: int, request: BackendRequest) -> AhciCommand:
+        operation = request.job.operation
         if request.zero_copy:
-            return request.epoch, request.operation, request.pieces
-        length = sum(size for _, size in request.pieces)
+            return AhciCommand(request.epoch, operation, request.pieces, request.job)
         buffer_addr = self._bounce_addr(slot)
-        if request.operation == "write":
+        if operation == "write":
             data = b"".join(self.memory.read(addr, size) for addr, size in request.pieces)
             self.memory.write(buffer_addr, data)
-        return HOST_EPOCH, request.operation, tuple(pages_of(buffer_addr, length))
+        pieces = tuple(pages_of(buffer_addr, request.length))
+        return AhciCommand(HOST_EPOCH, operation, pieces, request.job)
 
     def _bounce_addr(self, slot: int) -> int:
         # One MiB a slot, behind the frame with the FIS receive area.
@@ -165,9 +195,12 @@ class DevbAhci(Component):
     def _answer(self, slot: int) -> None:
         request = self.in_slots.pop(slot)
         data = b""
-        if not request.zero_copy and request.operation == "read":
-            length = sum(size for _, size in request.pieces)
-            data = self.memory.read(self._bounce_addr(slot), length)
-        self.emit(BackendRequestEnded(self.name, request.epoch, request.operation, "done"))
-        request.answers.put(BackendAnswer(request.tag, data))
+        job = request.job
+        if not request.zero_copy and job.operation == "read":
+            data = self.memory.read(self._bounce_addr(slot), request.length)
+        if self.is_detailed:
+            for event in job.storage_events():
+                self.emit(event)
+        self.emit(BackendRequestEnded(self.name, request.epoch, job.operation, "done"))
+        request.client.take_answer(BackendAnswer(request.tag, data))
         self.settled.notify()

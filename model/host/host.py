@@ -3,7 +3,8 @@
 from ..fabric import Fabric, Port
 from ..hardware.ahci import Ahci
 from ..hardware.nic import Nic
-from ..hardware.physical_device import Wiring
+from ..hardware.physical_device import PhysicalDevice, Wiring
+from ..hardware.registry import kind_of_plan
 from ..interrupts import InterruptController
 from ..iommu import Iommu
 from ..kernel import Kernel
@@ -11,7 +12,9 @@ from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .devb_ahci import DevbAhci
 from .faulty_agents import HealthMonitor, PendingTableWriter
+from .peer import Peer, traffic_of
 from .procnto import HostKernel
+from .shared_memory import SharedMemoryPool
 from .smmuman import Smmuman
 
 DRIVER_MEMORY_START = 0xF0_0000_0000
@@ -19,6 +22,9 @@ DRIVER_MEMORY_START = 0xF0_0000_0000
 
 DRIVER_MEMORY_SIZE = 64 << 20
 """Bytes of it for each driver."""
+
+SHARED_MEMORY_START = 0xE0_0000_0000
+"""Where memory lies that guests share with each other; it belongs to the host."""
 
 VM_MEMORY_START = 0x80_0000_0000
 """Where guest RAM that is not unity-mapped comes from; unity-mapped RAM lies below."""
@@ -28,8 +34,10 @@ class Host:
     """Hardware, host kernel and host processes of a system.
 
     Attributes:
-        nics: By name.
+        devices: Those that can be passed through, by name.
         servers: Block drivers, by the name of their disk.
+        peers: What sends to vdevs unasked, by the name of the vdev.
+        shared_memory: The regions of memory that guests share.
         epochs: How many VM instances there have been.
     """
 
@@ -44,17 +52,13 @@ class Host:
         self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
         self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
         fabric = Fabric(self.memory, self.controller, self.iommu)
-        self.nics = {
-            nic.name: Nic(
-                kernel,
-                timing,
-                nic,
-                Wiring(
-                    Port(kernel, nic.name, timing, fabric), self.controller, nic.intid, nic.trigger
-                ),
-            )
-            for nic in plan.nics
-        }
+        self.devices: dict[str, PhysicalDevice] = {}
+        for device in plan.passable:
+            port = Port(kernel, device.name, timing, fabric)
+            wiring = Wiring(port, self.controller, device.intid, device.trigger)
+            made = kind_of_plan(type(device)).device(kernel, timing, device, wiring)
+            self.devices[device.name] = made
+        self.is_detailed = plan.detail == "virtio"
         self.servers: dict[str, DevbAhci] = {}
         for number, disk in enumerate(plan.disks):
             ahci = Ahci(
@@ -62,10 +66,25 @@ class Host:
             )
             base = DRIVER_MEMORY_START + number * DRIVER_MEMORY_SIZE
             self.servers[disk.name] = DevbAhci(
-                kernel, timing, ahci, self.host_kernel, self.memory, base
+                kernel,
+                timing,
+                ahci,
+                self.host_kernel,
+                self.memory,
+                base,
+                is_detailed=self.is_detailed,
             )
+        self.peers = {
+            f"{vm.name}.{vdev.name}": Peer(
+                kernel, timing, f"{vm.name}.{vdev.name}", traffic_of(vdev)
+            )
+            for vm in plan.vms
+            for vdev in vm.peered
+        }
+        self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:
-            HealthMonitor(kernel, timing, list(self.nics.values()))
+            nics = [one for one in self.devices.values() if isinstance(one, Nic)]
+            HealthMonitor(kernel, timing, nics)
         self.pending_tables: PendingTableWriter | None = None
         if faults.hidden_master:
             port = Port(kernel, "gicr", timing, fabric)

@@ -14,6 +14,7 @@ from ..component import Component
 from ..faults import NO_FAULTS, Faults
 from ..interrupts import InterruptController
 from ..kernel import Kernel, Mailbox, Steps
+from ..open_questions import PENDING_AT_DETACH
 from ..timing import Timing
 from ..trace import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqUnmasked
 
@@ -107,8 +108,16 @@ class HostKernel(Component):
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
         elif gone.owes_unmask and not line.is_owed:
             self._unmask(intid, "tracked mask undone")
+        if not line.attachments:
+            self._settle_latch(intid)
         masked = not line.attachments or line.is_owed
         self.emit(IrqDetached(intid, owner, epoch, masked))
+
+    def _settle_latch(self, intid: int) -> None:
+        """Clear what is latched on a line without owners, if this kernel does so."""
+        is_latched = self.controller.holds_latch(intid)
+        if is_latched and self.kernel.choose(PENDING_AT_DETACH) == "cleared":
+            self.controller.clear_latch(intid)
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
         """Mask the line and tell every owner."""

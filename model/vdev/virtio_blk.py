@@ -1,218 +1,238 @@
 """The virtio-blk vdev: takes chains from guest memory and has a host driver serve them.
 
-One worker thread in the qvm process does it all; whatever it writes into guest memory on behalf
-of the guest is an event of its own, because it is a writer like any device.  The data of
-a request comes before its status byte, that before the used element, and the used index comes
-last (VIRTIO 1.2, 5.2.6 and 2.7.8.2).
+Whatever its worker writes into guest memory on behalf of the guest is an event of its own, because
+it is a writer like any device.  The data of a request comes before its status byte, that before
+the used element, and the used index comes last (VIRTIO 1.2, 5.2.6 and 2.7.8.2).
 
-Left out: every request type but IN and OUT, and every feature but the plain split queue; device
-status and negotiation belong to the transport.
+What a request means is said by `virtio.block_device`; the disk itself is with the host driver.
+Data that the host driver's hardware moves without copying is told as the vdev's access to the
+buffers when the host driver answers; when it really lands, the DMA events say.
 """
 
-import struct
 from typing import NamedTuple
 
 from ..addresses import pages_of
 from ..clock import exactly
-from ..component import Component
+from ..host.block_job import BlockJob
 from ..host.devb_ahci import BackendAnswer, BackendRequest, DevbAhci
-from ..kernel import Kernel, Mailbox, Signal, Steps
-from ..memory import GuestRam, PhysicalMemory, StageTwo
-from ..plan import BlockPlan
-from ..timing import Timing
-from ..trace import IrqInjected, RequestCompleted, StopConfirmed, WorkerEnded
-from ..virtio.layout import RingLayout
-from ..virtio.split_device import SplitDeviceQueue
-from ..virtio.virtqueue import Buffer, DescriptorChain, RingFeatures
+from ..kernel import Steps
+from ..trace import StopConfirmed
+from ..virtio.block_device import (
+    BlockAnswer,
+    BlockRequest,
+    MalformedRequest,
+    data_pieces,
+    read_buffers,
+    status_piece,
+    used_length,
+)
+from ..virtio.block_format import (
+    CONFIG_SIZE,
+    SECTOR_SIZE,
+    VIRTIO_BLK_F_BLK_SIZE,
+    VIRTIO_BLK_F_CONFIG_WCE,
+    VIRTIO_BLK_F_DISCARD,
+    VIRTIO_BLK_F_FLUSH,
+    VIRTIO_BLK_F_RO,
+    VIRTIO_BLK_F_SEG_MAX,
+    VIRTIO_BLK_F_WRITE_ZEROES,
+    WRITEBACK_OFFSET,
+    BlockRequestType,
+    BlockStatus,
+)
+from ..virtio.device_ids import VirtioDeviceId
+from ..virtio.device_registers import DeviceRegisters
+from ..virtio.features import feature_mask
+from ..virtio.virtqueue import Buffer, DescriptorChain
+from ..virtio_events import BlockRequestAnswered, BlockRequestTaken
+from ..virtio_plan import BlockPlan
+from .register_side import offered_by
+from .site import VdevSite
+from .vdev_queue import VdevQueue
+from .virtio_vdev import Message, VirtioVdev
 
-HEADER = struct.Struct("<IIQ")
-"""Request header: type, reserved, sector (VIRTIO 1.2, 5.2.6)."""
+CLASS_CODE = 0x018000
 
-TYPE_IN = 0
-TYPE_OUT = 1
-STATUS_OK = 0
-
-NO_LINE = -1
-"""The interrupt number of a vdev's own interrupt, which has no physical line."""
-
-STEPS: dict[str, str] = {
-    "stop-queue": "take no further chain from the available ring",
-    "cancel": "have the host driver drop the requests that its hardware does not have yet",
-    "drain": "wait until the host driver has answered every request, at most the bound",
-    "join-worker": "pthread_cancel and pthread_join of the worker thread",
+_ALWAYS = feature_mask(
+    VIRTIO_BLK_F_SEG_MAX,
+    VIRTIO_BLK_F_BLK_SIZE,
+    VIRTIO_BLK_F_DISCARD,
+    VIRTIO_BLK_F_WRITE_ZEROES,
+)
+_CACHE_FEATURES = {
+    "write-back": feature_mask(VIRTIO_BLK_F_FLUSH),
+    "write-through": 0,
+    "configurable": feature_mask(VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_CONFIG_WCE),
 }
-"""What its TERMINATE callback can do."""
+_KINDS = {
+    BlockRequestType.IN: "in",
+    BlockRequestType.OUT: "out",
+    BlockRequestType.FLUSH: "flush",
+    BlockRequestType.GET_ID: "get_id",
+    BlockRequestType.DISCARD: "discard",
+    BlockRequestType.WRITE_ZEROES: "write_zeroes",
+}
+_WRITES = frozenset({BlockRequestType.OUT, BlockRequestType.DISCARD, BlockRequestType.WRITE_ZEROES})
 
 
-class WorkerRam(GuestRam):
-    """Guest memory as a worker thread of qvm writes it: each write is an event.
-
-    Attributes:
-        content: What is being written now; see `CpuWriteLanded`.
-    """
-
-    def __init__(
-        self, memory: PhysicalMemory, stage_two: StageTwo, writer: str, epoch: int
-    ) -> None:
-        super().__init__(memory, stage_two)
-        self._writer = writer
-        self._epoch = epoch
-        self.content = "data"
-
-    def write(self, addr: int, data: bytes) -> None:
-        """Let the bytes land, frame by frame."""
-        start = 0
-        for host_addr, length in pages_of(self.host_addr(addr, len(data)), len(data)):
-            piece = data[start : start + length]
-            self._memory.land_from_cpu(self._writer, self._epoch, host_addr, piece, self.content)
-            start += length
+def block_features(plan: BlockPlan) -> int:
+    """Return the features of the device type that are offered, as a number."""
+    read_only = feature_mask(VIRTIO_BLK_F_RO) if plan.read_only else 0
+    return _ALWAYS | _CACHE_FEATURES[plan.write_cache] | read_only
 
 
 class Transfer(NamedTuple):
-    """A request that the host driver has: its chain, and where its status byte goes."""
+    """A request that the host driver has: its queue, its chain, and what it asks."""
 
+    queue: VdevQueue
     chain: DescriptorChain
-    is_read: bool
+    job: BlockJob
 
 
-class VirtioBlk(Component):
+class VirtioBlk(VirtioVdev):
     """The vdev.
 
     Args:
+        site: What it gets from its qvm.
+        plan: What it offers.
         server: The host driver behind `hostdev`.
-        interrupts: Where used buffer notifications go: the guest driver.
 
     Attributes:
-        queue: The device side of the request queue, once the guest has set it up.
-        is_taking: Whether it takes further chains.
-        in_backend: Head to transfer, for what the host driver has.
-        needs_reset: DEVICE_NEEDS_RESET: the guest broke the rules of the queue.
+        in_backend: Tag to transfer, for what the host driver has.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        plan: BlockPlan,
-        vm: str,
-        epoch: int,
-        memory: PhysicalMemory,
-        stage_two: StageTwo,
-        server: DevbAhci,
-    ) -> None:
-        super().__init__(kernel, f"{vm}.{plan.name}", timing)
+    def __init__(self, site: VdevSite, plan: BlockPlan, server: DevbAhci) -> None:
+        offered = block_features(plan)
+        self.medium = server.medium(f"{site.vm}.{plan.name}", plan.capacity, offered)
+        config = self.medium.config().pack()
+        assert len(config) == CONFIG_SIZE
+        is_configurable = plan.write_cache == "configurable"
+        registers = DeviceRegisters(
+            VirtioDeviceId.BLOCK,
+            offered | offered_by(plan),
+            [plan.queue_size],
+            config=config,
+            writable_config=(WRITEBACK_OFFSET,) if is_configurable else (),
+        )
+        super().__init__(site, plan, plan.name, registers, CLASS_CODE)
         self.plan = plan
-        self.vm = vm
-        self.epoch = epoch
-        self.ram = WorkerRam(memory, stage_two, self.name, epoch)
         self.server = server
-        self.queue: SplitDeviceQueue | None = None
-        self.is_taking = True
-        self.needs_reset = False
         self.in_backend: dict[int, Transfer] = {}
-        self.interrupts: Mailbox[int] = Mailbox(kernel)
-        self.kicked = False
-        self.kick_arrived = Signal(kernel)
-        self.answers: Mailbox[BackendAnswer] = Mailbox(kernel)
-        self.worker = self.start(self._work)
-        self.is_joined = False
+        self.next_tag = 0
 
-    # Called by the guest's driver through registers.
+    @property
+    def server_name(self) -> str:
+        """The host driver."""
+        return self.server.name
 
-    def set_up_queue(self, layout: RingLayout, features: RingFeatures) -> None:
-        """Take the queue as the driver has laid it out."""
-        self.queue = SplitDeviceQueue(self.ram, layout, features)
+    # Called by the host driver, by message.
 
-    def notify(self) -> None:
-        """Take an available buffer notification."""
-        self.kicked = True
-        self.kick_arrived.notify()
+    def take_answer(self, answer: BackendAnswer) -> None:
+        """Take the answer to a request."""
+        self.tasks.put(Message(answer))
 
-    # The TERMINATE callback.
+    # What the base asks.
 
-    def carry_out(self, step: str, bound_ns: int) -> Steps:
-        """Do one step of quiescing; gives whether it was done, as opposed to timed out."""
-        match step:
-            case "stop-queue":
-                self.is_taking = False
-            case "cancel":
-                yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.cancel")
-                self.server.cancel_waiting(self.epoch)
-            case "drain":
-                return (yield from self._drain(bound_ns))
-            case "join-worker":
-                yield self.kernel.delay(self.timing.thread_join, f"{self.name}.join")
-                self.end_worker("joined")
-            case _:
-                raise AssertionError(f"no step {step} for a virtio-blk vdev")
-        return True
+    def features_accepted(self, negotiated: int) -> None:
+        """Let the features in force decide how writes are cached."""
+        self.medium.negotiate(negotiated)
 
-    def end_worker(self, manner: str) -> None:
-        """End the worker thread, if it is still there."""
-        if not self.is_joined:
-            self.is_joined = True
-            self.kernel.kill(self.worker)
-            self.emit(WorkerEnded(self.vm, self.epoch, self.name, manner))
+    def reset_done(self) -> None:
+        """Return the cache mode to what it was."""
+        self.medium.reset()
 
-    def _drain(self, bound_ns: int) -> Steps:
+    def config_written(self, offset: int, length: int) -> None:
+        """Change the cache mode as the driver says."""
+        self.medium.set_writeback(self.registers.read_config(offset, length))
+
+    def serve_queue(self, queue: VdevQueue) -> Steps:
+        """Take chains and hand them to the host driver."""
+        while True:
+            chain = self.take(queue)
+            if chain is None:
+                return
+            request = self.medium.parse(self.ram, chain)
+            if isinstance(request, MalformedRequest):
+                self.drop(queue)
+                self.fail()
+                return
+            self._tell_taken(queue, chain, request)
+            yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
+            if not self.may_give_back(queue):
+                self.drop(queue)
+                return
+            self._submit(queue, chain, request)
+
+    def serve_message(self, message: BackendAnswer) -> Steps:
+        """Give a request back that the host driver has answered."""
+        transfer = self.in_backend.pop(message.tag)
+        job = transfer.job
+        if self.plan.zero_copy:
+            self._tell_direct_access(transfer)
+        if not self.may_give_back(transfer.queue):
+            self.drop(transfer.queue)
+            return
+        data = () if self.plan.zero_copy else data_pieces(job.request, job.answer)
+        for addr, piece in data:
+            transfer.queue.write(transfer.chain, addr, piece)
+        self._finish(transfer.queue, transfer.chain, job.request, job.answer)
+        yield from ()
+
+    def cancel_backend(self) -> None:
+        """Have the host driver drop the requests that its hardware does not have yet."""
+        for tag in self.server.cancel_waiting(self):
+            self.drop(self.in_backend.pop(tag).queue)
+
+    def drain(self, bound_ns: int) -> Steps:
+        """Wait until the host driver has answered every request; gives whether it did in time."""
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.drain_bound")
         while self.server.outstanding_of(self.epoch):
             if (yield self.kernel.first(self.server.settled.wait(), bound)) == 1:
                 return False
-        self.emit(StopConfirmed(self.server.ahci.name, self.epoch))
+        self.confirm_stop()
         return True
 
-    # The worker thread.
+    def confirm_stop(self) -> None:
+        """Say that the disk writes no more for this epoch, if the host driver has nothing left."""
+        if not self.server.outstanding_of(self.epoch):
+            self.emit(StopConfirmed(self.server.ahci.name, self.epoch))
 
-    def _work(self) -> Steps:
-        while True:
-            while not (self.kicked or self.answers):
-                yield self.kernel.first(self.kick_arrived.wait(), self.answers.wait())
-            if self.answers:
-                answer = self.answers.take()
-                yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.answer")
-                self._finish(answer)
-            else:
-                self.kicked = False
-                yield self.kernel.delay(self.timing.exit_to_vmm_process, f"{self.name}.kick")
-                yield from self._take_chains()
+    # Requests.
 
-    def _take_chains(self) -> Steps:
-        while self.is_taking and self.queue is not None and not self.needs_reset:
-            self.ram.content = "suppression"
-            chain = self.queue.next_chain()
-            if chain is None:
-                return
-            transfer = self._parse(chain) if isinstance(chain, DescriptorChain) else None
-            if transfer is None:
-                self.needs_reset = True
-                return
-            yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
-            self._submit(transfer)
-
-    def _parse(self, chain: DescriptorChain) -> Transfer | None:
-        """Return what a chain asks for, or None if it is no request that this vdev serves."""
-        if not chain.readable or not chain.writable or chain.readable[0][1] != HEADER.size:
-            return None
-        kind, _, _ = HEADER.unpack(self.ram.read(chain.readable[0][0], HEADER.size))
-        if kind not in {TYPE_IN, TYPE_OUT} or chain.writable[-1][1] != 1:
-            return None
-        return Transfer(chain, kind == TYPE_IN)
-
-    def _submit(self, transfer: Transfer) -> None:
-        chain = transfer.chain
-        buffers = chain.writable[:-1] if transfer.is_read else chain.readable[1:]
-        self.in_backend[chain.head_index] = transfer
+    def _submit(self, queue: VdevQueue, chain: DescriptorChain, request: BlockRequest) -> None:
+        kind = request.header.type
+        if self.medium.verdict(request) is not None or kind == BlockRequestType.GET_ID:
+            answer = self.medium.execute(request, b"")
+            for addr, piece in data_pieces(request, answer):
+                queue.write(chain, addr, piece)
+            self._finish(queue, chain, request, answer)
+            return
+        buffers: tuple[Buffer, ...] = ()
+        fetched = b""
+        if kind == BlockRequestType.IN:
+            buffers = request.writable
+        elif kind == BlockRequestType.OUT:
+            buffers = request.readable
+            if not self.plan.zero_copy:
+                queue.tell_access(chain.head_index, buffers, wrote=False)
+        elif kind in _WRITES:
+            queue.tell_access(chain.head_index, request.readable, wrote=False)
+            fetched = read_buffers(self.ram, request.readable)
+        job = BlockJob(self.name, self.medium, request, fetched)
+        tag = self._free_tag()
+        self.in_backend[tag] = Transfer(queue, chain, job)
+        pieces = self._host_pieces(buffers)
         self.server.inbox.put(
-            BackendRequest(
-                self.epoch,
-                "read" if transfer.is_read else "write",
-                self._host_pieces(buffers),
-                self.plan.zero_copy,
-                chain.head_index,
-                self.answers,
-            )
+            BackendRequest(self.epoch, job, pieces, self.plan.zero_copy, tag, self)
         )
+
+    def _free_tag(self) -> int:
+        # A request that outlives a reset keeps its tag, so a chain's head would not do.
+        while self.next_tag in self.in_backend:
+            self.next_tag = (self.next_tag + 1) & 0xFFFF
+        tag = self.next_tag
+        self.next_tag = (self.next_tag + 1) & 0xFFFF
+        return tag
 
     def _host_pieces(self, buffers: tuple[Buffer, ...]) -> tuple[tuple[int, int], ...]:
         return tuple(
@@ -221,24 +241,53 @@ class VirtioBlk(Component):
             for piece in pages_of(self.ram.host_addr(addr, length), length)
         )
 
-    def _finish(self, answer: BackendAnswer) -> None:
-        assert self.queue is not None
-        transfer = self.in_backend.pop(answer.tag)
-        chain = transfer.chain
-        self.ram.content = "data"
-        start = 0
-        if answer.data:
-            for addr, length in chain.writable[:-1]:
-                self.ram.write(addr, answer.data[start : start + length])
-                start += length
-        self.ram.content = "status"
-        self.ram.write(chain.writable[-1][0], bytes([STATUS_OK]))
-        self.ram.content = "used_element"
-        written = chain.writable_length if transfer.is_read else 1
-        self.queue.write_used_element(chain.head_index, written)
-        self.ram.content = "used_idx"
-        self.queue.publish_used()
-        self.emit(RequestCompleted(self.name, self.epoch, chain.head_index))
-        if self.queue.must_notify():
-            self.emit(IrqInjected(NO_LINE, self.vm, self.epoch, self.epoch, self.name))
-            self.interrupts.put(NO_LINE)
+    def _finish(
+        self,
+        queue: VdevQueue,
+        chain: DescriptorChain,
+        request: BlockRequest,
+        answer: BlockAnswer,
+    ) -> None:
+        addr, status = status_piece(request, answer)
+        if self.is_detailed:
+            self._tell_answered(request, answer.status)
+        queue.write(chain, addr, status, "status")
+        self.complete(queue, chain.head_index, used_length(request, answer))
+
+    # What detail tells.
+
+    def _tell_taken(self, queue: VdevQueue, chain: DescriptorChain, request: BlockRequest) -> None:
+        if not self.is_detailed:
+            return
+        queue.tell_access(chain.head_index, (chain.readable[0],), wrote=False)
+        self.emit(
+            BlockRequestTaken(
+                *self._what(request),
+                self.plan.capacity,
+                self.plan.read_only,
+            )
+        )
+
+    def _tell_direct_access(self, transfer: Transfer) -> None:
+        request, answer = transfer.job.request, transfer.job.answer
+        head = transfer.chain.head_index
+        if request.header.type == BlockRequestType.IN and answer.status is BlockStatus.OK:
+            transfer.queue.tell_access(head, request.writable, wrote=True)
+        elif request.header.type == BlockRequestType.OUT:
+            transfer.queue.tell_access(head, request.readable, wrote=False)
+
+    def _tell_answered(self, request: BlockRequest, status: BlockStatus) -> None:
+        is_write = request.header.type in _WRITES
+        is_stable = is_write and status is BlockStatus.OK and request.is_write_through
+        self.emit(BlockRequestAnswered(*self._what(request), status.name.lower(), is_stable))
+
+    def _what(self, request: BlockRequest) -> tuple[str, int, int, str, int, int]:
+        kind = request.header.type
+        word = _KINDS.get(BlockRequestType(kind), "unknown") if kind in _ALL_TYPES else "unknown"
+        length = request.readable_length + request.writable_length
+        head = request.head_index
+        return (self.name, self.epoch, head, word, request.header.sector, length)
+
+
+_ALL_TYPES = frozenset(BlockRequestType)
+assert SECTOR_SIZE == 512

@@ -21,6 +21,7 @@ Source:
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from itertools import repeat
 
 import msgspec
 
@@ -311,10 +312,10 @@ class BlockDevice:
     def read(self, sector: int, count: int) -> bytes:
         """Return the newest content of some sectors."""
         committed, cached = self.committed, self.cached
-        return b"".join(
-            cached.get(place) or committed.get(place, _ZEROS)
-            for place in range(sector, sector + count)
-        )
+        places = range(sector, sector + count)
+        if not cached:  # the usual case, made short
+            return b"".join(map(committed.get, places, repeat(_ZEROS)))
+        return b"".join([cached.get(place) or committed.get(place, _ZEROS) for place in places])
 
     def state(self) -> tuple[object, ...]:
         """Return all that changes, as one hashable value."""

@@ -303,7 +303,7 @@ _UPDATES: dict[type[TraceEvent], Update] = {
     AvailablePublished: lambda _, queue, event: queue.publish_available(event),
     BarrierPassed: lambda _, queue, event: queue.fence(event),
     SuppressionWritten: lambda _, queue, event: queue.wish(event),
-    ChainTaken: lambda _, queue, event: queue.take(event.head),
+    ChainTaken: lambda _, queue, __: queue.take(),
     BufferWritten: lambda _, queue, event: queue.write(event.head, event.length),
     UsedElementWritten: lambda device, queue, event: queue.use(event, device.has(IN_ORDER)),
     UsedPublished: lambda _, queue, event: queue.publish_used(event),

@@ -231,11 +231,8 @@ class QueueState:
 
     # The device's side.
 
-    def take(self, head: int) -> None:
-        """Take note of a chain that the device has taken."""
-        chain = self.chains.get(head)
-        if chain is not None and chain.stage == Stage.AVAILABLE:
-            chain.stage = Stage.TAKEN
+    def take(self) -> None:
+        """Take note that the device has taken a chain."""
         self.is_first_taken = True
 
     def write(self, head: int, length: int) -> None:

@@ -48,10 +48,9 @@ class Stage(IntEnum):
 
     EXPOSED = 0
     AVAILABLE = 1
-    TAKEN = 2
-    USED = 3
+    USED = 2
     """The device has written that it is used; the driver does not see it yet."""
-    DONE = 4
+    DONE = 3
 
 
 def version_number(version: str) -> int:

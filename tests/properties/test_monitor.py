@@ -24,7 +24,7 @@ from quiesce.model.trace import (
 )
 from quiesce.properties.check import check
 from quiesce.properties.monitor import Judge, Listener, Property
-from quiesce.properties.registry import PROPERTIES, named
+from quiesce.properties.registry import PROPERTIES, TEARDOWN, named
 
 from .story import (
     FRAME,
@@ -73,7 +73,7 @@ def everything(stretch: int = 1) -> Trace:
 
 def test_story_of_everything_puts_every_property_to_the_test() -> None:
     found = {verdict.property: verdict.verdict for verdict in check(everything())}
-    assert set(found) == set(PROPERTIES)
+    assert set(found) == set(TEARDOWN)
     assert "vacuous" not in found.values()
     assert [name for name, word in found.items() if word == "holds"] == ["teardown-bounded"]
 
@@ -106,10 +106,10 @@ def test_asking_for_the_verdicts_between_two_instants_changes_none() -> None:
     assert judge.finish() == check(trace)
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("name", TEARDOWN)
 def test_property_on_its_own_says_what_it_says_among_others(name: str) -> None:
     trace = everything()
-    alone = PROPERTIES[name](HEADER)
+    alone = TEARDOWN[name](HEADER)
     for index, record in enumerate(trace.records):
         alone.step(index, record)
     (among_others,) = (each for each in check(trace) if each.property == name)

@@ -5,7 +5,17 @@ comparison with an account of what led there.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from quiesce.model.virtio.block_format import SECTOR_SIZE, SEGMENT_SIZE, BlockRequestType
+from quiesce.model.virtio.device_status import DeviceStatus
+from quiesce.model.virtio.features import (
+    VIRTIO_F_INDIRECT_DESC,
+    VIRTIO_F_RING_PACKED,
+    VIRTIO_F_RING_RESET,
+    has_feature,
+)
 
 from .actions import (
     SLOT_BASE,
@@ -28,19 +38,10 @@ from .actions import (
     Submit,
     Suppress,
 )
+from .corruptions import PACKED, REACHES_THE_DEVICE, SPLIT
 from .differences import DIFFERENCES, Finding
 from .misbehaviour import MISBEHAVIOUR
 from .side import RING_BASE, STATUS_AT, Observation, Side
-from quiesce.model.virtio.block_format import SECTOR_SIZE, BlockRequestType
-from quiesce.model.virtio.device_status import DeviceStatus
-from quiesce.model.virtio.features import (
-    VIRTIO_F_INDIRECT_DESC,
-    VIRTIO_F_RING_PACKED,
-    VIRTIO_F_RING_RESET,
-    has_feature,
-)
-
-from .corruptions import PACKED, REACHES_THE_DEVICE, SPLIT
 
 _CHANGES_DISK = BlockRequestType.OUT
 """A bit of every type that writes, of those that only QEMU knows too."""
@@ -69,6 +70,9 @@ class Lockstep:
         """Slot to request, for all that was submitted and not collected."""
         self.is_alive = False
         self.is_first = True
+        self.is_due = False
+        self.setting = Initialise()
+        """How the device is brought to life again after a reset, if nothing else is said."""
         self.story: list[str] = []
 
     @property
@@ -82,6 +86,7 @@ class Lockstep:
             AssertionError: If something differs that is no known difference.
         """
         self.story = []
+        self.setting = Initialise()
         self._start_over()
         for action in actions:
             self.story.append(repr(action))
@@ -96,54 +101,21 @@ class Lockstep:
         self.is_alive = False
 
     def _carry_out(self, action: Action) -> list[Finding]:
-        match action:
-            case Initialise():
-                return self._initialise(action)
-            case Misbehave():
-                return self._misbehave(action)
-        if not self.is_alive:
-            return []
-        match action:
-            case Submit():
-                return self._submit(action)
-            case Kick():
-                return self._kick(action)
-            case Collect():
-                return self._collect()
-            case Corrupt():
-                return self._corrupt(action)
-            case ReadIsr():
-                return self._compare({"isr": [side.driver.read_isr() for side in self.sides]})
-            case Suppress():
-                self._on_queues("suppress_notifications")
-            case Allow():
-                self._on_queues("allow_notifications")
-            case SetWriteback():
-                for side in self.sides:
-                    side.set_writeback(action.value)
-            case MaskVector() if self.ours.setting.msix:
-                for side in self.sides:
-                    side.mask_vector(action.masked)
-            case Reset():
-                return self._reset()
-            case KickAndReset():
-                for side in self.sides:
-                    side.publish()
-                    side.ring_doorbell()
-                return self._reset()
-            case ResetQueue() if has_feature(self.ours.features, VIRTIO_F_RING_RESET):
-                return self._reset_queue()
-        return self._look()
+        findings = []
+        if not (self.is_alive or isinstance(action, Initialise | Misbehave)):
+            findings = self._initialise(self.setting)
+        return findings + _STEPS[type(action)](self, action)
 
     def _initialise(self, action: Initialise) -> list[Finding]:
         self.requests.clear()
+        self.setting = action
         self.is_first = True
         agreed = [side.initialise(action, self.offered) for side in self.sides]
         self.is_alive = all(agreed)
         return [*self._compare({"agreed": agreed}), *self._look()]
 
     def _submit(self, action: Submit) -> list[Finding]:
-        if len(self.requests) == SLOTS or self._collides(action):
+        if len(self.requests) == SLOTS or self._collides(action) or self._hangs_qemu(action):
             return []
         has_room = [side.submit(action) for side in self.sides]
         assert has_room[0] == has_room[1]
@@ -161,8 +133,17 @@ class Lockstep:
                 return True
         return False
 
+    def _note_what_is_due(self) -> None:
+        self.is_due = self.ours.wants_next_used and self.theirs.wants_next_used
+
+    def _hangs_qemu(self, request: Submit) -> bool:
+        """Whether QEMU would give up in the middle of a packed ring, which it does not survive."""
+        is_packed = has_feature(self.ours.features, VIRTIO_F_RING_PACKED)
+        return is_packed and request.segment is not None and request.length < SEGMENT_SIZE
+
     def _kick(self, action: Kick) -> list[Finding]:
         is_idle = not self.requests
+        self._note_what_is_due()
         asked = [side.publish() for side in self.sides]
         findings = self._compare({"asks_for_doorbell": asked})
         if action.always or any(asked):
@@ -172,13 +153,13 @@ class Lockstep:
         self.is_first = self.is_first and is_idle
         return findings
 
-    def _collect(self) -> list[Finding]:
+    def _collect(self, _: Collect) -> list[Finding]:
         (ours, broken_ours), (theirs, broken_theirs) = [side.collect() for side in self.sides]
         findings = self._compare({"broken_used_ring": [broken_ours, broken_theirs]})
         findings += self._compare({"used": [sorted(ours), sorted(theirs)]})
         for slot in sorted(ours.keys() & theirs.keys()):
             pair = (ours[slot], theirs[slot])
-            seen = {
+            seen: dict[str, Sequence[object]] = {
                 "used_length": [used.length for used in pair],
                 "write_flag": [used.has_write_flag for used in pair],
             }
@@ -199,6 +180,7 @@ class Lockstep:
         findings = self._submit(Submit(indirect=indirect))
         if not self.requests:
             return findings
+        self._note_what_is_due()
         for side in self.sides:
             side.publish()
             side.corrupt(action.how, indirect)
@@ -221,7 +203,7 @@ class Lockstep:
         self._start_over()
         return findings
 
-    def _reset(self) -> list[Finding]:
+    def _reset(self, _: Reset) -> list[Finding]:
         for side in self.sides:
             side.driver.reset()
         findings = self._look()
@@ -231,8 +213,10 @@ class Lockstep:
         self.is_alive = False
         return findings
 
-    def _reset_queue(self) -> list[Finding]:
+    def _reset_queue(self, _: ResetQueue) -> list[Finding]:
         findings = self._look()
+        if not has_feature(self.ours.features, VIRTIO_F_RING_RESET):
+            return findings
         for side in self.sides:
             side.reset_queue()
         findings += self._look()
@@ -242,9 +226,36 @@ class Lockstep:
             side.set_queue_up_again(RING_BASE)
         return findings + self._look()
 
-    def _on_queues(self, method: str) -> None:
+    def _kick_and_reset(self, _: KickAndReset) -> list[Finding]:
+        self._note_what_is_due()
         for side in self.sides:
-            getattr(side.queue, method)()
+            side.publish()
+            side.ring_doorbell()
+        return self._reset(Reset())
+
+    def _read_isr(self, _: ReadIsr) -> list[Finding]:
+        return self._compare({"isr": [side.driver.read_isr() for side in self.sides]})
+
+    def _suppress(self, _: Suppress) -> list[Finding]:
+        for side in self.sides:
+            side.running_queue.suppress_notifications()
+        return self._look()
+
+    def _allow(self, _: Allow) -> list[Finding]:
+        for side in self.sides:
+            side.running_queue.allow_notifications()
+        return self._look()
+
+    def _set_writeback(self, action: SetWriteback) -> list[Finding]:
+        for side in self.sides:
+            side.set_writeback(action.value)
+        return self._look()
+
+    def _mask_vector(self, action: MaskVector) -> list[Finding]:
+        for side in self.sides:
+            if side.setting.msix:
+                side.mask_vector(action.masked)
+        return self._look()
 
     # Looking.
 
@@ -254,7 +265,8 @@ class Lockstep:
             side.settle()
         seen = [side.observe() for side in self.sides]
         buffers = [bytes(s.pop("buffers")) for s in seen]  # type: ignore[call-overload]
-        findings = self._compare({name: [s[name] for s in seen] for name in seen[0]})
+        common = [name for name in seen[0] if name in seen[1]]
+        findings = self._compare({name: [s[name] for s in seen] for name in common})
         if buffers[0] != buffers[1]:
             findings += self._compare_buffers(buffers)
         return findings
@@ -272,7 +284,7 @@ class Lockstep:
         return findings
 
     def _compare(
-        self, pairs: dict[str, list[object]] | dict[str, list[int]], request: Submit | None = None
+        self, pairs: Mapping[str, Sequence[object]], request: Submit | None = None
     ) -> list[Finding]:
         return [
             Finding(
@@ -284,6 +296,7 @@ class Lockstep:
                 request,
                 tuple(self.requests.values()),
                 self.is_first,
+                self.is_due,
             )
             for name, (ours, theirs) in pairs.items()
             if ours != theirs
@@ -317,6 +330,24 @@ class Lockstep:
                 *self.story,
             ]
         )
+
+
+_STEPS: dict[type[Action], Callable[[Lockstep, Any], list[Finding]]] = {
+    Initialise: Lockstep._initialise,
+    Misbehave: Lockstep._misbehave,
+    Submit: Lockstep._submit,
+    Kick: Lockstep._kick,
+    Collect: Lockstep._collect,
+    Corrupt: Lockstep._corrupt,
+    ReadIsr: Lockstep._read_isr,
+    Suppress: Lockstep._suppress,
+    Allow: Lockstep._allow,
+    SetWriteback: Lockstep._set_writeback,
+    MaskVector: Lockstep._mask_vector,
+    Reset: Lockstep._reset,
+    KickAndReset: Lockstep._kick_and_reset,
+    ResetQueue: Lockstep._reset_queue,
+}
 
 
 def _sectors(request: Submit) -> range:

@@ -1,4 +1,4 @@
-"""The model's virtio-blk on PCI without time: whatever a register write asks for is done at once."""
+"""The model's virtio-blk on PCI without time: what a register write asks for is done at once."""
 
 from quiesce.model.qvmconf.config import PciAddress
 from quiesce.model.virtio.block_device import (

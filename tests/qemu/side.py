@@ -13,6 +13,7 @@ from quiesce.model.virtio.block_format import (
     BlockSegment,
 )
 from quiesce.model.virtio.device_registers import NO_VECTOR
+from quiesce.model.virtio.device_status import DeviceStatus
 from quiesce.model.virtio.features import (
     VIRTIO_F_INDIRECT_DESC,
     VIRTIO_F_RING_PACKED,
@@ -22,9 +23,10 @@ from quiesce.model.virtio.features import (
 )
 from quiesce.model.virtio.layout import (
     DESCRIPTOR_SIZE,
-    EVENT_SUPPRESSION,
-    INDEX,
+    INDEX_MASK,
     VIRTQ_DESC_F_WRITE,
+    VIRTQ_USED_F_NO_NOTIFY,
+    passes_event,
 )
 from quiesce.model.virtio.memory import GuestMemory
 from quiesce.model.virtio.msix import MSIX_ENTRY_SIZE
@@ -141,6 +143,19 @@ class Side:
         self.forget()
         self.wipe()
         self.memory.write(SLOT_BASE, bytes(SLOT_SIZE * SLOTS))
+
+    @property
+    def running_queue(self) -> DriverQueue:
+        """The driver's queue; there is one as long as the device is alive."""
+        assert self.queue is not None
+        return self.queue
+
+    @property
+    def wants_next_used(self) -> bool:
+        """Whether the driver wants to be told of the next used buffer, and waits for none."""
+        queue = self.running_queue
+        assert isinstance(queue, SplitDriverQueue | PackedDriverQueue)
+        return queue.wants_notifications and not queue.has_used()
 
     def forget(self) -> None:
         self.queue = None
@@ -260,8 +275,9 @@ class Side:
         """Return everything that a driver or a bystander can see, without changing it."""
         driver = self.driver
         driver.select_queue(0)
+        status = driver.status
         seen: Observation = {
-            "status": int(driver.status),
+            "status": int(status),
             "queue_enable": driver.read(COMMON_CFG_QUEUE_ENABLE),
             "queue_reset": driver.read(COMMON_CFG_QUEUE_RESET),
             "queue_size": driver.read(COMMON_CFG_QUEUE_SIZE),
@@ -275,17 +291,22 @@ class Side:
             seen["writeback"] = driver.read_config(WRITEBACK_OFFSET, 1)[0]
         if self.queue is not None:
             seen["has_used"] = self.queue.has_used()
-            seen["asks"] = self._device_suppression()
+            if DeviceStatus.DEVICE_NEEDS_RESET not in status:
+                seen["asks_for_next"] = self._asks_for_next()
         return seen
 
     def _pending(self) -> int:
         return self.driver.access.memory_read(self.driver.msix_table + 0x800, 4)
 
-    def _device_suppression(self) -> object:
-        """Return what the device says about available buffer notifications."""
-        assert self.queue is not None
-        layout = self.queue.layout
-        if has_feature(self.features, VIRTIO_F_RING_PACKED):
-            return EVENT_SUPPRESSION.unpack(self.memory.read(layout.device_area, 4))
-        flags = INDEX.unpack(self.memory.read(layout.device_area, 2))
-        return flags, INDEX.unpack(self.memory.read(layout.avail_event, 2))
+    def _asks_for_next(self) -> bool:
+        """Return whether the device asks for the doorbell at the next request."""
+        queue = self.queue
+        if isinstance(queue, PackedDriverQueue):
+            after = queue.ring.advance(queue._published(), 1)
+            return queue.ring.asks_for_event(queue.layout.device_area, after, 1)
+        assert isinstance(queue, SplitDriverQueue)
+        published = queue.published_index
+        if queue.features.event_index:
+            event = queue._index_at(queue.layout.avail_event)
+            return passes_event(event, (published + 1) & INDEX_MASK, published)
+        return not queue._index_at(queue.layout.device_area) & VIRTQ_USED_F_NO_NOTIFY

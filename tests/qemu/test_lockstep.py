@@ -42,11 +42,10 @@ from .actions import (
     Suppress,
 )
 from .block_pair import CAPACITY, BlockPair
-from .corruptions import CORRUPTIONS, SPLIT
+from .corruptions import CORRUPTIONS
 from .misbehaviour import MISBEHAVIOUR
-from .side import Side
 
-SEQUENCES = int(os.environ.get("QUIESCE_QEMU_SEQUENCES", "150"))
+SEQUENCES = int(os.environ.get("QUIESCE_QEMU_SEQUENCES", "1000"))
 
 RING_BITS = (
     VIRTIO_F_RING_PACKED,

@@ -172,7 +172,9 @@ def test_draining_without_stopping_the_queue_lets_new_requests_in(
 ) -> None:
     """Chains that the guest made available before it died are still taken while draining."""
     block = {"depth": 12, "requests": 12}
-    early = {"end": EndPlan("guest-crash", exactly(120_000))}
+    early = {
+        "end": EndPlan("guest-crash", exactly(20_000), AfterPlan("RequestSubmitted", count=12))
+    }
     with_stop = run(block_system(BLOCK_STEPS, block=block, vm=early), Nominal())
     without = run(block_system(BLOCK_STEPS[1:], block=block, vm=early), Nominal())
     begun = [len(of(trace, BackendRequestEnded)) for trace in (with_stop, without)]

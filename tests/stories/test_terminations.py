@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
+
 from quiesce.model.choices import Nominal, Seeded
 from quiesce.model.clock import exactly
 from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan

@@ -133,6 +133,22 @@ class Bench:
         """Let time pass."""
         self.run(self._wait(duration_ns))
 
+    def work(self, work_ns: int) -> None:
+        """Let the guest work, and on until a request has just begun where requests take time."""
+        self.pass_ns(work_ns)
+        tries = 4_000 if hasattr(self.plan, "service") else 0
+        before = self.in_service()
+        while tries:
+            self.pass_ns(500)
+            if any(one not in before for one in self.in_service()):
+                return
+            before = self.in_service()
+            tries -= 1
+
+    def in_service(self) -> list[Any]:
+        """Return what the device works on and has yet to write."""
+        return [one for one in self.device.running if one.service is not None and one.data]
+
     def _wait(self, duration_ns: int) -> Steps:
         yield self.kernel.delay(exactly(duration_ns), "bench.wait")
 
@@ -158,7 +174,7 @@ class Bench:
         self, order: Order | None = None, work_ns: int = 3 * MS, watch_ns: int = 30 * MS
     ) -> Outcome:
         """Let the guest work and die, carry out an order or the whole procedure, and watch."""
-        self.pass_ns(work_ns)
+        self.work(work_ns)
         self.die()
         procedure: Procedure = self.kind.procedure
         if order is None:
@@ -182,7 +198,9 @@ class Bench:
     def of(self, kind: type[E], since: int = 0) -> list[tuple[int, E]]:
         """Return all events of a kind, with their instants."""
         records = self.kernel.records[since:]
-        return [(record.at_ns, record.event) for record in records if isinstance(record.event, kind)]
+        return [
+            (record.at_ns, record.event) for record in records if isinstance(record.event, kind)
+        ]
 
     def landed(self, content: str = "data") -> int:
         """Return how many writes of a kind have landed."""

@@ -1,4 +1,4 @@
-"""Silence before DRIVER_OK, after resets, while stopped: kept, broken, never due, and to the instant."""
+"""Silence before DRIVER_OK, after resets, when stopped: kept, broken, not due, to the instant."""
 
 from typing import Any
 
@@ -111,6 +111,7 @@ TABLE = [
         written(),
     ),
     case("N18", "queue that was never ready", "violated", live(**MMIO), taken(queue=1)),
+    case("N18", "reset makes it not ready", "violated", live(**MMIO), reset(), taken()),
     case("N18", "PCI has no QueueReady", "vacuous", live(), taken(queue=1)),
     case("N47", "suspended device is silent", "holds", live(**NEW), SUSPENDED, RESUMED, taken()),
     case("N47", "notification while suspended", "violated", live(**NEW), SUSPENDED, notified()),

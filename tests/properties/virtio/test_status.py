@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quiesce.model.trace import GuestEnded, QvmExited, WorkerEnded
-from quiesce.model.virtio_events import FeaturesWritten, NeedsResetSet
+from quiesce.model.virtio_events import FeaturesWritten, NeedsResetSet, SuspendShown
 
 from .told import (
     DATA,
@@ -18,6 +18,7 @@ from .told import (
     available,
     case,
     enabled,
+    exposed,
     freed,
     kicked,
     live,
@@ -43,6 +44,7 @@ TABLE = [
     case(
         "N1", "the device's own bit is not written back", "holds", live(), NEEDS_RESET, status(15)
     ),
+    case("N1", "bit cleared after a failure", "violated", live(), NEEDS_RESET, status(11)),
     case("N1", "status is only ever written once", "vacuous", offered(), status(1)),
     case("N2", "reset after FAILED", "holds", offered(), status(1), status(129), status(0)),
     case("N2", "a further bit after FAILED", "violated", offered(), status(129), status(131)),
@@ -124,6 +126,9 @@ TABLE = [
     case("N7", "notification before DRIVER_OK", "violated", negotiated(), enabled(), kicked()),
     case("N7", "notification after a reset request", "violated", live(), status(0), kicked()),
     case("N7", "nobody notifies", "vacuous", live()),
+    case("N8", "reset completes", "holds", live(), reset()),
+    case("N8", "reset never completes", "violated", live(), status(0)),
+    case("N8", "no reset", "vacuous", live()),
     case("N10", "reset is awaited", "holds", live(), reset(), status(1)),
     case("N10", "driver does not wait", "violated", live(), status(0), status(1)),
     case("N10", "done but unread", "violated", live(), status(0), reset_completed(), enabled()),
@@ -160,6 +165,25 @@ TABLE = [
         freed(DATA),
     ),
     case("N49", "nothing was in flight", "vacuous", live(), NEEDS_RESET),
+    case("N6", "status written again in between", "holds", negotiated(), status(11), enabled()),
+    case(
+        "N1",
+        "bit cleared while suspended",
+        "violated",
+        live(version="1.4"),
+        SuspendShown(*ME),
+        status(3),
+    ),
+    case(
+        "N49",
+        "head exposed anew",
+        "holds",
+        live(),
+        available(),
+        NEEDS_RESET,
+        exposed(),
+        freed(DATA),
+    ),
 ]
 
 
@@ -214,10 +238,6 @@ def test_reset_of_a_dead_guest_is_still_bounded() -> None:
     assert verdict("N8", *steps).verdict == "violated"
 
 
-def test_driver_that_never_resets_leaves_the_bound_untested() -> None:
-    assert verdict("N8", live()).verdict == "vacuous"
-
-
 # N4, N10 and N49 besides.
 
 
@@ -247,3 +267,7 @@ def test_breach_of_a_recommendation_is_the_mildest_there_is() -> None:
     found = verdict("N49", live(), available(), NEEDS_RESET, freed(DATA))
     assert found.severity == "unadvised"
     assert found.violations[0].data["head"] == 0
+
+
+def test_one_initialisation_is_one_test_of_patience() -> None:
+    assert verdict("N10", live(), reset(), live()[1:], reset(), status(1)).antecedents == 2

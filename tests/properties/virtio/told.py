@@ -118,9 +118,18 @@ def status_read(value: int) -> StatusRead:
     return StatusRead(*ME, value)
 
 
-def enabled(queue: int = 0, value: int = 1, *, packed: bool = False, **fields: int) -> Step:
-    parts = {"size": SIZE, "descriptor_area": DESC, "driver_area": AVAIL, "device_area": USED}
-    return QueueEnableWritten(*ME, queue, value, **{**parts, **fields}, is_packed=packed)
+def enabled(
+    queue: int = 0,
+    value: int = 1,
+    *,
+    packed: bool = False,
+    size: int = SIZE,
+    descriptor_area: int = DESC,
+    driver_area: int = AVAIL,
+    device_area: int = USED,
+) -> QueueEnableWritten:
+    areas = (descriptor_area, driver_area, device_area)
+    return QueueEnableWritten(*ME, queue, value, size, *areas, is_packed=packed)
 
 
 def field(name: str, value: int, queue: int = 0) -> QueueFieldWritten:
@@ -148,13 +157,13 @@ def live(queues: int = 1, *, packed: bool = False, **offer: Any) -> list[Step]:
     ]
 
 
-def exposed(head: int = 0, *, writable: int = QUEUE_BYTES, **more: Any) -> ChainExposed:
+def exposed(head: int = 0, **more: Any) -> ChainExposed:
     """Let the driver write a chain with a readable header and one writable buffer."""
     at = DATA + head * 0x1000
     parts: dict[str, Any] = {
         "queue": 0,
         "readable": ((at, 16),),
-        "writable": ((at + 0x100, writable),),
+        "writable": ((at + 0x100, QUEUE_BYTES),),
         "is_indirect": False,
         "order": "readable_first",
     }

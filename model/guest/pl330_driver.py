@@ -1,0 +1,95 @@
+"""The guest's driver for a passed-through PL330: one channel that fills a block again and again.
+
+The program is written into guest memory in the controller's own instructions: for each block, wait
+for the peripheral, load, store, as often as the block has bursts; then a barrier and an event; and
+that for ever.
+"""
+
+from ..hardware.pl330 import (
+    DAR,
+    DMAGO,
+    DMAKILL,
+    DMALD,
+    DMALP,
+    DMALPEND,
+    DMALPFE,
+    DMAMOV,
+    DMASEV,
+    DMAST,
+    DMAWFP,
+    DMAWMB,
+    Pl330,
+)
+from ..hardware.pl330_procedure import PROCEDURE
+from ..hardware.procedure import wait_until
+from ..kernel import Kernel, Steps
+from ..timing import Timing
+from .device_driver import DeviceDriver
+from .layout import GuestAllocator
+
+PROGRAM_LENGTH = 64
+_POLL_NS_MAX = 100_000_000
+
+
+class Pl330Driver(DeviceDriver[Pl330]):
+    """The driver.
+
+    Attributes:
+        program_addr, block_addr: Where program and data lie, as the device sees it.
+    """
+
+    procedure = PROCEDURE
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        timing: Timing,
+        vm: str,
+        epoch: int,
+        device: Pl330,
+        allocator: GuestAllocator,
+    ) -> None:
+        super().__init__(kernel, timing, vm, epoch, device, allocator)
+        plan = device.plan
+        self.program_addr = allocator.allocate(PROGRAM_LENGTH, PROGRAM_LENGTH)
+        self.block_addr = allocator.allocate(plan.burst_length * plan.bursts, 4096)
+
+    def set_up(self) -> Steps:
+        """Kill what runs in the channel, then start the program."""
+        device = self.device
+        self.post("DBGINST0", DMAKILL << 16 | 1)
+        self.post("DBGCMD", 0)
+        yield from self._until_stopped()
+        self.post("INTCLR", 1)
+        self.post("INTEN", 1)
+        self.ram.write(self.program_addr, self._program())
+        self.requested(self.block_addr, device.plan.burst_length * device.plan.bursts)
+        self.post("DBGINST0", DMAGO << 16)
+        self.post("DBGINST1", self.program_addr)
+        self.post("DBGCMD", 0)
+        yield from device.port.flush()
+
+    def serve(self) -> None:
+        """Take the block; reading the event has cleared it, and the channel is already at work."""
+
+    def _until_stopped(self) -> Steps:
+        device = self.device
+        yield from wait_until(
+            self.kernel,
+            device,
+            lambda: device.is_stopped and not device.debug_busy,
+            _POLL_NS_MAX,
+        )
+
+    def _program(self) -> bytes:
+        bursts = self.device.plan.bursts
+        body = bytes([DMAWFP, 0, DMALD, DMAST])
+        block = (
+            bytes([DMAMOV, DAR])
+            + self.block_addr.to_bytes(4, "little")
+            + bytes([DMALP, bursts - 1])
+            + body
+            + bytes([DMALPEND, len(body)])
+            + bytes([DMAWMB, DMASEV, 0])
+        )
+        return block + bytes([DMALPFE, len(block)])

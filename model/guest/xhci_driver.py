@@ -1,0 +1,132 @@
+"""The guest's driver for a passed-through xHCI controller with one reporting USB device.
+
+Contexts, the three rings and the report buffers lie in guest memory.  The transfer ring is kept
+full: every report that has come is asked for anew.
+"""
+
+from ..hardware import xhci_rings as rings
+from ..hardware.procedure import wait_until
+from ..hardware.xhci import Xhci
+from ..hardware.xhci_procedure import PROCEDURE
+from ..hardware.xhci_rings import CYCLE, TRB, TRB_SIZE, Trb
+from ..kernel import Kernel, Steps
+from ..memory import GuestRam
+from ..timing import Timing
+from .device_driver import DeviceDriver
+from .layout import GuestAllocator
+
+PAGE = 4096
+BUFFER_LENGTH = 1024
+_POLL_NS_MAX = 10_000_000_000
+
+
+class ProducerRing:
+    """A ring that the driver fills; its last block links to the first.
+
+    Attributes:
+        index: The next block to be written.
+        cycle: The producer's cycle bit.
+    """
+
+    def __init__(self, ram: GuestRam, base: int, size: int) -> None:
+        self.ram = ram
+        self.base = base
+        self.size = size
+        self.index = 0
+        self.cycle = CYCLE
+
+    def enqueue(self, parameter: int, status: int, control: int) -> None:
+        """Write a block, and the link behind it if it is the last before that."""
+        self._write(parameter, status, control)
+        self.index += 1
+        if self.index == self.size - 1:
+            self._write(self.base, 0, rings.control_of(rings.LINK, rings.TOGGLE_CYCLE))
+            self.index = 0
+            self.cycle ^= CYCLE
+
+    def _write(self, parameter: int, status: int, control: int) -> None:
+        addr = self.base + TRB_SIZE * self.index
+        self.ram.write(addr, TRB.pack(parameter, status, control | self.cycle))
+
+
+class XhciDriver(DeviceDriver[Xhci]):
+    """The driver.
+
+    Attributes:
+        commands, transfers: Rings that it fills.
+        events_addr, event_index, event_cycle: The ring that it empties.
+        buffers: One for each block of the transfer ring.
+    """
+
+    procedure = PROCEDURE
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        timing: Timing,
+        vm: str,
+        epoch: int,
+        device: Xhci,
+        allocator: GuestAllocator,
+    ) -> None:
+        super().__init__(kernel, timing, vm, epoch, device, allocator)
+        size = device.plan.ring_size
+        self.contexts_addr = allocator.allocate(PAGE, 64)
+        self.context_addr = allocator.allocate(PAGE, 64)
+        self.input_addr = allocator.allocate(PAGE, 64)
+        self.commands = ProducerRing(self.ram, allocator.allocate(size * TRB_SIZE, PAGE), size)
+        self.transfers = ProducerRing(self.ram, allocator.allocate(size * TRB_SIZE, PAGE), size)
+        self.events_size = 4 * size
+        self.events_addr = allocator.allocate(self.events_size * TRB_SIZE, PAGE)
+        self.event_index = 0
+        self.event_cycle = CYCLE
+        self.buffers = [allocator.allocate(BUFFER_LENGTH, 64) for _ in range(size)]
+
+    def set_up(self) -> Steps:
+        """Reset the controller, give it its rings, run it, configure the endpoint, and ask."""
+        self.post("PCI.BME", 1)
+        self.post("USBCMD.HCRST", 1)
+        yield from self.device.port.flush()
+        yield from wait_until(
+            self.kernel, self.device, lambda: self.device.is_reset_done, _POLL_NS_MAX
+        )
+        self.ram.write(self.contexts_addr + 8 * rings.SLOT, self.context_addr.to_bytes(8, "little"))
+        pointer = self.transfers.base | CYCLE
+        self.ram.write(
+            self.input_addr + rings.ENDPOINT_INPUT_OFFSET,
+            rings.ENDPOINT_CONTEXT.pack(0, 0, pointer),
+        )
+        self.post("DCBAAP", self.contexts_addr)
+        self.post("CRCR", self.commands.base | CYCLE)
+        self.post("ERSTBA", self.events_addr)
+        self.post("ERSTSZ", self.events_size)
+        self.post("USBCMD.INTE", 1)
+        self.post("USBCMD.RS", 1)
+        self.requested(self.context_addr, PAGE)
+        control = rings.control_of(rings.CONFIGURE_ENDPOINT, rings.SLOT << 24)
+        self.commands.enqueue(self.input_addr, 0, control)
+        self.post("DB0", 0)
+        # One block stays free, so that the ring is never full.
+        for _ in range(self.transfers.size - 2):
+            self._ask()
+
+    def serve(self) -> None:
+        """Take all events; a report that has come is asked for anew."""
+        for _ in range(self.events_size):
+            addr = self.events_addr + TRB_SIZE * self.event_index
+            event = Trb(*TRB.unpack(self.ram.read(addr, TRB_SIZE)))
+            if event.control & CYCLE != self.event_cycle:
+                break
+            self.event_index += 1
+            if self.event_index == self.events_size:
+                self.event_index = 0
+                self.event_cycle ^= CYCLE
+            if event.kind == rings.TRANSFER_EVENT and not self.is_stopping:
+                self._ask()
+
+    def _ask(self) -> None:
+        buffer = self.buffers[self.transfers.index]
+        self.requested(buffer, BUFFER_LENGTH)
+        control = rings.control_of(rings.NORMAL, rings.INTERRUPT_ON_COMPLETION)
+        self.transfers.enqueue(buffer, BUFFER_LENGTH, control)
+        self.post("DB1", rings.ENDPOINT)

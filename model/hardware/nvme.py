@@ -1,0 +1,412 @@
+"""An NVMe controller with admin queues, one I/O queue pair and one namespace.
+
+Queues lie in memory.  A doorbell makes the controller fetch entries; a command ends with its data,
+then its completion entry with the phase bit, then the interrupt.  Besides, it writes where nobody
+thinks of: the event index page of shadow doorbells after each fetch, and a completion for an
+asynchronous event request, submitted long ago, whenever something happens.
+
+Solicited: reads and writes.  Unsolicited: asynchronous events, while a request for one is
+outstanding.
+
+Deleting a submission queue lets the commands that were fetched from it end first, which the
+standard leaves to the controller (it may abort them).  Setting CC.EN while CSTS.RDY has not
+followed its last change is undefined; here the write is lost.
+
+Registers (NVM Express base specification 2.0, 3.1.3): CC.EN with CSTS.RDY, CC.SHN with CSTS.SHST,
+AQA, ASQ, ACQ, INTMS, INTMC, SQyTDBL, CQyHDBL.
+
+Left out: fused commands, several namespaces, subsystem reset, the cost of parsing PRP lists.
+"""
+
+from ..device_plans import NvmePlan
+from ..kernel import Kernel, Steps
+from ..timing import Timing
+from ..trace import DmaFetched
+from . import nvme_queues as queues
+from .nvme_queues import CompletionQueue, NvmeCommand, ShadowDoorbells, SubmissionQueue
+from .physical_device import Operation, PhysicalDevice, Wiring
+
+SHUTDOWN_NONE = 0
+SHUTDOWN_OCCURRING = 1
+SHUTDOWN_COMPLETE = 2
+NORMAL_SHUTDOWN = 1
+ABRUPT_SHUTDOWN = 2
+
+_PAGE = 4096
+_DOORBELL_STRIDE = 8
+_DISK_BYTE = b"\xa5"
+_EVENT_RESULT = 0x0002_0001
+
+
+class ActiveCommand:
+    """A command that the controller works on.
+
+    Attributes:
+        epoch: For which it was submitted.
+        is_aborted: A reset has broken it off.
+    """
+
+    def __init__(self, queue: SubmissionQueue, command: NvmeCommand, epoch: int) -> None:
+        self.queue = queue
+        self.command = command
+        self.epoch = epoch
+        self.is_aborted = False
+
+
+class NvmeOperation(Operation):
+    """The transfer of one command, whose completion finds its place at the end."""
+
+    __slots__ = ("active", "result", "status")
+
+    def __init__(
+        self,
+        active: ActiveCommand,
+        data: tuple[tuple[int, bytes], ...] = (),
+        reads: tuple[tuple[int, int], ...] = (),
+        *,
+        service: object = None,
+        status: int = queues.STATUS_SUCCESS,
+        result: int = 0,
+    ) -> None:
+        interrupts = active.queue.completions.interrupts
+        super().__init__(active.epoch, data, reads=reads, interrupts=interrupts)
+        self.service = service  # type: ignore[assignment]
+        self.active = active
+        self.status = status
+        self.result = result
+
+
+class Nvme(PhysicalDevice):
+    """The controller.
+
+    Attributes:
+        enabled: CC.EN.
+        ready: CSTS.RDY.
+        is_working: It fetches commands and reports events.
+        shutdown: CSTS.SHST.
+        admin_size, admin_submission, admin_completion: AQA, ASQ, ACQ.
+        submission, completion: The queues by their number; 0 is the admin queue.
+        commands: What is being worked on.
+        event_requests: Outstanding asynchronous event requests.
+        has_event: Something has happened that could not be reported yet.
+        shadow: The shadow doorbells, if there are any.
+        last_status: Of the admin command that ended last.
+    """
+
+    def __init__(self, kernel: Kernel, timing: Timing, plan: NvmePlan, wiring: Wiring) -> None:
+        super().__init__(kernel, plan.name, timing, wiring, plan.traits)
+        self.plan = plan
+        self.enabled = self.ready = self.is_working = False
+        self.shutdown = SHUTDOWN_NONE
+        self.admin_size = self.admin_submission = self.admin_completion = 0
+        self.submission: dict[int, SubmissionQueue] = {}
+        self.completion: dict[int, CompletionQueue] = {}
+        self.commands: list[ActiveCommand] = []
+        self.event_requests: list[ActiveCommand] = []
+        self.has_event = False
+        self.shadow: ShadowDoorbells | None = None
+        self.last_status = queues.STATUS_SUCCESS
+        self.commands_until_hang = plan.hangs_at
+        self.irq_enabled = True
+        self.start(self._serve)
+        if plan.events is not None:
+            self.start(self._report_events)
+
+    # Registers.
+
+    @property
+    def is_ready(self) -> bool:
+        """CSTS.RDY, as it reads."""
+        if self.traits.says_stopped_early and not self.enabled:
+            return False
+        return self.ready
+
+    @property
+    def is_admin_idle(self) -> bool:
+        """Whether every admin command has been answered but for event requests."""
+        admin = self.submission.get(0)
+        if admin is None:
+            return True
+        return admin.head == admin.tail and not self._commands_of(admin)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it neither works on commands nor will by itself."""
+        if self.traits.says_stopped_early:
+            return True
+        return super().is_idle and not self.is_working and not self._has_commands
+
+    @property
+    def is_reset_done(self) -> bool:
+        """Whether a reset by CC.EN or by the function has come to its end."""
+        return super().is_reset_done and not (self.is_ready and not self.enabled)
+
+    @property
+    def _has_commands(self) -> bool:
+        return any(not active.is_aborted for active in self.commands)
+
+    def _commands_of(self, queue: SubmissionQueue) -> list[ActiveCommand]:
+        return [one for one in self.commands if one.queue is queue and not one.is_aborted]
+
+    def on_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a write of one of the controller's own registers."""
+        match register:
+            case "CC.EN":
+                self._set_enabled(bool(value))
+            case "CC.SHN":
+                if value and self.is_working:
+                    self.shutdown = SHUTDOWN_OCCURRING
+                    self.start(lambda: self._shut_down(value))
+            case "AQA":
+                self.admin_size = value
+            case "ASQ":
+                self.admin_submission, self.epoch = value, epoch
+            case "ACQ":
+                self.admin_completion = value
+            case "INTMS" | "INTMC":
+                self.irq_enabled = register == "INTMC"
+                self.drive_interrupt()
+            case _:
+                assert register.endswith("DBL"), f"{self.name} has no register {register}"
+                self._ring(register[:2], int(register[2:-4]), value, epoch)
+
+    def _ring(self, kind: str, number: int, value: int, epoch: int) -> None:
+        queue = self.submission.get(number)
+        if kind == "SQ" and queue is not None:
+            queue.tail, queue.epoch = value % queue.size, epoch
+
+    def _set_enabled(self, enabled: bool) -> None:
+        if enabled == self.enabled or self.enabled != self.ready:
+            return
+        self.enabled = enabled
+        if enabled:
+            self.start(self._enable)
+        else:
+            self.reset()
+            self.start(self._disable)
+
+    def on_reset(self) -> None:
+        """CC.EN=0 or FLR: queues are gone; ASQ, ACQ and AQA stay (3.7.2)."""
+        self.is_working = False
+        self.irq_enabled = True  # INTMS has nothing masked
+        self.submission = {}
+        self.completion = {}
+        for active in self.commands:
+            active.is_aborted = True
+        if not self.plan.keeps_event_requests:
+            self.event_requests = []
+            self.has_event = False
+        if not self.plan.keeps_shadow:
+            self.shadow = None
+        if self.in_reset:
+            self.enabled = self.ready = False
+            self.shutdown = SHUTDOWN_NONE
+
+    # Commands.
+
+    def _serve(self) -> Steps:
+        while True:
+            queue = self._next_queue()
+            if queue is None:
+                yield self.changed.wait()
+            else:
+                yield from self._fetch_command(queue)
+
+    def _next_queue(self) -> SubmissionQueue | None:
+        if self.is_working:
+            for number, queue in self.submission.items():
+                has_room = number == 0 or len(self.commands) < self.plan.depth
+                if queue.head != queue.tail and has_room:
+                    return queue
+        return None
+
+    def _fetch_command(self, queue: SubmissionQueue) -> Steps:
+        epoch = queue.epoch
+        entry = yield from self.fetch(epoch, queue.next_addr, queues.SUBMISSION_SIZE)
+        if not self.is_working or self.submission.get(queue.identifier) is not queue:
+            return
+        if entry is None:
+            queue.head = queue.tail  # what cannot be read cannot be done
+            return
+        queue.head = (queue.head + 1) % queue.size
+        active = ActiveCommand(queue, NvmeCommand.from_bytes(entry), epoch)
+        self.commands.append(active)
+        if self.shadow is not None:
+            yield from self._write_event_index(queue, self.shadow)
+        self.start(lambda: self._run(active) if queue.identifier else self._administer(active))
+
+    def _write_event_index(self, queue: SubmissionQueue, shadow: ShadowDoorbells) -> Steps:
+        """Say how far the doorbells have been seen (2.0, 5.8, Doorbell Buffer Config)."""
+        addr = shadow.event_addr + _DOORBELL_STRIDE * queue.identifier
+        index = queue.tail.to_bytes(4, "little")
+        yield from self.engine.write(shadow.epoch, addr, index, "completion")
+
+    def _run(self, active: ActiveCommand) -> Steps:
+        pieces = yield from self._pieces_of(active)
+        if self._hangs():
+            while not active.is_aborted:
+                yield self.changed.wait()
+        if pieces is not None and not active.is_aborted:
+            is_read = active.command.opcode == queues.IO_READ
+            if is_read:
+                for addr, length in pieces:
+                    self.emit(DmaFetched(self.name, active.epoch, addr, length))
+            data = tuple((addr, _DISK_BYTE * length) for addr, length in pieces)
+            operation = NvmeOperation(
+                active,
+                data if is_read else (),
+                () if is_read else pieces,
+                service=self.plan.service,
+            )
+            yield from self.perform(operation)
+        self._end(active)
+
+    def _pieces_of(self, active: ActiveCommand) -> Steps:
+        """Follow the PRPs; gives the pieces, or None if the list cannot be read."""
+        command = active.command
+        remaining = ((command.dword12 & 0xFFFF) + 1) * queues.BLOCK_SIZE
+        first = min(remaining, _PAGE - command.prp1 % _PAGE)
+        pieces = [(command.prp1, first)]
+        remaining -= first
+        if remaining > _PAGE:
+            count = -(-remaining // _PAGE)
+            listed = yield from self.fetch(active.epoch, command.prp2, 8 * count)
+            if listed is None:
+                return None
+            pages = [int.from_bytes(listed[8 * n : 8 * n + 8], "little") for n in range(count)]
+        else:
+            pages = [command.prp2] if remaining else []
+        for page in pages:
+            pieces.append((page, min(remaining, _PAGE)))
+            remaining -= _PAGE
+        return tuple(pieces)
+
+    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+        """Return the entry, at the tail of the command's completion queue."""
+        assert isinstance(operation, NvmeOperation)
+        queue, command = operation.active.queue, operation.active.command
+        return queue.completions.place(
+            queue, command.identifier, operation.status, operation.result
+        )
+
+    def _end(self, active: ActiveCommand) -> None:
+        self.commands.remove(active)
+        self.changed.notify()
+
+    def _hangs(self) -> bool:
+        if not self.commands_until_hang:
+            return False
+        self.commands_until_hang -= 1
+        return not self.commands_until_hang
+
+    # Admin commands.
+
+    def _administer(self, active: ActiveCommand) -> Steps:
+        command = active.command
+        if command.opcode == queues.ADMIN_ASYNC_EVENT:
+            self.commands.remove(active)
+            self.event_requests.append(active)
+            if self.has_event:
+                self.has_event = False
+                yield from self._report()
+            return
+        status = queues.STATUS_SUCCESS
+        if command.opcode == queues.ADMIN_DELETE_SQ:
+            status = yield from self._delete_submission(active)
+        else:
+            status = self._configure(active)
+        if not active.is_aborted:
+            self.last_status = status
+            yield from self.perform(NvmeOperation(active, status=status))
+        self._end(active)
+
+    def _delete_submission(self, active: ActiveCommand) -> Steps:
+        queue = self.submission.get(active.command.dword10 & 0xFFFF)
+        if queue is None or queue.identifier == 0:
+            return queues.STATUS_INVALID_QUEUE_ID
+        del self.submission[queue.identifier]
+        while self._commands_of(queue) and not active.is_aborted:
+            yield self.changed.wait()
+        return queues.STATUS_SUCCESS
+
+    def _configure(self, active: ActiveCommand) -> int:
+        """Carry out an admin command that takes no time."""
+        command, epoch = active.command, active.epoch
+        number, size = command.dword10 & 0xFFFF, (command.dword10 >> 16) + 1
+        if command.opcode == queues.ADMIN_CREATE_CQ:
+            interrupts = bool(command.dword11 & queues.INTERRUPTS_ENABLED)
+            self.completion[number] = CompletionQueue(
+                number, command.prp1, size, epoch, interrupts=interrupts
+            )
+        elif command.opcode == queues.ADMIN_CREATE_SQ:
+            completions = self.completion.get(command.dword11 >> 16)
+            if completions is None:
+                return queues.STATUS_INVALID_QUEUE_ID
+            self.submission[number] = SubmissionQueue(number, command.prp1, size, completions)
+        elif command.opcode == queues.ADMIN_DELETE_CQ:
+            if number == 0 or number not in self.completion:
+                return queues.STATUS_INVALID_QUEUE_ID
+            used = [queue.completions.identifier for queue in self.submission.values()]
+            if number in used:
+                return queues.STATUS_INVALID_QUEUE_DELETION
+            del self.completion[number]
+        elif command.opcode == queues.ADMIN_DOORBELL_BUFFER:
+            self.shadow = ShadowDoorbells(epoch, command.prp1, command.prp2)
+        else:
+            return queues.STATUS_INVALID_OPCODE
+        return queues.STATUS_SUCCESS
+
+    # Events.
+
+    def _report_events(self) -> Steps:
+        assert self.plan.events is not None
+        while True:
+            yield self.kernel.delay(self.plan.events, f"{self.name}.event")
+            self.kernel.begin_story()
+            if self.event_requests and not self.in_reset:
+                yield from self._report()
+            elif self.is_working:
+                self.has_event = True
+
+    def _report(self) -> Steps:
+        request = self.event_requests.pop(0)
+        yield from self.perform(NvmeOperation(request, result=_EVENT_RESULT))
+
+    # Changes that take time.
+
+    def _enable(self) -> Steps:
+        yield self.kernel.delay(self.timing.nvme_rdy_set, f"{self.name}.rdy_set")
+        if not self.enabled:
+            return
+        completions = CompletionQueue(
+            0, self.admin_completion, self.admin_size, self.epoch, interrupts=True
+        )
+        self.completion = {0: completions}
+        self.submission = {
+            0: SubmissionQueue(0, self.admin_submission, self.admin_size, completions)
+        }
+        self.ready = self.is_working = True
+        self.shutdown = SHUTDOWN_NONE
+        self.changed.notify()
+
+    def _disable(self) -> Steps:
+        yield self.kernel.delay(self.timing.nvme_rdy_clear, f"{self.name}.rdy_clear")
+        while not super().is_reset_done:
+            yield self.changed.wait()
+        self.ready = False
+        self.shutdown = SHUTDOWN_NONE
+        self.changed.notify()
+
+    def _shut_down(self, manner: int) -> Steps:
+        """Finish what was fetched (or, abruptly, break it off), then write caches back."""
+        self.is_working = False
+        self.event_requests = []
+        if manner == ABRUPT_SHUTDOWN:
+            self.break_off()
+            for active in self.commands:
+                active.is_aborted = True
+        while self._has_commands:
+            yield self.changed.wait()
+        yield self.kernel.delay(self.timing.nvme_shutdown, f"{self.name}.shutdown")
+        self.shutdown = SHUTDOWN_COMPLETE
+        self.changed.notify()

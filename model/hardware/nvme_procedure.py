@@ -1,0 +1,118 @@
+"""How software makes an NVMe controller quiet.
+
+The order is that of the base specification 2.0, 3.6.1 (delete I/O queues, then shutdown
+notification), and of Linux's `nvme_dev_disable`: delete queues, shut down, clear CC.EN, and fence
+with bus mastering before anything is cancelled or freed.  Fallbacks: without the queues, which a
+hung command keeps for ever, an abrupt shutdown and CC.EN; then a function level reset.
+
+A vdev that does this after its guest's death enters the delete commands into the guest's own admin
+queue, whose place and tail it knows because it saw the registers and doorbells being written.
+"""
+
+from ..interrupts import LEVEL
+from ..kernel import Kernel, Steps
+from . import nvme_queues as queues
+from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
+from .nvme_queues import SUBMISSION_SIZE, NvmeCommand
+from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
+
+STEPS: dict[str, str] = {
+    "mask-interrupts": "INTMS=~0, or with MSI-X the function mask; read back",
+    "delete-submission-queue": "Delete I/O SQ; until it is answered, at most the bound (60 s)",
+    "delete-completion-queue": "Delete I/O CQ; until it is answered, at most the bound (60 s)",
+    "shutdown": "CC.SHN=01b",
+    "abrupt-shutdown": "CC.SHN=10b",
+    "await-shutdown": "until CSTS.SHST reads 10b, at most the bound (RTD3E; 5 s in FreeBSD)",
+    "disable": "CC.EN=0",
+    "await-disabled": "until CSTS.RDY reads 0, at most the bound (CAP.TO, 0.5 to 127.5 s)",
+} | PCIE_STEPS
+"""Every step by name, with the register access that it is."""
+
+_ADMIN_NS_MAX = 60_000_000_000
+_SHUTDOWN_NS_MAX = 5_000_000_000
+_READY_NS_MAX = 10_000_000_000
+_FENCE: Order = (
+    ("disable", 0),
+    ("await-disabled", _READY_NS_MAX),
+    ("clear-bus-master", 0),
+    ("confirm", 1_000_000),
+)
+
+DOCUMENTED: Order = (
+    ("mask-interrupts", 0),
+    ("delete-submission-queue", _ADMIN_NS_MAX),
+    ("delete-completion-queue", _ADMIN_NS_MAX),
+    ("shutdown", 0),
+    ("await-shutdown", _SHUTDOWN_NS_MAX),
+    *_FENCE,
+)
+"""The procedure as Linux does it: step and bound in nanoseconds."""
+
+FALLBACKS: tuple[Order, ...] = (
+    (("abrupt-shutdown", 0), ("await-shutdown", _SHUTDOWN_NS_MAX), *_FENCE),
+    _FENCE,
+    (
+        ("function-level-reset", 0),
+        ("await-ready", 60_000_000_000),
+        ("confirm", 1_000_000),
+    ),
+)
+
+_WRITES = {
+    "shutdown": ("CC.SHN", NORMAL_SHUTDOWN),
+    "abrupt-shutdown": ("CC.SHN", ABRUPT_SHUTDOWN),
+    "disable": ("CC.EN", 0),
+}
+_DELETES = {
+    "delete-submission-queue": queues.ADMIN_DELETE_SQ,
+    "delete-completion-queue": queues.ADMIN_DELETE_CQ,
+}
+_IDENTIFIER = 0xD000
+
+
+def carry_out(kernel: Kernel, nvme: Nvme, epoch: int, step: str, bound_ns: int) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out or refused."""
+    if step in _WRITES:
+        register, value = _WRITES[step]
+        nvme.port.post(register, value, epoch)
+        return True
+    if step == "mask-interrupts":
+        is_level = nvme.wiring.trigger == LEVEL
+        nvme.port.post(*(("INTMS", 1) if is_level else ("MSIX.MASKALL", 1)), epoch)
+        yield from nvme.port.flush()
+        return True
+    if step in _DELETES:
+        return (yield from _delete(kernel, nvme, epoch, _DELETES[step], bound_ns))
+    if step == "await-shutdown":
+        return (
+            yield from wait_until(
+                kernel, nvme, lambda: nvme.shutdown == SHUTDOWN_COMPLETE, bound_ns
+            )
+        )
+    if step == "await-disabled":
+        return (yield from wait_until(kernel, nvme, lambda: not nvme.is_ready, bound_ns))
+    return (yield from carry_out_pcie(kernel, nvme, epoch, step, bound_ns))
+
+
+def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) -> Steps:
+    """Enter a delete command for queue 1 and wait for the answer; gives whether it succeeded."""
+    yield from nvme.port.flush()
+    admin = nvme.submission.get(0)
+    if admin is None or not nvme.is_working:
+        return False
+    command = NvmeCommand(opcode, _IDENTIFIER | opcode, dword10=1)
+    if not hand_over(nvme, epoch, admin.base + SUBMISSION_SIZE * admin.tail, command.to_bytes()):
+        return False
+    nvme.port.post("SQ0TDBL", (admin.tail + 1) % admin.size, epoch)
+    if not (yield from wait_until(kernel, nvme, lambda: nvme.is_admin_idle, bound_ns)):
+        return False
+    return nvme.last_status == queues.STATUS_SUCCESS
+
+
+PROCEDURE = Procedure(
+    STEPS,
+    DOCUMENTED,
+    carry_out,
+    "NVM Express base specification 2.0, 3.6.1; Linux nvme_dev_disable",
+    FALLBACKS,
+)

@@ -1,0 +1,292 @@
+"""A DMA controller of the SoC, of the Arm PL330 kind, with one channel.
+
+A channel executes a program that lies in memory; the controller reads it through an instruction
+cache, so that a program once read goes on when its memory belongs to somebody else.  A store goes
+into a write buffer and drains from there.  Killing a channel ends its program; what is in the write
+buffer still drains, and the channel reads as Killing until it has, unless the device says so too
+early.
+
+The channel here serves a peripheral that asks for bursts without end, as a sound card or a UART
+does: it was asked once, and goes on unasked.
+
+It is no PCIe function: there is no bus-master bit, no function level reset and no message.  What
+stops it is DMAKILL, and the reset line from the SoC's reset controller (`SOC.RESET`).
+
+Registers (Arm PL330 technical reference manual, DDI 0424): DBGSTATUS, DBGCMD, DBGINST0, DBGINST1,
+CSR0, INTEN, INTCLR.  A write of DBGCMD while DBGSTATUS reads busy does nothing.
+
+Left out: more channels, security, faults, burst sizes of CCR (the plan has one), the source side.
+"""
+
+from enum import Enum
+
+from ..device_plans import Pl330Plan
+from ..kernel import Kernel, Mailbox, Steps
+from ..timing import Timing
+from ..trace import DmaFetched
+from ..traits import CANCEL, DROP, POST
+from .physical_device import Operation, PhysicalDevice, Wiring
+
+CACHE_LINE = 64
+_BURST_BYTE = b"\x5a"
+
+DMAEND = 0x00
+DMAKILL = 0x01
+DMALD = 0x04
+DMAST = 0x08
+DMAWMB = 0x13
+DMALP = 0x20
+DMALPFE = 0x28
+DMAWFP = 0x30
+DMASEV = 0x34
+DMALPEND = 0x38
+DMAGO = 0xA0
+DMAMOV = 0xBC
+DAR = 2
+"""Opcodes, with loop counter 0 where there is one; and the number of the destination register."""
+
+_LENGTHS = {
+    DMAEND: 1,
+    DMALD: 1,
+    DMAST: 1,
+    DMAWMB: 1,
+    DMALP: 2,
+    DMALPFE: 2,
+    DMAWFP: 2,
+    DMASEV: 2,
+    DMALPEND: 2,
+    DMAMOV: 6,
+}
+
+
+_LOOPS = {DMALP, DMALPEND, DMALPFE}
+
+
+class ChannelState(Enum):
+    """The channel status (CSR0) as far as it is told apart here, with its value."""
+
+    STOPPED = 0
+    EXECUTING = 1
+    WAITING_FOR_PERIPHERAL = 7
+    KILLING = 8
+
+
+class ChannelThread:
+    """A program under way.
+
+    Attributes:
+        epoch: Who started it.
+        pc: The next instruction.
+        dar: Where the next store goes.
+        loops: How many rounds loop counter 0 has left.
+        lines: The instruction cache.
+    """
+
+    def __init__(self, epoch: int, pc: int) -> None:
+        self.epoch = epoch
+        self.pc = pc
+        self.dar = 0
+        self.loops = 0
+        self.lines: dict[int, bytes] = {}
+
+    def loop(self, instruction: bytes) -> None:
+        """Carry out one of the loop instructions; `pc` is behind it already."""
+        opcode, operand = instruction
+        if opcode == DMALP:
+            self.loops = operand + 1
+            return
+        if opcode == DMALPEND:
+            self.loops -= 1
+        if opcode == DMALPFE or self.loops > 0:
+            self.pc -= operand + len(instruction)
+
+
+class Pl330(PhysicalDevice):
+    """The controller.
+
+    Attributes:
+        state: Of the channel.
+        thread: Its program, or None.
+        buffer: Bursts that have been stored and wait.
+        is_draining: A burst is on its way out of the buffer.
+        debug_busy: DBGSTATUS.
+        debug_instruction, debug_argument: DBGINST0 and DBGINST1.
+    """
+
+    is_pcie = False
+
+    def __init__(self, kernel: Kernel, timing: Timing, plan: Pl330Plan, wiring: Wiring) -> None:
+        super().__init__(kernel, plan.name, timing, wiring, plan.traits)
+        self.plan = plan
+        self.state = ChannelState.STOPPED
+        self.thread: ChannelThread | None = None
+        self.buffer: Mailbox[Operation] = Mailbox(kernel)
+        self.is_draining = False
+        self.debug_busy = False
+        self.debug_instruction = self.debug_argument = 0
+        self.start(self._drain)
+
+    # Registers.
+
+    @property
+    def is_stopped(self) -> bool:
+        """CSR0 reads Stopped."""
+        if self.traits.says_stopped_early and self.thread is None:
+            return True
+        return self.state is ChannelState.STOPPED
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the channel is stopped and the write buffer is empty."""
+        if self.traits.says_stopped_early:
+            return self.is_stopped
+        return self.is_stopped and not self.buffer and super().is_idle
+
+    @property
+    def is_reset_done(self) -> bool:
+        """Whether the reset line has been let go; a device that drains first holds that up."""
+        return super().is_reset_done and not (self.buffer and self.traits.reset.data == POST)
+
+    def on_register(self, register: str, value: int, epoch: int) -> None:
+        """Carry out a write of one of the controller's own registers."""
+        match register:
+            case "DBGINST0":
+                self.debug_instruction = value
+            case "DBGINST1":
+                self.debug_argument = value
+            case "DBGCMD":
+                if not self.debug_busy:
+                    self.debug_busy = True
+                    self.start(lambda: self._debug(epoch))
+            case "INTEN":
+                self.irq_enabled = bool(value)
+                self.drive_interrupt()
+            case "INTCLR":
+                self.read_cause()
+            case "SOC.RESET":
+                self.reset()
+            case _:
+                raise AssertionError(f"{self.name} has no register {register}")
+
+    def on_reset(self) -> None:
+        """The reset line: the channel is stopped; the buffer goes by the policy for data."""
+        self.state = ChannelState.STOPPED
+        self.thread = None
+        self.debug_instruction = self.debug_argument = 0
+        if self.traits.reset.data in {CANCEL, DROP}:
+            self.buffer.clear()
+
+    # The channel.
+
+    def _debug(self, epoch: int) -> Steps:
+        """Carry out the instruction in DBGINST0 and DBGINST1."""
+        opcode = self.debug_instruction >> 16 & 0xFF
+        yield self.kernel.delay(self.timing.pl330_kill, f"{self.name}.debug")
+        self.debug_busy = False
+        if opcode == DMAGO and self.state is ChannelState.STOPPED:
+            self.state = ChannelState.EXECUTING
+            self.epoch = epoch
+            self.thread = thread = ChannelThread(epoch, self.debug_argument)
+            self.start(lambda: self._execute(thread))
+        elif opcode == DMAKILL and self.plan.killable:
+            yield from self._kill()
+        self.changed.notify()
+
+    def _kill(self) -> Steps:
+        if self.thread is None:
+            return
+        self.thread = None
+        self.state = ChannelState.KILLING
+        self.changed.notify()
+        while self.buffer or self.is_draining:
+            yield self.changed.wait()
+        if self.state is ChannelState.KILLING:
+            self.state = ChannelState.STOPPED
+
+    def _execute(self, thread: ChannelThread) -> Steps:
+        while self.thread is thread:
+            instruction = yield from self._instruction(thread)
+            if self.thread is not thread:
+                return
+            if instruction is None or instruction[0] == DMAEND:
+                self.thread, self.state = None, ChannelState.STOPPED
+                self.changed.notify()
+                return
+            thread.pc += len(instruction)
+            yield from self._carry_out(thread, instruction)
+
+    def _carry_out(self, thread: ChannelThread, instruction: bytes) -> Steps:
+        opcode = instruction[0]
+        if opcode == DMAMOV and instruction[1] == DAR:
+            thread.dar = int.from_bytes(instruction[2:], "little")
+        elif opcode in _LOOPS:
+            thread.loop(instruction)
+        elif opcode == DMAWFP:
+            yield from self._wait_for_peripheral(thread)
+        elif opcode == DMAST:
+            yield from self._store(thread)
+        elif opcode == DMAWMB:
+            while self.buffer or self.is_draining:
+                yield self.changed.wait()
+            yield from self.port.landed()
+        elif opcode == DMASEV:
+            yield from self.perform(Operation(thread.epoch, ()))
+
+    def _wait_for_peripheral(self, thread: ChannelThread) -> Steps:
+        self.state = ChannelState.WAITING_FOR_PERIPHERAL
+        yield self.kernel.delay(self.plan.pace, f"{self.name}.pace")
+        if self.thread is thread:
+            self.state = ChannelState.EXECUTING
+            self.kernel.begin_story()
+
+    def _instruction(self, thread: ChannelThread) -> Steps:
+        """Read the next instruction through the cache; gives None if it cannot be read."""
+        first = yield from self._byte(thread, thread.pc)
+        if first is None:
+            return None
+        assert first in _LENGTHS, f"{self.name}: no instruction {first:#04x}"
+        instruction = bytes([first])
+        for offset in range(1, _LENGTHS[first]):
+            following = yield from self._byte(thread, thread.pc + offset)
+            if following is None:
+                return None
+            instruction += bytes([following])
+        return instruction
+
+    def _byte(self, thread: ChannelThread, addr: int) -> Steps:
+        start = addr - addr % CACHE_LINE
+        if start not in thread.lines:
+            line = yield from self.fetch(thread.epoch, start, CACHE_LINE)
+            if line is None:
+                return None
+            thread.lines[start] = line
+        return thread.lines[start][addr - start]
+
+    def _store(self, thread: ChannelThread) -> Steps:
+        while len(self.buffer) >= self.plan.buffer_bursts:
+            yield self.changed.wait()
+            if self.thread is not thread:
+                return
+        length = self.plan.burst_length
+        self.emit(DmaFetched(self.name, thread.epoch, thread.dar, length))
+        self.buffer.put(
+            Operation(
+                thread.epoch,
+                ((thread.dar, _BURST_BYTE * length),),
+                service=self.timing.pl330_write_buffer,
+                interrupts=False,
+            )
+        )
+        thread.dar += length
+
+    # Processes.
+
+    def _drain(self) -> Steps:
+        while True:
+            while not self.buffer:
+                yield self.buffer.wait()
+            operation = self.buffer.take()
+            self.is_draining = True
+            yield from self.perform(operation)
+            self.is_draining = False
+            self.changed.notify()

@@ -1,0 +1,82 @@
+"""How software stops a channel of a PL330.
+
+Linux's dmaengine names the two halves: `terminate_async` issues the stop and may return while
+transfers still run, `synchronize` returns when they are over; memory may be freed only after both
+(`Documentation/driver-api/dmaengine/client.rst`).  The kill goes through the debug registers, which
+take one instruction at a time (Arm PL330 technical reference manual, DDI 0424, 3.3 and 3.5;
+vendors' libraries poll 4,000 times).
+"""
+
+from ..kernel import Kernel, Steps
+from .pl330 import DMAKILL, Pl330
+from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
+
+STEPS: dict[str, str] = {
+    "disable-events": "INTEN=0, read back",
+    "await-debug-idle": "until DBGSTATUS reads idle, at most the bound (4,000 polls)",
+    "kill": "DBGINST0=DMAKILL for the channel, DBGCMD=0",
+    "await-stopped": "until CSR reads Stopped, at most the bound (4,000 polls)",
+    "clear-events": "INTCLR=~0",
+    "soc-reset": "reset line of the SoC's reset controller",
+    "await-reset": "until the reset line has been let go, at most the bound",
+} | COMMON_STEPS
+"""Every step by name, with the register access that it is."""
+
+_POLLS_NS = 4_000_000
+
+TERMINATE_ASYNC: Order = (
+    ("disable-events", 0),
+    ("await-debug-idle", _POLLS_NS),
+    ("kill", 0),
+)
+
+SYNCHRONIZE: Order = (
+    ("await-debug-idle", _POLLS_NS),
+    ("await-stopped", _POLLS_NS),
+    ("clear-events", 0),
+    ("confirm", 1_000_000),
+)
+
+DOCUMENTED: Order = (*TERMINATE_ASYNC, *SYNCHRONIZE)
+"""Both halves: step and bound in nanoseconds; a poll is taken to last a microsecond."""
+
+FALLBACKS: tuple[Order, ...] = (
+    (("soc-reset", 0), ("await-reset", 1_000_000), ("confirm", 1_000_000)),
+)
+
+_CHANNEL_THREAD = 1
+
+
+def carry_out(kernel: Kernel, pl330: Pl330, epoch: int, step: str, bound_ns: int) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out."""
+    port = pl330.port
+    match step:
+        case "disable-events":
+            port.post("INTEN", 0, epoch)
+            yield from port.flush()
+        case "kill":
+            port.post("DBGINST0", DMAKILL << 16 | _CHANNEL_THREAD, epoch)
+            port.post("DBGINST1", 0, epoch)
+            port.post("DBGCMD", 0, epoch)
+        case "clear-events":
+            port.post("INTCLR", 1, epoch)
+        case "soc-reset":
+            port.post("SOC.RESET", 1, epoch)
+        case "await-debug-idle":
+            return (yield from wait_until(kernel, pl330, lambda: not pl330.debug_busy, bound_ns))
+        case "await-stopped":
+            return (yield from wait_until(kernel, pl330, lambda: pl330.is_stopped, bound_ns))
+        case "await-reset":
+            return (yield from wait_until(kernel, pl330, lambda: pl330.is_reset_done, bound_ns))
+        case _:
+            return (yield from carry_out_common(kernel, pl330, epoch, step, bound_ns))
+    return True
+
+
+PROCEDURE = Procedure(
+    STEPS,
+    DOCUMENTED,
+    carry_out,
+    "Arm DDI 0424, 3.3 and 3.5; Linux dmaengine client.rst, terminate and synchronize",
+    FALLBACKS,
+)

@@ -1,0 +1,120 @@
+"""The kinds of physical devices: what belongs together for each.
+
+A kind is a device class `(kernel, timing, plan, wiring)`, a plan class whose first two fields are
+name and interrupt number, a driver class `(kernel, timing, vm, epoch, device, allocator)` for the
+guest, and the procedure that makes the device quiet.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from .. import device_plans
+from ..guest.ahci_driver import AhciDriver
+from ..guest.can_driver import CanDriver
+from ..guest.net_driver import NetDriver
+from ..guest.nvme_driver import NvmeDriver
+from ..guest.pl330_driver import Pl330Driver
+from ..guest.policy_driver import PolicyDriver
+from ..guest.xhci_driver import XhciDriver
+from ..plan import NicPlan
+from . import (
+    ahci_procedure,
+    can_procedure,
+    nic_procedure,
+    nvme_procedure,
+    pl330_procedure,
+    policy_procedure,
+    xhci_procedure,
+)
+from .ahci import AhciController
+from .can import Can
+from .nic import Nic
+from .nvme import Nvme
+from .pl330 import Pl330
+from .policy_device import PolicyDevice
+from .procedure import Procedure
+from .xhci import Xhci
+
+
+class DeviceKind(NamedTuple):
+    """What belongs to one kind of device.
+
+    Attributes:
+        device: The class of the hardware, a `PhysicalDevice`.
+        plan: The class of its plan.
+        driver: The class of the guest's driver for it.
+        procedure: How it is made quiet.
+        summary: What it is, in half a line.
+    """
+
+    device: type[Any]
+    plan: type[Any]
+    driver: type[Any]
+    procedure: Procedure
+    summary: str
+
+
+@cache
+def kinds() -> dict[str, DeviceKind]:
+    """Return all kinds by name."""
+    return {
+        "nic": DeviceKind(
+            Nic,
+            NicPlan,
+            NetDriver,
+            nic_procedure.PROCEDURE,
+            "network controller of the e1000 class",
+        ),
+        "ahci": DeviceKind(
+            AhciController,
+            device_plans.AhciPlan,
+            AhciDriver,
+            ahci_procedure.PROCEDURE,
+            "SATA host adapter with one disk",
+        ),
+        "nvme": DeviceKind(
+            Nvme,
+            device_plans.NvmePlan,
+            NvmeDriver,
+            nvme_procedure.PROCEDURE,
+            "NVMe disk with one I/O queue pair",
+        ),
+        "xhci": DeviceKind(
+            Xhci,
+            device_plans.XhciPlan,
+            XhciDriver,
+            xhci_procedure.PROCEDURE,
+            "USB host controller with one reporting device",
+        ),
+        "pl330": DeviceKind(
+            Pl330,
+            device_plans.Pl330Plan,
+            Pl330Driver,
+            pl330_procedure.PROCEDURE,
+            "DMA controller of the SoC, one channel",
+        ),
+        "can": DeviceKind(
+            Can,
+            device_plans.CanPlan,
+            CanDriver,
+            can_procedure.PROCEDURE,
+            "CAN controller: interrupts, no DMA",
+        ),
+        "policy": DeviceKind(
+            PolicyDevice,
+            device_plans.PolicyPlan,
+            PolicyDriver,
+            policy_procedure.PROCEDURE,
+            "a device known only by its rules",
+        ),
+    }
+
+
+def kind_of_plan(plan: type[Any]) -> DeviceKind:
+    """Return the kind to which a plan class belongs."""
+    return next(kind for kind in kinds().values() if kind.plan is plan)
+
+
+def procedures() -> dict[str, Procedure]:
+    """Return the procedure of every kind by its name."""
+    return {name: kind.procedure for name, kind in kinds().items()}

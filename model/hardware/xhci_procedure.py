@@ -1,0 +1,87 @@
+"""How software makes an xHCI controller quiet.
+
+Stop the endpoint (xHCI 1.2, 4.6.9), clear Run/Stop and await HCHalted, which the specification
+promises within 16 ms and for which Linux waits 32 ms (since ca09b1bea63a), then reset.  Without
+HCHalted a reset is all that is left; it ends transactions where they stand.
+"""
+
+from ..kernel import Kernel, Steps
+from . import xhci_rings as rings
+from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
+from .xhci import Xhci
+
+STEPS: dict[str, str] = {
+    "mask-interrupts": "USBCMD.INTE=0, read back",
+    "stop-endpoint": "Stop Endpoint command; until it is answered, at most the bound (5 s)",
+    "stop": "USBCMD.RS=0",
+    "await-halted": "until USBSTS.HCH reads 1, at most the bound (16 ms, 32 ms in Linux)",
+    "reset": "USBCMD.HCRST=1",
+    "await-reset": "until USBCMD.HCRST and USBSTS.CNR read 0, at most the bound (10 s)",
+} | PCIE_STEPS
+"""Every step by name, with the register access that it is."""
+
+_RESET: Order = (("reset", 0), ("await-reset", 10_000_000_000), ("confirm", 1_000_000))
+
+DOCUMENTED: Order = (
+    ("mask-interrupts", 0),
+    ("stop-endpoint", 5_000_000_000),
+    ("stop", 0),
+    ("await-halted", 32_000_000),
+    *_RESET,
+)
+"""The procedure as Linux does it: step and bound in nanoseconds."""
+
+FALLBACKS: tuple[Order, ...] = (
+    _RESET,
+    (
+        ("clear-bus-master", 0),
+        ("function-level-reset", 0),
+        ("await-ready", 60_000_000_000),
+        ("confirm", 1_000_000),
+    ),
+)
+
+_WRITES = {
+    "mask-interrupts": ("USBCMD.INTE", 0),
+    "stop": ("USBCMD.RS", 0),
+    "reset": ("USBCMD.HCRST", 1),
+}
+
+
+def carry_out(kernel: Kernel, xhci: Xhci, epoch: int, step: str, bound_ns: int) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out."""
+    if step in _WRITES:
+        register, value = _WRITES[step]
+        xhci.port.post(register, value, epoch)
+        if step == "mask-interrupts":
+            yield from xhci.port.flush()
+        return True
+    if step == "stop-endpoint":
+        return (yield from _stop_endpoint(kernel, xhci, epoch, bound_ns))
+    if step == "await-halted":
+        return (yield from wait_until(kernel, xhci, lambda: xhci.is_halted, bound_ns))
+    if step == "await-reset":
+        return (yield from wait_until(kernel, xhci, lambda: xhci.is_reset_done, bound_ns))
+    return (yield from carry_out_pcie(kernel, xhci, epoch, step, bound_ns))
+
+
+def _stop_endpoint(kernel: Kernel, xhci: Xhci, epoch: int, bound_ns: int) -> Steps:
+    """Enter Stop Endpoint into the command ring; gives whether its completion event came."""
+    yield from xhci.port.flush()
+    ring, events = xhci.command_ring, xhci.events
+    if ring is None or events is None or not xhci.run_stop:
+        return False
+    control = rings.control_of(rings.STOP_ENDPOINT, rings.TARGET) | ring.cycle
+    if not hand_over(xhci, epoch, ring.addr, rings.TRB.pack(0, 0, control)):
+        return False
+    xhci.port.post("DB0", 0, epoch)
+    return (yield from wait_until(kernel, xhci, lambda: xhci.endpoint_stopped, bound_ns))
+
+
+PROCEDURE = Procedure(
+    STEPS,
+    DOCUMENTED,
+    carry_out,
+    "xHCI 1.2, 4.6.9 and 5.4.1; Linux xhci_halt and xhci_reset",
+    FALLBACKS,
+)

@@ -1,0 +1,90 @@
+"""A process of the host on the other side of a vdev, which sends unasked.
+
+For a virtio-net vdev it is the peer that bridges to another guest or to the network, for a
+virtio-console vdev the terminal.  It lives on when the VM dies, and sends on when the next
+instance connects; what it sends while nobody is connected is lost.
+"""
+
+from typing import NamedTuple, Protocol
+
+from ..clock import Span
+from ..component import Component
+from ..kernel import Kernel, Steps
+from ..timing import Timing
+from ..trace import FrameArrived
+from ..virtio_plan import ConsolePlan, NetPlan
+
+_SEQUENCE = 251
+"""Messages are told apart by one byte, which runs modulo this prime."""
+
+
+class Traffic(NamedTuple):
+    """What a peer sends: how many messages (0 for without end), how long, how far apart."""
+
+    messages: int
+    length: int
+    gap: Span
+
+
+class PeerClient(Protocol):
+    """A vdev as its peer sees it."""
+
+    def receive(self, message: bytes) -> None:
+        """Take a message; returns at once."""
+
+
+class Peer(Component):
+    """The process.
+
+    Args:
+        vdev: The vdev that it talks to.
+        traffic: What it sends; `None` for nothing.
+
+    Attributes:
+        client: The vdev of the present VM instance; `None` if none is connected.
+        heard: The last message that it was sent.
+    """
+
+    def __init__(self, kernel: Kernel, timing: Timing, vdev: str, traffic: Traffic | None) -> None:
+        super().__init__(kernel, f"{vdev}.peer", timing)
+        self.vdev = vdev
+        self.client: PeerClient | None = None
+        self.heard = b""
+        if traffic is not None:
+            self.start(lambda: self._send(traffic))
+
+    def connect(self, client: PeerClient) -> None:
+        """Take a vdev as the other side."""
+        self.client = client
+
+    def disconnect(self, client: PeerClient) -> None:
+        """Let a vdev go, if it is still the other side."""
+        if self.client is client:
+            self.client = None
+
+    def hear(self, message: bytes) -> None:
+        """Take what the guest has sent."""
+        self.heard = message
+
+    def _send(self, traffic: Traffic) -> Steps:
+        left, sequence = traffic.messages, 0
+        while True:
+            yield self.kernel.delay(traffic.gap, f"{self.name}.gap")
+            sequence = (sequence + 1) % _SEQUENCE
+            if self.client is not None:
+                self.kernel.begin_story()
+                self.emit(FrameArrived(self.vdev, traffic.length))
+                self.client.receive(bytes([sequence]) * traffic.length)
+            if left:
+                left -= 1
+                if left == 0:
+                    return
+
+
+def traffic_of(plan: NetPlan | ConsolePlan) -> Traffic | None:
+    """Return what the other side of a planned vdev sends."""
+    if isinstance(plan, NetPlan):
+        return Traffic(plan.frames, plan.frame_length, plan.gap)
+    if not plan.has_input:
+        return None
+    return Traffic(plan.inputs, plan.input_length, plan.gap)

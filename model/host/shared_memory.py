@@ -1,0 +1,87 @@
+"""Memory that guests share with each other: it belongs to the host and outlives every VM.
+
+Each client has a bit; notifying sets the bits of whoever notifies, and interrupts.
+
+Source:
+    QNX 7.1 hypervisor guide, share_mem.
+"""
+
+from typing import Protocol
+
+from ..memory import PhysicalMemory
+
+CLIENTS_MAX = 16
+NOTIFY_ALL = 0xFFFF_FFFF
+
+
+class RegionClient(Protocol):
+    """The factory vdev of an attached guest."""
+
+    def interrupt(self) -> None:
+        """Interrupt the guest."""
+
+
+class SharedRegion:
+    """Memory of the host that several guests have mapped.
+
+    Args:
+        length: Bytes, whole frames.
+        host_addr: Where it is.
+
+    Attributes:
+        clients: By index; `None` where nobody is attached.
+        pending: For each index the clients that have notified it, as bits.
+    """
+
+    def __init__(self, length: int, host_addr: int) -> None:
+        self.length = length
+        self.host_addr = host_addr
+        self.clients: list[RegionClient | None] = [None] * CLIENTS_MAX
+        self.pending = [0] * CLIENTS_MAX
+
+    def attach(self, client: RegionClient) -> int | None:
+        """Take a client and return its index; `None` if there is no room."""
+        if None not in self.clients:
+            return None
+        index = self.clients.index(None)
+        self.clients[index] = client
+        self.pending[index] = 0
+        return index
+
+    def detach(self, index: int) -> None:
+        """Let a client go."""
+        self.clients[index] = None
+        self.pending[index] = 0
+
+    def read_status(self, index: int) -> int:
+        """Return who is attached and who has notified, and forget the latter."""
+        attached = sum(1 << place for place, one in enumerate(self.clients) if one is not None)
+        pending, self.pending[index] = self.pending[index], 0
+        return attached << 16 | pending
+
+    def notify(self, index: int, bits: int) -> None:
+        """Interrupt clients."""
+        for place, client in enumerate(self.clients):
+            wanted = bits >> place & 1 and (bits != NOTIFY_ALL or place != index)
+            if client is not None and wanted:
+                is_first = not self.pending[place]
+                self.pending[place] |= 1 << index
+                if is_first:
+                    client.interrupt()
+
+
+class SharedMemoryPool:
+    """All regions of the host, by name."""
+
+    def __init__(self, memory: PhysicalMemory, start: int) -> None:
+        self.memory = memory
+        self.regions: dict[str, SharedRegion] = {}
+        self._next = start
+
+    def get(self, name: str, length: int) -> SharedRegion:
+        """Return the region of a name; it is made if there is none."""
+        region = self.regions.get(name)
+        if region is None:
+            region = self.regions[name] = SharedRegion(length, self._next)
+            self._next += length
+        return region

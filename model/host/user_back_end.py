@@ -1,0 +1,194 @@
+"""A back end in another process, as vhost-user has it.
+
+qvm hands it the guest's memory to map, and the places of the ring; from then on its worker writes
+guest memory by CPU, past every gate, reset and IOMMU.  It outlives qvm.  What ends its work is the
+protocol: GET_VRING_BASE stops a ring, and its answer says that the ring is stopped; the end of the
+socket tells that qvm is gone.  What a back end makes of either differs, and is a parameter.
+
+Source:
+    vhost-user protocol (QEMU docs/interop/vhost-user.rst): ring states, VHOST_USER_SET_MEM_TABLE,
+    VHOST_USER_GET_VRING_BASE.  For back ends that answer early or go on: cloud-hypervisor
+    7e2e7a164baa, dpdk-vhost-vfe 89 and 105.
+
+Choice points: `NAME.service`, `NAME.period`, `NAME.copy`, `NAME.message`.
+"""
+
+from typing import NamedTuple
+
+from ..addresses import pages_of
+from ..component import Component
+from ..device_plans import UserBackEndPlan
+from ..kernel import Kernel, Mailbox, Signal, Steps
+from ..memory import GuestRam, PhysicalMemory
+from ..timing import Timing
+from ..trace import BackendRequestBegun, BackendRequestEnded, DmaRequested
+
+_DATA_BYTE = b"\x99"
+USED_RING_HEADER = 4
+USED_ELEMENT = 8
+USED_INDEX_OFFSET = 2
+
+
+class SharedMemory(NamedTuple):
+    """The guest memory that a back end has mapped, and for whom.
+
+    Attributes:
+        epoch: The VM instance.
+        ram: The map of its memory.
+        used_addr: Guest address of the used ring.
+        queue_size: Entries of it.
+    """
+
+    epoch: int
+    ram: GuestRam
+    used_addr: int
+    queue_size: int
+
+
+class TakenBuffer:
+    """A buffer that the worker has taken from the ring.
+
+    Attributes:
+        is_dropped: A stop has thrown it away.
+    """
+
+    def __init__(self, shared: SharedMemory, addr: int) -> None:
+        self.shared = shared
+        self.addr = addr
+        self.is_dropped = False
+
+
+class UserBackEnd(Component):
+    """The process.
+
+    Attributes:
+        shared: What it has mapped; None if nothing.
+        connected: Whether its socket has another end.
+        ring_running: Whether it takes buffers.
+        available: Guest addresses of the buffers that it has not taken.
+        taken: Buffers that it works on.
+        used_index: Of the used ring.
+        calls: Where it tells that a buffer is used.
+    """
+
+    def __init__(
+        self, kernel: Kernel, timing: Timing, plan: UserBackEndPlan, memory: PhysicalMemory
+    ) -> None:
+        super().__init__(kernel, plan.name, timing)
+        self.plan = plan
+        self.memory = memory
+        self.shared: SharedMemory | None = None
+        self.connected = self.ring_running = False
+        self.available: Mailbox[int] = Mailbox(kernel)
+        self.taken: list[TakenBuffer] = []
+        self.used_index = 0
+        self.calls: Mailbox[int] | None = None
+        self.changed = Signal(kernel)
+        self.start(self._work)
+
+    # For qvm and the guest.
+
+    def connect(self, shared: SharedMemory, calls: Mailbox[int]) -> None:
+        """Map a guest's memory, start its ring, and call it through `calls`."""
+        self.shared, self.calls = shared, calls
+        self.connected = self.ring_running = True
+        self.available.clear()
+        self.used_index = 0
+        self.changed.notify()
+
+    def kick(self, addr: int) -> None:
+        """Make a buffer available."""
+        if self.shared is not None and self.connected:
+            self.emit(DmaRequested(self.name, self.shared.epoch, addr, self.plan.length))
+            self.available.put(addr)
+            self.changed.notify()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the worker still has buffers in hand that it will write."""
+        return any(not buffer.is_dropped for buffer in self.taken)
+
+    def stop_ring(self) -> Steps:
+        """GET_VRING_BASE: returns with the answer."""
+        yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
+        self.ring_running = False
+        if self.plan.on_stop == "drop":
+            self._drop()
+        while self.plan.on_stop == "drain" and self.is_busy:
+            yield self.changed.wait()
+        yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
+
+    def disconnect(self) -> None:
+        """Close the socket, as the end of qvm does; the back end learns of it later."""
+        self.connected = False
+        self.start(self._on_disconnect)
+
+    # Processes.
+
+    def _on_disconnect(self) -> Steps:
+        yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
+        if self.connected or self.plan.on_disconnect == "ignore":
+            return
+        self.ring_running = False
+        if self.plan.on_disconnect == "drop":
+            self._drop()
+        while self.is_busy:
+            yield self.changed.wait()
+        if self.plan.unmaps and not self.connected:
+            self.shared = None
+
+    def _drop(self) -> None:
+        for buffer in self.taken:
+            buffer.is_dropped = True
+
+    def _work(self) -> Steps:
+        while True:
+            if self.plan.period is not None:
+                yield self.kernel.delay(self.plan.period, f"{self.name}.period")
+                self.kernel.begin_story()
+            while not (self.available and self.ring_running):
+                yield self.changed.wait()
+            shared = self.shared
+            addr = self.available.take()
+            if shared is None:
+                continue
+            buffer = TakenBuffer(shared, addr)
+            self.taken.append(buffer)
+            self.emit(BackendRequestBegun(self.name, shared.epoch, "read", self.plan.length))
+            if self.plan.period is not None:
+                yield from self._fill(buffer)
+            else:
+                self.start(lambda buffer=buffer: self._serve(buffer))  # type: ignore[misc]
+
+    def _serve(self, buffer: TakenBuffer) -> Steps:
+        yield self.kernel.delay(self.plan.service, f"{self.name}.service")
+        yield from self._fill(buffer)
+
+    def _fill(self, buffer: TakenBuffer) -> Steps:
+        """Write data, used element and used index, as long as nobody drops the buffer."""
+        length = self.plan.length
+        for addr, size in pages_of(buffer.addr, length):
+            yield from self._copy(buffer, addr, _DATA_BYTE * size, "data")
+        shared = buffer.shared
+        place = USED_RING_HEADER + USED_ELEMENT * (self.used_index % shared.queue_size)
+        element = (buffer.addr & 0xFFFF).to_bytes(4, "little") + length.to_bytes(4, "little")
+        yield from self._copy(buffer, shared.used_addr + place, element, "used_element")
+        if not buffer.is_dropped:
+            self.used_index = (self.used_index + 1) & 0xFFFF
+        index = self.used_index.to_bytes(2, "little")
+        yield from self._copy(buffer, shared.used_addr + USED_INDEX_OFFSET, index, "used_idx")
+        self.taken.remove(buffer)
+        outcome = "cancelled" if buffer.is_dropped else "done"
+        self.emit(BackendRequestEnded(self.name, shared.epoch, "read", outcome))
+        if not buffer.is_dropped and self.calls is not None and self.connected:
+            self.calls.put(self.plan.intid)
+        self.changed.notify()
+
+    def _copy(self, buffer: TakenBuffer, addr: int, data: bytes, content: str) -> Steps:
+        if buffer.is_dropped:
+            return
+        yield self.kernel.delay(self.timing.user_copy, f"{self.name}.copy")
+        if not buffer.is_dropped:
+            shared = buffer.shared
+            host_addr = shared.ram.host_addr(addr, len(data))
+            self.memory.land_from_cpu(self.name, shared.epoch, host_addr, data, content)

@@ -1,0 +1,47 @@
+"""How qvm makes a back end in another process let go of the guest's memory.
+
+vhost-user: stop the ring with GET_VRING_BASE and await the answer, then close the socket.  A back
+end that does not answer is killed; memory that another process has mapped is nobody's to release
+before that.
+"""
+
+from ..clock import exactly
+from ..hardware.procedure import Order, Procedure
+from ..kernel import Kernel, Steps
+from ..trace import StopConfirmed
+from .user_back_end import UserBackEnd
+
+STEPS: dict[str, str] = {
+    "get-vring-base": "VHOST_USER_GET_VRING_BASE; until it is answered, at most the bound",
+    "disconnect": "close the socket",
+    "await-worker": "until the worker holds no buffer, at most the bound",
+}
+"""Every step by name, with the message that it is."""
+
+DOCUMENTED: Order = (
+    ("get-vring-base", 30_000_000_000),
+    ("await-worker", 1_000_000_000),
+    ("disconnect", 0),
+)
+
+
+def carry_out(kernel: Kernel, back_end: UserBackEnd, epoch: int, step: str, bound_ns: int) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out."""
+    if step == "disconnect":
+        back_end.disconnect()
+        return True
+    bound = kernel.delay(exactly(bound_ns), f"{back_end.name}.poll_bound")
+    if step == "get-vring-base":
+        answer = back_end.start(back_end.stop_ring)
+        return (yield kernel.first(answer, bound)) == 0
+    assert step == "await-worker", f"no step {step} for {back_end.name}"
+    while back_end.is_busy:
+        if (yield kernel.first(back_end.changed.wait(), bound)) == 1:
+            return False
+    back_end.emit(StopConfirmed(back_end.name, epoch))
+    return True
+
+
+PROCEDURE = Procedure(
+    STEPS, DOCUMENTED, carry_out, "vhost-user protocol, VHOST_USER_GET_VRING_BASE"
+)

@@ -1,0 +1,76 @@
+"""How qvm puts the vdevs of a VM together: each at its place, with what stands behind it."""
+
+from ..host.host import Host
+from ..kernel import Steps
+from ..plan import VmPlan
+from ..virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from .io_space import DIRECT_LENGTH, IoSpace
+from .shared_memory import SharedMemoryFactory
+from .site import VdevSite
+from .virtio_blk import VirtioBlk
+from .virtio_console import VirtioConsole
+from .virtio_entropy import VirtioEntropy
+from .virtio_net import VirtioNet
+from .virtio_vdev import VirtioVdev
+
+AnyVdev = VirtioVdev | SharedMemoryFactory
+
+
+class Vdevs:
+    """The vdevs of one VM instance.
+
+    Attributes:
+        by_name: By their name in the VM, in the order of the plan.
+        io: Where the guest finds them.
+    """
+
+    def __init__(self, site: VdevSite, plan: VmPlan, host: Host, lines_start: int) -> None:
+        self.io = IoSpace()
+        self.by_name: dict[str, AnyVdev] = {}
+        for vdev_plan in plan.vdevs:
+            vdev = _made(site, vdev_plan, host, self.io)
+            self.by_name[vdev_plan.name] = vdev
+            if vdev_plan.transport == "mmio":
+                self.io.add_direct(vdev_plan.loc, DIRECT_LENGTH, vdev)
+        # Forced places first, so that the others take what is left, in order.
+        for vdev_plan in sorted(plan.vdevs, key=lambda one: one.slot == 0):
+            if vdev_plan.transport == "pci":
+                vdev = self.by_name[vdev_plan.name]
+                slot = self.io.add_function(vdev_plan.slot, vdev)
+                vdev.intr = lines_start + slot
+
+    @property
+    def virtio(self) -> list[VirtioVdev]:
+        """Those with a worker thread."""
+        return [vdev for vdev in self.by_name.values() if isinstance(vdev, VirtioVdev)]
+
+    @property
+    def servers(self) -> list[str]:
+        """Names of the host processes that they are connected to, sorted."""
+        return sorted({vdev.server_name for vdev in self.virtio if vdev.server_name})
+
+    def carry_out(self, name: str, step: str, bound_ns: int) -> Steps:
+        """Do a step of quiescing of one of them."""
+        return (yield from self.by_name[name].carry_out(step, bound_ns))
+
+    def end_workers(self) -> None:
+        """End all worker threads, as the death of the process does."""
+        for vdev in self.virtio:
+            vdev.end_worker("killed")
+
+    def disconnect(self) -> None:
+        """Close all connections, as the death of the process does."""
+        for vdev in self.by_name.values():
+            vdev.disconnect()
+
+
+def _made(site: VdevSite, plan: AnyVdevPlan, host: Host, io: IoSpace) -> AnyVdev:
+    if isinstance(plan, BlockPlan):
+        return VirtioBlk(site, plan, host.servers[plan.disk])
+    if isinstance(plan, NetPlan):
+        return VirtioNet(site, plan, host.peers[f"{site.vm}.{plan.name}"])
+    if isinstance(plan, ConsolePlan):
+        return VirtioConsole(site, plan, host.peers[f"{site.vm}.{plan.name}"])
+    if isinstance(plan, EntropyPlan):
+        return VirtioEntropy(site, plan)
+    return SharedMemoryFactory(site, plan, host.shared_memory, io)

@@ -1,0 +1,111 @@
+"""What a vdev gets from the qvm process that it lives in: guest memory, interrupts, identity."""
+
+from typing import NamedTuple
+
+from ..addresses import FRAME_SIZE, pages_of
+from ..kernel import Kernel, Mailbox
+from ..memory import GuestRam, PhysicalMemory, StageTwo
+from ..timing import Timing
+from ..trace import CpuWriteLanded
+
+NO_LINE = -1
+"""The interrupt number of a vdev's own interrupt, which has no physical line."""
+
+_FIRST_MESSAGE = 0x2000
+"""Guest interrupt numbers from here on are given to messages, as the LPIs of a GIC are."""
+
+_OFFSET_MASK = FRAME_SIZE - 1
+
+
+class GuestPic:
+    """The guest's interrupt controller as qvm emulates it: brings numbers to waiting drivers.
+
+    Attributes:
+        handlers: Number to the inbox of the driver that has attached to it.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict[int, Mailbox[int]] = {}
+        self._next_message = _FIRST_MESSAGE
+
+    def attach(self, number: int, inbox: Mailbox[int]) -> None:
+        """Let a driver have the interrupts of a number."""
+        self.handlers[number] = inbox
+
+    def allocate_message(self) -> int:
+        """Return a number that no other message has."""
+        self._next_message += 1
+        return self._next_message - 1
+
+    def inject(self, number: int) -> None:
+        """Make an interrupt pending; it is lost if no driver has attached."""
+        inbox = self.handlers.get(number)
+        if inbox is not None:
+            inbox.put(number)
+
+
+class VdevSite(NamedTuple):
+    """The surroundings of a vdev.
+
+    Attributes:
+        vm: Name of the VM.
+        epoch: Number of the instance.
+        memory: Host memory.
+        stage_two: Where guest RAM lies in it.
+        pic: Where the vdev's interrupts go.
+        is_detailed: Whether the events of `virtio_events` are emitted.
+    """
+
+    kernel: Kernel
+    timing: Timing
+    vm: str
+    epoch: int
+    memory: PhysicalMemory
+    stage_two: StageTwo
+    pic: GuestPic
+    is_detailed: bool
+
+
+class WorkerRam(GuestRam):
+    """Guest memory as a worker thread of qvm writes it: each write is an event.
+
+    Attributes:
+        content: What is being written now; see `CpuWriteLanded`.
+    """
+
+    def __init__(self, site: VdevSite, writer: str) -> None:
+        super().__init__(site.memory, site.stage_two)
+        self._writer = writer
+        self._epoch = site.epoch
+        self.content = "data"
+        self._held: list[CpuWriteLanded] | None = None
+
+    def write(self, addr: int, data: bytes) -> None:
+        """Let the bytes land, frame by frame."""
+        length = len(data)
+        host_addr = self.host_addr(addr, length)
+        if (host_addr & _OFFSET_MASK) + length <= FRAME_SIZE:
+            self._land(host_addr, data)
+            return
+        start = 0
+        for piece_addr, size in pages_of(host_addr, length):
+            self._land(piece_addr, data[start : start + size])
+            start += size
+
+    def hold_events(self) -> None:
+        """Keep the events of the next writes back, to be told after what came before them."""
+        self._held = []
+
+    def let_go_events(self) -> None:
+        """Emit what was held back."""
+        held, self._held = self._held, None
+        for event in held or ():
+            self._memory.emit(event)
+
+    def _land(self, host_addr: int, data: bytes) -> None:
+        if self._held is None:
+            self._memory.land_from_cpu(self._writer, self._epoch, host_addr, data, self.content)
+            return
+        self._memory.write(host_addr, data)
+        event = CpuWriteLanded(self._writer, self._epoch, host_addr, len(data), self.content)
+        self._held.append(event)

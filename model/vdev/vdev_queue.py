@@ -1,0 +1,164 @@
+"""A virtqueue as a vdev uses it: which chains it has, and what each step leaves in the trace."""
+
+from typing import TYPE_CHECKING
+
+from ..trace import RequestCompleted
+from ..trace_event import TraceEvent
+from ..virtio.packed_device import PackedDeviceQueue
+from ..virtio.split_device import SplitDeviceQueue
+from ..virtio.virtqueue import DescriptorChain, MalformedChain
+from ..virtio_events import (
+    BarrierPassed,
+    BufferRead,
+    BufferWritten,
+    ChainTaken,
+    DescriptorRead,
+    SuppressionWritten,
+    UsedElementWritten,
+    UsedPublished,
+)
+
+if TYPE_CHECKING:
+    from .virtio_vdev import VirtioVdev
+
+DeviceSide = SplitDeviceQueue | PackedDeviceQueue
+
+
+class VdevQueue:
+    """One virtqueue that its driver has enabled.
+
+    Attributes:
+        index: Its number.
+        side: The device side of the ring.
+        in_flight: How many chains the vdev has taken and not given back.
+        finished: Head to bytes written, of chains that are done but have to wait for their turn
+            (VIRTIO_F_IN_ORDER).
+    """
+
+    def __init__(
+        self, vdev: "VirtioVdev", index: int, side: DeviceSide, *, in_order: bool, event_index: bool
+    ) -> None:
+        self.vdev = vdev
+        self.index = index
+        self.side = side
+        self.in_order = in_order
+        self.event_index = event_index
+        self.in_flight = 0
+        self.finished: dict[int, int] = {}
+
+    def take(self) -> DescriptorChain | MalformedChain | None:
+        """Take the next chain from the ring."""
+        ram = self.vdev.ram
+        ram.content = "suppression"
+        if self.vdev.is_detailed:
+            return self._take_detailed()
+        chain = self.side.next_chain()
+        if isinstance(chain, DescriptorChain):
+            self.in_flight += 1
+        return chain
+
+    def complete(self, head: int, length: int) -> bool:
+        """Give a chain back, in its turn; return whether the driver must be told."""
+        self.in_flight -= 1
+        if not self.in_order:
+            return self._give_back(head, length)
+        self.finished[head] = length
+        must_notify = False
+        heads = self.side.in_flight_heads
+        while heads and heads[0] in self.finished:
+            must_notify |= self._give_back(heads[0], self.finished.pop(heads[0]))
+            heads = self.side.in_flight_heads
+        return must_notify
+
+    def drop(self) -> None:
+        """Have done with a chain without giving it back."""
+        self.in_flight -= 1
+
+    def read(self, chain: DescriptorChain, addr: int, length: int) -> bytes:
+        """Read from a buffer of a chain."""
+        if self.vdev.is_detailed:
+            self._tell(BufferRead(*self._who, chain.head_index, addr, length))
+        return self.vdev.ram.read(addr, length)
+
+    def write(self, chain: DescriptorChain, addr: int, data: bytes, content: str = "data") -> None:
+        """Write into a buffer of a chain."""
+        self.vdev.ram.content = content
+        self.vdev.ram.write(addr, data)
+        if self.vdev.is_detailed:
+            self._tell(BufferWritten(*self._who, chain.head_index, addr, len(data)))
+
+    def tell_access(self, head: int, buffers: tuple[tuple[int, int], ...], *, wrote: bool) -> None:
+        """Tell of an access to buffers that the hardware behind the vdev has made itself."""
+        if self.vdev.is_detailed:
+            kind = BufferWritten if wrote else BufferRead
+            for addr, length in buffers:
+                self._tell(kind(*self._who, head, addr, length))
+
+    @property
+    def _who(self) -> tuple[str, int, int]:
+        return (self.vdev.name, self.vdev.epoch, self.index)
+
+    def _tell(self, event: TraceEvent) -> None:
+        self.vdev.tell(event)
+
+    def _give_back(self, head: int, length: int) -> bool:
+        vdev, side = self.vdev, self.side
+        if vdev.is_detailed:
+            return self._give_back_detailed(head, length)
+        vdev.ram.content = "used_element"
+        side.write_used_element(head, length)
+        vdev.ram.content = "used_idx"
+        side.publish_used()
+        vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
+        return side.must_notify()
+
+    # With every step told.
+
+    def _take_detailed(self) -> DescriptorChain | MalformedChain | None:
+        slot = self.side.next_available % self.side.layout.size
+        ram = self.vdev.ram
+        ram.hold_events()
+        chain = self.side.next_chain()
+        if chain is not None:
+            for addr in chain.fetched:
+                self._tell(DescriptorRead(*self._who, addr))
+        if isinstance(chain, DescriptorChain):
+            self.in_flight += 1
+            self._tell(ChainTaken(*self._who, chain.head_index, slot))
+        ram.let_go_events()
+        if isinstance(chain, DescriptorChain) and self.event_index:
+            self._tell_suppression()
+        return chain
+
+    def _give_back_detailed(self, head: int, length: int) -> bool:
+        vdev, side = self.vdev, self.side
+        slot = side.next_used % side.layout.size
+        vdev.ram.content = "used_element"
+        side.write_used_element(head, length)
+        self._tell(UsedElementWritten(*self._who, slot, head, length))
+        self._tell(BarrierPassed(*self._who, "used_idx"))
+        vdev.ram.content = "used_idx"
+        side.publish_used()
+        must_notify = side.must_notify()
+        self._tell(UsedPublished(*self._who, self._published(), must_notify))
+        vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
+        return must_notify
+
+    def _published(self) -> int:
+        side = self.side
+        if isinstance(side, PackedDeviceQueue):
+            return _packed_position(side.next_used, side.layout.size)
+        return side.next_used
+
+    def _tell_suppression(self) -> None:
+        mode, position = "always", 0
+        if self.event_index:
+            mode, position = "at", self.side.next_available
+            if isinstance(self.side, PackedDeviceQueue):
+                position = _packed_position(position, self.side.layout.size)
+        self._tell(SuppressionWritten(*self._who, "device", mode, position))
+
+
+def _packed_position(position: int, size: int) -> int:
+    """Return a position of a packed ring as slot times two plus wrap counter."""
+    return position % size * 2 + (position < size)
