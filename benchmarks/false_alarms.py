@@ -54,7 +54,7 @@ def chunk(number: int, systems: int) -> Found:
     def judged(drawn: tuple[SystemPlan, Biased]) -> None:
         plan, choices = drawn
         found.systems += 1
-        devices = len(plan.nics) + sum(len(vm.blocks) for vm in plan.vms)
+        devices = len(plan.passable) + len(plan.disks)
         shape = f"{len(plan.vms)} guests, {devices} devices"
         found.shapes[shape] = found.shapes.get(shape, 0) + 1
         for vm in plan.vms:

@@ -1,8 +1,5 @@
 """Plans made from dice: systems whose teardown follows the procedures, and ways to spoil them.
 
-Each kind of device is one row of `DEVICE_KINDS`: how a device of that kind and its part of the VM
-are drawn. A further kind is added there and nowhere else.
-
 What makes a drawn system right: every device that can write guest memory is stopped by a
 documented procedure before that memory is released, or an IOMMU confines it and is told in time.
 Causes on which no callback runs are drawn only for systems in which the IOMMU alone is enough.
@@ -12,77 +9,34 @@ The spans are scaled so that a run stays small: what is slow in reality and play
 order of events, such as a guest's boot, is short here.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from ..model.clock import Span, exactly
+from ..model.device_plans import AnyDevicePlan
 from ..model.faults import NO_FAULTS, Faults
 from ..model.plan import (
     AfterPlan,
-    BlockPlan,
     DiskPlan,
     EndPlan,
     NicPlan,
     QuiescePlan,
     RamPlan,
-    StepPlan,
     SystemPlan,
     VmPlan,
 )
 from ..model.termination import BY_NAME, CAUSES
 from ..model.timing import EVIDENCE, Timing
 from .dice import Dice
+from .drawn_devices import DEVICE_KINDS, Drawn, Surroundings
 
 __all__ = [
-    "BLOCK_PROCEDURES",
-    "DEVICE_KINDS",
-    "NIC_PROCEDURES",
+    "DRAWN_SPANS",
     "mutant_of",
     "system_from",
     "termination_from",
     "timing_from",
     "with_moved_end",
 ]
-
-Steps = tuple[tuple[str, int], ...]
-
-NIC_PROCEDURES: tuple[Steps, ...] = (
-    (
-        ("disable-receive", 0),
-        ("mask-interrupts", 0),
-        ("settle", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-        ("reset", 0),
-        ("read-back", 0),
-    ),
-    (
-        ("disable-receive", 0),
-        ("mask-interrupts", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-        ("read-back", 0),
-    ),
-    (
-        ("mask-interrupts", 0),
-        ("disable-receive", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-    ),
-)
-"""Ways to make an e1000-class controller quiet: that of Linux's e1000e first, then tighter ones."""
-
-BLOCK_PROCEDURES: tuple[Steps, ...] = (
-    (("stop-queue", 0), ("join-worker", 0), ("cancel", 0), ("drain", 1_000_000_000)),
-    (("stop-queue", 0), ("join-worker", 0), ("drain", 1_000_000_000)),
-)
-"""Ways to make a virtio-blk vdev quiet.
-
-The worker is joined before the drain: until then it may have a chain in its hands that it took
-before the queue was stopped, and submit it after the drain has seen nothing outstanding.
-"""
 
 _SHORT = Timing(
     process_exit_base=Span(0, 100_000),
@@ -96,6 +50,13 @@ _SHORT = Timing(
     guest_dump=Span(50_000, 200_000),
     message_block_timeout=exactly(500_000),
     cleanup_at_low_priority=Span(10_000, 200_000),
+    nvme_rdy_clear=Span(20_000, 100_000),
+    nvme_rdy_set=Span(20_000, 100_000),
+    nvme_shutdown=Span(20_000, 200_000),
+    xhci_halt=Span(10_000, 100_000),
+    xhci_reset=Span(10_000, 100_000),
+    ahci_link_up=Span(10_000, 100_000),
+    ahci_hba_reset=Span(10_000, 100_000),
 )
 """Spans that are short where the documented ones would only make a run longer."""
 
@@ -136,107 +97,6 @@ _ORDERLY = tuple(
 )
 
 
-class Drawn(NamedTuple):
-    """A device that was drawn, with all that belongs to it.
-
-    Attributes:
-        nics: What it adds to the system.
-        disks: What it adds to the system.
-        blocks: What it adds to the VM.
-        quiesce: What its VM does about it.
-    """
-
-    nics: tuple[NicPlan, ...] = ()
-    disks: tuple[DiskPlan, ...] = ()
-    blocks: tuple[BlockPlan, ...] = ()
-    quiesce: tuple[QuiescePlan, ...] = ()
-
-
-class Surroundings(NamedTuple):
-    """What a device must know of the system that it is drawn for.
-
-    Attributes:
-        number: Its own, counted through the system.
-        is_confined: Whether the IOMMU alone is to contain it, without any procedure.
-        has_heir: Whether a next instance of its VM gets it.
-    """
-
-    number: int
-    is_confined: bool = False
-    has_heir: bool = False
-
-
-class DeviceKind(NamedTuple):
-    """One kind of device that a drawn system may have.
-
-    Attributes:
-        name: Of the kind.
-        draw: Gives a device from dice.
-        iommu_is_enough: Whether an IOMMU alone contains it when its owner dies.
-        events: Names of trace events that show it at work, for the instants of ends.
-    """
-
-    name: str
-    draw: Callable[[Dice, Surroundings], Drawn]
-    iommu_is_enough: bool
-    events: tuple[str, ...]
-
-
-def _nic(dice: Dice, place: Surroundings) -> Drawn:
-    name = f"eth{place.number}"
-    lo_ns = dice.pick((5_000, 10_000, 20_000, 2_000))
-    nic = NicPlan(
-        name,
-        40 + place.number,
-        # A message that came while its vector was masked stays pending in the controller, and no
-        # procedure of the device takes it back: the next owner gets it.
-        trigger="level" if place.has_heir else dice.pick(("level", "message")),
-        ring_size=dice.pick((16, 32, 64)),
-        prefetch=dice.pick((4, 1, 8)),
-        frame_length=dice.pick((64, 1_500, 1_024)),
-        gap=Span(lo_ns, lo_ns * dice.pick((2, 1, 4))),
-        # Each is refused several times once an IOMMU alone stops it, and refusals are bounded.
-        frames=8 + dice.below(8) if place.is_confined else 20 + dice.below(30),
-    )
-    quiesce = _callback(f"{name}-vdev", name, dice.pick(NIC_PROCEDURES))
-    return Drawn(nics=(nic,), quiesce=() if place.is_confined else (quiesce,))
-
-
-def _block(dice: Dice, place: Surroundings) -> Drawn:
-    name, disk = f"blk{place.number}", f"ahci{place.number}"
-    lo_ns = dice.pick((20_000, 5_000, 100_000))
-    block = BlockPlan(
-        name,
-        disk,
-        zero_copy=not dice.happens(),
-        queue_size=dice.pick((16, 64)),
-        requests=4 + dice.below(16),
-        depth=1 + dice.below(4),
-        operation=dice.pick(("read", "read", "write")),
-        length=512 * (1 + dice.below(16)),
-    )
-    service = Span(lo_ns, lo_ns * dice.pick((2, 1, 10)))
-    driver = DiskPlan(
-        disk, f"devb-ahci{place.number}", 80 + place.number, 1 + dice.below(4), service
-    )
-    return Drawn(
-        disks=(driver,),
-        blocks=(block,),
-        quiesce=(_callback(name, name, dice.pick(BLOCK_PROCEDURES)),),
-    )
-
-
-DEVICE_KINDS: tuple[DeviceKind, ...] = (
-    DeviceKind("nic", _nic, True, ("DmaIssued", "DmaLanded", "FrameArrived", "IrqTaken")),
-    DeviceKind("virtio-blk", _block, False, ("RequestSubmitted", "BackendRequestBegun")),
-)
-"""Every kind of device that is drawn."""
-
-
-def _callback(vdev: str, device: str, steps: Steps) -> QuiescePlan:
-    return QuiescePlan(vdev, device, tuple(StepPlan(*step) for step in steps))
-
-
 # Systems.
 
 
@@ -251,6 +111,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
     vms: list[VmPlan] = []
     nics: list[NicPlan] = []
     disks: list[DiskPlan] = []
+    devices: list[AnyDevicePlan] = []
     for vm_number in range(vm_count):
         share = range(vm_number, device_count, vm_count)
         chosen = [(number, dice.pick(kinds)) for number in share]
@@ -262,6 +123,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
         events = tuple(event for _, kind in chosen for event in kind.events)
         nics += [nic for each in drawn for nic in each.nics]
         disks += [disk for each in drawn for disk in each.disks]
+        devices += [device for each in drawn for device in each.devices]
         causes = _ORDERLY + _ABRUPT if is_confined else _ORDERLY
         end = termination_from(dice, causes, events) if vm_number == 0 or dice.happens() else None
         vms.append(_vm(dice, vm_number, drawn, end, restart=has_heir))
@@ -270,6 +132,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
         tuple(vms),
         nics=tuple(nics),
         disks=tuple(disks),
+        devices=tuple(devices),
         iommu=has_iommu,
         timing=timing_from(dice),
         pinned=_PINNED,
@@ -288,6 +151,7 @@ def _vm(
         f"vm{number}",
         pieces if dice.happens() else pieces[:1],
         nics=tuple(nic.name for each in drawn for nic in each.nics),
+        devices=tuple(device.name for each in drawn for device in each.devices),
         blocks=tuple(block for each in drawn for block in each.blocks),
         quiesce=tuple(callback for each in drawn for callback in each.quiesce),
         end=end,

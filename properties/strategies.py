@@ -14,17 +14,22 @@ lean to the ends and the tails of their spans, because races hide there.
 from hypothesis import strategies as st
 
 from ..model.choices import Biased
-from ..model.plan import BlockPlan, EndPlan, NicPlan, StepPlan, SystemPlan
+from ..model.device_plans import AnyDevicePlan
+from ..model.plan import EndPlan, NicPlan, StepPlan, SystemPlan
 from ..model.termination import CAUSES
 from ..model.timing import Timing
+from ..model.virtio_plan import BlockPlan
 from .dice import Dice
 from .drawn_conf import conf_from
-from .drawn_plans import (
+from .drawn_devices import (
     BLOCK_PROCEDURES,
     DEVICE_KINDS,
-    DRAWN_SPANS,
     NIC_PROCEDURES,
+    PROCEDURES,
     Surroundings,
+)
+from .drawn_plans import (
+    DRAWN_SPANS,
     mutant_of,
     system_from,
     termination_from,
@@ -46,6 +51,10 @@ __all__ = [
 _SYSTEM_BYTES = 120
 
 _EVENTS = tuple(dict.fromkeys(event for kind in DEVICE_KINDS for event in kind.events))
+_DOCUMENTED = {name: (steps,) for name, steps in PROCEDURES.items()} | {
+    "nic": NIC_PROCEDURES,
+    "virtio-blk": BLOCK_PROCEDURES,
+}
 _CALLBACK_EVENTS = ("CallbackBegun", "QuiesceStepBegun", "QuiesceStepEnded")
 
 
@@ -70,13 +79,13 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
     return _bytes(size).map(lambda data: timing_from(Dice(data), base))
 
 
-def workloads() -> st.SearchStrategy[NicPlan | BlockPlan]:
+def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | BlockPlan]:
     """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev."""
 
-    def workload(data: bytes) -> NicPlan | BlockPlan:
+    def workload(data: bytes) -> NicPlan | AnyDevicePlan | BlockPlan:
         dice = Dice(data)
         drawn = dice.pick(DEVICE_KINDS).draw(dice, Surroundings(0))
-        return drawn.blocks[0] if drawn.blocks else drawn.nics[0]
+        return (drawn.nics or drawn.devices or drawn.blocks)[0]
 
     return _bytes(12).map(workload)
 
@@ -106,9 +115,9 @@ def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
     """Return a strategy for quiesce procedures, right ones and wrong ones.
 
     Args:
-        kind: `nic` or `virtio-blk`.
+        kind: Name of a kind of device, `nic` or `virtio-blk` for example.
     """
-    documented = {"nic": NIC_PROCEDURES, "virtio-blk": BLOCK_PROCEDURES}[kind]
+    documented = _DOCUMENTED[kind]
 
     def procedure(data: bytes) -> tuple[StepPlan, ...]:
         dice = Dice(data)

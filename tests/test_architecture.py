@@ -40,6 +40,7 @@ FOR_ENGINES = {
     f"model.{name}"
     for name in (
         "plan",
+        "virtio_plan",
         "device_plans",
         "timing",
         "traits",
@@ -55,6 +56,7 @@ ENGINES = {
     f"properties.{name}"
     for name in (
         "dice",
+        "drawn_devices",
         "drawn_plans",
         "drawn_conf",
         "strategies",
