@@ -107,8 +107,8 @@ PROCEDURES: dict[str, Steps] = {
 }
 """The documented procedures of the other kinds of devices that are passed through.
 
-Of NVMe's the last part alone: its orderly half, deletion of the queues and shutdown notification, is
-in vain on a controller that the guest has disabled already, and waits for all its bounds.
+Of NVMe's the last part alone: its orderly half, deletion of the queues and shutdown notification,
+is in vain on a controller that the guest has disabled already, and waits for all its bounds.
 """
 
 

@@ -1,0 +1,104 @@
+"""`quiesce fuzz` and `quiesce sweep` from the user's side."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from quiesce.scenarios import exit_status
+from quiesce.scenarios.cli import main
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_fuzzing_a_bare_crash_leaves_a_small_counterexample_that_can_be_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["fuzz", "nic-crash-bare", "--examples", "20", "--no-plot", "--json"]
+    assert main(words) == exit_status.VIOLATED
+    document = json.loads(capsys.readouterr().out)
+    assert document["runs"] == 20
+    assert document["judgement"]["label"] == "sampled(20)"
+    found = document["counterexample"]
+    assert found["property"] == "no-dma-after-teardown"
+    assert found["is_minimal"]
+    assert found["events_from_last_submit"] <= 25
+    replay = next(name for name in document["files"] if name.endswith("replay.json"))
+    assert main(["run", "--replay", replay, "--no-plot", "--json"]) == exit_status.VIOLATED
+    again = json.loads(capsys.readouterr().out)
+    assert again["properties"]["no-dma-after-teardown"]["verdict"] == "violated"
+
+
+def test_clean_runs_are_told_with_what_they_are_worth(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "nic-crash-quiesced", "--examples", "30", "--forget"]) == exit_status.OK
+    said = capsys.readouterr().out
+    assert "nic-crash-quiesced: holds [sampled(30)]" in said
+    assert "with 95% confidence at most 1 run in 10" in said
+    assert not Path(".hypothesis").exists()
+    assert Path("out/nic-crash-quiesced/fuzz/campaign.json").exists()
+
+
+def test_a_second_campaign_with_the_same_seed_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fuzz", "nic-crash-iommu", "--no-plot", "--json", "--examples"]
+    main([*words, "100"])
+    capsys.readouterr()
+    main([*words, "120"])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["runs"], document["resumed"]) == (120, 100)
+
+
+def test_a_campaign_stops_after_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fuzz", "nic-crash-quiesced", "--seconds", "1", "--forget", "--json", "--no-plot"]
+    assert main(words) == exit_status.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["runs"] > 0
+    assert document["judgement"]["label"] == f"sampled({document['runs']})"
+
+
+def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sweep", "nic-crash-bare", "--until", "220us", "--json"]
+    words += ["--cause", "guest-crash", "--cause", "guest-shutdown"]
+    assert main(words) == exit_status.VIOLATED
+    document = json.loads(capsys.readouterr().out)
+    assert document["label"] == "swept(all crash points, nominal timing)"
+    crash, shutdown = document["causes"]["guest-crash"], document["causes"]["guest-shutdown"]
+    assert crash["points"] == crash["gaps"] + crash["orders"]
+    assert document["points"] == crash["points"] + shutdown["points"]
+    assert crash["left_out"] == 0
+    assert crash["unsafe"] > 0
+    assert crash["windows"][0]["to_ns"] == 220_000
+    assert (shutdown["unsafe"], shutdown["windows"]) == (0, [])
+    names = {Path(name).name for name in document["files"]}
+    assert names == {"sweep.json", "replay-guest-crash.json", "windows.svg", "windows.png"}
+    picture = Path("out/nic-crash-bare/sweep/windows.svg").read_text(encoding="utf-8")
+    assert "guest-shutdown" in picture
+    assert "all safe" in picture
+    replay = "out/nic-crash-bare/sweep/replay-guest-crash.json"
+    assert main(["run", "--replay", replay, "--no-plot"]) == exit_status.VIOLATED
+
+
+def test_a_sweep_in_two_processes_finds_what_one_finds(capsys: pytest.CaptureFixture[str]) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        main(["sweep", "nic-crash-bare", "--until", "300us", "--jobs", jobs, "--json", "--no-plot"])
+        found.append(json.loads(capsys.readouterr().out)["causes"])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [("guest-crsh", "did you mean 'guest-crash'"), ("fatal-before-start", "one crash point")],
+)
+def test_a_cause_that_cannot_be_swept_is_refused(
+    cause: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "nic-crash-bare", "--cause", cause]) == exit_status.BAD_INPUT
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_last_instant_without_a_unit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "nic-crash-bare", "--until", "600"]) == exit_status.BAD_INPUT
+    assert "unit" in capsys.readouterr().err
