@@ -1,7 +1,7 @@
 """Every procedure step by step: left out, swapped, not waited for, timed out.
 
-Each row says what the standard implies, with the reason; the model's runs must agree, over the three
-corners of all spans and several draws.
+Each row says what the standard implies, with the reason; the model's runs must agree, over the
+three corners of all spans and several draws.
 """
 
 from typing import Any, NamedTuple
