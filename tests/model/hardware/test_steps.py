@@ -1,16 +1,15 @@
 """Every procedure step by step: left out, swapped, not waited for, timed out.
 
-Each row says what the standard implies, with the reason; the model's runs must agree, over the three
-corners of all spans and several draws.
+Each row says what the standard implies, with the reason; the model's runs must agree, over the
+three corners of all spans and several draws.
 """
 
 from typing import Any, NamedTuple
 
 import pytest
-
 from msgspec.structs import replace
 
-from quiesce.model.clock import Span, exactly
+from quiesce.model.clock import exactly
 from quiesce.model.hardware.registry import procedures
 from quiesce.model.timing import Timing
 from quiesce.model.traits import Traits
@@ -53,10 +52,10 @@ class Case(NamedTuple):
     confirmed: str
     failed: frozenset[str]
     because: str
-    plan: dict[str, Any] = {}
+    plan: dict[str, Any]
 
 
-def case(  # noqa: PLR0917
+def case(
     kind: str,
     name: str,
     order: Any,
@@ -67,9 +66,7 @@ def case(  # noqa: PLR0917
     *failed: str,
     **plan: Any,
 ) -> Any:
-    found = Case(
-        kind, name, order, late, interrupts, confirmed, frozenset(failed), because, plan
-    )
+    found = Case(kind, name, order, late, interrupts, confirmed, frozenset(failed), because, plan)
     return pytest.param(found, id=f"{kind}: {name}")
 
 
@@ -556,7 +553,9 @@ def test_what_comes_of_each_way_to_follow_a_procedure(case: Case) -> None:
         late |= {event.content for event in outcome.late}
         has_interrupt |= bool(outcome.late_interrupts)
         confirmed.add(outcome.confirmed_ns is not None)
-        failed |= {step for (step, _), done in zip(case.order, outcome.done, strict=True) if not done}
+        failed |= {
+            step for (step, _), done in zip(case.order, outcome.done, strict=True) if not done
+        }
     assert late == case.late, case.because
     assert has_interrupt is case.interrupts, case.because
     assert failed == case.failed, case.because
