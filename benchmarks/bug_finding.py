@@ -47,7 +47,7 @@ def wide(plan: SystemPlan) -> SystemPlan:
         release_skew=documented.release_skew,
     )
     observe = exactly(max(plan.observe.hi_ns, 1_000_000))
-    horizon_ns = plan.horizon_ns + 20_000_000
+    horizon_ns = plan.horizon_ns + 60_000_000
     return replace(
         plan, timing=timing, observe=observe, horizon_ns=horizon_ns, teardown_ns_max=40_000_000
     )

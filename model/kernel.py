@@ -255,6 +255,9 @@ class Kernel(simpy.Environment):
             if isinstance(target, First) and not target.callbacks:
                 target.let_go()
         process._generator.close()
+        if target is not None and target.callbacks is None:
+            # What it waits for fires right now and was about to resume it as well.
+            process._generator = _Ended(self)  # type: ignore[assignment]  # all of it that is used
         process.succeed()
 
     # What the runner calls.
@@ -351,6 +354,21 @@ class Kernel(simpy.Environment):
             if other is not entry:
                 heappush(self._delays, other)
         return entry
+
+
+class _Ended:
+    """Stands for the body of a process that was killed at the moment it was to be resumed.
+
+    The resumption cannot be taken back; this lets it wait for what never comes.  To run into the
+    end of the body instead would end the process a second time.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def send(self, value: object) -> Event:  # noqa: ARG002 - as a generator has it
+        """Wait for what never comes."""
+        return Event(self._kernel)
 
 
 class WatchedKernel(Kernel):

@@ -218,3 +218,31 @@ def test_a_failure_in_the_model_is_not_swallowed() -> None:
     kernel.process(broken())
     with pytest.raises(ValueError, match="bug"):
         run_to_end(kernel)
+
+
+def test_a_process_killed_by_another_that_waited_for_the_same_event_ends_once() -> None:
+    """Found by drawing: a guest stopped by the interrupt that one of its drivers waited for too."""
+    kernel = Kernel(Nominal())
+    shared = kernel.event()
+    ended = []
+
+    def victim() -> Steps:
+        yield shared
+        ended.append("went on")
+
+    def killer() -> Steps:
+        yield shared
+        kernel.kill(doomed)
+        yield kernel.delay(exactly(5), "after")
+        ended.append("killer")
+
+    def witness() -> Steps:
+        yield doomed
+        ended.append("witness")
+
+    kernel.process(killer())
+    doomed = kernel.process(victim())
+    kernel.process(witness())
+    shared.succeed()
+    kernel.execute(kernel.event())
+    assert ended == ["witness", "killer"]
