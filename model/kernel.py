@@ -257,7 +257,7 @@ class Kernel(simpy.Environment):
         process._generator.close()
         if target is not None and target.callbacks is None:
             # What it waits for fires right now and was about to resume it as well.
-            process._generator = _Ended(self)  # type: ignore[assignment]  # all of it that is used
+            process._generator = _Ended(self)
         process.succeed()
 
     # What the runner calls.

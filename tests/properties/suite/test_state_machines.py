@@ -28,7 +28,7 @@ from quiesce.model.trace import (
 
 LINE = 41
 DEVICES = st.sampled_from(["eth0", "eth1", "eth2"])
-SLOTS = st.integers(0, 5)
+SLOTS = st.integers(0, 2)
 
 
 class Taken:
@@ -107,7 +107,7 @@ class IommuMachine(RuleBasedStateMachine):
         self.cached: dict[int, int] = {}
         self.faults = 0
 
-    @rule(slot=SLOTS, count=st.integers(1, 3), host=st.integers(100, 110))
+    @rule(slot=SLOTS, count=st.integers(1, 2), host=st.integers(100, 110))
     def map(self, slot: int, count: int, host: int) -> None:
         if any(slot + n in self.mapped for n in range(count)):
             return
@@ -131,7 +131,7 @@ class IommuMachine(RuleBasedStateMachine):
         self.iommu.invalidate("eth0")
         self.cached.clear()
 
-    @rule(slot=st.integers(0, 9), offset=st.integers(0, FRAME_SIZE - 8))
+    @rule(slot=st.integers(0, 3), offset=st.integers(0, FRAME_SIZE - 8))
     def write(self, slot: int, offset: int) -> None:
         addr = slot * FRAME_SIZE + offset
         found = self.iommu.translate_write("eth0", 1, addr, 8)
