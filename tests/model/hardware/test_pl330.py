@@ -48,7 +48,7 @@ def test_a_killed_channel_reads_as_killing_until_its_buffer_has_drained() -> Non
     assert device.state is ChannelState.KILLING
     assert device.buffer or device.is_draining
     bench.pass_ns(MS)
-    assert device.state is ChannelState.STOPPED
+    assert device.is_stopped
 
 
 def test_a_kill_while_the_debug_port_is_busy_is_lost() -> None:

@@ -143,6 +143,18 @@ def test_a_back_end_that_ignores_the_disconnect_writes_into_the_next_owners_memo
     assert {event.epoch for event in bench.written(mark)} == {1, 2}
 
 
+@pytest.mark.parametrize(("on_disconnect", "goes_on"), [("ignore", True), ("drain", False)])
+def test_a_back_end_that_ignores_the_disconnect_fills_what_is_left_in_the_ring(
+    on_disconnect: str, goes_on: bool
+) -> None:
+    bench = Bench(on_disconnect=on_disconnect, period=exactly(100_000), buffers=16)
+    bench.pass_ns(500_000)
+    bench.die()
+    bench.back_end.disconnect()
+    bench.pass_ns(200_000)
+    assert bool(bench.late()) is goes_on
+
+
 def test_memory_is_parted_with_after_a_disconnect_if_the_back_end_is_polite() -> None:
     for unmaps in (False, True):
         bench = Bench(on_disconnect="drop", unmaps=unmaps)
