@@ -205,9 +205,7 @@ def test_behind_an_iommu_a_device_works_as_without(kind: str) -> None:
 
 # Reset policies.
 
-FATES = [
-    (effect, fate) for effect in ("data", "completion", "interrupt") for fate in RESET_FATES
-]
+FATES = [(effect, fate) for effect in ("data", "completion", "interrupt") for fate in RESET_FATES]
 RESETS = {
     "ahci": ("GHC.HR", 1),
     "nvme": ("CC.EN", 0),

@@ -67,9 +67,7 @@ def case(  # noqa: PLR0917
     *failed: str,
     **plan: Any,
 ) -> Any:
-    found = Case(
-        kind, name, order, late, interrupts, confirmed, frozenset(failed), because, plan
-    )
+    found = Case(kind, name, order, late, interrupts, confirmed, frozenset(failed), because, plan)
     return pytest.param(found, id=f"{kind}: {name}")
 
 
@@ -556,7 +554,9 @@ def test_what_comes_of_each_way_to_follow_a_procedure(case: Case) -> None:
         late |= {event.content for event in outcome.late}
         has_interrupt |= bool(outcome.late_interrupts)
         confirmed.add(outcome.confirmed_ns is not None)
-        failed |= {step for (step, _), done in zip(case.order, outcome.done, strict=True) if not done}
+        failed |= {
+            step for (step, _), done in zip(case.order, outcome.done, strict=True) if not done
+        }
     assert late == case.late, case.because
     assert has_interrupt is case.interrupts, case.because
     assert failed == case.failed, case.because
