@@ -27,15 +27,16 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
     uses = {
         "guest": True,
         "qvm": bool(causes),
-        "fabric": bool(plan.nics or plan.disks),
-        "interrupts": bool(plan.nics or plan.disks),
+        "fabric": bool(plan.passable or plan.disks),
+        "interrupts": bool(plan.passable or plan.disks),
         "nic": bool(plan.nics),
-        "message": any(nic.trigger == "message" for nic in plan.nics),
+        "device": bool(plan.passable),
+        "message": any(device.trigger == "message" for device in plan.passable),
         "block": bool(blocks),
         "vdev": bool(vdevs),
         "entropy": any(vm.entropies for vm in plan.vms),
         "host": bool(vdevs) or plan.iommu,
-        "iommu": plan.iommu and bool(plan.nics),
+        "iommu": plan.iommu and bool(plan.passable),
         "client-death": plan.iommu and any(not cause.orderly for cause in causes),
         "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
         "signal": any(cause.signal for cause in causes),
@@ -48,7 +49,9 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "fault": plan.faults.resurrecting_agent or plan.faults.hidden_master,
         "restart": any(vm.restart for vm in plan.vms),
     }
-    return frozenset(part for part, is_used in uses.items() if is_used)
+    kinds = {str(type(device).__struct_config__.tag) for device in plan.devices}
+    disks = {"ahci"} if plan.disks else set()
+    return frozenset(part for part, is_used in uses.items() if is_used) | kinds | disks
 
 
 def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:

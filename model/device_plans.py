@@ -14,7 +14,7 @@ from .traits import Traits
 _DEFAULTS = Timing()
 
 
-class AhciPlan(msgspec.Struct, frozen=True):
+class AhciPlan(msgspec.Struct, frozen=True, tag="ahci", tag_field="kind"):
     """An AHCI controller with one port and one disk, passed through to a guest.
 
     Attributes:
@@ -51,7 +51,7 @@ class AhciPlan(msgspec.Struct, frozen=True):
         assert 1 <= self.depth <= 32, self.depth
 
 
-class NvmePlan(msgspec.Struct, frozen=True):
+class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
     """An NVMe controller with one I/O queue pair.
 
     Attributes:
@@ -91,7 +91,7 @@ class NvmePlan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
-class XhciPlan(msgspec.Struct, frozen=True):
+class XhciPlan(msgspec.Struct, frozen=True, tag="xhci", tag_field="kind"):
     """An xHCI controller with one USB device that has one interrupt endpoint.
 
     Attributes:
@@ -122,7 +122,7 @@ class XhciPlan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
-class Pl330Plan(msgspec.Struct, frozen=True):
+class Pl330Plan(msgspec.Struct, frozen=True, tag="pl330", tag_field="kind"):
     """A DMA controller of the PL330 kind, of which a guest owns one channel.
 
     Attributes:
@@ -149,7 +149,7 @@ class Pl330Plan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
-class CanPlan(msgspec.Struct, frozen=True):
+class CanPlan(msgspec.Struct, frozen=True, tag="can", tag_field="kind"):
     """A CAN controller with a receive buffer of its own: interrupts, and no DMA.
 
     Attributes:
@@ -173,7 +173,7 @@ class CanPlan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
-class PolicyPlan(msgspec.Struct, frozen=True):
+class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
     """A device that is known by its rules in words alone.
 
     Attributes:
@@ -247,3 +247,7 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         assert self.on_stop in {"drain", "drop", "early"}, self.on_stop
         assert self.on_disconnect in {"drain", "drop", "ignore"}, self.on_disconnect
+
+
+AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | PolicyPlan
+"""The plan of a device that is passed through, NICs apart."""

@@ -80,7 +80,7 @@ CRASH_SEEN_BY = OpenQuestion(
 
 MASK_TRACKING = OpenQuestion(
     "qvm.mask-tracking",
-    "nic",
+    "device",
     ("untracked", "tracked"),
     "whether qvm attaches interrupts with _NTO_INTR_FLAGS_TRK_MSK, so that its masks are undone "
     "when it exits",

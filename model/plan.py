@@ -9,6 +9,7 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
+from .device_plans import AnyDevicePlan
 from .faults import Faults
 from .timing import Timing
 from .traits import Traits
@@ -144,6 +145,7 @@ class VmPlan(msgspec.Struct, frozen=True):
         name: Of the VM.
         ram: Guest memory.
         nics: Names of the passed-through NICs.
+        devices: Names of the other passed-through devices.
         blocks: Its virtio-blk vdevs.
         nets: Its virtio-net vdevs.
         consoles: Its virtio-console vdevs.
@@ -159,6 +161,7 @@ class VmPlan(msgspec.Struct, frozen=True):
     name: str
     ram: tuple[RamPlan, ...]
     nics: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     blocks: tuple[BlockPlan, ...] = ()
     nets: tuple[NetPlan, ...] = ()
     consoles: tuple[ConsolePlan, ...] = ()
@@ -181,6 +184,11 @@ class VmPlan(msgspec.Struct, frozen=True):
         return (*self.blocks, *self.nets, *self.consoles, *self.entropies, *self.factories)
 
     @property
+    def passed_through(self) -> tuple[str, ...]:
+        """The names of all devices that are passed through to it."""
+        return self.nics + self.devices
+
+    @property
     def ends(self) -> tuple[EndPlan, ...]:
         """All that is planned to end it, the first cause first."""
         return () if self.end is None else (self.end, *self.then)
@@ -194,6 +202,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         description: One sentence.
         vms: At least one.
         nics: All NICs.
+        devices: All other passed-through devices.
         disks: All disks with their host drivers.
         iommu: Whether there is one; without it guests are unity-mapped.
         detail: Which events the trace has; see `trace.Header`.
@@ -211,6 +220,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     vms: tuple[VmPlan, ...]
     description: str = ""
     nics: tuple[NicPlan, ...] = ()
+    devices: tuple[AnyDevicePlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
     iommu: bool = False
     detail: str = "teardown"
@@ -222,3 +232,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
     virtio_reset_ns_max: int = 1_000_000_000
+
+    @property
+    def passable(self) -> "tuple[NicPlan | AnyDevicePlan, ...]":
+        """All devices that can be passed through, NICs first."""
+        return self.nics + self.devices

@@ -9,19 +9,20 @@ nothing; the process manager takes the same resources away.
 """
 
 from enum import Enum
+from typing import Any
 
 from simpy.events import Event, Process
 
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
 from .component import Component
+from .guest.device_driver import DeviceDriver
 from .guest.drivers import vdev_drivers
 from .guest.guest import Guest
 from .guest.layout import GuestAllocator
-from .guest.net_driver import NetDriver
 from .guest.pci_server import LINES_START, PciServer
 from .guest.site import DriverSite
-from .hardware.nic_procedure import carry_out
+from .hardware.registry import kind_of_plan
 from .host.host import Host
 from .host.procnto import TakenIrq
 from .kernel import Kernel, Mailbox, Steps
@@ -110,10 +111,10 @@ class Qvm(Component):
         host, name, epoch = self.host, self.name, self.epoch
         for _, host_start, length in self.stage_two.ranges:
             host.memory.grant(name, epoch, host_start >> FRAME_SHIFT, length >> FRAME_SHIFT)
-        self.nics = [host.nics[nic] for nic in self.plan.nics]
+        self.devices = [host.devices[name] for name in self.plan.passed_through]
         if host.smmuman is not None:
-            for nic in self.nics:
-                host.smmuman.map(nic.port, epoch, self.stage_two.ranges)
+            for device in self.devices:
+                host.smmuman.map(device.port, epoch, self.stage_two.ranges)
         site = VdevSite(
             self.kernel,
             self.timing,
@@ -125,10 +126,10 @@ class Qvm(Component):
             host.is_detailed,
         )
         self.vdevs = Vdevs(site, self.plan, host, LINES_START)
-        if self.nics:
+        if self.devices:
             tracked = self.kernel.choose(MASK_TRACKING) == "tracked"
-            for nic in self.nics:
-                host.host_kernel.attach(nic.plan.intid, name, epoch, self.irqs, tracked)
+            for device in self.devices:
+                host.host_kernel.attach(device.wiring.intid, name, epoch, self.irqs, tracked)
         if starts:
             self.emit(VmStarted(name, epoch))
             self.emit(MilestoneReached(name, epoch, "assembled"))
@@ -141,7 +142,7 @@ class Qvm(Component):
         self.irq_thread = self.start(self._pass_interrupts)
         self.handled_threads = [
             self.start(lambda driver=driver: self._unmask_handled(driver))  # type: ignore[misc]
-            for driver in self.guest.net_drivers
+            for driver in self.guest.device_drivers
         ]
 
     def _boot(self, vdev_site: VdevSite, *, starts: bool) -> None:
@@ -166,7 +167,12 @@ class Qvm(Component):
             epoch,
             pci if io.functions else None,
             vdev_drivers(site, self.plan, slots),
-            [NetDriver(kernel, timing, name, epoch, nic, allocator) for nic in self.nics],
+            [
+                kind_of_plan(type(device.plan)).driver(
+                    kernel, timing, name, epoch, device, allocator
+                )
+                for device in self.devices
+            ],
             starts=starts,
         )
 
@@ -184,11 +190,11 @@ class Qvm(Component):
                         taken.intid, self.name, self.epoch, taken.requested_epoch, taken.source
                     )
                 )
-                for driver in self.guest.net_drivers:
-                    if driver.nic.plan.intid == taken.intid:
+                for driver in self.guest.device_drivers:
+                    if driver.device.wiring.intid == taken.intid:
                         driver.interrupts.put(taken.intid)
 
-    def _unmask_handled(self, driver: NetDriver) -> Steps:
+    def _unmask_handled(self, driver: DeviceDriver[Any]) -> Steps:
         while True:
             while not driver.handled:
                 yield driver.handled.wait()
@@ -257,9 +263,10 @@ class Qvm(Component):
         self.emit(CallbackEnded(self.name, self.epoch, callback.vdev, outcome))
 
     def _carry_out(self, device: str, step: str, bound_ns: int) -> Steps:
-        nic = self.host.nics.get(device)
-        if nic is not None:
-            return (yield from carry_out(self.kernel, nic, self.epoch, step, bound_ns))
+        made = self.host.devices.get(device)
+        if made is not None:
+            procedure = kind_of_plan(type(made.plan)).procedure
+            return (yield from procedure.carry_out(self.kernel, made, self.epoch, step, bound_ns))
         return (yield from self.vdevs.carry_out(device, step, bound_ns))
 
     def _clean_up(self, cause: TerminationCause) -> Steps:
@@ -269,13 +276,14 @@ class Qvm(Component):
         self.vdevs.disconnect()
         for server in self.vdevs.servers:
             self.emit(ConnectionClosed(self.name, self.epoch, server))
-        for nic in self.nics:
-            yield from self.host.host_kernel.detach(nic.plan.intid, self.name, self.epoch)
+        for device in self.devices:
+            intid = device.wiring.intid
+            yield from self.host.host_kernel.detach(intid, self.name, self.epoch)
             if self.host.faults.unmask_after_detach:
-                self.host.host_kernel.unmask_stale(nic.plan.intid)
+                self.host.host_kernel.unmask_stale(intid)
         yield self._skew()
         memory_first = False
-        if self.nics and self.host.smmuman is not None:
+        if self.devices and self.host.smmuman is not None:
             memory_first = self.kernel.choose(CLEANUP_ORDER) == "memory-before-iommu"
         if memory_first:
             yield from self._release_memory()
@@ -294,11 +302,11 @@ class Qvm(Component):
         smmuman = self.host.smmuman
         if smmuman is None:
             return
-        for nic in self.nics:
+        for device in self.devices:
             if cause.orderly:
-                yield from smmuman.remove(nic.port, self.epoch)
+                yield from smmuman.remove(device.port, self.epoch)
             else:
-                yield from smmuman.on_client_death(nic.port, self.epoch)
+                yield from smmuman.on_client_death(device.port, self.epoch)
 
     def _release_memory(self) -> Steps:
         if self.host.faults.reference_kept:

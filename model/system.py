@@ -56,7 +56,7 @@ class System(Component):
                 vm,
                 self.host,
                 tuple(_when(kernel, end.after) for end in vm.ends),
-                bool(vm.nics) and not plan.iommu,
+                bool(vm.passed_through) and not plan.iommu,
             )
             for vm in plan.vms
         ]

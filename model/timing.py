@@ -107,7 +107,7 @@ EVIDENCE: dict[str, Evidence] = {
         tail_ns=10 * US,
     ),
     "pcie_dma_read_rtt": Evidence(
-        "nic",
+        "device",
         "a DMA read of 64 bytes, request to data",
         "recalled",
         _PCIE_BENCH,
@@ -151,14 +151,14 @@ EVIDENCE: dict[str, Evidence] = {
         tail_ns=100 * US,
     ),
     "guest_irq_service": Evidence(
-        "nic",
+        "device",
         "from the guest's handler to its end of interrupt",
         "assumed",
         "a driver's handler, of the order of the interrupt latency itself",
         tail_ns=100 * US,
     ),
     "gic_disable_rwp": Evidence(
-        "nic",
+        "device",
         "from writing ICENABLER to RWP reading 0",
         "assumed",
         "no figure published; the bound is Xen's, gic-v3.c",

@@ -21,7 +21,7 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
         for vdev in vm.vdevs:
             parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
             parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
-        parts += [Part(f"{vm.name}.{nic}.driver", "guest_driver") for nic in vm.nics]
+        parts += [Part(f"{vm.name}.{name}.driver", "guest_driver") for name in vm.passed_through]
         known = [vdev.name for vdev in vm.vdevs]
         others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
         parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in known]
@@ -31,8 +31,8 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
-    for nic in plan.nics:
-        parts += [Part(nic.name, "hardware"), Part(f"{nic.name}.dma", "dma_engine")]
+    for device in plan.passable:
+        parts += [Part(device.name, "hardware"), Part(f"{device.name}.dma", "dma_engine")]
     if plan.iommu:
         parts.append(Part("iommu", "iommu"))
     parts += [Part("memory", "memory"), Part("gic", "interrupts"), Part("procnto", "interrupts")]
@@ -64,7 +64,7 @@ def _along(*names: str) -> Edges:
 def _hardware_edges(plan: SystemPlan) -> Edges:
     edges: Edges = []
     way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
-    for name in (*(nic.name for nic in plan.nics), *(disk.name for disk in plan.disks)):
+    for name in (*(device.name for device in plan.passable), *(disk.name for disk in plan.disks)):
         edges += _along(name, f"{name}.dma", *way_to_memory)
         edges += _along(name, "gic", "procnto")
     for disk in plan.disks:
@@ -87,7 +87,7 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
     name, guest = vm.name, f"{vm.name}.guest"
     servers = {disk.name: disk.server for disk in plan.disks}
     edges = _along(name, guest) + _along(name, "memory")
-    if vm.nics:
+    if vm.passed_through:
         edges += _along("procnto", name, "procnto")
         if plan.iommu:
             edges += _along(name, "iommu")
@@ -99,12 +99,12 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
             edges += _along(vdev, servers[plan_of_vdev.disk], vdev)
         elif isinstance(plan_of_vdev, NetPlan | ConsolePlan):
             edges += _along(vdev, f"{vdev}.peer", vdev)
-    for nic in vm.nics:
-        edges += _along(guest, f"{name}.{nic}.driver", nic)
-        edges += _along(name, f"{name}.{nic}.driver")
+    for device in vm.passed_through:
+        edges += _along(guest, f"{name}.{device}.driver", device)
+        edges += _along(name, f"{name}.{device}.driver")
     for callback in vm.quiesce:
-        is_nic = callback.device in vm.nics
-        target = callback.device if is_nic else f"{name}.{callback.device}"
+        is_hardware = callback.device in vm.passed_through
+        target = callback.device if is_hardware else f"{name}.{callback.device}"
         edges += _along(name, f"{name}.{callback.vdev}")
         if callback.vdev != callback.device:
             edges += _along(f"{name}.{callback.vdev}", target)

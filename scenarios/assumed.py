@@ -13,7 +13,8 @@ from ..model.trace import Assumption
 from .loader import ScenarioSource
 from .names import vdev_names
 from .schema import After, End, Quiesce, Scenario
-from .schema_hardware import AhciEntry, DeviceEntry, NicEntry, Platform
+from .schema_devices import AhciEntry, DeviceEntry, NicEntry
+from .schema_hardware import Platform
 from .toml_places import Places
 
 _WHEN = After("DmaLanded", count=5, delay="0ns..1ms")

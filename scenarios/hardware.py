@@ -6,25 +6,29 @@ write memory; its registers and interrupts are left out, which the assumptions s
 """
 
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
-from ..model.clock import parse_span
+from ..model.clock import Span, parse_span
+from ..model.device_plans import AnyDevicePlan
 from ..model.errors import nearest
+from ..model.hardware.registry import kinds
 from ..model.plan import DiskPlan, NicPlan
 from ..model.qvmconf.config import PassConfig
 from ..model.traits import Traits
 from .findings import Findings
 from .guests import GuestEntry
 from .schema import Scenario, Workload
-from .schema_hardware import AhciEntry, NicEntry, UnmodelledEntry
+from .schema_devices import AhciEntry, NicEntry, PassedEntry, UnmodelledEntry
 from .shape import one_of
 from .toml_places import KeyPath
 
 _FIRST_FREE_LINE = 32
 """Lines below are private to a processor or reserved, on GIC and x86 alike."""
 
-_PER_ENTRY = ("ring_size", "prefetch", "buffer_length")
+_KIND_OF_TAG = {"sata": "ahci"}
+"""A disk controller that a guest drives itself is told apart from the host's own."""
 
 PassKey = tuple[int, int]
 """Index of the VM and of its `pass` entry."""
@@ -35,15 +39,21 @@ class Hardware(msgspec.Struct, frozen=True):
 
     Attributes:
         nics: All NICs.
-        nic_owner: Name of a NIC to the index of the VM that gets it.
+        devices: All other passed-through devices.
+        owner: Name of a passed-through device to the index of the VM that gets it.
         disks: All disk controllers.
         entries: What the scenario says about each disk controller, in the same order.
     """
 
     nics: tuple[NicPlan, ...]
-    nic_owner: dict[str, int]
+    devices: tuple[AnyDevicePlan, ...]
+    owner: dict[str, int]
     disks: tuple[DiskPlan, ...]
     entries: tuple[AhciEntry, ...]
+
+    def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
+        """Return the plan of a passed-through device."""
+        return next(plan for plan in self.nics + self.devices if plan.name == device)
 
     def disk_behind(self, paths: list[str]) -> tuple[DiskPlan, AhciEntry] | None:
         """Return the disk controller that serves one of the paths, if any does."""
@@ -58,7 +68,10 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
     matcher = _Matcher(scenario, guests, findings)
     owners = matcher.match_all()
     lines = _Lines(scenario, matcher)
-    nics, nic_owner, disks, entries = [], {}, [], []
+    nics: list[NicPlan] = []
+    devices: list[AnyDevicePlan] = []
+    owner: dict[str, int] = {}
+    disks, entries = [], []
     for index, entry in enumerate(scenario.platform.device):
         path: KeyPath = ("platform", "device", index)
         if isinstance(entry, AhciEntry):
@@ -69,8 +82,13 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
             guest = guests[vm]
             nic = _nic(entry, guest.config.passes[number], lines, findings, path)
             nics.append(_with_traffic(nic, guest, findings))
-            nic_owner[entry.name] = vm
-    return Hardware(tuple(nics), nic_owner, tuple(disks), tuple(entries))
+            owner[entry.name] = vm
+        elif isinstance(entry, PassedEntry) and index in owners:
+            vm, number = owners[index]
+            passed = guests[vm].config.passes[number]
+            devices.append(_device(entry, passed, lines, findings, path))
+            owner[entry.name] = vm
+    return Hardware(tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries))
 
 
 class _Matcher:
@@ -138,7 +156,7 @@ class _Matcher:
 
     def _match_only_one(self, index: int) -> None:
         entry = self._devices[index]
-        assert isinstance(entry, NicEntry)
+        assert isinstance(entry, PassedEntry)
         taken = set(self._owners.values())
         free = {key: item for key, item in self.passes.items() if key not in taken}
         found = [key for key, item in free.items() if item.can_do_dma]
@@ -217,6 +235,36 @@ class _Lines:
 def _nic(
     entry: NicEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
 ) -> NicPlan:
+    nic = NicPlan(**_given(entry, NicPlan, passed, lines, findings, path))
+    if nic.prefetch > nic.ring_size:
+        findings.problem(
+            (*path, "prefetch"),
+            f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
+            f"{nic.ring_size}",
+            word=str(nic.prefetch),
+        )
+    return nic
+
+
+def _device(
+    entry: PassedEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+) -> AnyDevicePlan:
+    """Return the plan of a device of any kind but a NIC."""
+    kind = str(entry.__struct_config__.tag)
+    plan = kinds()[_KIND_OF_TAG.get(kind, kind)].plan
+    made: AnyDevicePlan = plan(**_given(entry, plan, passed, lines, findings, path))
+    return made
+
+
+def _given(
+    entry: PassedEntry,
+    plan: type[msgspec.Struct],
+    passed: PassConfig,
+    lines: _Lines,
+    findings: Findings,
+    path: KeyPath,
+) -> dict[str, Any]:
+    """Return the fields of a device's plan that scenario and configuration determine."""
     vector = _host_vector(passed)
     if vector is not None and entry.interrupt not in (None, vector):
         findings.problem(
@@ -226,23 +274,18 @@ def _nic(
             remedy="remove it here",
         )
     given = entry.interrupt if vector is None else vector
-    trigger = entry.trigger or ("message" if passed.kind == "pci" else "level")
-    given_fields = {key: getattr(entry, key) for key in _PER_ENTRY if getattr(entry, key)}
-    nic = NicPlan(
-        name=entry.name,
-        intid=lines.free_unless(given, entry.name, findings),
-        trigger=trigger,
-        traits=msgspec.convert(msgspec.to_builtins(entry.traits), Traits),
-        **given_fields,
-    )
-    if nic.prefetch > nic.ring_size:
-        findings.problem(
-            (*path, "prefetch"),
-            f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
-            f"{nic.ring_size}",
-            word=str(nic.prefetch),
-        )
-    return nic
+    fields: dict[str, Any] = {
+        "name": entry.name,
+        "intid": lines.free_unless(given, entry.name, findings),
+        "trigger": entry.trigger or ("message" if passed.kind == "pci" else "level"),
+        "traits": msgspec.convert(msgspec.to_builtins(entry.traits), Traits),
+    }
+    for field in msgspec.structs.fields(plan):
+        value = getattr(entry, field.name, None)
+        if field.name not in fields and value is not None:
+            is_span = field.type in (Span, Span | None)
+            fields[field.name] = parse_span(value) if is_span else value
+    return fields
 
 
 def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPlan:

@@ -78,6 +78,7 @@ def resolve(source: ScenarioSource) -> Resolved:
         description=scenario.description,
         vms=tuple(vms),
         nics=hardware.nics,
+        devices=hardware.devices,
         disks=hardware.disks,
         iommu=has_iommu,
         detail=scenario.detail,
@@ -108,11 +109,12 @@ def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -
 def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
     check_workload_names(guest, hardware, index, findings)
     vdevs = plans_of(guest, hardware, findings)
-    nics = tuple(nic for nic in hardware.nics if hardware.nic_owner[nic.name] == index)
+    nics = tuple(nic for nic in hardware.nics if hardware.owner[nic.name] == index)
     return VmPlan(
         name=guest.name,
         ram=_ram(guest, nics, vdevs, findings),
         nics=tuple(nic.name for nic in nics),
+        devices=tuple(one.name for one in hardware.devices if hardware.owner[one.name] == index),
         blocks=tuple(vdev for vdev in vdevs if isinstance(vdev, BlockPlan)),
         nets=tuple(vdev for vdev in vdevs if isinstance(vdev, NetPlan)),
         consoles=tuple(vdev for vdev in vdevs if isinstance(vdev, ConsolePlan)),
@@ -222,7 +224,7 @@ def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Fi
     regions = [
         (region, guest.name)
         for guest, vm in zip(guests, vms, strict=True)
-        if vm.nics
+        if vm.passed_through
         for region in guest.config.ram
     ]
     unity = "without an IOMMU guests are unity-mapped"

@@ -1,8 +1,10 @@
 """What the vdevs of a VM do when it is terminated, and what a scenario may say of them."""
 
+from typing import NamedTuple
+
 from ..model.clock import format_ns, parse_ns
-from ..model.hardware import nic_procedure
 from ..model.hardware.procedure import PCIE_BOUNDS
+from ..model.hardware.registry import kind_of_plan
 from ..model.plan import QuiescePlan, StepPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.vdev import shared_memory, virtio_vdev
@@ -18,15 +20,13 @@ _VDEV_PROCEDURE = ("stop-queue", "cancel", "drain", "join-worker")
 """What a virtio vdev does if the scenario names no steps: nothing new, nothing waiting,
 nothing running, nobody left."""
 
-_NIC_BOUNDS = PCIE_BOUNDS | dict(nic_procedure.DOCUMENTED)
-
 
 def check_workload_names(
     guest: GuestEntry, hardware: Hardware, vm_index: int, findings: Findings
 ) -> None:
     """Note a workload for what the VM does not have."""
     vdevs = known_vdevs(guest)
-    names = _nics_of(hardware, vm_index) + vdevs
+    names = [nic.name for nic in hardware.nics if hardware.owner[nic.name] == vm_index] + vdevs
     for name in guest.entry.workload:
         if name not in names:
             remedy = "a workload belongs to a NIC of the platform or a virtio vdev"
@@ -42,7 +42,7 @@ def quiesce_of(
     guest: GuestEntry, hardware: Hardware, vm_index: int, findings: Findings
 ) -> tuple[QuiescePlan, ...]:
     """Return what the vdevs of a VM do at termination, in the order of the configuration."""
-    nics = _nics_of(hardware, vm_index)
+    passed = [name for name, owner in hardware.owner.items() if owner == vm_index]
     vdevs = known_vdevs(guest)
     plans: list[tuple[int, QuiescePlan]] = []
     for index, entry in enumerate(guest.entry.quiesce):
@@ -52,27 +52,38 @@ def quiesce_of(
             findings.unknown((*path, "vdev"), "vdev", entry.vdev, guest.vdevs, remedy=remedy)
             continue
         device = entry.device or entry.vdev
-        if device not in nics + vdevs:
+        if device not in passed + vdevs:
             key = "device" if entry.device else "vdev"
-            remedy = f"name {one_of(nics + vdevs)}" if nics + vdevs else "there is no such device"
-            findings.unknown((*path, key), "device", device, nics + vdevs, remedy=remedy)
+            names = passed + vdevs
+            remedy = f"name {one_of(names)}" if names else "there is no such device"
+            findings.unknown((*path, key), "device", device, names, remedy=remedy)
             continue
-        steps = _steps(guest, entry, device, device in nics, path, findings)
+        usual = _of_hardware(hardware, device) if device in passed else _of_vdev(guest, device)
+        steps = _steps(entry, device, usual, path, findings)
         position = guest.vdevs.index(entry.vdev)
         plans.append((position, QuiescePlan(entry.vdev, device, steps, entry.on_timeout)))
     return tuple(plan for _, plan in sorted(plans, key=lambda item: item[0]))
 
 
+class Usual(NamedTuple):
+    """What is known of a device's procedure.
+
+    Attributes:
+        known: Every step, with what it does.
+        bounds: The steps that wait, with the usual bound in nanoseconds.
+        order: The documented order.
+    """
+
+    known: dict[str, str]
+    bounds: dict[str, int]
+    order: tuple[str, ...]
+
+
 def _steps(
-    guest: GuestEntry,
-    entry: Quiesce,
-    device: str,
-    is_nic: bool,
-    path: KeyPath,
-    findings: Findings,
+    entry: Quiesce, device: str, usual: Usual, path: KeyPath, findings: Findings
 ) -> tuple[StepPlan, ...]:
     """Return the steps with their bounds; without any, the documented procedure."""
-    known, bounds, names = _procedure(guest, device, is_nic)
+    known, bounds, names = usual
     if not entry.steps:
         basis = "assumed: the documented procedure, as the scenario names no steps"
         findings.assume(f"{entry.vdev}.{device}.steps", ", ".join(names), basis)
@@ -100,17 +111,17 @@ def _steps(
     return tuple(steps)
 
 
-def _procedure(
-    guest: GuestEntry, device: str, is_nic: bool
-) -> tuple[dict[str, str], dict[str, int], tuple[str, ...]]:
-    """Return the steps of a device, the bounds of those that wait, and the usual order."""
-    if is_nic:
-        return nic_procedure.STEPS, _NIC_BOUNDS, tuple(_NIC_BOUNDS)
-    if guest.config.vdevs[guest.vdevs.index(device)].type == "shmem":
-        return shared_memory.STEPS, {}, tuple(shared_memory.STEPS)
-    bound_ns = _drain_bound_ns(guest, device)
-    bounds = dict.fromkeys(virtio_vdev.BOUNDED_STEPS, bound_ns)
-    return virtio_vdev.STEPS, bounds, _VDEV_PROCEDURE
+def _of_hardware(hardware: Hardware, device: str) -> Usual:
+    procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
+    bounds = PCIE_BOUNDS | dict(procedure.documented)
+    return Usual(procedure.steps, bounds, tuple(name for name, _ in procedure.documented))
+
+
+def _of_vdev(guest: GuestEntry, vdev: str) -> Usual:
+    if guest.config.vdevs[guest.vdevs.index(vdev)].type == "shmem":
+        return Usual(shared_memory.STEPS, {}, tuple(shared_memory.STEPS))
+    bounds = dict.fromkeys(virtio_vdev.BOUNDED_STEPS, _drain_bound_ns(guest, vdev))
+    return Usual(virtio_vdev.STEPS, bounds, _VDEV_PROCEDURE)
 
 
 def _drain_bound_ns(guest: GuestEntry, device: str) -> int:
@@ -118,10 +129,6 @@ def _drain_bound_ns(guest: GuestEntry, device: str) -> int:
     index = guest.vdevs.index(device)
     timeout_ns = guest.config.vdev_block_timeout_ns(index)
     return VmConfig().block_timeout_ns or 0 if timeout_ns is None else timeout_ns
-
-
-def _nics_of(hardware: Hardware, vm_index: int) -> list[str]:
-    return [name for name, owner in hardware.nic_owner.items() if owner == vm_index]
 
 
 def _main_file(config: VmConfig) -> str:

@@ -1,6 +1,6 @@
 """The guest of a VM: its PCI server, its drivers, and the ways in which it stops."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from simpy.events import Process
 
@@ -8,7 +8,7 @@ from ..component import Component
 from ..kernel import Kernel, Steps
 from ..timing import Timing
 from ..trace import GuestEnded
-from .net_driver import NetDriver
+from .device_driver import DeviceDriver
 from .pci_server import PciServer
 
 
@@ -30,7 +30,7 @@ class Guest(Component):
     Args:
         pci: Its PCI server; `None` if it has no PCI bus.
         vdev_drivers: The drivers of its vdevs.
-        net_drivers: The drivers of passed-through controllers.
+        device_drivers: The drivers of passed-through devices.
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
@@ -45,7 +45,7 @@ class Guest(Component):
         epoch: int,
         pci: PciServer | None,
         vdev_drivers: list[VdevDriver],
-        net_drivers: list[NetDriver],
+        device_drivers: list[DeviceDriver[Any]],
         *,
         starts: bool = True,
     ) -> None:
@@ -54,7 +54,7 @@ class Guest(Component):
         self.epoch = epoch
         self.pci = pci
         self.vdev_drivers = vdev_drivers
-        self.net_drivers = net_drivers
+        self.device_drivers = device_drivers
         self.is_running = starts
         self.has_booted = False
         self.threads: list[Process] = []
@@ -68,7 +68,7 @@ class Guest(Component):
         self.has_booted = True
         self.vdev_threads = [self.start(driver.run) for driver in self.vdev_drivers]
         self.threads += self.vdev_threads
-        self.threads += [self.start(driver.run) for driver in self.net_drivers]
+        self.threads += [self.start(driver.run) for driver in self.device_drivers]
         if self.pci is not None:
             yield from self.pci.scan()
 
@@ -96,6 +96,6 @@ class Guest(Component):
                 self.kernel.kill(thread)
             for vdev_driver in self.vdev_drivers:
                 yield from vdev_driver.shut_down()
-            for net_driver in self.net_drivers:
-                yield from net_driver.shut_down()
+            for device_driver in self.device_drivers:
+                yield from device_driver.shut_down()
         self.stop("shut_down")

@@ -13,7 +13,8 @@ The documentation does not say what a reset does.  By default it is what QEMU's 
 registers and the running transfer stay; the bits of configuration space are cleared, but the
 bus-master gate behind them stays as it was until the command register is written again.
 
-Left out: a transfer beyond the buffer, upon which QEMU ends itself; here it moves nothing.
+Left out: what QEMU does about a transfer beyond the buffer, or up to its very last byte: it ends
+itself.  Here the former moves nothing, and the latter is a transfer like any other.
 
 Source:
     QEMU 7.2, docs/specs/edu.txt; what a reset does was observed.

@@ -19,7 +19,7 @@ that the SoC's reset controller drives.
 """
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -131,6 +131,9 @@ class PhysicalDevice(Component):
     """
 
     is_pcie: bool = True
+
+    plan: Any
+    """The plan of the device's kind; `registry.kind_of_plan` says which kind that is."""
 
     def __init__(
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits

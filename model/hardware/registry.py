@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 from .. import device_plans
 from ..guest.ahci_driver import AhciDriver
 from ..guest.can_driver import CanDriver
+from ..guest.net_driver import NetDriver
 from ..guest.nvme_driver import NvmeDriver
 from ..guest.pl330_driver import Pl330Driver
 from ..guest.policy_driver import PolicyDriver
 from ..guest.xhci_driver import XhciDriver
+from ..plan import NicPlan
 from . import (
     ahci_procedure,
     can_procedure,
+    nic_procedure,
     nvme_procedure,
     pl330_procedure,
     policy_procedure,
@@ -25,6 +28,7 @@ from . import (
 )
 from .ahci import AhciController
 from .can import Can
+from .nic import Nic
 from .nvme import Nvme
 from .pl330 import Pl330
 from .policy_device import PolicyDevice
@@ -54,6 +58,13 @@ class DeviceKind(NamedTuple):
 def kinds() -> dict[str, DeviceKind]:
     """Return all kinds by name."""
     return {
+        "nic": DeviceKind(
+            Nic,
+            NicPlan,
+            NetDriver,
+            nic_procedure.PROCEDURE,
+            "network controller of the e1000 class",
+        ),
         "ahci": DeviceKind(
             AhciController,
             device_plans.AhciPlan,
@@ -97,6 +108,11 @@ def kinds() -> dict[str, DeviceKind]:
             "a device known only by its rules",
         ),
     }
+
+
+def kind_of_plan(plan: type[Any]) -> DeviceKind:
+    """Return the kind to which a plan class belongs."""
+    return next(kind for kind in kinds().values() if kind.plan is plan)
 
 
 def procedures() -> dict[str, Procedure]:

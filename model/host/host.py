@@ -3,7 +3,8 @@
 from ..fabric import Fabric, Port
 from ..hardware.ahci import Ahci
 from ..hardware.nic import Nic
-from ..hardware.physical_device import Wiring
+from ..hardware.physical_device import PhysicalDevice, Wiring
+from ..hardware.registry import kind_of_plan
 from ..interrupts import InterruptController
 from ..iommu import Iommu
 from ..kernel import Kernel
@@ -33,7 +34,7 @@ class Host:
     """Hardware, host kernel and host processes of a system.
 
     Attributes:
-        nics: By name.
+        devices: Those that can be passed through, by name.
         servers: Block drivers, by the name of their disk.
         peers: What sends to vdevs unasked, by the name of the vdev.
         shared_memory: The regions of memory that guests share.
@@ -51,17 +52,12 @@ class Host:
         self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
         self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
         fabric = Fabric(self.memory, self.controller, self.iommu)
-        self.nics = {
-            nic.name: Nic(
-                kernel,
-                timing,
-                nic,
-                Wiring(
-                    Port(kernel, nic.name, timing, fabric), self.controller, nic.intid, nic.trigger
-                ),
-            )
-            for nic in plan.nics
-        }
+        self.devices: dict[str, PhysicalDevice] = {}
+        for device in plan.passable:
+            port = Port(kernel, device.name, timing, fabric)
+            wiring = Wiring(port, self.controller, device.intid, device.trigger)
+            made = kind_of_plan(type(device)).device(kernel, timing, device, wiring)
+            self.devices[device.name] = made
         self.is_detailed = plan.detail == "virtio"
         self.servers: dict[str, DevbAhci] = {}
         for number, disk in enumerate(plan.disks):
@@ -87,7 +83,8 @@ class Host:
         }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:
-            HealthMonitor(kernel, timing, list(self.nics.values()))
+            nics = [one for one in self.devices.values() if isinstance(one, Nic)]
+            HealthMonitor(kernel, timing, nics)
         self.pending_tables: PendingTableWriter | None = None
         if faults.hidden_master:
             port = Port(kernel, "gicr", timing, fabric)

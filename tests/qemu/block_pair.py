@@ -1,7 +1,6 @@
 """The model's block device beside QEMU's, each with a driver and an empty disk of equal size."""
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -22,21 +21,21 @@ _BACKEND = "/machine/peripheral/vd0/virtio-backend"
 
 
 class QemuDisk:
-    """A file behind QEMU's block device; QEMU keeps nothing of it to itself."""
+    """A file in memory behind QEMU's block device; QEMU keeps nothing of it to itself.
+
+    It lives as long as this process, and QEMU opens it by the process's own table of files.
+    """
 
     def __init__(self) -> None:
-        self.file = tempfile.NamedTemporaryFile(prefix="quiesce-disk-")  # noqa: SIM115
+        self.descriptor = os.memfd_create("quiesce-disk")
+        self.name = f"/proc/{os.getpid()}/fd/{self.descriptor}"
         self.wipe()
 
-    @property
-    def name(self) -> str:
-        return self.file.name
-
     def content(self) -> bytes:
-        return os.pread(self.file.fileno(), SECTOR_SIZE * CAPACITY, 0)
+        return os.pread(self.descriptor, SECTOR_SIZE * CAPACITY, 0)
 
     def wipe(self) -> None:
-        os.pwrite(self.file.fileno(), bytes(SECTOR_SIZE * CAPACITY), 0)
+        os.pwrite(self.descriptor, bytes(SECTOR_SIZE * CAPACITY), 0)
 
 
 def block_arguments(disk: QemuDisk, *device_options: str, read_only: bool = False) -> list[str]:

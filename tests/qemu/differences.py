@@ -48,6 +48,7 @@ class Finding(msgspec.Struct, frozen=True):
         request: The request it belongs to, if it belongs to one.
         batch: All requests that were not collected yet.
         is_first: Whether nothing was used before in this life of the queue.
+        is_due: Whether the driver has asked to be told of the very next used buffer.
     """
 
     field: str
@@ -58,6 +59,7 @@ class Finding(msgspec.Struct, frozen=True):
     request: Submit | None
     batch: tuple[Submit, ...]
     is_first: bool
+    is_due: bool
 
 
 Rule = Callable[[Finding, Action], bool]
@@ -121,6 +123,8 @@ def _write_flag(finding: Finding, _: Action) -> bool:
 
 def _first_notifies(finding: Finding, _: Action) -> bool:
     """A packed ring of QEMU counts as fresh again on every lap."""
+    if finding.is_due:
+        return False
     may_be_first = finding.is_first or has_feature(finding.features, VIRTIO_F_RING_PACKED)
     if not may_be_first or not has_feature(finding.features, VIRTIO_F_EVENT_IDX):
         return False

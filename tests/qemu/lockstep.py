@@ -70,6 +70,9 @@ class Lockstep:
         """Slot to request, for all that was submitted and not collected."""
         self.is_alive = False
         self.is_first = True
+        self.is_due = False
+        self.setting = Initialise()
+        """How the device is brought to life again after a reset, if nothing else is said."""
         self.story: list[str] = []
 
     @property
@@ -83,6 +86,7 @@ class Lockstep:
             AssertionError: If something differs that is no known difference.
         """
         self.story = []
+        self.setting = Initialise()
         self._start_over()
         for action in actions:
             self.story.append(repr(action))
@@ -97,12 +101,14 @@ class Lockstep:
         self.is_alive = False
 
     def _carry_out(self, action: Action) -> list[Finding]:
-        if self.is_alive or isinstance(action, Initialise | Misbehave):
-            return _STEPS[type(action)](self, action)
-        return []
+        findings = []
+        if not (self.is_alive or isinstance(action, Initialise | Misbehave)):
+            findings = self._initialise(self.setting)
+        return findings + _STEPS[type(action)](self, action)
 
     def _initialise(self, action: Initialise) -> list[Finding]:
         self.requests.clear()
+        self.setting = action
         self.is_first = True
         agreed = [side.initialise(action, self.offered) for side in self.sides]
         self.is_alive = all(agreed)
@@ -127,6 +133,9 @@ class Lockstep:
                 return True
         return False
 
+    def _note_what_is_due(self) -> None:
+        self.is_due = self.ours.wants_next_used and self.theirs.wants_next_used
+
     def _hangs_qemu(self, request: Submit) -> bool:
         """Whether QEMU would give up in the middle of a packed ring, which it does not survive."""
         is_packed = has_feature(self.ours.features, VIRTIO_F_RING_PACKED)
@@ -134,6 +143,7 @@ class Lockstep:
 
     def _kick(self, action: Kick) -> list[Finding]:
         is_idle = not self.requests
+        self._note_what_is_due()
         asked = [side.publish() for side in self.sides]
         findings = self._compare({"asks_for_doorbell": asked})
         if action.always or any(asked):
@@ -170,6 +180,7 @@ class Lockstep:
         findings = self._submit(Submit(indirect=indirect))
         if not self.requests:
             return findings
+        self._note_what_is_due()
         for side in self.sides:
             side.publish()
             side.corrupt(action.how, indirect)
@@ -216,6 +227,7 @@ class Lockstep:
         return findings + self._look()
 
     def _kick_and_reset(self, _: KickAndReset) -> list[Finding]:
+        self._note_what_is_due()
         for side in self.sides:
             side.publish()
             side.ring_doorbell()
@@ -284,6 +296,7 @@ class Lockstep:
                 request,
                 tuple(self.requests.values()),
                 self.is_first,
+                self.is_due,
             )
             for name, (ours, theirs) in pairs.items()
             if ours != theirs

@@ -150,6 +150,13 @@ class Side:
         assert self.queue is not None
         return self.queue
 
+    @property
+    def wants_next_used(self) -> bool:
+        """Whether the driver wants to be told of the next used buffer, and waits for none."""
+        queue = self.running_queue
+        assert isinstance(queue, SplitDriverQueue | PackedDriverQueue)
+        return queue.wants_notifications and not queue.has_used()
+
     def forget(self) -> None:
         self.queue = None
         self.slots.clear()

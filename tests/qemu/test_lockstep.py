@@ -45,7 +45,7 @@ from .block_pair import CAPACITY, BlockPair
 from .corruptions import CORRUPTIONS
 from .misbehaviour import MISBEHAVIOUR
 
-SEQUENCES = int(os.environ.get("QUIESCE_QEMU_SEQUENCES", "150"))
+SEQUENCES = int(os.environ.get("QUIESCE_QEMU_SEQUENCES", "1000"))
 
 RING_BITS = (
     VIRTIO_F_RING_PACKED,
