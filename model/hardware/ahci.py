@@ -88,11 +88,12 @@ class ActiveCommand:
 
     Attributes:
         is_aborted: A reset has broken it off.
+        is_hung: The disk does not answer it, and only something strong enough breaks it off.
     """
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
-        self.is_aborted = False
+        self.is_aborted = self.is_hung = False
 
 
 class AhciOperation(Operation):
@@ -225,7 +226,7 @@ class AhciController(PhysicalDevice):
     def on_reset(self) -> None:
         """GHC.HR or FLR: registers to their defaults, the link goes down."""
         self._abort_active()
-        self.is_hung = False
+        self._free_hang("hba-reset")
         self.started = self.fis_enabled = False
         self.list_addr = self.fis_addr = 0
         self.issued.clear()
@@ -303,7 +304,7 @@ class AhciController(PhysicalDevice):
     def _run(self, active: ActiveCommand, epoch: int) -> Steps:
         command = yield from self.find_command(active.slot, epoch)
         if command is not None and self._hangs():
-            self.is_hung = True
+            active.is_hung = self.is_hung = True
             while not active.is_aborted:
                 yield self.changed.wait()
         elif command is not None and not active.is_aborted:
@@ -338,11 +339,12 @@ class AhciController(PhysicalDevice):
         ways = ("clo", "comreset", "hba-reset")
         if self.is_hung and ways.index(by) >= ways.index(self.plan.hang_ends_with):
             self.is_hung = False
-            self._abort_active()
+            for command in self.active:
+                command.is_aborted |= command.is_hung
 
     def _abort_active(self) -> None:
         for command in self.active:
-            command.is_aborted = True
+            command.is_aborted |= not command.is_hung
 
     # Processes.
 

@@ -251,7 +251,7 @@ class PhysicalDevice(Component):
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
-        operation.serve((yield from self._fetch_all(operation)))
+        operation.serve((yield from self._fetch_all(operation)) if operation.reads else b"")
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)

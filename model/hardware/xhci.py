@@ -261,13 +261,14 @@ class Xhci(PhysicalDevice):
     def _answer(self, epoch: int, addr: int, code: int, state: int | None) -> Steps:
         """Write the endpoint context if its state changes, then the command completion event."""
         data: tuple[tuple[int, bytes], ...] = ()
-        if state is not None and self.transfer_ring is not None:
+        transfer_ring = self.transfer_ring  # a reset may forget it while the context is fetched
+        if state is not None and transfer_ring is not None:
             pointer_addr = self.contexts_addr + 8 * rings.SLOT
             context = yield from self.fetch(epoch, pointer_addr, 8)
             if context is not None:
                 place = int.from_bytes(context, "little") + rings.ENDPOINT_OUTPUT_OFFSET
-                pointer = self.transfer_ring.pointer
-                data = ((place, rings.ENDPOINT_CONTEXT.pack(state, 0, pointer)),)
+                entry = rings.ENDPOINT_CONTEXT.pack(state, 0, transfer_ring.pointer)
+                data = ((place, entry),)
         event = (addr, code << 24, rings.control_of(rings.COMMAND_EVENT, rings.SLOT << 24))
         yield from self.perform(XhciOperation(epoch, data, self.events, event))
 

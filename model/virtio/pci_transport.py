@@ -186,6 +186,9 @@ class PciTransport:
         """End a device reset: 0 becomes readable, no queue, no vector, no interrupt is left."""
         self.registers.complete_reset()
         self.function.set_intx(False)
+        if self.function.msix is not None:
+            for vector in range(self.vectors):
+                self.function.msix.withdraw(vector)  # what is masked must not outlive the reset
 
     def complete_queue_reset(self, index: int) -> None:
         """End the reset of one queue."""
@@ -226,10 +229,13 @@ class PciTransport:
 
     def _notify(self, vector: int, isr_bit: int) -> MsiMessage | None:
         msix = self.function.msix
+        has_messages = msix is not None and msix.is_enabled
+        # The bit is there before the interrupt is; that of a configuration change is set in any
+        # case, that of a queue only where the line tells (4.1.4.5.1).
+        if isr_bit == ISR_CONFIG or not has_messages:
+            self.registers.interrupt_status |= isr_bit
         if msix is not None and msix.is_enabled:
             return None if vector == NO_VECTOR else msix.signal(vector)
-        # The bit is there before the interrupt is (4.1.4.5.1).
-        self.registers.interrupt_status |= isr_bit
         self.function.set_intx(True)
         return None
 

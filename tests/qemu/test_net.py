@@ -179,7 +179,7 @@ def test_frames_go_out_and_come_in_over_every_kind_of_ring(rings: int, wire: Wir
 
 
 def test_receive_header_counts_its_buffer_only_where_buffers_may_be_merged(wire: Wire) -> None:
-    """Without MRG_RXBUF the standard wants 1 (5.1.6.4.1); QEMU leaves 0."""
+    """Without MRG_RXBUF the standard wants 1 (5.1.6.3.2); QEMU leaves 0."""
     counts = []
     for rings in (0, feature_mask(VIRTIO_NET_F_MRG_RXBUF)):
         driver = NetDriver(wire, rings)

@@ -107,7 +107,8 @@ def test_a_full_scenario_keeps_its_words() -> None:
         ("[[quiesce]]\ndevice = 'd'", "s.toml:1:1: the key 'vdev' is missing; add vdev = ..."),
         (
             "[[platform.device]]\nname = 'x'",
-            "s.toml:1:1: the key 'kind' is missing; say one of nic, ahci, sata, nvme, xhci, pl330, can, policy or unmodelled",
+            "s.toml:1:1: the key 'kind' is missing; say one of nic, ahci, sata, nvme, xhci, pl330, "
+            "can, policy or unmodelled",
         ),
         (
             "[[platform.device]]\nkind = 'nix'",
@@ -115,7 +116,8 @@ def test_a_full_scenario_keeps_its_words() -> None:
         ),
         (
             "[[platform.device]]\nkind = { a = 1 }",
-            "s.toml:2:8: 'kind' is a table, but must be one of 'nic', 'ahci', 'sata', 'nvme', 'xhci', 'pl330', 'can', 'policy' or 'unmodelled'",
+            "s.toml:2:8: 'kind' is a table, but must be one of 'nic', 'ahci', 'sata', 'nvme', "
+            "'xhci', 'pl330', 'can', 'policy' or 'unmodelled'",
         ),
         (
             "[platform]\niommu = 'smmu'",

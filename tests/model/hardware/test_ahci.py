@@ -8,7 +8,6 @@ from quiesce.model.clock import exactly
 from quiesce.model.hardware.ahci import (
     FIS_D2H_OFFSET,
     HEADER,
-    HEADER_SIZE,
     SIGNATURE_FIS,
 )
 from quiesce.model.hardware.ahci_procedure import DOCUMENTED, PROCEDURE
@@ -26,7 +25,8 @@ def test_a_read_lands_in_every_piece_of_its_buffer_and_then_its_fis() -> None:
     driver = bench.driver
     assert bench.memory.read(driver.buffers[0], 3 * 4096) == b"\xd5" * 3 * 4096
     contents = [event.content for _, event in bench.of(DmaLanded)]
-    assert contents[-4:] == ["data", "data", "data", "completion"]
+    assert contents.count("data") == 3
+    assert contents[-1] == "completion"
     assert len(bench.of(DmaRequested)) == len(bench.of(DmaFetched)) == 3
     assert bench.memory.read(driver.fis_addr + FIS_D2H_OFFSET, 1) == b"\x34"
     assert driver.in_flight == []
@@ -45,8 +45,7 @@ def test_the_command_list_is_read_when_the_command_is_issued_and_not_again() -> 
     bench.work(4 * MS)
     bench.die()
     driver = bench.driver
-    bench.memory.write(driver.list_addr, HEADER.pack(0, 0, 0xDEAD_0000) * 1)
-    assert HEADER.size == HEADER_SIZE
+    bench.memory.write(driver.list_addr, HEADER.pack(0, 0, 0xDEAD_0000))
     late = bench.watch(None, MS).late
     assert {event.addr & ~0xFFF for event in late if event.content == "data"} == {
         driver.buffers[0] + 4096 * n for n in range(4)
@@ -58,7 +57,8 @@ def test_more_commands_than_slots_wait_unfetched_and_are_forgotten_at_the_stop()
     bench.work(4 * MS)
     bench.die()
     device = bench.device
-    assert len(device.issued) == 4
+    assert len(device.active) == 2
+    assert device.issued
     bench.run(bench.carry_out(DOCUMENTED))
     assert list(device.issued) == []
     assert not device.is_engine_running
@@ -70,8 +70,9 @@ def test_cr_falls_only_when_the_last_fetched_command_has_ended() -> None:
     bench.die()
     device = bench.device
     device.port.post("PxCMD.ST", 0, 1)
-    while device.active:
-        assert device.is_engine_running
+    bench.run(device.port.flush())
+    for _ in range(100):
+        assert device.is_engine_running or not device.active
         bench.pass_ns(5_000)
     assert not device.is_engine_running
 
@@ -144,7 +145,9 @@ def test_an_interrupt_cause_that_survives_the_reset_reaches_the_next_owner(keeps
     """The line is still up when the next guest unmasks it."""
     bench = bench_of("ahci", traits=Traits(keeps_interrupt=keeps), requests=1, depth=1)
     bench.pass_ns(500_000)
-    while bench.device.cause is None:
+    for _ in range(2_000):
+        if bench.device.cause is not None:
+            break
         bench.pass_ns(1_000)
     bench.die()
     bench.device.port.post("GHC.HR", 1, 1)

@@ -2,7 +2,7 @@
 
 from quiesce.model.choices import Latest
 from quiesce.model.clock import exactly
-from quiesce.model.hardware.pl330 import DMAGO, DMAKILL, ChannelState
+from quiesce.model.hardware.pl330 import DMAGO, ChannelState
 from quiesce.model.hardware.pl330_procedure import DOCUMENTED, SYNCHRONIZE, TERMINATE_ASYNC
 from quiesce.model.timing import Timing
 from quiesce.model.trace import DmaLanded
@@ -13,8 +13,8 @@ from .test_devices import bench_of
 
 def test_the_program_fills_the_block_burst_by_burst_and_tells_at_its_end() -> None:
     bench = bench_of("pl330", bursts=4)
-    while not bench.taken:
-        bench.pass_ns(1_000)
+    bench.pass_ns(200_000)
+    assert bench.taken
     addrs = [event.addr - bench.driver.block_addr for _, event in bench.of(DmaLanded)]
     assert addrs[:4] == [0, 64, 128, 192]
     assert bench.memory.read(bench.driver.block_addr, 256) == b"\x5a" * 256
@@ -62,12 +62,11 @@ def test_a_kill_while_the_debug_port_is_busy_is_lost() -> None:
         port = bench.device.port
         port.post("DBGINST0", DMAGO << 16, 1)  # a start that is under way, and comes to nothing
         port.post("DBGCMD", 0, 1)
+        bench.run(port.flush())
         order = [step for step in DOCUMENTED if waits or step[0] != "await-debug-idle"]
-        bench.device.port.settled  # noqa: B018
         outcome = bench.run(bench.carry_out(order))
         alive[waits] = not all(outcome)
-    assert DMAKILL == 1
-    assert alive[True] is False
+    assert alive == {False: True, True: False}
 
 
 def test_a_channel_that_cannot_be_killed_is_reset() -> None:

@@ -7,10 +7,9 @@ corners of all spans and several draws.
 from typing import Any, NamedTuple
 
 import pytest
-
 from msgspec.structs import replace
 
-from quiesce.model.clock import Span, exactly
+from quiesce.model.clock import exactly
 from quiesce.model.hardware.registry import procedures
 from quiesce.model.timing import Timing
 from quiesce.model.traits import Traits
@@ -53,10 +52,10 @@ class Case(NamedTuple):
     confirmed: str
     failed: frozenset[str]
     because: str
-    plan: dict[str, Any] = {}
+    plan: dict[str, Any]
 
 
-def case(  # noqa: PLR0917
+def case(
     kind: str,
     name: str,
     order: Any,

@@ -1,5 +1,7 @@
 """xHCI: rings, halting, Stop Endpoint, and reset."""
 
+from msgspec.structs import replace
+
 from quiesce.model.choices import Latest
 from quiesce.model.clock import Span, exactly
 from quiesce.model.hardware import xhci_rings as rings
@@ -8,7 +10,7 @@ from quiesce.model.trace import DmaLanded
 from quiesce.model.traits import POST, ResetPolicy, Traits
 
 from .bench import MS, Bench
-from .test_devices import bench_of
+from .test_devices import BRISK, bench_of
 
 
 def test_a_ring_cursor_follows_the_link_and_turns_its_cycle_bit() -> None:
@@ -103,14 +105,20 @@ def test_a_stopped_endpoint_cannot_be_stopped_again() -> None:
 def test_a_reset_with_a_drain_policy_posts_into_the_old_event_ring() -> None:
     """The registers are zero by then; the operation has kept where it was to go."""
     policy = ResetPolicy(data=POST, completion=POST)
-    bench = bench_of("xhci", port_events=None, traits=Traits(reset=policy))
+    slow = replace(BRISK, pcie_posted_write=exactly(5_000))
+    traits = Traits(reset=policy)
+    bench = bench_of("xhci", port_events=None, traits=traits, trigger="level", timing=slow)
     bench.pass_ns(4 * MS)
     bench.die()
-    while not bench.device.running:
-        bench.pass_ns(50)
+    for _ in range(1_000):
+        if bench.device.running:
+            break
+        bench.pass_ns(1_000)
     bench.device.reset()
     assert bench.device.events is None
+    assert bench.device.running
     late = bench.watch(None, MS).late
+    assert late
     ring = range(bench.driver.events_addr, bench.driver.events_addr + 16 * 64)
     assert all(event.addr in ring for event in late if event.content == "completion")
 
