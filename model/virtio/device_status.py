@@ -216,6 +216,12 @@ def _fault_of(status: DeviceStatus, written: DeviceStatus, can_suspend: bool) ->
         return StatusFault.SET_AFTER_FAILED
     if cleared & ~(DeviceStatus.SUSPEND if resumes else DeviceStatus(0)):
         return StatusFault.CLEARED_BITS
+    return _fault_of_added(status, added, written, can_suspend)
+
+
+def _fault_of_added(
+    status: DeviceStatus, added: DeviceStatus, written: DeviceStatus, can_suspend: bool
+) -> StatusFault | None:
     if DeviceStatus.DEVICE_NEEDS_RESET in added:
         return StatusFault.DEVICE_BIT_SET
     if any(bit in added and need not in written for bit, need in _PRECEDES.items()):
