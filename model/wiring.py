@@ -53,6 +53,7 @@ def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
     graph.add_edges_from(_hardware_edges(plan))
     for vm in plan.vms:
         graph.add_edges_from(_vm_edges(plan, vm))
+    graph.add_edges_from(_shared_memory_edges(plan))
     return graph
 
 
@@ -69,6 +70,17 @@ def _hardware_edges(plan: SystemPlan) -> Edges:
     for disk in plan.disks:
         edges += _along("procnto", disk.server, disk.name)
     return edges
+
+
+def _shared_memory_edges(plan: SystemPlan) -> Edges:
+    """Return who notifies whom: the vdevs whose guests attach to the same region."""
+    clients = [(vm.name, one) for vm in plan.vms for one in vm.factories if one.region]
+    return [
+        (f"{name}.{one.name}", f"{other}.{two.name}")
+        for name, one in clients
+        for other, two in clients
+        if one is not two and one.region == two.region
+    ]
 
 
 def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:

@@ -18,6 +18,7 @@ Source:
 """
 
 from enum import Enum, IntFlag
+from functools import lru_cache
 
 from .features import VIRTIO_F_SUSPEND, acceptance_fault, has_feature
 
@@ -130,7 +131,7 @@ class StatusMachine:
         if self.is_resetting:
             return StatusChange.NOTHING, StatusFault.WRITTEN_DURING_RESET
         written = DeviceStatus(value & 0xFF)
-        fault = self._fault(written)
+        fault = _fault_of(self.status, written, has_feature(self.negotiated, VIRTIO_F_SUSPEND))
         change = self._apply(written)
         return change, fault
 
@@ -179,31 +180,11 @@ class StatusMachine:
             self.mode,
         )
 
-    def _fault(self, written: DeviceStatus) -> StatusFault | None:
-        added = written & ~self.status
-        resumes = DeviceStatus.SUSPEND in self.status and DeviceStatus.DRIVER_OK in added
-        cleared = self.status & ~written & ~DeviceStatus.DEVICE_NEEDS_RESET
-        if DeviceStatus.FAILED in self.status:
-            return StatusFault.SET_AFTER_FAILED
-        if cleared & ~(DeviceStatus.SUSPEND if resumes else DeviceStatus(0)):
-            return StatusFault.CLEARED_BITS
-        return self._fault_of_added(added, written)
-
-    def _fault_of_added(self, added: DeviceStatus, written: DeviceStatus) -> StatusFault | None:
-        if DeviceStatus.DEVICE_NEEDS_RESET in added:
-            return StatusFault.DEVICE_BIT_SET
-        if any(bit in added and need not in written for bit, need in _PRECEDES.items()):
-            return StatusFault.OUT_OF_ORDER
-        if DeviceStatus.DRIVER_OK in added and DeviceStatus.FEATURES_OK not in self.status:
-            return StatusFault.DRIVER_OK_WITHOUT_FEATURES
-        can_suspend = has_feature(self.negotiated, VIRTIO_F_SUSPEND)
-        if DeviceStatus.SUSPEND in added and not can_suspend:
-            return StatusFault.SUSPEND_NOT_NEGOTIATED
-        return None
-
     def _apply(self, written: DeviceStatus) -> StatusChange:
         """Set bits; nothing but a reset or the device itself takes one away."""
         added = written & ~self.status & ~DeviceStatus.DEVICE_NEEDS_RESET
+        if not added:
+            return StatusChange.NOTHING
         if DeviceStatus.SUSPEND in added:
             return self._suspend()
         self.status |= added
@@ -223,3 +204,30 @@ class StatusMachine:
             return StatusChange.NOTHING
         self.is_suspending = True
         return StatusChange.SUSPEND_REQUESTED
+
+
+@lru_cache(maxsize=1024)
+def _fault_of(status: DeviceStatus, written: DeviceStatus, can_suspend: bool) -> StatusFault | None:
+    """Return the rule that a write breaks, if any."""
+    added = written & ~status
+    resumes = DeviceStatus.SUSPEND in status and DeviceStatus.DRIVER_OK in added
+    cleared = status & ~written & ~DeviceStatus.DEVICE_NEEDS_RESET
+    if DeviceStatus.FAILED in status:
+        return StatusFault.SET_AFTER_FAILED
+    if cleared & ~(DeviceStatus.SUSPEND if resumes else DeviceStatus(0)):
+        return StatusFault.CLEARED_BITS
+    return _fault_of_added(status, added, written, can_suspend)
+
+
+def _fault_of_added(
+    status: DeviceStatus, added: DeviceStatus, written: DeviceStatus, can_suspend: bool
+) -> StatusFault | None:
+    if DeviceStatus.DEVICE_NEEDS_RESET in added:
+        return StatusFault.DEVICE_BIT_SET
+    if any(bit in added and need not in written for bit, need in _PRECEDES.items()):
+        return StatusFault.OUT_OF_ORDER
+    if DeviceStatus.DRIVER_OK in added and DeviceStatus.FEATURES_OK not in status:
+        return StatusFault.DRIVER_OK_WITHOUT_FEATURES
+    if DeviceStatus.SUSPEND in added and not can_suspend:
+        return StatusFault.SUSPEND_NOT_NEGOTIATED
+    return None

@@ -18,7 +18,12 @@ from quiesce.model.trace import (
     RequestSubmitted,
     Trace,
 )
-from quiesce.model.virtio_events import FeaturesWritten, QueueEnableWritten, StatusWritten
+from quiesce.model.virtio_events import (
+    FeaturesWritten,
+    QueueEnableWritten,
+    StatusWritten,
+    VirtioEvent,
+)
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]
@@ -162,3 +167,20 @@ def test_no_vdev_interrupts_before_its_driver_is_live(walk_system: PlanMaker) ->
             live.add(event.vdev)
         if isinstance(event, IrqInjected) and event.source != "qvm178.shm":
             assert event.source in live
+
+
+@pytest.mark.parametrize("choices", [Nominal, lambda: Seeded(6)])
+def test_detail_changes_what_is_told_and_nothing_that_happens(
+    walk_system: PlanMaker, choices: Callable[[], Choices]
+) -> None:
+    both = {}
+    for detail in ("teardown", "virtio"):
+        made = choices()
+        trace = run(walk_system(detail=detail), made)
+        told = [
+            (record.at_ns, record.source, record.event)
+            for record in trace.records
+            if not isinstance(record.event, VirtioEvent)
+        ]
+        both[detail] = (told, made.log)
+    assert both["teardown"] == both["virtio"]

@@ -71,11 +71,12 @@ def test_the_pci_server_finds_the_articles_functions_in_their_order(
 
 
 def test_a_forced_device_number_is_kept_free_for_its_vdev(walk_system: PlanMaker) -> None:
-    kernel, system = built(walk_system(net={"slot": 1}))
+    kernel, system = built(walk_system(net={"slot": 3}))
     kernel.execute(system.observed)
     io = system.supervisors[0].qvm.vdevs.io
     vdevs = system.supervisors[0].qvm.vdevs.by_name
-    assert (io.functions[1], io.functions[2]) == (vdevs["net"], vdevs["blk"])
+    order = [io.functions[number] for number in range(1, 6)]
+    assert order == [vdevs[name] for name in ("blk", "con", "net", "rng", "shm")]
 
 
 @pytest.mark.parametrize("loc", [0x1C00_8000, 0x1C00_1000])

@@ -5,6 +5,7 @@ import pytest
 from quiesce.model.guest.block_driver import written_content
 from quiesce.model.kernel import Steps
 from quiesce.model.trace import CpuWriteLanded, DmaDropped
+from quiesce.model.vdev.virtio_blk import VirtioBlk
 from quiesce.model.virtio.block_format import (
     VIRTIO_BLK_F_FLUSH,
     WRITEBACK_OFFSET,
@@ -124,6 +125,17 @@ def test_a_driver_switches_the_cache_off_in_the_configuration_space() -> None:
     bench.write(0x100 + WRITEBACK_OFFSET, 0, 1)
     done(bench, Type.OUT, 8, b"x" * 512)
     assert len(bench.told(BlockWriteCommitted)) == 1
+
+
+def test_the_next_instance_finds_the_disk_but_not_the_cache_mode_of_the_last() -> None:
+    bench = disk(write_cache="configurable")
+    bench.write(0x100 + WRITEBACK_OFFSET, 0, 1)
+    data = written_content(8, 512)
+    done(bench, Type.OUT, 8, data)
+    assert isinstance(bench.vdev, VirtioBlk)
+    successor = VirtioBlk(bench.vdev.site, bench.vdev.plan, bench.vdev.server)
+    assert successor.registers.read_config(WRITEBACK_OFFSET, 1) == 1
+    assert successor.medium.read(8, 1) == data
 
 
 @pytest.mark.parametrize("kind", [Type.DISCARD, Type.WRITE_ZEROES])
