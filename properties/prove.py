@@ -1,0 +1,412 @@
+"""The door: show for every timing at once that claims hold, or find the shortest run against them.
+
+The search goes breadth first through the classes of a model: states of its parts, with the zone of
+instants in which they are reached (`zones`).  What an event does to the parts that it enters is
+asked of the model once for each state of those parts and remembered (`_Memory`); the rest is
+arithmetic.  So the price of a class is a few array operations, and the model's own code is run as
+often as its parts have states, not as often as the product has classes.
+
+*Order only what meets.*  The zone knows when each part was entered last (its *touch*), and an
+event is ordered after the touches of the parts that it enters, and before the pending delays of
+those parts; of events that enter different parts neither is first.  These are the local-time zones
+of Bengtsson and others (CONCUR 1998) and Govind, Herbreteau, Srivathsan and Walukiewicz (CONCUR
+2019), with the components for processes.  Chosen over partial-order reduction by persistent
+sets, which needs to know beforehand what an event *will* touch; here it is enough to know what it
+has touched.  A model in one part gives the classes of the unreduced search with the same code.
+
+Parts may run ahead of one another, so a class can hold instants that no clock on the wall ever
+showed.  Therefore claims and distances are judged as if all had kept up: in the zone cut down to
+the runs in which no part was entered later, and no delay should have ended earlier.  Every real
+run passes through its classes in the order of the clock as well, so nothing is lost by that.
+
+A slower part can be overtaken without end where a model goes round in circles for ever; such a
+model is explored as a whole, where zones are finite in number.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ..model.dense_step import Moment, Outcome, Step
+from .zones import Rebase, Zone, ZoneStore, fired, moved, origin, rebase_of
+
+State = tuple[int, ...]
+"""The number of the form of each part."""
+
+PROGRESS_EVERY = 2_000
+"""Classes between two reports of progress."""
+
+
+class Explorable(Protocol):
+    """A model that can be asked what its events do."""
+
+    part_names: tuple[str, ...]
+    first_stopwatch: int
+    wait_counts: list[int]
+
+    def beginnings(self) -> list[Outcome]:
+        """Return the states in which a run can begin."""
+        ...
+
+    def outcomes(self, step: Step, part: int, position: int) -> list[Outcome]:
+        """Return what the end of a delay does after a path, one for each set of answers."""
+        ...
+
+    def is_running(self, form: int) -> bool:
+        """Return whether a stopwatch in this form is running."""
+        ...
+
+    def trail(self, step: Step) -> list[Moment]:
+        """Return the events of a path in terms of the run along it."""
+        ...
+
+
+class Range(NamedTuple):
+    """The exact bounds of a distance over all runs, each with the end of a path that attains it."""
+
+    least_ns: int
+    greatest_ns: int
+    least_by: Step
+    greatest_by: Step
+
+
+class Fault(NamedTuple):
+    """A claim that is broken at the end of a path."""
+
+    claim: str
+    message: str
+    step: Step
+
+
+class Progress(NamedTuple):
+    """How far a search has come."""
+
+    classes: int
+    frontier: int
+    depth: int
+    elapsed_s: float
+
+
+class Proof(NamedTuple):
+    """What a search has found.
+
+    Attributes:
+        verdict: `proved`, `violated` or `inconclusive`.
+        classes: How many were explored.
+        transitions: How many events were tried on them.
+        elapsed_s: Seconds of the clock on the wall.
+        faults: The broken claim with the fewest events, first; empty unless violated.
+        ranges: Exact bounds of each measured distance, by name, over all runs if proved.
+        reason: What cut the search short, or an empty string.
+        depth: Events of the longest path looked at.
+    """
+
+    verdict: str
+    classes: int
+    transitions: int
+    elapsed_s: float
+    faults: tuple[Fault, ...]
+    ranges: dict[str, Range]
+    reason: str
+    depth: int
+
+
+def prove(
+    model: Explorable,
+    *,
+    max_classes: int = 10_000_000,
+    seconds: float = float("inf"),
+    stop_at_fault: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Proof:
+    """Explore every timing of a model.
+
+    Args:
+        model: What to explore, with its claims and distances.
+        max_classes: Give up after so many.
+        seconds: Give up after so long.
+        stop_at_fault: Whether the first broken claim ends the search.
+        progress: Told now and then how far it has come.
+    """
+    return _Search(model, stop_at_fault).run(max_classes, seconds, progress)
+
+
+class _Node(NamedTuple):
+    state: State
+    zone: Zone
+    step: Step
+    depth: int
+
+
+class _Layout(NamedTuple):
+    """Where the instants of a state stand in its zones.
+
+    Attributes:
+        touch: For each part the index of its touch; -1 for a stopwatch that stands still.
+        first_wait: For each part the index of its first pending delay.
+        touches: All indices of touches.
+        waits: (index, part, position) of all pending delays.
+        size: How many instants there are.
+    """
+
+    touch: tuple[int, ...]
+    first_wait: tuple[int, ...]
+    touches: list[int]
+    waits: list[tuple[int, int, int]]
+    size: int
+
+
+class _Plan(NamedTuple):
+    """What an outcome does to the zones of a state, worked out once."""
+
+    outcome: Outcome
+    state: State
+    now: int
+    earlier: Zone
+    later: Zone
+    all_earlier: Zone
+    all_later: Zone
+    rebase: Rebase
+
+
+class _Slot:
+    """A pending delay of a state, with what its end does as soon as that has been asked."""
+
+    __slots__ = ("now", "own_earlier", "own_later", "part", "plans", "position")
+
+    def __init__(
+        self, now: int, part: int, position: int, own_earlier: Zone, own_later: Zone
+    ) -> None:
+        self.now = now
+        self.part = part
+        self.position = position
+        self.own_earlier = own_earlier
+        self.own_later = own_later
+        self.plans: list[_Plan] | None = None
+
+
+class _Entry(NamedTuple):
+    """What an event does wherever these parts have these forms."""
+
+    needs: tuple[tuple[int, int], ...]
+    outcomes: list[Outcome]
+
+
+class _Memory:
+    """Remembers what events do."""
+
+    def __init__(self, model: Explorable) -> None:
+        self._model = model
+        self._entries: dict[tuple[int, int, int], list[_Entry]] = {}
+        self.asked = 0
+
+    def outcomes(self, node: _Node, part: int, position: int) -> list[Outcome]:
+        """Return what the end of a delay does in a state."""
+        state = node.state
+        entries = self._entries.setdefault((part, state[part], position), [])
+        for entry in entries:
+            # Code that enters these parts alone, and finds them as it did, does as it did.
+            if all(state[needed] == form for needed, form in entry.needs):
+                return entry.outcomes
+        outcomes = self._model.outcomes(node.step, part, position)
+        self.asked += 1
+        entered = sorted({each.part for outcome in outcomes for each in outcome.after} | {part})
+        entries.append(_Entry(tuple((each, state[each]) for each in entered), outcomes))
+        return outcomes
+
+
+class _Search:
+    def __init__(self, model: Explorable, stop_at_fault: bool) -> None:
+        self.model = model
+        self.stop_at_fault = stop_at_fault
+        self.memory = _Memory(model)
+        self.stores: dict[State, ZoneStore] = {}
+        self.layouts: dict[State, _Layout] = {}
+        self.slots: dict[State, list[_Slot]] = {}
+        self.frontier: deque[_Node] = deque()
+        self.faults: list[Fault] = []
+        self.ranges: dict[str, Range] = {}
+        self.classes = 0
+        self.transitions = 0
+        self.depth = 0
+
+    def run(
+        self, max_classes: int, seconds: float, progress: Callable[[Progress], None] | None
+    ) -> Proof:
+        started_s = time.monotonic()
+        reason = ""
+        self._begin()
+        while self.frontier and not (self.faults and self.stop_at_fault):
+            node = self.frontier.popleft()
+            self.depth = node.depth
+            self._expand(node)
+            if self.classes % PROGRESS_EVERY == 0 and progress is not None:
+                elapsed_s = time.monotonic() - started_s
+                progress(Progress(self.classes, len(self.frontier), self.depth, elapsed_s))
+            if self.classes >= max_classes:
+                reason = f"stopped after {self.classes} classes"
+                break
+            if time.monotonic() - started_s >= seconds:
+                reason = f"stopped after {seconds} seconds"
+                break
+        verdict = "violated" if self.faults else "inconclusive" if reason else "proved"
+        elapsed_s = time.monotonic() - started_s
+        return Proof(verdict, self.classes, self.transitions, elapsed_s, tuple(self.faults),
+                     self.ranges, reason, self.depth)  # fmt: skip
+
+    def _begin(self) -> None:
+        for outcome in self.model.beginnings():
+            state = tuple(each.form for each in outcome.after)
+            step = Step(None, -1, -1, outcome.picks)
+            layout = self._layout(state)
+            instants = [(0, 0)] * layout.size
+            for each in outcome.after:
+                for position, wait in enumerate(each.waits):
+                    instants[layout.first_wait[each.part] + position] = (wait.lo_ns, wait.hi_ns)
+            for claim, message in outcome.faults:
+                self.faults.append(Fault(claim, message, step))
+            if not outcome.is_last:
+                self._reach(_Node(state, origin(instants), step, 0))
+
+    def _reach(self, node: _Node) -> None:
+        store = self.stores.get(node.state)
+        if store is None:
+            store = self.stores[node.state] = ZoneStore(len(node.zone))
+        if store.add(node.zone):
+            self.classes += 1
+            self.frontier.append(node)
+
+    def _expand(self, node: _Node) -> None:
+        slots = self.slots.get(node.state)
+        if slots is None:
+            slots = self.slots[node.state] = self._slots(self._layout(node.state))
+        for slot in slots:
+            if slot.plans is None and not self._ask(node, slot):
+                continue
+            for plan in slot.plans or ():
+                self._take(node, slot, plan)
+
+    def _take(self, node: _Node, slot: "_Slot", plan: _Plan) -> None:
+        self.transitions += 1
+        zone = fired(node.zone, plan.now, plan.earlier, plan.later)
+        if zone is None:
+            return
+        outcome = plan.outcome
+        step = Step(node.step, slot.part, slot.position, outcome.picks)
+        if outcome.faults or outcome.readings:
+            self._judge(node, plan, step)
+        if not outcome.is_last:
+            self._reach(_Node(plan.state, moved(zone, plan.rebase), step, node.depth + 1))
+
+    def _judge(self, node: _Node, plan: _Plan, step: Step) -> None:
+        # Only here is the order of all events asked for: see the head of this module.
+        zone = fired(node.zone, plan.now, plan.all_earlier, plan.all_later)
+        if zone is None:
+            return
+        self.faults += [Fault(claim, message, step) for claim, message in plan.outcome.faults]
+        for part, is_started in plan.outcome.readings:
+            least_ns, greatest_ns = 0, 0
+            if not is_started:
+                start = self._layout(node.state).touch[part]
+                least_ns = -int(zone[start, plan.now])
+                greatest_ns = int(zone[plan.now, start])
+            self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
+
+    def _widen(self, name: str, least_ns: int, greatest_ns: int, step: Step) -> None:
+        known = self.ranges.get(name)
+        if known is None:
+            self.ranges[name] = Range(least_ns, greatest_ns, step, step)
+            return
+        if least_ns < known.least_ns:
+            known = known._replace(least_ns=least_ns, least_by=step)
+        if greatest_ns > known.greatest_ns:
+            known = known._replace(greatest_ns=greatest_ns, greatest_by=step)
+        self.ranges[name] = known
+
+    def _layout(self, state: State) -> _Layout:
+        layout = self.layouts.get(state)
+        if layout is None:
+            layout = self.layouts[state] = _layout_of(self.model, state)
+        return layout
+
+    def _slots(self, layout: _Layout) -> list["_Slot"]:
+        return [
+            _Slot(
+                now,
+                part,
+                position,
+                _indices([layout.touch[part]]),
+                _indices([index for index, other, _ in layout.waits if other == part]),
+            )
+            for now, part, position in layout.waits
+        ]
+
+    def _ask(self, node: _Node, slot: "_Slot") -> bool:
+        """Ask the model what a delay does, unless it cannot be the first of its own part here.
+
+        Code is run along orders of events only that its own delays allow: in another order it
+        could do what it never does.
+        """
+        if fired(node.zone, slot.now, slot.own_earlier, slot.own_later) is None:
+            return False
+        layout = self._layout(node.state)
+        outcomes = self.memory.outcomes(node, slot.part, slot.position)
+        slot.plans = [self._plan(node.state, layout, slot.now, each) for each in outcomes]
+        return True
+
+    def _plan(self, state: State, layout: _Layout, now: int, outcome: Outcome) -> _Plan:
+        after = list(state)
+        for each in outcome.after:
+            after[each.part] = each.form
+        new_state = tuple(after)
+        new_layout = self._layout(new_state)
+        entered = {each.part: each for each in outcome.after}
+        instants: list[tuple[int, int, int]] = [(0, 0, 0)] * new_layout.size
+        kept: set[int] = set()
+        for part, form in enumerate(new_state):
+            changed = entered.get(part)
+            if new_layout.touch[part] >= 0:
+                source = layout.touch[part] if changed is None else now
+                instants[new_layout.touch[part]] = (source, 0, 0)
+            first_old, first_new = layout.first_wait[part], new_layout.first_wait[part]
+            for position in range(self.model.wait_counts[form]):
+                wait = None if changed is None else changed.waits[position]
+                if wait is not None and wait.source < 0:
+                    instants[first_new + position] = (now, wait.lo_ns, wait.hi_ns)
+                    continue
+                old = first_old + (position if wait is None else wait.source)
+                instants[first_new + position] = (old, 0, 0)
+                kept.add(old)
+        others = [index for index, _, _ in layout.waits if index != now]
+        overtaken = [index for index, part, _ in layout.waits if part in entered and index != now]
+        earlier = [layout.touch[part] for part in entered if layout.touch[part] >= 0]
+        return _Plan(
+            outcome, new_state, now, _indices(earlier), _indices(overtaken),
+            _indices(layout.touches), _indices(others), rebase_of(instants),
+        )  # fmt: skip
+
+
+def _layout_of(model: Explorable, state: State) -> _Layout:
+    touch: list[int] = []
+    size = 0
+    for part, form in enumerate(state):
+        # When a stopwatch that stands still was touched last means nothing.
+        is_still = part >= model.first_stopwatch and not model.is_running(form)
+        touch.append(-1 if is_still else size)
+        size += not is_still
+    touches = [index for index in touch if index >= 0]
+    first_wait: list[int] = []
+    waits: list[tuple[int, int, int]] = []
+    for part, form in enumerate(state):
+        first_wait.append(size)
+        for position in range(model.wait_counts[form]):
+            waits.append((size, part, position))
+            size += 1
+    return _Layout(tuple(touch), tuple(first_wait), touches, waits, size)
+
+
+def _indices(values: Sequence[int]) -> Zone:
+    return np.array(values, dtype=np.int64)
