@@ -132,6 +132,8 @@ class Reader:
         if isinstance(thing, tuple):
             return (kind, *[self._any(each) for each in thing])
         if isinstance(thing, msgspec.Struct):
+            if kind.__struct_config__.frozen and _can_be_hashed(thing):
+                return thing
             return (kind, *[self._any(getattr(thing, name)) for name in kind.__struct_fields__])  # type: ignore[attr-defined]
         if hasattr(kind, "__next__"):
             self._claim(thing)
@@ -236,6 +238,14 @@ class Reader:
         # What led to an item is a position in the trace and decides nothing.
         items = tuple([self._any(item) for item, _ in mailbox._items])
         return (Mailbox, items, self._any(mailbox._arrived))
+
+
+def _can_be_hashed(thing: object) -> bool:
+    try:
+        hash(thing)
+    except TypeError:
+        return False
+    return True
 
 
 _SPECIAL: dict[type, Callable[[Reader, Any], Form]] = {

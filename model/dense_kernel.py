@@ -133,6 +133,7 @@ class DenseKernel(Kernel):
     Attributes:
         pending: Delays begun and not ended, oldest first; some may be awaited no longer.
         components: Those enrolled, in order, but for those left out.
+        absent: Components left out.
         processes: Those started, with the component whose they are, if any.
         footprint: Names of the components entered since it was last cleared.
 
@@ -148,6 +149,7 @@ class DenseKernel(Kernel):
         self.components: list[Any] = []
         self.processes: list[tuple[Process, str | None]] = []
         self.footprint: set[str] = set()
+        self.absent: list[Any] = []
         self._owner_of: dict[Process, str] = {}
         self._begun: dict[str, int] = {}
         self._is_sealed = False
@@ -191,6 +193,7 @@ class DenseKernel(Kernel):
             name = component.name
             if name in self.left_out:
                 component.__class__ = _left_out(type(component), name)
+                self.absent.append(component)
             else:
                 component.__class__ = _observed(type(component), name, self.footprint)
                 self.components.append(component)

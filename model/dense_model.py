@@ -245,9 +245,10 @@ class _Run:
             if mark == "start":
                 self._noted.add(stopwatch.name)
                 self._started.add(number)
-            elif mark == "stop" and was_running:
+            elif mark == "stop":
                 self._noted.add(stopwatch.name)
-                self._readings[number] = number in self._started
+                if was_running:
+                    self._readings[number] = number in self._started
 
     def _settle_watches(self) -> None:
         for watch in self.watches:
@@ -258,7 +259,8 @@ class _Run:
     def read(self) -> None:
         """Read the forms of all parts, and forget the delays that nobody can wait for."""
         kernel, model = self.kernel, self.model
-        owners = {id(each): each.name for each in kernel.components} if model.in_parts else {}
+        named = [*kernel.components, *kernel.absent] if model.in_parts else []
+        owners = {id(each): each.name for each in named}
         rooted = self._processes()
         names: dict[int, Form] = {
             id(process): (owner, number)

@@ -19,8 +19,10 @@ showed.  Therefore claims and distances are judged as if all had kept up: in the
 the runs in which no part was entered later, and no delay should have ended earlier.  Every real
 run passes through its classes in the order of the clock as well, so nothing is lost by that.
 
-A slower part can be overtaken without end where a model goes round in circles for ever; such a
-model is explored as a whole, where zones are finite in number.
+For the same reason classes are compared by those moments alone: one is dropped if its
+moments lie in those of another, as real runs go on from there in the same way.  Seen from such a
+moment only pending delays are left, which are bounded; so classes are finite in number even where
+a model goes round in circles for ever.
 """
 
 import time
@@ -31,7 +33,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ..model.dense_step import Moment, Outcome, Step
-from .zones import Rebase, Zone, ZoneStore, fired, moved, origin, rebase_of
+from .zones import Rebase, Zone, ZoneStore, fired, moved, origin, rebase_of, synchronised
 
 State = tuple[int, ...]
 """The number of the form of each part."""
@@ -131,7 +133,7 @@ def prove(
         stop_at_fault: Whether the first broken claim ends the search.
         progress: Told now and then how far it has come.
     """
-    return _Search(model, stop_at_fault).run(max_classes, seconds, progress)
+    return Search(model, stop_at_fault=stop_at_fault).run(max_classes, seconds, progress)
 
 
 class _Node(NamedTuple):
@@ -149,13 +151,17 @@ class _Layout(NamedTuple):
         first_wait: For each part the index of its first pending delay.
         touches: All indices of touches.
         waits: (index, part, position) of all pending delays.
+        coming: All indices of pending delays.
+        kept: Those, and the indices of running stopwatches.
         size: How many instants there are.
     """
 
     touch: tuple[int, ...]
     first_wait: tuple[int, ...]
-    touches: list[int]
+    touches: Zone
     waits: list[tuple[int, int, int]]
+    coming: Zone
+    kept: Zone
     size: int
 
 
@@ -218,8 +224,18 @@ class _Memory:
         return outcomes
 
 
-class _Search:
-    def __init__(self, model: Explorable, stop_at_fault: bool) -> None:
+class Search:
+    """A search that can be interrupted and taken up again.
+
+    Attributes:
+        frontier: Classes found and not yet expanded, fewest events first.
+        faults: Broken claims found so far.
+        ranges: Bounds of distances found so far.
+        classes: Classes found so far.
+        elapsed_s: Seconds spent so far.
+    """
+
+    def __init__(self, model: Explorable, *, stop_at_fault: bool = True) -> None:
         self.model = model
         self.stop_at_fault = stop_at_fault
         self.memory = _Memory(model)
@@ -232,30 +248,45 @@ class _Search:
         self.classes = 0
         self.transitions = 0
         self.depth = 0
+        self.elapsed_s = 0.0
+        self._begin()
 
     def run(
-        self, max_classes: int, seconds: float, progress: Callable[[Progress], None] | None
+        self,
+        max_classes: int,
+        seconds: float = float("inf"),
+        progress: Callable[[Progress], None] | None = None,
     ) -> Proof:
-        started_s = time.monotonic()
-        reason = ""
-        self._begin()
-        while self.frontier and not (self.faults and self.stop_at_fault):
+        """Go on until all is explored, a claim is broken, or a limit is reached.
+
+        Args:
+            max_classes: In all, over all calls.
+            seconds: Likewise.
+            progress: Told now and then how far it has come.
+        """
+        began_s = time.monotonic() - self.elapsed_s
+        while self.frontier and not self.is_decided:
             node = self.frontier.popleft()
             self.depth = node.depth
             self._expand(node)
-            if self.classes % PROGRESS_EVERY == 0 and progress is not None:
-                elapsed_s = time.monotonic() - started_s
-                progress(Progress(self.classes, len(self.frontier), self.depth, elapsed_s))
-            if self.classes >= max_classes:
-                reason = f"stopped after {self.classes} classes"
+            self.elapsed_s = time.monotonic() - began_s
+            if progress is not None and self.classes % PROGRESS_EVERY == 0:
+                progress(Progress(self.classes, len(self.frontier), self.depth, self.elapsed_s))
+            if self.classes >= max_classes or self.elapsed_s >= seconds:
                 break
-            if time.monotonic() - started_s >= seconds:
-                reason = f"stopped after {seconds} seconds"
-                break
+        return self.proof()
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a broken claim has ended it."""
+        return bool(self.faults) and self.stop_at_fault
+
+    def proof(self) -> Proof:
+        """Return what has been found so far."""
+        reason = f"cut short after {self.classes} classes" if self.frontier else ""
         verdict = "violated" if self.faults else "inconclusive" if reason else "proved"
-        elapsed_s = time.monotonic() - started_s
-        return Proof(verdict, self.classes, self.transitions, elapsed_s, tuple(self.faults),
-                     self.ranges, reason, self.depth)  # fmt: skip
+        return Proof(verdict, self.classes, self.transitions, self.elapsed_s, tuple(self.faults),
+                     dict(self.ranges), reason, self.depth)  # fmt: skip
 
     def _begin(self) -> None:
         for outcome in self.model.beginnings():
@@ -272,10 +303,16 @@ class _Search:
                 self._reach(_Node(state, origin(instants), step, 0))
 
     def _reach(self, node: _Node) -> None:
+        layout = self._layout(node.state)
+        # A real run comes by here with all parts equally far, and goes on from there whatever
+        # led here.  So a class is told by those moments alone; without any, no run passes it.
+        moments = synchronised(node.zone, layout.touches, layout.coming, layout.kept)
+        if moments is None:
+            return
         store = self.stores.get(node.state)
         if store is None:
-            store = self.stores[node.state] = ZoneStore(len(node.zone))
-        if store.add(node.zone):
+            store = self.stores[node.state] = ZoneStore(len(moments))
+        if store.add(moments):
             self.classes += 1
             self.frontier.append(node)
 
@@ -385,7 +422,7 @@ class _Search:
         earlier = [layout.touch[part] for part in entered if layout.touch[part] >= 0]
         return _Plan(
             outcome, new_state, now, _indices(earlier), _indices(overtaken),
-            _indices(layout.touches), _indices(others), rebase_of(instants),
+            layout.touches, _indices(others), rebase_of(instants),
         )  # fmt: skip
 
 
@@ -405,7 +442,12 @@ def _layout_of(model: Explorable, state: State) -> _Layout:
         for position in range(model.wait_counts[form]):
             waits.append((size, part, position))
             size += 1
-    return _Layout(tuple(touch), tuple(first_wait), touches, waits, size)
+    coming = [index for index, _, _ in waits]
+    marks = [index for index in touch[model.first_stopwatch :] if index >= 0]
+    return _Layout(
+        tuple(touch), tuple(first_wait), _indices(touches), waits, _indices(coming),
+        _indices(coming + marks), size,
+    )  # fmt: skip
 
 
 def _indices(values: Sequence[int]) -> Zone:

@@ -79,6 +79,31 @@ def moved(zone: Zone, rebase: Rebase) -> Zone:
     return result
 
 
+def synchronised(zone: Zone, touches: Zone, waits: Zone, kept: Zone) -> Zone | None:
+    """Return the zone of the runs in which all have come equally far, or None if there is none.
+
+    Args:
+        zone: Closed.
+        touches: Indices of the instants that are past.
+        waits: Indices of the instants to come.
+        kept: Indices of the instants whose distances matter from here on.
+
+    Returns:
+        A closed zone over one instant that all have reached, and those kept.
+    """
+    to_now = zone[:, touches].min(axis=1, initial=_FAR)
+    from_now = zone[waits].min(axis=0, initial=_FAR)
+    if (to_now + from_now).min() < 0:
+        return None
+    size = len(kept) + 1
+    result = np.zeros((size, size), dtype=np.int64)
+    result[1:, 0] = to_now[kept]
+    result[0, 1:] = from_now[kept]
+    through = result[1:, 0][:, None] + result[0, 1:][None, :]
+    np.minimum(zone[kept[:, None], kept], through, out=result[1:, 1:])
+    return result
+
+
 _FAR = np.iinfo(np.int64).max // 4
 
 

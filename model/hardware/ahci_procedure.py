@@ -59,9 +59,7 @@ _WRITES = {
 }
 
 
-def carry_out(
-    kernel: Kernel, ahci: AhciController, epoch: int, step: str, bound_ns: int
-) -> Steps:
+def carry_out(kernel: Kernel, ahci: AhciController, epoch: int, step: str, bound_ns: int) -> Steps:
     """Do one step; gives whether it was done, as opposed to timed out."""
     if step in _WRITES:
         register, value = _WRITES[step]

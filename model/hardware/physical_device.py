@@ -256,9 +256,7 @@ class PhysicalDevice(Component):
             addr, data = entry
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
                 known = ahead if operation.completion is entry else None
-                yield from self.engine.write(
-                    operation.owner_epoch, addr, data, "completion", known
-                )
+                yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.trigger == LEVEL:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         if operation in self.running:
