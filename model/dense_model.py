@@ -189,6 +189,7 @@ class _Run:
         self._stop_observing = self.kernel.observe(self._on_record)
         self._own_observer = self.kernel._observers[0]
         self._noted: set[str] = set()
+        self._footprint: frozenset[str] = frozenset()
         self._readings: dict[int, bool] = {}
         self._started: set[int] = set()
         self.kernel.script.begin(script)
@@ -230,6 +231,8 @@ class _Run:
         self.kernel.footprint.clear()
         self.kernel.script.begin(script)
         self.kernel.fire(delay)
+        # Taken before anything is read for comparison, which enters every component.
+        self._footprint = frozenset(self.kernel.footprint)
         self.model.events_run += 1
         self._settle_watches()
 
@@ -310,7 +313,7 @@ class _Run:
     def _entered(self) -> list[int]:
         entered = {self._number_of[name] for name in self._noted if name in self._number_of}
         if self.model.in_parts:
-            entered |= {self._number_of[name] for name in self.kernel.footprint}
+            entered |= {self._number_of[name] for name in self._footprint}
         else:
             entered.add(0)
         # Whatever has changed was entered, even if by a way that leaves no footprint.
