@@ -115,9 +115,13 @@ class Reader:
             owner = self._owners.get(id(thing))
             if owner is not None:
                 return ("part", owner)
-        number = self._numbers.get(id(thing))
-        if number is not None:
-            return ("met", number)
+            name = self._processes.get(id(thing))
+            if name is not None:
+                # Its own form is read for itself; to have met it here must not cut that short.
+                return ("process", name)
+            number = self._numbers.get(id(thing))
+            if number is not None:
+                return ("met", number)
         self._numbers[id(thing)] = len(self._numbers)
         return self._new(thing, kind, is_root=is_root)
 
@@ -169,8 +173,7 @@ class Reader:
             if is_root:
                 awaited = self._any(event.target)
                 return (self._generator(event._generator), awaited, self._waiters(event))
-            name = self._processes.get(id(event))
-            return ("process", name) if name is not None else ("ended", self._any(event._value))
+            return ("ended", self._any(event._value))
         if isinstance(event, Delay):
             if event.callbacks is None:
                 return "past delay"

@@ -299,6 +299,8 @@ class Search:
                     instants[layout.first_wait[each.part] + position] = (wait.lo_ns, wait.hi_ns)
             for claim, message in outcome.faults:
                 self.faults.append(Fault(claim, message, step))
+            for part, _ in outcome.readings:
+                self._widen(self.model.part_names[part], 0, 0, step)
             if not outcome.is_last:
                 self._reach(_Node(state, origin(instants), step, 0))
 
