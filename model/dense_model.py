@@ -377,6 +377,12 @@ class _Run:
                 for delay in self._waits_before[part]
                 if delay is not ended
             ),
+            let_go=tuple(
+                (delay.label, delay.serial)
+                for waits in self._waits_before
+                for delay in waits
+                if delay is not ended and delay not in self.kernel.pending
+            ),
             picks=self.kernel.script.taken(),
         )
 

@@ -96,6 +96,7 @@ class Moment(NamedTuple):
         begun: The delays that it began and that are awaited after it, with least and greatest length.
         entered: Parts that it entered.
         overtaken: Delays that had not ended although somebody entered was waiting for them.
+        let_go: Those among them that nobody waits for any more.
         picks: What was answered.
     """
 
@@ -103,6 +104,7 @@ class Moment(NamedTuple):
     begun: tuple[tuple[DelayName, int, int], ...]
     entered: tuple[int, ...]
     overtaken: tuple[DelayName, ...]
+    let_go: tuple[DelayName, ...]
     picks: tuple[Pick, ...]
 
 
