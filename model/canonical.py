@@ -136,7 +136,7 @@ class Reader:
         if isinstance(thing, tuple):
             return (kind, *[self._any(each) for each in thing])
         if isinstance(thing, msgspec.Struct):
-            if kind.__struct_config__.frozen and _can_be_hashed(thing):
+            if thing.__struct_config__.frozen and _can_be_hashed(thing):
                 return thing
             return (kind, *[self._any(getattr(thing, name)) for name in kind.__struct_fields__])  # type: ignore[attr-defined]
         if hasattr(kind, "__next__"):

@@ -157,7 +157,7 @@ class DenseKernel(Kernel):
     # What the model calls.
 
     @property
-    def now(self) -> NoReturn:  # type: ignore[override]
+    def now(self) -> NoReturn:
         """There is no one time.
 
         Raises:
@@ -312,9 +312,9 @@ class Unknown:
     def __getattr__(self, attribute: str) -> NoReturn:
         self._used()
 
-    __bool__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _used  # type: ignore[assignment]
-    __hash__ = __len__ = __iter__ = __getitem__ = __contains__ = _used  # type: ignore[assignment]
-    __call__ = __index__ = __int__ = __str__ = __repr__ = _used  # type: ignore[assignment]
+    __bool__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _used
+    __hash__ = __len__ = __iter__ = __getitem__ = __contains__ = _used
+    __call__ = __index__ = __int__ = __str__ = __repr__ = _used
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _used
 
 

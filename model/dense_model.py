@@ -280,10 +280,8 @@ class _Run:
             forms.append(model.number_of(form, len(reader.delays)))
             waits.append(list(reader.delays))  # type: ignore[arg-type]
         if model.in_parts:
-            for watch in self.watches:
-                forms.append(model.number_of(("watch", watch.name, watch.key()), 0))
-        for stopwatch in self.stopwatches:
-            forms.append(model.number_of(("stopwatch", stopwatch.is_running), 0))
+            forms += [model.number_of(("watch", each.name, each.key()), 0) for each in self.watches]
+        forms += [model.number_of(("stopwatch", each.is_running), 0) for each in self.stopwatches]
         waits += [[] for _ in range(len(forms) - len(waits))]
         self.forms, self.waits = forms, waits
         kernel.keep_pending(delay for each in waits for delay in each)
@@ -292,7 +290,7 @@ class _Run:
         rooted: dict[str, list[Process]] = {}
         for process, owner in self.kernel.processes:
             if self.model.in_parts and owner is None:
-                raise HomelessProcessError(process._generator.__qualname__)
+                raise HomelessProcessError(_where(process)[0])
             rooted.setdefault(owner or EVERYTHING, []).append(process)
         for processes in rooted.values():
             # Processes are ordered by where they stand, so that the order of creation

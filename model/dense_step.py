@@ -93,7 +93,7 @@ class Moment(NamedTuple):
 
     Attributes:
         ended: The delay that ended; None for the beginning of the run.
-        begun: The delays that it began and that are awaited after it, with least and greatest length.
+        begun: The delays that it began and that go on after it, with least and greatest length.
         entered: Parts that it entered.
         overtaken: Delays that had not ended although somebody entered was waiting for them.
         let_go: Those among them that nobody waits for any more.

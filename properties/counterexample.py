@@ -74,28 +74,25 @@ def schedule_of(moments: Sequence[Moment]) -> Schedule:
     Args:
         moments: The events of the path; the last is the one that matters.
     """
-    import networkx  # noqa: PLC0415
-
     at_least: dict[tuple[Instant, Instant], int] = {}
 
     def demand(earlier: Instant, later: Instant, ns: int) -> None:
         known = at_least.get((earlier, later))
         at_least[earlier, later] = ns if known is None else max(known, ns)
 
-    begun_by: dict[DelayName, tuple[Instant, int]] = {}
+    begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
     for moment in moments:
         now = moment.ended
         for part in moment.entered:
-            if (before := entered_at.get(part, now)) != now:
-                demand(before, now, 0)
+            demand(entered_at.get(part, now), now, 0)
             entered_at[part] = now
         for delay in moment.overtaken:
             demand(now, delay, 0)
         for delay, lo_ns, hi_ns in moment.begun:
             demand(now, delay, lo_ns)
             demand(delay, now, -hi_ns)
-            begun_by[delay] = (now, lo_ns)
+            begun_by[delay] = now
     last = moments[-1].ended
     ended = [moment.ended for moment in moments if moment.ended is not None]
     # The fault was judged with all parts equally far: nothing later, nothing overdue.
@@ -104,17 +101,27 @@ def schedule_of(moments: Sequence[Moment]) -> Schedule:
             demand(instant, last, 0)
     for delay in begun_by.keys() - set(ended) - _let_go(moments):
         demand(last, delay, 0)
-    graph: networkx.DiGraph[Instant] = networkx.DiGraph()
-    graph.add_node("beginning")
-    for (earlier, later), ns in at_least.items():
-        graph.add_edge(earlier or "beginning", later or "beginning", weight=-ns)
-    longest = networkx.single_source_bellman_ford_path_length(graph, "beginning")
-    at_ns = {instant: -length for instant, length in longest.items()}
-    lengths_ns = {
-        delay: at_ns[delay] - at_ns[begun or "beginning"] for delay, (begun, _) in begun_by.items()
-    }
+    at_ns = _earliest(at_least)
+    lengths_ns = {delay: at_ns[delay] - at_ns[begun] for delay, begun in begun_by.items()}
     answers = [pick for moment in moments for pick in moment.picks]
-    return Schedule(lengths_ns, ended, answers, at_ns[last or "beginning"])
+    return Schedule(lengths_ns, ended, answers, at_ns[last])
+
+
+def _earliest(at_least: Mapping[tuple[Instant, Instant], int]) -> dict[Instant, int]:
+    """Return the earliest instants with these least distances from each to each."""
+    import networkx  # noqa: PLC0415
+
+    graph: networkx.DiGraph[DelayName] = networkx.DiGraph()
+    graph.add_node(_BEGINNING)
+    for (earlier, later), ns in at_least.items():
+        graph.add_edge(earlier or _BEGINNING, later or _BEGINNING, weight=-ns)
+    longest = networkx.single_source_bellman_ford_path_length(graph, _BEGINNING)
+    at_ns: dict[Instant, int] = {name: -round(length) for name, length in longest.items()}
+    at_ns[None] = 0
+    return at_ns
+
+
+_BEGINNING: DelayName = ("", -1)
 
 
 def _let_go(moments: Sequence[Moment]) -> set[DelayName]:

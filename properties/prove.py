@@ -165,11 +165,9 @@ class _Layout(NamedTuple):
     size: int
 
 
-class _Plan(NamedTuple):
-    """What an outcome does to the zones of a state, worked out once."""
+class _Change(NamedTuple):
+    """What an outcome does to the zones of all states of one layout, worked out once."""
 
-    outcome: Outcome
-    state: State
     now: int
     earlier: Zone
     later: Zone
@@ -178,19 +176,23 @@ class _Plan(NamedTuple):
     rebase: Rebase
 
 
+class _Plan(NamedTuple):
+    """What an outcome does in a state."""
+
+    outcome: Outcome
+    state: State
+    change: _Change
+
+
 class _Slot:
     """A pending delay of a state, with what its end does as soon as that has been asked."""
 
-    __slots__ = ("now", "own_earlier", "own_later", "part", "plans", "position")
+    __slots__ = ("now", "part", "plans", "position")
 
-    def __init__(
-        self, now: int, part: int, position: int, own_earlier: Zone, own_later: Zone
-    ) -> None:
+    def __init__(self, now: int, part: int, position: int) -> None:
         self.now = now
         self.part = part
         self.position = position
-        self.own_earlier = own_earlier
-        self.own_later = own_later
         self.plans: list[_Plan] | None = None
 
 
@@ -240,7 +242,8 @@ class Search:
         self.stop_at_fault = stop_at_fault
         self.memory = _Memory(model)
         self.stores: dict[State, ZoneStore] = {}
-        self.layouts: dict[State, _Layout] = {}
+        self.layouts: dict[tuple[int, ...], _Layout] = {}
+        self.changes: dict[tuple[int, int, int], _Change] = {}
         self.slots: dict[State, list[_Slot]] = {}
         self.frontier: deque[_Node] = deque()
         self.faults: list[Fault] = []
@@ -249,6 +252,7 @@ class Search:
         self.transitions = 0
         self.depth = 0
         self.elapsed_s = 0.0
+        self.has_stopwatches = False
         self._begin()
 
     def run(
@@ -289,7 +293,9 @@ class Search:
                      dict(self.ranges), reason, self.depth)  # fmt: skip
 
     def _begin(self) -> None:
-        for outcome in self.model.beginnings():
+        beginnings = self.model.beginnings()
+        self.has_stopwatches = self.model.first_stopwatch < len(self.model.part_names)
+        for outcome in beginnings:
             state = tuple(each.form for each in outcome.after)
             step = Step(None, -1, -1, outcome.picks)
             layout = self._layout(state)
@@ -330,7 +336,8 @@ class Search:
 
     def _take(self, node: _Node, slot: "_Slot", plan: _Plan) -> None:
         self.transitions += 1
-        zone = fired(node.zone, plan.now, plan.earlier, plan.later)
+        change = plan.change
+        zone = fired(node.zone, change.now, change.earlier, change.later)
         if zone is None:
             return
         outcome = plan.outcome
@@ -338,11 +345,12 @@ class Search:
         if outcome.faults or outcome.readings:
             self._judge(node, plan, step)
         if not outcome.is_last:
-            self._reach(_Node(plan.state, moved(zone, plan.rebase), step, node.depth + 1))
+            self._reach(_Node(plan.state, moved(zone, change.rebase), step, node.depth + 1))
 
     def _judge(self, node: _Node, plan: _Plan, step: Step) -> None:
         # Only here is the order of all events asked for: see the head of this module.
-        zone = fired(node.zone, plan.now, plan.all_earlier, plan.all_later)
+        change = plan.change
+        zone = fired(node.zone, change.now, change.all_earlier, change.all_later)
         if zone is None:
             return
         self.faults += [Fault(claim, message, step) for claim, message in plan.outcome.faults]
@@ -350,8 +358,8 @@ class Search:
             least_ns, greatest_ns = 0, 0
             if not is_started:
                 start = self._layout(node.state).touch[part]
-                least_ns = -int(zone[start, plan.now])
-                greatest_ns = int(zone[plan.now, start])
+                least_ns = -int(zone[start, change.now])
+                greatest_ns = int(zone[change.now, start])
             self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
 
     def _widen(self, name: str, least_ns: int, greatest_ns: int, step: Step) -> None:
@@ -366,22 +374,18 @@ class Search:
         self.ranges[name] = known
 
     def _layout(self, state: State) -> _Layout:
-        layout = self.layouts.get(state)
+        # Parts with equally many delays have the same layout: there are few, and many states.
+        counts = self.model.wait_counts
+        shape = tuple([counts[form] for form in state])
+        if self.has_stopwatches:
+            shape += state[self.model.first_stopwatch :]
+        layout = self.layouts.get(shape)
         if layout is None:
-            layout = self.layouts[state] = _layout_of(self.model, state)
+            layout = self.layouts[shape] = _layout_of(self.model, state)
         return layout
 
     def _slots(self, layout: _Layout) -> list["_Slot"]:
-        return [
-            _Slot(
-                now,
-                part,
-                position,
-                _indices([layout.touch[part]]),
-                _indices([index for index, other, _ in layout.waits if other == part]),
-            )
-            for now, part, position in layout.waits
-        ]
+        return [_Slot(now, part, position) for now, part, position in layout.waits]
 
     def _ask(self, node: _Node, slot: "_Slot") -> bool:
         """Ask the model what a delay does, unless it cannot be the first of its own part here.
@@ -389,9 +393,10 @@ class Search:
         Code is run along orders of events only that its own delays allow: in another order it
         could do what it never does.
         """
-        if fired(node.zone, slot.now, slot.own_earlier, slot.own_later) is None:
-            return False
         layout = self._layout(node.state)
+        own = _indices([index for index, part, _ in layout.waits if part == slot.part])
+        if fired(node.zone, slot.now, _indices([layout.touch[slot.part]]), own) is None:
+            return False
         outcomes = self.memory.outcomes(node, slot.part, slot.position)
         slot.plans = [self._plan(node.state, layout, slot.now, each) for each in outcomes]
         return True
@@ -401,10 +406,19 @@ class Search:
         for each in outcome.after:
             after[each.part] = each.form
         new_state = tuple(after)
-        new_layout = self._layout(new_state)
+        # Outcomes live as long as the memory does, so that their identity may stand for them.
+        key = (id(layout), now, id(outcome))
+        change = self.changes.get(key)
+        if change is None:
+            new_layout = self._layout(new_state)
+            change = self.changes[key] = self._change(layout, new_layout, now, outcome, new_state)
+        return _Plan(outcome, new_state, change)
+
+    def _change(
+        self, layout: _Layout, new_layout: _Layout, now: int, outcome: Outcome, new_state: State
+    ) -> _Change:
         entered = {each.part: each for each in outcome.after}
         instants: list[tuple[int, int, int]] = [(0, 0, 0)] * new_layout.size
-        kept: set[int] = set()
         for part, form in enumerate(new_state):
             changed = entered.get(part)
             if new_layout.touch[part] >= 0:
@@ -418,12 +432,11 @@ class Search:
                     continue
                 old = first_old + (position if wait is None else wait.source)
                 instants[first_new + position] = (old, 0, 0)
-                kept.add(old)
         others = [index for index, _, _ in layout.waits if index != now]
         overtaken = [index for index, part, _ in layout.waits if part in entered and index != now]
         earlier = [layout.touch[part] for part in entered if layout.touch[part] >= 0]
-        return _Plan(
-            outcome, new_state, now, _indices(earlier), _indices(overtaken),
+        return _Change(
+            now, _indices(earlier), _indices(overtaken),
             layout.touches, _indices(others), rebase_of(instants),
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from .prove import Explorable, Fault, Progress, Proof, Range, Search
 if TYPE_CHECKING:
     import networkx
 
-CHUNK = 64
+CHUNK = 1_000
 """Classes that a slice may explore before the next one has its turn, at first."""
 
 

@@ -1,4 +1,4 @@
-"""Small monitors for the search through dense time: of order, of distances, and of whole judgements.
+"""Small monitors for the search through dense time: of order and of distances.
 
 They depend on the order of records alone, never on their times: two records at the same instant
 come in every order that the model allows, and one of these orders is the unsafe one.

@@ -64,7 +64,8 @@ def fired(zone: Zone, now: int, earlier: Zone, later: Zone) -> Zone | None:
     if (to_now + from_now).min() < 0:
         return None
     to_now[now] = from_now[now] = 0
-    return np.minimum(zone, to_now[:, None] + from_now[None, :])
+    result: Zone = np.minimum(zone, to_now[:, None] + from_now[None, :])
+    return result
 
 
 def moved(zone: Zone, rebase: Rebase) -> Zone:

@@ -91,7 +91,7 @@ class Play:
         actors = tuple(Actor(kernel, name) for name in NAMES[: len(self.program)])
         for actor, acts in zip(actors, self.program, strict=True):
             actor.others = actors
-            actor.start(lambda actor=actor, acts=acts: actor.carry_out(acts))
+            kernel.process(actor.carry_out(acts))
 
 
 spans = st.tuples(st.integers(0, 3), st.integers(0, 2)).map(lambda pair: (pair[0], sum(pair)))

@@ -14,8 +14,17 @@ from quiesce.model.choices import Seeded
 from quiesce.model.dense_model import DenseModel
 from quiesce.properties.prove import prove
 
-from .small_models import Found, Play, Program, brute_force, claim, distance, judged
-from .small_models import programs, records_of
+from .small_models import (
+    Found,
+    Play,
+    Program,
+    brute_force,
+    claim,
+    distance,
+    judged,
+    programs,
+    records_of,
+)
 
 EXAMPLES = int(os.environ.get("QUIESCE_DENSE_EXAMPLES", "60"))
 
