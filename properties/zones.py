@@ -9,8 +9,8 @@ Every zone here is *closed*: no entry can be lowered without losing an instant o
 equal sets are equal arrays, one set lies in another if no entry is greater, and every entry is the
 exact greatest distance.  All bounds are closed and whole numbers.
 
-Measured with 13 instants: one event takes 19 us with numpy and 160 us with lists of lists; with 4
-instants 17 us and 14 us.  So numpy it is.
+Measured for one event, numpy beside lists of lists: about as fast with 4 instants, twice as fast
+with 8 and four to five times with 13.  So numpy it is.
 """
 
 from collections.abc import Sequence
