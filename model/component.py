@@ -26,6 +26,7 @@ class Component:
         self.kernel = kernel
         self.name = name
         self.timing = timing
+        kernel.enrol(self)
 
     def emit(self, event: AnyEvent) -> int:
         """Append an event of this component to the trace; returns the record's index."""

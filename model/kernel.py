@@ -227,6 +227,9 @@ class Kernel(simpy.Environment):
             observer(record)
         return index
 
+    def enrol(self, component: object) -> None:
+        """Note a component that comes into being; only a kernel that explores needs to know."""
+
     def begin_story(self) -> None:
         """Let what follows in this process have no cause: it comes from outside the system."""
         self._cause = NO_CAUSE

@@ -1,0 +1,322 @@
+"""The kernel in which a delay is an interval: it runs the model's code, and others count time.
+
+Where the ordinary kernel asks `choices` how long a delay takes, this one keeps the delay pending
+until a search says that it ends.  What can happen next does not depend on time but on the set of
+pending delays alone, so code runs here exactly as there, one instant at a time: the chosen delay
+ends, and whatever it causes without delay runs to completion in SimPy's order.  Which delay *can*
+be next is a question to the difference-bound matrix of the search (`properties.zones`).
+
+`footprint` collects the components that an event enters, in a model explored in parts.  A
+component is entered when one of its attributes is read or set, or one of its processes resumed.
+Chosen: a class made for each component whose attribute access takes note.  Rejected: wrapping
+methods, which would overlook an attribute read from outside.
+"""
+
+import sys
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, NoReturn
+
+from simpy.events import Event, Process
+
+from .choices import ChoicePoint, Choices
+from .clock import Span
+from .errors import BoundHit, QuiesceError
+from .kernel import Delay, Kernel, _raise_unless_defused
+
+STEPS_MAX = 100_000
+"""Zero-delay events after one another, from which an instant is taken to have no end."""
+
+_CONSTANT = frozenset({"name", "kernel", "timing", "__class__", "__dict__", "start", "emit"})
+"""Attributes of a component that never change, so that reading them enters nothing."""
+
+
+class TimeReadError(QuiesceError):
+    """The model looks at the time, which is no number where every timing is explored at once.
+
+    Args:
+        place: File and line of the reading code.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        super().__init__(place)
+
+    def __str__(self) -> str:
+        """Name the line and the way out."""
+        return (
+            f"{self.place} reads the time, which has no one value where delays are intervals; "
+            "make the decision a race between delays (kernel.first)"
+        )
+
+
+class LateComponentError(QuiesceError):
+    """A component comes into being while the model runs, which exploring in parts cannot follow.
+
+    Args:
+        component: Its name.
+    """
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+        super().__init__(component)
+
+    def __str__(self) -> str:
+        """Name it and say what to do."""
+        return f"{self.component} is made while the model runs; explore this model as a whole"
+
+
+class LeftOutError(QuiesceError):
+    """A component that was left out of a slice influences one that is in it.
+
+    Args:
+        component: The one left out.
+        use: What was done with it.
+    """
+
+    def __init__(self, component: str, use: str) -> None:
+        self.component = component
+        self.use = use
+        super().__init__(component, use)
+
+    def __str__(self) -> str:
+        """Say which edge the graph lacks."""
+        return (
+            f"{self.component} was left out of the slice, but {self.use}; the wiring graph lacks "
+            "this influence"
+        )
+
+
+class Scripted(Choices):
+    """Answers named questions from a list, and then with the plainest answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._script: list[int] = []
+
+    def begin(self, script: Iterable[int]) -> None:
+        """Start the log anew, with these answers to give."""
+        self._script = list(script)
+        self.log = []
+
+    def taken(self) -> tuple[ChoicePoint, ...]:
+        """Return the answers given since `begin`."""
+        return tuple(self.log)
+
+    def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
+        position = len(self.log)
+        return self._script[position] if position < len(self._script) else 0
+
+
+class Pending(Delay):
+    """A delay that has not ended.
+
+    Attributes:
+        span: How long it may take.
+        serial: How many delays of its label were begun before it.
+        led_by: Index of the record that led to it.
+    """
+
+    def __init__(self, kernel: Kernel, label: str, span: Span, serial: int, led_by: int) -> None:
+        super().__init__(kernel, label)
+        self.span = span
+        self.serial = serial
+        self.led_by = led_by
+
+
+class DenseKernel(Kernel):
+    """Runs model code event by event, with no numbers for time.
+
+    Args:
+        in_parts: Whether components are explored as parts of their own.
+        left_out: Names of components whose processes do not run.
+
+    Attributes:
+        pending: Delays begun and not ended, oldest first; some may be awaited no longer.
+        components: Those enrolled, in order, but for those left out.
+        absent: Components left out.
+        processes: Those started, with the component whose they are, if any.
+        footprint: Names of the components entered since it was last cleared.
+
+    The number of delays that have ended stands for the time in records.
+    """
+
+    def __init__(self, *, in_parts: bool = False, left_out: frozenset[str] = frozenset()) -> None:
+        self.script = Scripted()
+        super().__init__(self.script)
+        self.in_parts = in_parts
+        self.left_out = left_out
+        self.pending: list[Pending] = []
+        self.components: list[Any] = []
+        self.processes: list[tuple[Process, str | None]] = []
+        self.footprint: set[str] = set()
+        self.absent: list[Any] = []
+        self._owner_of: dict[Process, str] = {}
+        self._begun: dict[str, int] = {}
+        self._is_sealed = False
+
+    # What the model calls.
+
+    @property
+    def now(self) -> NoReturn:
+        """There is no one time.
+
+        Raises:
+            TimeReadError: Always, with the line that asked.
+        """
+        caller = sys._getframe(1)
+        raise TimeReadError(f"{caller.f_code.co_filename}:{caller.f_lineno}")
+
+    def delay(self, span: Span, label: str) -> Delay:
+        """Return an event that fires after some duration inside the span."""
+        serial = self._begun.get(label, 0)
+        self._begun[label] = serial + 1
+        pending = Pending(self, label, span, serial, self._cause)
+        self.pending.append(pending)
+        return pending
+
+    def enrol(self, component: Any) -> None:
+        """Take note of a component.
+
+        Raises:
+            LateComponentError: If it comes too late to be a part of its own.
+        """
+        if self.in_parts:
+            if self._is_sealed:
+                raise LateComponentError(component.name)
+            self.components.append(component)
+
+    def seal(self) -> None:
+        """Watch the components from here on: the model is built."""
+        self._is_sealed = True
+        enrolled, self.components = self.components, []
+        for component in enrolled:
+            name = component.name
+            if name in self.left_out:
+                component.__class__ = _left_out(type(component), name)
+                self.absent.append(component)
+            else:
+                component.__class__ = _observed(type(component), name, self.footprint)
+                self.components.append(component)
+
+    def process(self, generator: Generator[Event, Any, Any]) -> Process:
+        """Start a process; one of a component that is left out never takes a step."""
+        owner = generator.gi_frame.f_locals.get("self")  # type: ignore[attr-defined]
+        name = getattr(owner, "name", None) if self.in_parts else None
+        if name in self.left_out:
+            generator = _never(self)
+        process = super().process(generator)
+        if name not in self.left_out:
+            self.processes.append((process, name))
+            if name is not None:
+                self._owner_of[process] = name
+        return process
+
+    # What the search calls.
+
+    def settle(self) -> None:
+        """Run all that is due without delay.
+
+        Raises:
+            BoundHit: If there is no end of it.
+        """
+        steps_left = STEPS_MAX
+        while self._urgent or self._due:
+            event, self._cause = (self._urgent or self._due).popleft()
+            self._process(event)
+            steps_left -= 1
+            if steps_left == 0:
+                remedy = "some process of the model wakes itself without waiting"
+                raise BoundHit("zero-delay events in one instant", STEPS_MAX, remedy)
+        self.processes = [each for each in self.processes if each[0].is_alive]
+
+    def fire(self, delay: Pending) -> None:
+        """Let a delay end, and run all that follows without delay."""
+        self.pending.remove(delay)
+        self._now += 1
+        self._cause = delay.led_by
+        self._process(delay)
+        self.settle()
+
+    def keep_pending(self, delays: Iterable[Delay]) -> None:
+        """Forget all pending delays but these."""
+        kept = set(map(id, delays))
+        self.pending = [each for each in self.pending if id(each) in kept]
+
+    def _process(self, event: Event) -> None:
+        callbacks = event.callbacks
+        event.callbacks = None  # type: ignore[assignment]  # SimPy's mark: processed
+        for callback in callbacks:
+            if self.in_parts:
+                owner = self._owner_of.get(getattr(callback, "__self__", None))  # type: ignore[arg-type]
+                if owner is not None:
+                    self.footprint.add(owner)
+            callback(event)
+        if not event._ok:
+            _raise_unless_defused(event)
+
+
+def _never(kernel: Kernel) -> Generator[Event, Any, Any]:
+    yield kernel.event()
+
+
+def _observed(kind: type, name: str, footprint: set[str]) -> type:
+    """Return a class like `kind` whose attribute access adds `name` to the footprint."""
+    add = footprint.add
+
+    class Observed(kind):  # type: ignore[misc]
+        observed = kind
+
+        def __getattribute__(self, attribute: str) -> Any:
+            if attribute not in _CONSTANT:
+                add(name)
+            return object.__getattribute__(self, attribute)
+
+        def __setattr__(self, attribute: str, value: object) -> None:
+            add(name)
+            object.__setattr__(self, attribute, value)
+
+    return Observed
+
+
+def _left_out(kind: type, name: str) -> type:
+    """Return a class like `kind` whose methods do nothing and whose attributes are unknown."""
+
+    class LeftOut(kind):  # type: ignore[misc]
+        def __init__(self, *args: object, **settings: object) -> None:
+            pass
+
+        def __getattribute__(self, attribute: str) -> Any:
+            if attribute in _CONSTANT:
+                return object.__getattribute__(self, attribute)
+            found = getattr(kind, attribute, None)
+            if callable(found):
+                return lambda *_args, **_settings: Unknown(name, f"the result of {attribute}()")
+            return Unknown(name, f"its attribute {attribute}")
+
+        def __setattr__(self, attribute: str, value: object) -> None:
+            object.__setattr__(self, attribute, value)
+
+    return LeftOut
+
+
+class Unknown:
+    """Stands for what a component that was left out would have given; using it is an error."""
+
+    def __init__(self, component: str, what: str) -> None:
+        self._component = component
+        self._what = what
+
+    def _used(self, *_: object) -> NoReturn:
+        raise LeftOutError(self._component, f"{self._what} is used")
+
+    def __getattr__(self, attribute: str) -> NoReturn:
+        self._used()
+
+    __bool__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _used
+    __hash__ = __len__ = __iter__ = __getitem__ = __contains__ = _used
+    __call__ = __index__ = __int__ = __str__ = __repr__ = _used
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _used
+
+
+Build = Callable[[Kernel], Event | None]
+"""Builds a model in a kernel; gives the event with which the run ends, if there is one."""

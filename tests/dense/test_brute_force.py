@@ -1,0 +1,65 @@
+"""The prover against every integer timing, counted one by one, on models drawn at random.
+
+For closed bounds that are whole numbers the integers suffice (Henzinger, Manna and Pnueli, ICALP
+1992), so that verdict and bounds must be the same, and they must be so however the model is
+explored.  `QUIESCE_DENSE_EXAMPLES=1000` draws that many.
+"""
+
+import os
+
+import pytest
+from hypothesis import assume, given, settings
+
+from quiesce.model.choices import Seeded
+from quiesce.model.dense_model import DenseModel
+from quiesce.properties.prove import prove
+
+from .small_models import (
+    Found,
+    Play,
+    Program,
+    brute_force,
+    claim,
+    distance,
+    judged,
+    programs,
+    records_of,
+)
+
+EXAMPLES = int(os.environ.get("QUIESCE_DENSE_EXAMPLES", "60"))
+
+
+def proved(play: Play, in_parts: bool) -> Found:
+    proof = prove(
+        DenseModel(play, [claim], [distance], in_parts=in_parts), stop_at_fault=False, seconds=20
+    )
+    assert proof.verdict != "inconclusive", proof.reason
+    found = proof.ranges.get("a to b")
+    bounds = None if found is None else (found.least_ns, found.greatest_ns)
+    return Found(proof.verdict == "violated", bounds)
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None)
+@given(programs)
+def test_verdict_and_bounds_are_those_of_all_integer_timings(program: Program) -> None:
+    play = Play(program)
+    expected = brute_force(play)
+    assume(expected is not None)
+    assert expected is not None
+    assert proved(play, in_parts=False) == expected
+    assert proved(play, in_parts=True) == expected
+
+
+@pytest.mark.slow
+@settings(max_examples=EXAMPLES // 2, derandomize=True, deadline=None, database=None)
+@given(programs)
+def test_no_random_run_leaves_what_was_proved(program: Program) -> None:
+    play = Play(program)
+    found = proved(play, in_parts=True)
+    for seed in range(20):
+        is_broken, distances = judged(records_of(play, Seeded(seed)))
+        assert found.is_broken or not is_broken
+        for each in distances:
+            assert found.bounds is not None
+            assert found.bounds[0] <= each <= found.bounds[1]
