@@ -16,9 +16,9 @@ from .shape import one_of
 from .toml_places import KeyPath
 from .vdev_plans import known_vdevs
 
-_VDEV_PROCEDURE = ("stop-queue", "cancel", "drain", "join-worker")
+_VDEV_PROCEDURE = ("stop-queue", "join-worker", "cancel", "drain")
 """What a virtio vdev does if the scenario names no steps: nothing new, nothing waiting,
-nothing running, nobody left."""
+nobody to submit it, nothing running."""
 
 
 def check_workload_names(
