@@ -132,7 +132,6 @@ def main() -> None:
         rate, ratio = result[f"{name}_requests_per_s"], result[f"{name}_ratio"]
         print(f"{name:<8} {rate:>12,} {ratio:>9.1%}")
     print(f"{'deques':<8} {result['deque_requests_per_s']:>12,} {1:>9.1%}")
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def pages_of(addr: int, length: int) -> list[tuple[int, int]]:
         >>> pages_of(0x1ff0, 32)
         [(8176, 16), (8192, 16)]
     """
+    if (addr & (FRAME_SIZE - 1)) + length <= FRAME_SIZE:  # most ranges lie in one frame
+        return [(addr, length)] if length else []
     pieces = []
     end = addr + length
     while addr < end:
