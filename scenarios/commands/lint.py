@@ -37,9 +37,7 @@ def lint_command(
         severity = styled(f"{each.severity}:", _STYLES[each.severity])
         say(f"{each.place}: {severity} {each.message}", hang=4)
         say(f"{each.remedy} [{each.rule}; {each.source}]", indent=4)
-    counts = [
-        f"{sum(each.severity == severity for each in findings)} {severity}s" for severity in _STYLES
-    ]
+    counts = [_counted(findings, severity) for severity in _STYLES]
     say(f"{', '.join(files)}: {', '.join(counts)}")
     return status
 

@@ -4,12 +4,16 @@ import importlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from quiesce.model.errors import ScenarioError
-from quiesce.scenarios import schema, shipped
+from quiesce.model.faults import Faults
+from quiesce.model.hardware.registry import kinds
+from quiesce.model.traits import ResetPolicy, Traits
+from quiesce.scenarios import schema, schema_devices, schema_hardware, shipped
 from quiesce.scenarios.loader import parse
 
 COPY = Path(schema.__file__).with_name("scenario.schema.json")
@@ -75,3 +79,27 @@ def test_an_editor_can_show_what_each_key_means() -> None:
     for name, definition in definitions.items():
         for key, part in definition["properties"].items():
             assert "description" in part or key == "kind", f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "plan"),
+    [
+        (schema_devices.TraitsEntry, Traits),
+        (schema_devices.ResetEntry, ResetPolicy),
+        (schema_hardware.FaultsEntry, Faults),
+    ],
+)
+def test_a_scenario_can_say_all_that_the_model_knows(
+    entry: type[msgspec.Struct], plan: type[msgspec.Struct]
+) -> None:
+    """The entries repeat the plan's fields with words for an editor; they must not drift apart."""
+    defaults = msgspec.to_builtins(plan())
+    assert msgspec.to_builtins(entry()) == defaults
+
+
+@pytest.mark.parametrize("kind", [name for name in kinds() if name != "ahci"])
+def test_what_a_device_entry_says_is_a_field_of_its_plan(kind: str) -> None:
+    entries = {entry.__struct_config__.tag: entry for entry in get_args(schema_devices.DeviceEntry)}
+    said = {field.name for field in msgspec.structs.fields(entries[kind])}
+    known = {field.name for field in msgspec.structs.fields(kinds()[kind].plan)}
+    assert said - {"pass_", "interrupt"} <= known
