@@ -161,7 +161,7 @@ def may_use(path: str, package: str, is_deferred: bool) -> bool:
             path == "scenarios/campaign.py" and is_deferred
         )
     if package in HEAVY:
-        if package == "typer" and path == "scenarios/cli.py":
+        if package == "typer" and path.startswith(("scenarios/cli.py", "scenarios/menus/")):
             return True
         # A graph of the wiring is the one heavy thing that the model can give.
         is_allowed_folder = folder in {"reports", "scenarios"} or package == "networkx"

@@ -1,0 +1,119 @@
+"""Commands that run scenarios as they stand, and show what they rest on."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import exit_status
+from .app import JsonOption, OutOption, ScenarioArgument, VerboseOption, app, complete_scenario
+
+
+class TimingChoice(StrEnum):
+    """How every delay is fixed at once."""
+
+    NOMINAL = "nominal"
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+@app.command("run", epilog=exit_status.HELP)
+def _run(
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A scenario file, the name of a shipped scenario, or a .qvmconf file.",
+            autocompletion=complete_scenario,
+            show_default=False,
+        ),
+    ] = "",
+    out: OutOption = Path("out"),
+    timing: Annotated[
+        TimingChoice | None,
+        typer.Option(help="Fix every delay at its middle, its least or its greatest value."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw delays and open questions at random instead.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Repeat the run of a replay.json; needs no scenario.")
+    ] = None,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no timing diagram.")] = False,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Run a scenario once and judge it.
+
+    Writes trace.jsonl, verdict.json, replay.json and the timing diagram to OUT/SCENARIO/.  One
+    run shows what can happen, never that nothing else can.
+
+    The exit status is 1 if a property is violated, whether or not the scenario expects that;
+    `quiesce verify` compares with what is expected.
+    """
+    from ..commands.run import RunRequest, run_command  # noqa: PLC0415 - heavy
+
+    timing_word = timing.value if timing else ""
+    request = RunRequest(
+        scenario=scenario,
+        out=out,
+        timing=timing_word,
+        seed=seed,
+        replay=replay,
+        plot=not no_plot,
+        json=json,
+        verbose=verbose,
+    )
+    return run_command(request)
+
+
+@app.command("scenarios")
+def _scenarios(json: JsonOption = False) -> int:
+    """List the shipped scenarios."""
+    from ..commands.show import scenarios_command  # noqa: PLC0415 - keeps --help fast
+
+    return scenarios_command(as_json=json)
+
+
+@app.command("verify", epilog=exit_status.HELP)
+def _verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAMES",
+            help="Shipped scenarios or files; all shipped ones if left out.",
+            autocompletion=complete_scenario,
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Run scenarios and compare with what they expect.
+
+    The exit status is 0 if every verdict is as expected, be it `violated`.
+    """
+    from ..commands.verify import verify_command  # noqa: PLC0415 - heavy
+
+    return verify_command(names or [], as_json=json)
+
+
+@app.command("assumptions")
+def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
+    """Show what a scenario takes for granted.
+
+    Every span comes with its evidence, every open question with its answers.
+
+    Pinned answers are marked with *, values given by the scenario with +.
+    """
+    from ..commands.show import assumptions_command  # noqa: PLC0415 - heavy
+
+    return assumptions_command(scenario, as_json=json)
+
+
+@app.command("schema")
+def _schema(json: JsonOption = False) -> int:  # noqa: ARG001 - it is JSON in any case
+    """Print the JSON Schema of scenario files."""
+    from ..commands.show import schema_command  # noqa: PLC0415 - keeps --help fast
+
+    return schema_command()
