@@ -12,6 +12,7 @@ Chosen: a class made for each component whose attribute access takes note.  Reje
 methods, which would overlook an attribute read from outside.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NoReturn
@@ -192,7 +193,7 @@ class DenseKernel(Kernel):
         for component in enrolled:
             name = component.name
             if name in self.left_out:
-                component.__class__ = _left_out(type(component), name)
+                component.__class__ = _left_out(type(component), name)  # type: ignore[arg-type]  # a type can be hashed
                 self.absent.append(component)
             else:
                 component.__class__ = _observed(type(component), name, self.footprint)
@@ -278,6 +279,7 @@ def _observed(kind: type, name: str, footprint: set[str]) -> type:
     return Observed
 
 
+@functools.cache
 def _left_out(kind: type, name: str) -> type:
     """Return a class like `kind` whose methods do nothing and whose attributes are unknown."""
 

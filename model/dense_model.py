@@ -192,6 +192,7 @@ class _Run:
         self._footprint: frozenset[str] = frozenset()
         self._readings: dict[int, bool] = {}
         self._started: set[int] = set()
+        self._broken_before: set[int] = set()
         self.kernel.script.begin(script)
         self.done = model.build(self.kernel)
         self.kernel.seal()
@@ -228,6 +229,8 @@ class _Run:
         self._noted.clear()
         self._readings.clear()
         self._started.clear()
+        # What was broken before is no news, and no doing of the parts that this event enters.
+        self._broken_before = {at for at, watch in enumerate(self.watches) if watch.fault}
         self.kernel.footprint.clear()
         self.kernel.script.begin(script)
         self.kernel.fire(delay)
@@ -330,7 +333,11 @@ class _Run:
             picks=self.kernel.script.taken(),
             after=after,
             is_last=self.is_over,
-            faults=tuple((watch.name, watch.fault) for watch in self.watches if watch.fault),
+            faults=tuple(
+                (watch.name, watch.fault)
+                for number, watch in enumerate(self.watches)
+                if watch.fault and number not in self._broken_before
+            ),
             readings=tuple(
                 (self._first_stopwatch + number, is_started)
                 for number, is_started in self._readings.items()

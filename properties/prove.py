@@ -27,19 +27,20 @@ a model goes round in circles for ever.
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..model.dense_step import Moment, Outcome, Step
-from .zones import Rebase, Zone, ZoneStore, fired, moved, origin, rebase_of, synchronised
+from .layout import Change, Layout, Layouts, State, indices
+from .zones import FOREVER, Zone, ZoneStore, fired, moved, origin, synchronised, tidied
 
-State = tuple[int, ...]
-"""The number of the form of each part."""
+BATCH = 256
+"""Classes that are expanded together; the search may stop between batches only."""
 
-PROGRESS_EVERY = 2_000
-"""Classes between two reports of progress."""
+PROGRESS_EVERY_S = 0.2
+"""Seconds between two reports of progress."""
 
 
 class Explorable(Protocol):
@@ -136,64 +137,41 @@ def prove(
     return Search(model, stop_at_fault=stop_at_fault).run(max_classes, seconds, progress)
 
 
+class _Place:
+    """A state that has been found.
+
+    Attributes:
+        state: Which.
+        layout: Of its zones.
+        slots: Its pending delays, with what their ends do as soon as that has been asked.
+        store: The moments at which it has been reached.
+    """
+
+    __slots__ = ("layout", "slots", "state", "store")
+
+    def __init__(self, state: State, layout: Layout) -> None:
+        self.state = state
+        self.layout = layout
+        self.slots: list[list[_Plan] | None] = [None] * len(layout.waits)
+        self.store = ZoneStore(len(layout.kept) + 1)
+
+
 class _Node(NamedTuple):
-    state: State
+    """A class that is to be expanded."""
+
+    place: _Place
     zone: Zone
     step: Step
     depth: int
-
-
-class _Layout(NamedTuple):
-    """Where the instants of a state stand in its zones.
-
-    Attributes:
-        touch: For each part the index of its touch; -1 for a stopwatch that stands still.
-        first_wait: For each part the index of its first pending delay.
-        touches: All indices of touches.
-        waits: (index, part, position) of all pending delays.
-        coming: All indices of pending delays.
-        kept: Those, and the indices of running stopwatches.
-        size: How many instants there are.
-    """
-
-    touch: tuple[int, ...]
-    first_wait: tuple[int, ...]
-    touches: Zone
-    waits: list[tuple[int, int, int]]
-    coming: Zone
-    kept: Zone
-    size: int
-
-
-class _Change(NamedTuple):
-    """What an outcome does to the zones of all states of one layout, worked out once."""
-
-    now: int
-    earlier: Zone
-    later: Zone
-    all_earlier: Zone
-    all_later: Zone
-    rebase: Rebase
 
 
 class _Plan(NamedTuple):
     """What an outcome does in a state."""
 
     outcome: Outcome
-    state: State
-    change: _Change
-
-
-class _Slot:
-    """A pending delay of a state, with what its end does as soon as that has been asked."""
-
-    __slots__ = ("now", "part", "plans", "position")
-
-    def __init__(self, now: int, part: int, position: int) -> None:
-        self.now = now
-        self.part = part
-        self.position = position
-        self.plans: list[_Plan] | None = None
+    change: Change
+    place: _Place
+    is_judged: bool
 
 
 class _Entry(NamedTuple):
@@ -211,18 +189,22 @@ class _Memory:
         self._entries: dict[tuple[int, int, int], list[_Entry]] = {}
         self.asked = 0
 
-    def outcomes(self, node: _Node, part: int, position: int) -> list[Outcome]:
-        """Return what the end of a delay does in a state."""
-        state = node.state
-        entries = self._entries.setdefault((part, state[part], position), [])
-        for entry in entries:
+    def known(self, state: State, part: int, position: int) -> list[Outcome] | None:
+        """Return what the end of a delay does in a state, if that is known."""
+        for entry in self._entries.get((part, state[part], position), ()):
             # Code that enters these parts alone, and finds them as it did, does as it did.
             if all(state[needed] == form for needed, form in entry.needs):
                 return entry.outcomes
+        return None
+
+    def ask(self, node: _Node, part: int, position: int) -> list[Outcome]:
+        """Ask the model what the end of a delay does in a state."""
+        state = node.place.state
         outcomes = self._model.outcomes(node.step, part, position)
         self.asked += 1
         entered = sorted({each.part for outcome in outcomes for each in outcome.after} | {part})
-        entries.append(_Entry(tuple((each, state[each]) for each in entered), outcomes))
+        needs = tuple((each, state[each]) for each in entered)
+        self._entries.setdefault((part, state[part], position), []).append(_Entry(needs, outcomes))
         return outcomes
 
 
@@ -241,10 +223,7 @@ class Search:
         self.model = model
         self.stop_at_fault = stop_at_fault
         self.memory = _Memory(model)
-        self.stores: dict[State, ZoneStore] = {}
-        self.layouts: dict[tuple[int, ...], _Layout] = {}
-        self.changes: dict[tuple[int, int, int], _Change] = {}
-        self.slots: dict[State, list[_Slot]] = {}
+        self.places: dict[State, _Place] = {}
         self.frontier: deque[_Node] = deque()
         self.faults: list[Fault] = []
         self.ranges: dict[str, Range] = {}
@@ -252,8 +231,12 @@ class Search:
         self.transitions = 0
         self.depth = 0
         self.elapsed_s = 0.0
-        self.has_stopwatches = False
-        self._begin()
+        self._is_open = False
+        beginnings = model.beginnings()
+        has_stopwatches = model.first_stopwatch < len(model.part_names)
+        self.layouts = Layouts(model, has_stopwatches=has_stopwatches)
+        for outcome in beginnings:
+            self._begin(outcome)
 
     def run(
         self,
@@ -264,20 +247,20 @@ class Search:
         """Go on until all is explored, a claim is broken, or a limit is reached.
 
         Args:
-            max_classes: In all, over all calls.
+            max_classes: In all, over all calls; the batch that reaches it is finished.
             seconds: Likewise.
             progress: Told now and then how far it has come.
         """
         began_s = time.monotonic() - self.elapsed_s
+        told_s = self.elapsed_s
         while self.frontier and not self.is_decided:
-            node = self.frontier.popleft()
-            self.depth = node.depth
-            self._expand(node)
-            self.elapsed_s = time.monotonic() - began_s
-            if progress is not None and self.classes % PROGRESS_EVERY == 0:
-                progress(Progress(self.classes, len(self.frontier), self.depth, self.elapsed_s))
             if self.classes >= max_classes or self.elapsed_s >= seconds:
                 break
+            self._expand(self._batch())
+            self.elapsed_s = time.monotonic() - began_s
+            if progress is not None and self.elapsed_s - told_s >= PROGRESS_EVERY_S:
+                told_s = self.elapsed_s
+                progress(Progress(self.classes, len(self.frontier), self.depth, self.elapsed_s))
         return self.proof()
 
     @property
@@ -292,75 +275,104 @@ class Search:
         return Proof(verdict, self.classes, self.transitions, self.elapsed_s, tuple(self.faults),
                      dict(self.ranges), reason, self.depth)  # fmt: skip
 
-    def _begin(self) -> None:
-        beginnings = self.model.beginnings()
-        self.has_stopwatches = self.model.first_stopwatch < len(self.model.part_names)
-        for outcome in beginnings:
-            state = tuple(each.form for each in outcome.after)
-            step = Step(None, -1, -1, outcome.picks)
-            layout = self._layout(state)
-            instants = [(0, 0)] * layout.size
-            for each in outcome.after:
-                for position, wait in enumerate(each.waits):
-                    instants[layout.first_wait[each.part] + position] = (wait.lo_ns, wait.hi_ns)
-            for claim, message in outcome.faults:
-                self.faults.append(Fault(claim, message, step))
-            for part, _ in outcome.readings:
-                self._widen(self.model.part_names[part], 0, 0, step)
-            if not outcome.is_last:
-                self._reach(_Node(state, origin(instants), step, 0))
+    def _begin(self, outcome: Outcome) -> None:
+        place = self._place(tuple(each.form for each in outcome.after))
+        layout = place.layout
+        step = Step(None, -1, -1, outcome.picks)
+        instants = [(0, 0)] * layout.size
+        for each in outcome.after:
+            for position, wait in enumerate(each.waits):
+                index = layout.first_wait[each.part] + position
+                instants[index] = (wait.lo_ns, min(wait.hi_ns, FOREVER))
+                self._is_open |= wait.hi_ns >= FOREVER
+        for claim, message in outcome.faults:
+            self.faults.append(Fault(claim, message, step))
+        for part, _ in outcome.readings:
+            self._widen(self.model.part_names[part], 0, 0, step)
+        if not outcome.is_last:
+            zone = origin(instants)
+            for moments in synchronised(zone[None], layout.touches, layout.kept)[1]:
+                if place.store.add(moments):
+                    self.classes += 1
+                    self.frontier.append(_Node(place, zone, step, 0))
 
-    def _reach(self, node: _Node) -> None:
-        layout = self._layout(node.state)
+    def _batch(self) -> list[_Node]:
+        """Take classes from the frontier that are to be expanded together."""
+        self.depth = self.frontier[0].depth
+        nodes: list[_Node] = []
+        while self.frontier and len(nodes) < BATCH and self.frontier[0].depth == self.depth:
+            nodes.append(self.frontier.popleft())
+        return nodes
+
+    def _expand(self, nodes: list[_Node]) -> None:
+        alike: dict[int, list[_Node]] = {}
+        for node in nodes:
+            alike.setdefault(node.place.layout.number, []).append(node)
+        for group in alike.values():
+            layout = group[0].place.layout
+            zones = np.stack([node.zone for node in group])
+            for slot in range(len(layout.waits)):
+                changes: dict[int, list[tuple[int, _Plan]]] = {}
+                for row, node in enumerate(group):
+                    for plan in node.place.slots[slot] or self._plans(node, slot):
+                        changes.setdefault(plan.change.number, []).append((row, plan))
+                for due in changes.values():
+                    self._take(group, zones, slot, due)
+
+    def _take(
+        self, group: list[_Node], zones: Zone, slot: int, due: list[tuple[int, _Plan]]
+    ) -> None:
+        """Follow an event from all classes of a stack to which it does the same."""
+        self.transitions += len(due)
+        change = due[0][1].change
+        rows = [row for row, _ in due]
+        before = zones if len(rows) == len(zones) else zones[rows]
+        alive, after = fired(before, change.now, change.earlier, change.later)
+        if not len(alive):
+            return
+        _, part, position = group[0].place.layout.waits[slot]
+        steps: dict[int, Step] = {}
+        for at in alive:
+            row, plan = due[at]
+            if plan.is_judged:
+                node = group[row]
+                steps[at] = Step(node.step, part, position, plan.outcome.picks)
+                self._judge(node, plan, steps[at])
+        after = moved(after, change.rebase)
+        if self._is_open or change.is_open:
+            self._is_open = True
+            tidied(after)
         # A real run comes by here with all parts equally far, and goes on from there whatever
         # led here.  So a class is told by those moments alone; without any, no run passes it.
-        moments = synchronised(node.zone, layout.touches, layout.coming, layout.kept)
-        if moments is None:
-            return
-        store = self.stores.get(node.state)
-        if store is None:
-            store = self.stores[node.state] = ZoneStore(len(moments))
-        if store.add(moments):
-            self.classes += 1
-            self.frontier.append(node)
-
-    def _expand(self, node: _Node) -> None:
-        slots = self.slots.get(node.state)
-        if slots is None:
-            slots = self.slots[node.state] = self._slots(self._layout(node.state))
-        for slot in slots:
-            if slot.plans is None and not self._ask(node, slot):
-                continue
-            for plan in slot.plans or ():
-                self._take(node, slot, plan)
-
-    def _take(self, node: _Node, slot: "_Slot", plan: _Plan) -> None:
-        self.transitions += 1
-        change = plan.change
-        zone = fired(node.zone, change.now, change.earlier, change.later)
-        if zone is None:
-            return
-        outcome = plan.outcome
-        step = Step(node.step, slot.part, slot.position, outcome.picks)
-        if outcome.faults or outcome.readings:
-            self._judge(node, plan, step)
-        if not outcome.is_last:
-            self._reach(_Node(plan.state, moved(zone, change.rebase), step, node.depth + 1))
+        passed, moments = synchronised(after, change.after.touches, change.after.kept)
+        if self._is_open:
+            tidied(moments)
+        for number, index in enumerate(passed):
+            at = alive[index]
+            row, plan = due[at]
+            if not plan.outcome.is_last and plan.place.store.add(moments[number]):
+                node = group[row]
+                step = steps.get(at) or Step(node.step, part, position, plan.outcome.picks)
+                self.classes += 1
+                self.frontier.append(_Node(plan.place, after[index].copy(), step, node.depth + 1))
 
     def _judge(self, node: _Node, plan: _Plan, step: Step) -> None:
         # Only here is the order of all events asked for: see the head of this module.
-        change = plan.change
-        zone = fired(node.zone, change.now, change.all_earlier, change.all_later)
-        if zone is None:
-            return
-        self.faults += [Fault(claim, message, step) for claim, message in plan.outcome.faults]
-        for part, is_started in plan.outcome.readings:
-            least_ns, greatest_ns = 0, 0
-            if not is_started:
-                start = self._layout(node.state).touch[part]
-                least_ns = -int(zone[start, change.now])
-                greatest_ns = int(zone[change.now, start])
-            self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
+        now, layout = plan.change.now, node.place.layout
+        past = indices(range(layout.touches))
+        coming = indices([index for index, _, _ in layout.waits if index != now])
+        zone = fired(node.zone[None], now, past, coming)[1]
+        if len(zone):
+            for claim, message in plan.outcome.faults:
+                self.note_fault(Fault(claim, message, step), zone[0], layout, plan)
+            for part, is_started in plan.outcome.readings:
+                start = now if is_started else layout.touch[part]
+                least_ns, greatest_ns = -int(zone[0, start, now]), int(zone[0, now, start])
+                self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
+
+    def note_fault(self, fault: Fault, zone: Zone, layout: Layout, plan: _Plan) -> None:  # noqa: ARG002
+        """Note that a claim is broken, at the instants of a zone."""
+        self.faults.append(fault)
 
     def _widen(self, name: str, least_ns: int, greatest_ns: int, step: Step) -> None:
         known = self.ranges.get(name)
@@ -373,97 +385,36 @@ class Search:
             known = known._replace(greatest_ns=greatest_ns, greatest_by=step)
         self.ranges[name] = known
 
-    def _layout(self, state: State) -> _Layout:
-        # Parts with equally many delays have the same layout: there are few, and many states.
-        counts = self.model.wait_counts
-        shape = tuple([counts[form] for form in state])
-        if self.has_stopwatches:
-            shape += state[self.model.first_stopwatch :]
-        layout = self.layouts.get(shape)
-        if layout is None:
-            layout = self.layouts[shape] = _layout_of(self.model, state)
-        return layout
+    def _place(self, state: State) -> _Place:
+        place = self.places.get(state)
+        if place is None:
+            place = self.places[state] = _Place(state, self.layouts.of(state))
+        return place
 
-    def _slots(self, layout: _Layout) -> list["_Slot"]:
-        return [_Slot(now, part, position) for now, part, position in layout.waits]
+    def _plans(self, node: _Node, slot: int) -> list[_Plan]:
+        """Return what the end of a delay does in a state.
 
-    def _ask(self, node: _Node, slot: "_Slot") -> bool:
-        """Ask the model what a delay does, unless it cannot be the first of its own part here.
-
-        Code is run along orders of events only that its own delays allow: in another order it
-        could do what it never does.
+        The model is not asked if the delay cannot be the first of its own part here.  Code is run
+        along orders of events only that its own delays allow: in another order it could do what
+        it never does.
         """
-        layout = self._layout(node.state)
-        own = _indices([index for index, part, _ in layout.waits if part == slot.part])
-        if fired(node.zone, slot.now, _indices([layout.touch[slot.part]]), own) is None:
-            return False
-        outcomes = self.memory.outcomes(node, slot.part, slot.position)
-        slot.plans = [self._plan(node.state, layout, slot.now, each) for each in outcomes]
-        return True
+        place = node.place
+        layout = place.layout
+        now, part, position = layout.waits[slot]
+        outcomes = self.memory.known(place.state, part, position)
+        if outcomes is None:
+            own = indices([index for index, owner, _ in layout.waits if owner == part])
+            if not len(fired(node.zone[None], now, indices([layout.touch[part]]), own)[0]):
+                return []
+            outcomes = self.memory.ask(node, part, position)
+        plans = place.slots[slot] = [self._plan(place, now, each) for each in outcomes]
+        return plans
 
-    def _plan(self, state: State, layout: _Layout, now: int, outcome: Outcome) -> _Plan:
-        after = list(state)
+    def _plan(self, place: _Place, now: int, outcome: Outcome) -> _Plan:
+        after = list(place.state)
         for each in outcome.after:
             after[each.part] = each.form
-        new_state = tuple(after)
-        # Outcomes live as long as the memory does, so that their identity may stand for them.
-        key = (id(layout), now, id(outcome))
-        change = self.changes.get(key)
-        if change is None:
-            new_layout = self._layout(new_state)
-            change = self.changes[key] = self._change(layout, new_layout, now, outcome, new_state)
-        return _Plan(outcome, new_state, change)
-
-    def _change(
-        self, layout: _Layout, new_layout: _Layout, now: int, outcome: Outcome, new_state: State
-    ) -> _Change:
-        entered = {each.part: each for each in outcome.after}
-        instants: list[tuple[int, int, int]] = [(0, 0, 0)] * new_layout.size
-        for part, form in enumerate(new_state):
-            changed = entered.get(part)
-            if new_layout.touch[part] >= 0:
-                source = layout.touch[part] if changed is None else now
-                instants[new_layout.touch[part]] = (source, 0, 0)
-            first_old, first_new = layout.first_wait[part], new_layout.first_wait[part]
-            for position in range(self.model.wait_counts[form]):
-                wait = None if changed is None else changed.waits[position]
-                if wait is not None and wait.source < 0:
-                    instants[first_new + position] = (now, wait.lo_ns, wait.hi_ns)
-                    continue
-                old = first_old + (position if wait is None else wait.source)
-                instants[first_new + position] = (old, 0, 0)
-        others = [index for index, _, _ in layout.waits if index != now]
-        overtaken = [index for index, part, _ in layout.waits if part in entered and index != now]
-        earlier = [layout.touch[part] for part in entered if layout.touch[part] >= 0]
-        return _Change(
-            now, _indices(earlier), _indices(overtaken),
-            layout.touches, _indices(others), rebase_of(instants),
-        )  # fmt: skip
-
-
-def _layout_of(model: Explorable, state: State) -> _Layout:
-    touch: list[int] = []
-    size = 0
-    for part, form in enumerate(state):
-        # When a stopwatch that stands still was touched last means nothing.
-        is_still = part >= model.first_stopwatch and not model.is_running(form)
-        touch.append(-1 if is_still else size)
-        size += not is_still
-    touches = [index for index in touch if index >= 0]
-    first_wait: list[int] = []
-    waits: list[tuple[int, int, int]] = []
-    for part, form in enumerate(state):
-        first_wait.append(size)
-        for position in range(model.wait_counts[form]):
-            waits.append((size, part, position))
-            size += 1
-    coming = [index for index, _, _ in waits]
-    marks = [index for index in touch[model.first_stopwatch :] if index >= 0]
-    return _Layout(
-        tuple(touch), tuple(first_wait), _indices(touches), waits, _indices(coming),
-        _indices(coming + marks), size,
-    )  # fmt: skip
-
-
-def _indices(values: Sequence[int]) -> Zone:
-    return np.array(values, dtype=np.int64)
+        state = tuple(after)
+        change = self.layouts.change(place.layout, now, outcome, state)
+        is_judged = bool(outcome.faults or outcome.readings)
+        return _Plan(outcome, change, self._place(state), is_judged)
