@@ -29,6 +29,8 @@ class AhciPlan(msgspec.Struct, frozen=True, tag="ahci", tag_field="kind"):
         length: Bytes of a request, a multiple of 512.
         hangs_at: The command, from 1, that the disk never answers; 0 for none.
         hang_ends_with: What frees a port that hangs: `clo`, `comreset` or `hba-reset`.
+        own_registers_at: The request, from 1, whose buffer the guest puts on the controller's own
+            registers; 0 for none.
         traits: What is particular to it.
     """
 
@@ -43,6 +45,7 @@ class AhciPlan(msgspec.Struct, frozen=True, tag="ahci", tag_field="kind"):
     length: int = 4 * FRAME_SIZE
     hangs_at: int = 0
     hang_ends_with: str = "comreset"
+    own_registers_at: int = 0
     traits: Traits = Traits()
 
     def __post_init__(self) -> None:
@@ -70,6 +73,8 @@ class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
         keeps_shadow: Whether the shadow doorbell pages survive a controller reset (openvmm 3915).
         keeps_event_requests: Whether outstanding event requests survive it (Linux CVE-2022-48790).
         hangs_at: The I/O command, from 1, that never ends; 0 for none.
+        completes_on_registers: Whether the guest gives the controller's own registers as the place
+            of the I/O completion queue, whose second entry then clears CC.
         traits: What is particular to it.
     """
 
@@ -88,6 +93,7 @@ class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
     keeps_shadow: bool = False
     keeps_event_requests: bool = False
     hangs_at: int = 0
+    completes_on_registers: bool = False
     traits: Traits = Traits()
 
 
@@ -192,6 +198,8 @@ class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
         stop: What its stop does to what it has accepted: `after-current` finishes what runs,
             `after-queued` all that was asked for, `at-once` breaks off what runs.
         is_pcie: Whether it is a PCIe function, or a device of the SoC.
+        own_registers_at: The operation, from 1, whose buffer the guest puts on the device's own
+            registers, where they are asked for; 0 for none.
         traits: What is particular to it.
     """
 
@@ -209,6 +217,7 @@ class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
     in_flight: int = 4
     stop: str = "after-current"
     is_pcie: bool = True
+    own_registers_at: int = 0
     traits: Traits = Traits()
 
     def __post_init__(self) -> None:

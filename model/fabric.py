@@ -7,7 +7,8 @@ read of one of the device's registers returns only when earlier writes of the de
 Downstream, register writes are posted too: the CPU goes on before they arrive, and only a read
 of the same device shows that they have.
 
-An interrupt message is a posted write like any other and keeps its place among them.
+An interrupt message is a posted write like any other and keeps its place among them.  So does a
+write that ends in the registers of a device and not in memory (`register_window`).
 """
 
 from typing import NamedTuple, Protocol
@@ -17,8 +18,9 @@ from .interrupts import InterruptController
 from .iommu import Iommu
 from .kernel import Kernel, Mailbox, Signal, Steps
 from .memory import PhysicalMemory
+from .register_window import WINDOW_LENGTH, WINDOWS_START, BusTarget
 from .timing import Timing
-from .trace import DmaTranslated
+from .trace import DmaTranslated, RegistersHit
 
 MESSAGE = "message"
 """The content of a write that is an interrupt message; its address is the interrupt number."""
@@ -53,6 +55,17 @@ class Fabric:
         self.memory = memory
         self.interrupts = interrupts
         self.iommu = iommu
+        self.windows: list[BusTarget] = []
+
+    def open_window(self, target: BusTarget) -> int:
+        """Give the registers of a device their place on the bus; returns its start."""
+        self.windows.append(target)
+        return WINDOWS_START + WINDOW_LENGTH * (len(self.windows) - 1)
+
+    def target_at(self, addr: int) -> BusTarget | None:
+        """Return whose registers are at a host-physical address; None for memory."""
+        number = (addr - WINDOWS_START) // WINDOW_LENGTH
+        return self.windows[number] if 0 <= number < len(self.windows) else None
 
 
 class Port(Component):
@@ -173,12 +186,23 @@ class Port(Component):
             self.draining = False
             if is_message:
                 self.fabric.interrupts.message(host_addr, self.master, write.epoch)
+            elif (target := self.fabric.target_at(host_addr)) is not None:
+                self._hit(target, write, host_addr)
             else:
                 self.fabric.memory.land(
                     self.master, write.epoch, host_addr, write.data, write.content
                 )
             if not self.drain:
                 self.settled.notify()
+
+    def _hit(self, target: BusTarget, write: BusWrite, host_addr: int) -> None:
+        """Let a write arrive at the registers of a device."""
+        epoch, length = write.epoch, len(write.data)
+        fate = "taken" if target.takes_bus_writes else "refused"
+        self.emit(RegistersHit(self.master, epoch, host_addr, length, target.name, fate))
+        if target.takes_bus_writes:
+            offset = (host_addr - WINDOWS_START) % WINDOW_LENGTH
+            target.take_bus_write(self.master, epoch, offset, write.data)
 
     def _deliver_posted(self) -> Steps:
         while True:

@@ -278,6 +278,24 @@ class DmaLanded(TraceEvent, frozen=True):
     content: str
 
 
+class RegistersHit(TraceEvent, frozen=True):
+    """A write of a bus master has arrived at the registers of a device and not in memory.
+
+    Attributes:
+        addr: Host-physical address.
+        length: Bytes; the range does not cross a frame.
+        device: Whose registers they are; may be the master's own.
+        outcome: `taken`, or `refused` because the device lets no bus master write them.
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    device: str
+    outcome: str
+
+
 class DmaBlocked(TraceEvent, frozen=True):
     """The IOMMU has refused a write; memory is unchanged.
 
@@ -552,6 +570,7 @@ AnyEvent = (
     | DmaIssued
     | DmaTranslated
     | DmaLanded
+    | RegistersHit
     | DmaBlocked
     | DmaReadBlocked
     | DmaDropped

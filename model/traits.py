@@ -54,6 +54,8 @@ class Traits(msgspec.Struct, frozen=True):
         keeps_input: Whether input received before a reset is delivered after it.
         falls_back_to_line: Whether the device uses its line when messages are disabled (QEMU
             vfio b3e27c3aee8f).
+        takes_bus_writes: Whether bus masters can write its registers, the device itself in the
+            midst of an operation: a reset then forgets what is under way (QEMU CVE-2021-3929).
     """
 
     reset: ResetPolicy = ResetPolicy()
@@ -68,3 +70,4 @@ class Traits(msgspec.Struct, frozen=True):
     forgets_running: bool = False
     keeps_input: bool = False
     falls_back_to_line: bool = True
+    takes_bus_writes: bool = False

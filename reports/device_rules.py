@@ -35,13 +35,20 @@ def _dma_landed(event: events.DmaLanded, reader: Reader, at: At) -> None:
     reader.mark_memory(mark, event.addr)
 
 
+def _registers_hit(event: events.RegistersHit, reader: Reader, at: At) -> None:
+    _flight_ended(event, reader, at, "landed" if event.outcome == "taken" else "blocked")
+
+
 def _dma_blocked(event: events.DmaBlocked, reader: Reader, at: At) -> None:
     mark = _flight_ended(event, reader, at, "blocked")
     reader.book.home("iommu", "iommu").mark(f"for {event.master}", mark)
 
 
 def _flight_ended(
-    event: events.DmaLanded | events.DmaBlocked, reader: Reader, at: At, kind: str
+    event: events.DmaLanded | events.RegistersHit | events.DmaBlocked,
+    reader: Reader,
+    at: At,
+    kind: str,
 ) -> Mark:
     lane = reader.book.home(event.master, *MASTERS)
     lane.end(("issued", reader.issue_of(at.index, event.master)), at.ns)
@@ -106,6 +113,7 @@ DEVICE_RULES: Rules = {
     events.DmaFetched: _may_write,
     events.DmaIssued: _dma_issued,
     events.DmaLanded: _dma_landed,
+    events.RegistersHit: _registers_hit,
     events.DmaBlocked: _dma_blocked,
     events.DmaReadBlocked: _read_blocked,
     events.DmaDropped: _dma_dropped,

@@ -55,6 +55,9 @@ class TraitsEntry(Closed, frozen=True):
     falls_back_to_line: Annotated[
         bool, Meta(description="With messages disabled it uses its line.")
     ] = True
+    takes_bus_writes: Annotated[
+        bool, Meta(description="Bus masters can write its registers, itself in a request included.")
+    ] = False
 
 
 class PassedEntry(Closed, frozen=True, rename={"pass_": "pass"}):
@@ -129,6 +132,13 @@ class SataEntry(PassedEntry, frozen=True, tag="sata", tag_field="kind"):
         Literal["clo", "comreset", "hba-reset"] | None,
         Meta(description="What frees a port that hangs."),
     ] = None
+    own_registers_at: Annotated[
+        Annotated[int, Meta(ge=0, le=1000000)] | None,
+        Meta(
+            description="The request, from 1, whose buffer lies on the controller's own "
+            "registers; 0 for none."
+        ),
+    ] = None
 
 
 class NvmeEntry(PassedEntry, frozen=True, tag="nvme", tag_field="kind"):
@@ -172,6 +182,10 @@ class NvmeEntry(PassedEntry, frozen=True, tag="nvme", tag_field="kind"):
     hangs_at: Annotated[
         Annotated[int, Meta(ge=0, le=1000000)] | None,
         Meta(description="The I/O command, from 1, that never ends; 0 for none."),
+    ] = None
+    completes_on_registers: Annotated[
+        bool | None,
+        Meta(description="The I/O completion queue lies on the controller's own registers."),
     ] = None
 
 
@@ -267,6 +281,13 @@ class PolicyEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
         Meta(description="What its stop does to what it has accepted."),
     ] = None
     is_pcie: Annotated[bool | None, Meta(description="Whether it is a PCIe function.")] = None
+    own_registers_at: Annotated[
+        Annotated[int, Meta(ge=0, le=1000000)] | None,
+        Meta(
+            description="The operation, from 1, whose buffer lies on the device's own registers, "
+            "where operations are asked for; 0 for none."
+        ),
+    ] = None
 
 
 class AhciEntry(Closed, frozen=True, tag="ahci", tag_field="kind"):

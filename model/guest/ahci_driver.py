@@ -38,6 +38,7 @@ class AhciDriver(DeviceDriver[AhciController]):
         tables, buffers: One of each for every slot in use.
         in_flight: Slots that have been issued.
         remaining: Requests that are yet to be made; 0 at once means without end.
+        until_own_registers: Requests up to the one into the controller's registers; 0 for none.
     """
 
     procedure = PROCEDURE
@@ -61,6 +62,7 @@ class AhciDriver(DeviceDriver[AhciController]):
         self.buffers = [allocator.allocate(plan.length, PIECE_LENGTH) for _ in range(plan.depth)]
         self.in_flight: list[int] = []
         self.remaining = plan.requests
+        self.until_own_registers = plan.own_registers_at
 
     def set_up(self) -> Steps:
         """Reset the controller, tell it its areas, start it and issue the first requests."""
@@ -95,6 +97,8 @@ class AhciDriver(DeviceDriver[AhciController]):
             (self.buffers[slot] + start, min(PIECE_LENGTH, plan.length - start))
             for start in range(0, plan.length, PIECE_LENGTH)
         ]
+        if self._is_aimed():
+            pieces[0] = (self.device.registers_at, pieces[0][1])
         is_write = plan.operation == "write"
         command = _WRITE_DMA_EXT if is_write else _READ_DMA_EXT
         self.ram.write(self.tables[slot], _COMMAND_FIS + bytes([command]))
@@ -108,3 +112,10 @@ class AhciDriver(DeviceDriver[AhciController]):
                 self.requested(addr, length)
         self.in_flight.append(slot)
         self.post("PxCI", slot)
+
+    def _is_aimed(self) -> bool:
+        """Return whether this is the request into the controller's own registers."""
+        if not self.until_own_registers:
+            return False
+        self.until_own_registers -= 1
+        return not self.until_own_registers

@@ -90,9 +90,9 @@ class NvmeDriver(DeviceDriver[Nvme]):
         self.post("CC.EN", 1)
         yield from self._until(lambda: self.device.is_ready)
         size = (self.io.size - 1) << 16 | self.io.number
-        yield from self._administer(
-            NvmeCommand(queues.ADMIN_CREATE_CQ, 1, self.io.completions, 0, size, 0b11)
-        )
+        aimed = self.device.plan.completes_on_registers
+        place = self.device.registers_at if aimed else self.io.completions
+        yield from self._administer(NvmeCommand(queues.ADMIN_CREATE_CQ, 1, place, 0, size, 0b11))
         yield from self._administer(
             NvmeCommand(
                 queues.ADMIN_CREATE_SQ, 2, self.io.submissions, 0, size, self.io.number << 16 | 1

@@ -21,6 +21,7 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
     Attributes:
         area, stride, ring: Buffers and completion ring.
         remaining: Operations that are yet to be asked for; 0 at once means without end.
+        until_own_registers: Operations up to the one into the device's registers; 0 for none.
     """
 
     procedure = PROCEDURE
@@ -41,6 +42,7 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
         ring_length = plan.completion_length * RING_SIZE
         self.ring = allocator.allocate(ring_length, 4096) if ring_length else 0
         self.remaining = plan.jobs
+        self.until_own_registers = plan.own_registers_at
 
     def set_up(self) -> Steps:
         """Reset the device, tell it its areas, enable it, and ask for the first operations."""
@@ -75,8 +77,20 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
         if self.is_stopping or (self.device.plan.jobs and not self.remaining):
             return
         self.remaining = max(0, self.remaining - 1)
+        if self._is_aimed():
+            self.post("AREA", self.device.registers_at - self.stride * number)
+            self.post("GO", number)
+            self.post("AREA", self.area)
+            return
         self._request(number)
         self.post("GO", number)
+
+    def _is_aimed(self) -> bool:
+        """Return whether this is the operation into the device's own registers."""
+        if not self.until_own_registers:
+            return False
+        self.until_own_registers -= 1
+        return not self.until_own_registers
 
     def _request(self, number: int) -> None:
         length = sum(self.device.plan.lengths)

@@ -33,6 +33,7 @@ from ..fabric import Port
 from ..interrupts import LEVEL, InterruptController
 from ..kernel import Kernel, Steps
 from ..plan import DiskPlan
+from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
 from ..traits import CANCEL, DROP
@@ -146,6 +147,8 @@ class AhciController(PhysicalDevice):
         in_hba_reset: GHC.HR reads 1.
         signature_held: A signature waits for PxCMD.FRE.
     """
+
+    register_bits = (RegisterBits(0x04, "GHC.HR", 1), RegisterBits(0x118, "PxCMD.ST", 1))
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: AhciPlan, wiring: Wiring) -> None:
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..kernel import Kernel, Mailbox, Steps
 from ..plan import NicPlan
+from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaDropped, DmaFetched, FrameArrived
 from .physical_device import Operation, PhysicalDevice, Wiring
@@ -55,6 +56,11 @@ class Nic(PhysicalDevice):
         fifo: Lengths of the frames that wait inside.
         is_storing: A frame is being stored, or its descriptors are being read.
     """
+
+    register_bits = (
+        RegisterBits(0x0000, "CTRL.RST", 1 << 26),
+        RegisterBits(0x0100, "RCTL.EN", 1 << 1),
+    )
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: NicPlan, wiring: Wiring) -> None:
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)

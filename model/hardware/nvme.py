@@ -20,6 +20,7 @@ Left out: fused commands, several namespaces, subsystem reset, the cost of parsi
 
 from ..device_plans import NvmePlan
 from ..kernel import Kernel, Steps
+from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import nvme_queues as queues
@@ -92,6 +93,8 @@ class Nvme(PhysicalDevice):
         shadow: The shadow doorbells, if there are any.
         last_status: Of the admin command that ended last.
     """
+
+    register_bits = (RegisterBits(0x14, "CC.EN", 1),)
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: NvmePlan, wiring: Wiring) -> None:
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)

@@ -16,10 +16,15 @@ are lost until it is ready.
 A device that sits on the interconnect of the SoC (`is_pcie` false) has none of these: no bus master
 enable, no function level reset, no message.  What stops it is its own registers and the reset line
 that the SoC's reset controller drives.
+
+A device's registers have a place on the bus (`registers_at`).  A correct one refuses what bus masters
+write there.  One that does not can be entered from inside its own request: a reset that comes that
+way pulls the request's state from under it, so that the device knows of nothing under way any more,
+and the request goes on.
 """
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..addresses import pages_of
 from ..clock import Span
@@ -28,6 +33,7 @@ from ..dma_engine import DmaEngine
 from ..fabric import Port
 from ..interrupts import LEVEL, InterruptController
 from ..kernel import Kernel, Signal, Steps
+from ..register_window import RegisterBits, writes_of
 from ..timing import Timing
 from ..trace import DmaDropped
 from ..traits import CANCEL, DROP, NOTHING, POST, Traits
@@ -128,9 +134,14 @@ class PhysicalDevice(Component):
         line_disabled: INTX_DISABLE.
         in_reset: A function level reset is going on.
         epoch: The epoch that programmed the device last.
+        registers_at: Where its registers lie on the bus.
+        is_reentered: A write of its own is being carried out.
     """
 
     is_pcie: bool = True
+
+    register_bits: ClassVar[tuple[RegisterBits, ...]] = ()
+    """Where bus masters find the registers that make a difference."""
 
     plan: Any
     """The plan of the device's kind; `registry.kind_of_plan` says which kind that is."""
@@ -157,7 +168,9 @@ class PhysicalDevice(Component):
         self.in_reset = False
         self.epoch = 0
         self.changed = Signal(kernel)
+        self.is_reentered = False
         wiring.port.registers = self
+        self.registers_at = wiring.port.fabric.open_window(self)
 
     # What a device of a kind supplies.
 
@@ -188,6 +201,18 @@ class PhysicalDevice(Component):
         else:
             self.on_register(register, value, epoch)
         self.changed.notify()
+
+    @property
+    def takes_bus_writes(self) -> bool:
+        """Whether it lets bus masters write its registers."""
+        return self.traits.takes_bus_writes
+
+    def take_bus_write(self, master: str, epoch: int, offset: int, data: bytes) -> None:
+        """Carry out a write of registers by a bus master, who may be the device itself."""
+        self.is_reentered = master == self.name
+        for register, value in writes_of(self.register_bits, offset, data):
+            self.write_register(register, value, epoch)
+        self.is_reentered = False
 
     def _write_pcie(self, register: str, value: int) -> None:
         match register:
@@ -231,9 +256,9 @@ class PhysicalDevice(Component):
         """Do what a reset by register does; what has left the device still lands."""
         if self.traits.ignores_reset:
             return
-        for operation in self.running:
-            operation.was_reset = True
-        if self.traits.forgets_running:
+        if not self.is_reentered:
+            self.break_off()
+        if self.is_reentered or self.traits.forgets_running:
             self.running.clear()
         if self.traits.reset_clears_gate:
             self.engine.gate_effective = False

@@ -5,13 +5,15 @@ itself, what an operation writes and whether it interrupts, what stop and reset 
 way, what of it survives for the next owner.  A new one needs a plan and no code.
 
 Registers, named by what they do: AREA and AREA.STRIDE (buffers), RING and RING.SIZE (completion
-entries), ENABLE, GO (asks for an operation into the buffer of that number), IRQ.ENABLE, RESET.
+entries), ENABLE, GO (asks for an operation into the buffer of that number), IRQ.ENABLE, RESET (the
+first word of all).
 """
 
 from collections import deque
 
 from ..device_plans import PolicyPlan
 from ..kernel import Kernel, Steps
+from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
 from ..traits import CANCEL, DROP
@@ -72,6 +74,8 @@ class PolicyDevice(PhysicalDevice):
         finished: Buffers of the operations that are done and not acknowledged.
         next_number: The buffer of the next unasked operation.
     """
+
+    register_bits = (RegisterBits(0x00, "RESET", 1),)
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: PolicyPlan, wiring: Wiring) -> None:
         self.is_pcie = plan.is_pcie
