@@ -17,10 +17,10 @@ A device that sits on the interconnect of the SoC (`is_pcie` false) has none of 
 enable, no function level reset, no message.  What stops it is its own registers and the reset line
 that the SoC's reset controller drives.
 
-A device's registers have a place on the bus (`registers_at`).  A correct one refuses what bus masters
-write there.  One that does not can be entered from inside its own request: a reset that comes that
-way pulls the request's state from under it, so that the device knows of nothing under way any more,
-and the request goes on.
+A device's registers have a place on the bus (`registers_at`).  A correct one refuses what bus
+masters write there.  One that does not can be entered from inside its own request: a reset that
+comes that way pulls the request's state from under it, so that the device knows of nothing under
+way any more, and the request goes on.
 """
 
 from enum import Enum
