@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from .clock import Span
 from .open_questions import QUESTIONS
-from .plan import SystemPlan
+from .plan import DISK_KINDS, SystemPlan
 from .termination import BY_NAME, CRASHES, SHUTS_DOWN
 from .timing import EVIDENCE, Timing
 from .trace import Assumption
@@ -31,7 +31,8 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "interrupts": bool(plan.passable or plan.disks),
         "nic": bool(plan.nics),
         "device": bool(plan.passable),
-        "message": any(device.trigger == "message" for device in plan.passable),
+        "message": any(device.trigger == "message" for device in plan.passable)
+        or any(disk.kind == "nvme" for disk in plan.disks),
         "block": bool(blocks),
         "vdev": bool(vdevs),
         "entropy": any(vm.entropies for vm in plan.vms),
@@ -42,7 +43,8 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "signal": any(cause.signal for cause in causes),
         "killed": any(not cause.orderly for cause in causes),
         "watchdog": any("watchdog_period" in cause.path for cause in causes),
-        "server": any("message_block_timeout" in cause.path for cause in causes),
+        "server": any(cause.stalls_server for cause in causes),
+        "host-down": any(cause.ends_host for cause in causes),
         "power-button": any(cause.asks_guest for cause in causes),
         "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
         "crash": any(cause.guest == CRASHES for cause in causes),
@@ -50,13 +52,13 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "restart": any(vm.restart for vm in plan.vms),
     }
     kinds = {str(type(device).__struct_config__.tag) for device in plan.devices}
-    disks = {"ahci"} if plan.disks else set()
+    disks = {disk.kind for disk in plan.disks}
     return frozenset(part for part, is_used in uses.items() if is_used) | kinds | disks
 
 
 def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     rows = [(f"{nic.name}.gap", nic.gap, "nic_rx_gap_1g") for nic in plan.nics]
-    rows += [(f"{disk.name}.service", disk.service, "sata_ssd_req") for disk in plan.disks]
+    rows += [(f"{disk.name}.service", disk.service, DISK_KINDS[disk.kind]) for disk in plan.disks]
     nets = [(vm.name, net) for vm in plan.vms for net in vm.nets]
     rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
     consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]

@@ -92,9 +92,11 @@ class Port(Component):
         self.arriving = False
         self.moved = Signal(kernel)
         self.settled = Signal(kernel)
-        self.start(self._carry)
-        self.start(self._drain)
-        self.start(self._deliver_posted)
+        self.ways = [
+            self.start(self._carry),
+            self.start(self._drain),
+            self.start(self._deliver_posted),
+        ]
 
     # Upstream, called by the device.
 
@@ -130,6 +132,17 @@ class Port(Component):
         """Wait until every write that the device has issued is in memory."""
         while self.link or self.on_link or self.drain or self.draining:
             yield self.settled.wait()
+
+    def cut_off(self) -> None:
+        """Lose all that is under way, both ways, as a reset of the whole board does."""
+        for way in self.ways:
+            self.kernel.kill(way)
+        self.link.clear()
+        self.drain.clear()
+        self.posted.clear()
+        self.on_link = self.draining = self.arriving = False
+        self.settled.notify()
+        self.moved.notify()
 
     def drained(self) -> Steps:
         """Wait until every write that has been translated is in memory."""

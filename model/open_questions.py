@@ -104,6 +104,52 @@ CLEANUP_PRIORITY = OpenQuestion(
     "given; who kills, and at which priority, is the integrator's affair",
 )
 
+SERVER_UNBLOCKED = OpenQuestion(
+    "server.unblock-pulse",
+    "server",
+    ("replies-when-done", "replies-at-once", "ignores"),
+    "what a stalled host server does with the unblock pulse: give the request up when its hardware "
+    "is done with it, give it up at once, or nothing",
+    "7.0 hypervisor user's guide, set: what follows depends on the server's response; which it is, "
+    "is the server's affair",
+)
+
+SERVER_MONITOR = OpenQuestion(
+    "host.server-monitor",
+    "server",
+    ("absent", "kills-server"),
+    "whether a server-monitor process kills a server that ignores the unblock pulse",
+    "7.0 hypervisor user's guide, set: server-monitor can handle such servers; whether it runs is "
+    "the integrator's affair",
+)
+
+QVM_AFTER_SERVER_ERROR = OpenQuestion(
+    "qvm.server-error",
+    "server",
+    ("terminates", "goes-on"),
+    "whether qvm ends when a message to a host server has timed out",
+    "7.0 hypervisor user's guide, set: it may terminate with an error; when it does is not "
+    "documented",
+)
+
+OTHER_CPUS = OpenQuestion(
+    "host.other-cpus",
+    "host-down",
+    ("run-on", "stop-at-once"),
+    "whether the other processors, and guests with them, go on until the reboot callout",
+    "7.1 hypervisor user's guide, dss: a crash in an interrupt handler holds no kernel lock, so "
+    "that they may; the rest is not documented",
+)
+
+REBOOT_CALLOUT = OpenQuestion(
+    "bsp.reboot-callout",
+    "host-down",
+    ("resets-peripherals", "leaves-peripherals"),
+    "whether the board's reboot callout resets the devices together with the processors",
+    "8.0 hypervisor user's guide, dss: normally it resets all processors and peripherals; what a "
+    "board does is its BSP's affair",
+)
+
 QUESTIONS: tuple[OpenQuestion, ...] = (
     CALLBACK_ORDER,
     CLEANUP_ORDER,
@@ -114,5 +160,10 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     MASK_TRACKING,
     CLEANUP_PRIORITY,
     PENDING_AT_DETACH,
+    SERVER_UNBLOCKED,
+    SERVER_MONITOR,
+    QVM_AFTER_SERVER_ERROR,
+    OTHER_CPUS,
+    REBOOT_CALLOUT,
 )
 """All of them."""

@@ -62,15 +62,20 @@ class NicPlan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
+DISK_KINDS: dict[str, str] = {"ahci": "sata_ssd_req", "nvme": "nvme_req"}
+"""The kinds of disk controllers that a host driver can own, with the usual span of a request."""
+
+
 class DiskPlan(msgspec.Struct, frozen=True):
-    """An AHCI controller with one disk, and the host driver that owns both.
+    """A disk controller with one disk, and the host driver that owns both.
 
     Attributes:
         name: Of the hardware, `ahci0`.
         server: Of the host driver, `devb-ahci`.
-        intid: Line number.
+        intid: Line or vector number.
         slots: Commands the controller works on at a time, 1 to 32.
         service: Duration of a request.
+        kind: One of `DISK_KINDS`.
     """
 
     name: str
@@ -78,6 +83,11 @@ class DiskPlan(msgspec.Struct, frozen=True):
     intid: int
     slots: int = 4
     service: Span = Timing().sata_ssd_req
+    kind: str = "ahci"
+
+    def __post_init__(self) -> None:
+        assert self.kind in DISK_KINDS, self.kind
+        assert 1 <= self.slots <= 32, self.slots
 
 
 class StepPlan(msgspec.Struct, frozen=True):

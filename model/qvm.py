@@ -35,7 +35,7 @@ from .open_questions import (
     RELEASE_ORDER,
 )
 from .plan import QuiescePlan, VmPlan
-from .termination import TerminationCause
+from .termination import NO_STATUS, TerminationCause
 from .timing import Timing
 from .trace import (
     CallbackBegun,
@@ -46,6 +46,7 @@ from .trace import (
     QuiesceStepBegun,
     QuiesceStepEnded,
     QvmExited,
+    StopConfirmed,
     TerminationBegun,
     VmStarted,
 )
@@ -102,6 +103,7 @@ class Qvm(Component):
         self.ending: Process | None = None
         self._assemble(starts=stillborn is None)
         self.state = QvmState.RUNNING
+        host.power.connect(self)
         if stillborn is not None:
             self.end(stillborn)
 
@@ -238,9 +240,43 @@ class Qvm(Component):
         yield from self._clean_up(cause)
         if self.host.faults.memory_before_callbacks and cause.orderly:
             yield from self._call_vdevs()
+        self._be_gone(cause.exit_status)
+
+    def _be_gone(self, status: int) -> None:
         self.state = QvmState.GONE
-        self.emit(QvmExited(self.name, self.epoch, cause.exit_status))
+        self.emit(QvmExited(self.name, self.epoch, status))
         self.exited.succeed()
+        if not self.host.power.is_down:
+            self.host.power.disconnect(self)
+
+    # The end of the host.
+
+    def begin_power_loss(self, cause: TerminationCause) -> None:
+        """Note that the host goes down; what ends it already goes on as long as it can."""
+        self.emit(TerminationBegun(self.name, self.epoch, cause.name, orderly=False))
+
+    def freeze(self) -> None:
+        """Execute no further instruction, neither the guest nor the process."""
+        self.guest.stop("stopped")
+        self.vdevs.end_workers()
+        self._end_threads()
+        if self.ending is not None:
+            self.kernel.kill(self.ending)
+
+    def lose_power(self, *, devices_are_reset: bool) -> None:
+        """Be gone with the host: interrupts and memory are nobody's from this instant.
+
+        Args:
+            devices_are_reset: Whether the board has silenced all that could write for it.
+        """
+        if devices_are_reset:
+            for master in (*self.plan.passed_through, *self.vdevs.masters):
+                self.emit(StopConfirmed(master, self.epoch))
+        for device in self.devices:
+            self.host.host_kernel.forget(device.wiring.intid, self.name, self.epoch)
+        for first, count in self.host.memory.pieces_of(self.epoch):
+            self.host.memory.release(self.name, self.epoch, first, count)
+        self._be_gone(NO_STATUS)
 
     def _call_vdevs(self) -> Steps:
         callbacks = self.plan.quiesce
@@ -271,8 +307,7 @@ class Qvm(Component):
 
     def _clean_up(self, cause: TerminationCause) -> Steps:
         self.vdevs.end_workers()
-        for thread in (self.irq_thread, *self.handled_threads):
-            self.kernel.kill(thread)
+        self._end_threads()
         self.vdevs.disconnect()
         for server in self.vdevs.servers:
             self.emit(ConnectionClosed(self.name, self.epoch, server))
@@ -293,6 +328,10 @@ class Qvm(Component):
             yield from self._close_smmuman(cause)
             yield self._skew()
             yield from self._release_memory()
+
+    def _end_threads(self) -> None:
+        for thread in (self.irq_thread, *self.handled_threads):
+            self.kernel.kill(thread)
 
     def _skew(self) -> Event:
         """Return the pause before the next kind of resource is released."""

@@ -22,6 +22,10 @@ GUEST_PARTS = (SHUTS_DOWN, CRASHES, HANGS, SUSPENDS, RUNS_ON, NEVER_STARTS)
 """What the guest does when its end begins."""
 
 
+NO_STATUS = -1
+"""The exit status of a qvm that went down with its host."""
+
+
 class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
     """One way in which a VM ends.
 
@@ -34,9 +38,12 @@ class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
         asks_guest: Whether the guest is asked first, with a power button; a guest that ignores it
             meets the second signal, which is unconditional.
         reaches_qvm: Whether qvm comes to know of it at all.
+        stalls_server: Whether it begins with a host server that no longer answers; what follows
+            is told in `host.stalled_server`.
+        ends_host: Whether the whole host goes down; see `host.power`.
         orderly: Whether qvm itself runs its exit path, the vdevs' callbacks included.
         exit_status: What a supervisor reads; 128 plus the number for a process that a
-            signal killed, as a shell shows it.
+            signal killed, as a shell shows it; `NO_STATUS` if nobody is left to read it.
         architecture: `arm`, `x86` or `any`.
         basis: `documented` or `inferred`; see the module.
         source: Page.
@@ -51,6 +58,8 @@ class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
     signal: str = ""
     asks_guest: bool = False
     reaches_qvm: bool = True
+    stalls_server: bool = False
+    ends_host: bool = False
     orderly: bool = True
     architecture: str = "any"
     basis: str = "documented"
@@ -142,6 +151,25 @@ CAUSES: tuple[TerminationCause, ...] = (
         source=f"8.0 vdev reference, wdt-sp805; {_CODES} says 4, the mechanism is SIGQUIT (3)",
     ),
     TerminationCause(
+        name="watchdog-dump",
+        meaning="the watchdog bites with 'action dump,terminate': a guest dump comes first",
+        guest=HANGS,
+        signal="SIGQUIT",
+        path=("watchdog_period", "watchdog_period", "guest_dump", "signal_delivery"),
+        exit_status=4,
+        basis="inferred",
+        source=f"8.0 vdev reference, wdt-sp805; {_CODES} says 4, the mechanism is SIGQUIT (3)",
+    ),
+    TerminationCause(
+        name="watchdog-fiq",
+        meaning="the watchdog bites with 'action fiq': it interrupts its hung guest, nothing ends",
+        guest=HANGS,
+        path=("watchdog_period", "watchdog_period"),
+        reaches_qvm=False,
+        exit_status=0,
+        source="8.0 vdev reference, wdt-sp805",
+    ),
+    TerminationCause(
         name="vendor-watchdog",
         meaning="a vendor's watchdog vdev bites, dumps the guest, and leaves by exit(EXIT_FAILURE)",
         guest=HANGS,
@@ -181,10 +209,11 @@ CAUSES: tuple[TerminationCause, ...] = (
         name="server-stall",
         meaning="a host server does not answer within message-block-timeout, and qvm gives up",
         guest=RUNS_ON,
-        path=("message_block_timeout", "ctx_switch"),
+        path=(),
+        stalls_server=True,
         exit_status=7,
         basis="inferred",
-        source="7.0 hypervisor user's guide, set: qvm may terminate with an error",
+        source=f"7.0 hypervisor user's guide, set: qvm may terminate with an error; {_CODES}",
     ),
     TerminationCause(
         name="fatal-before-start",
@@ -194,6 +223,25 @@ CAUSES: tuple[TerminationCause, ...] = (
         exit_status=64,
         basis="inferred",
         source=f"7.0 vdev guide, terminate; {_CODES}",
+    ),
+    TerminationCause(
+        name="configuration-error",
+        meaning="qvm meets a configuration that it refuses once the VM is assembled",
+        guest=NEVER_STARTS,
+        path=(),
+        exit_status=65,
+        basis="inferred",
+        source=f"7.0 vdev guide, terminate; {_CODES}",
+    ),
+    TerminationCause(
+        name="back-end-missing",
+        meaning="a vdev does not find what stands behind it on the host, and qvm does not start",
+        guest=NEVER_STARTS,
+        path=(),
+        exit_status=64,
+        basis="inferred",
+        source="public start-up scripts: virtio-input without an input device, virtio-gpu without "
+        f"Screen; {_CODES}",
     ),
     TerminationCause(
         name="safety-required",
@@ -244,6 +292,28 @@ CAUSES: tuple[TerminationCause, ...] = (
         exit_status=128 + 9,
         basis="inferred",
         source=f"7.0 {_STOP}; Neutrino programmer's guide, process_PROCTERM",
+    ),
+    TerminationCause(
+        name="host-shutdown",
+        meaning="the host is shut down or rebooted, and no VM is told",
+        guest=RUNS_ON,
+        path=(),
+        orderly=False,
+        ends_host=True,
+        exit_status=NO_STATUS,
+        basis="inferred",
+        source="8.0 hypervisor user's guide, dss: no callback of a VM is promised",
+    ),
+    TerminationCause(
+        name="host-dss",
+        meaning="the host kernel meets an undefined condition: the global design safe state",
+        guest=RUNS_ON,
+        path=(),
+        orderly=False,
+        ends_host=True,
+        exit_status=NO_STATUS,
+        basis="inferred",
+        source="8.0 hypervisor user's guide, dss: kernel shutdown, then the board's reboot callout",
     ),
 )
 """Every cause that can be asked for."""

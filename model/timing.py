@@ -9,6 +9,8 @@ Several of these quantities have never been published for QNX; their spans are w
 import msgspec
 
 from .clock import MS, US, Span, exactly
+from .evidence import Evidence
+from .host_evidence import HOST_EVIDENCE
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +44,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guest_dump: Span = Span(10 * MS, 100 * MS)
     message_block_timeout: Span = exactly(10_000 * MS)
     cleanup_at_low_priority: Span = Span(1 * MS, 50 * MS)
+    host_shutdown: Span = Span(1 * MS, 50 * MS)
     agent_period: Span = Span(50 * US, 100 * US)
     restart: Span = Span(1 * MS, 5 * MS)
     sata_ssd_req: Span = Span(50 * US, 500 * US)
@@ -72,27 +75,6 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console_input_gap: Span = Span(200 * US, 5 * MS)
     entropy_req: Span = Span(2_000, 200_000)
     virtio_reset_poll: Span = Span(1 * MS, 2 * MS)
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """Where a default span comes from.
-
-    Attributes:
-        part: Which part of a system waits that long; a `catalogue` figure is there for scenarios to
-            choose from, and no part asks for it by itself.
-        meaning: What is measured, from which instant to which.
-        grade: `verified`, `recalled` or `assumed`.
-        source: The document, paper or measurement, and how the span follows from it.
-        tail_ns: A rare value beyond the span, worth injecting; 0 if none is known.
-        bound_ns: After how long software gives up waiting; 0 if it never does.
-    """
-
-    part: str
-    meaning: str
-    grade: str
-    source: str
-    tail_ns: int = 0
-    bound_ns: int = 0
 
 
 _A53 = "Cortex-A53, PREEMPT_RT: TI AM64X/AM62X RT Linux Performance Guide"
@@ -493,5 +475,5 @@ EVIDENCE: dict[str, Evidence] = {
         "recalled",
         "msleep(1) in vp_reset of Linux virtio_pci_modern.c; the QNX drivers' is not published",
     ),
-}
+} | HOST_EVIDENCE
 """The evidence of each field of `Timing`."""

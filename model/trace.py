@@ -145,12 +145,32 @@ class QvmExited(TraceEvent, frozen=True):
 
     Attributes:
         status: The exit code, or 128 plus the signal number of a process that a signal killed,
-            as a shell shows it.
+            as a shell shows it; -1 if the host went down with it and nobody is left to read it.
     """
 
     vm: str
     epoch: int
     status: int
+
+
+class HostShutdownBegun(TraceEvent, frozen=True):
+    """The host kernel begins to shut down, and every VM with it.
+
+    Attributes:
+        cause: Name of the termination cause.
+    """
+
+    cause: str
+
+
+class HostReset(TraceEvent, frozen=True):
+    """The board's reboot callout has reset all processors: no instruction of anybody runs.
+
+    Attributes:
+        peripherals: Whether it has reset the devices as well.
+    """
+
+    peripherals: bool
 
 
 class ObservationEnded(TraceEvent, frozen=True):
@@ -548,6 +568,26 @@ class BackendRequestEnded(TraceEvent, frozen=True):
     outcome: str
 
 
+class ServerStalled(TraceEvent, frozen=True):
+    """A host driver takes no message and gives no answer any more; its hardware goes on."""
+
+    server: str
+
+
+class UnblockPulseSent(TraceEvent, frozen=True):
+    """`message-block-timeout` is over: the kernel asks a server to let go of a VM's message."""
+
+    vm: str
+    epoch: int
+    server: str
+
+
+class ServerDied(TraceEvent, frozen=True):
+    """A host driver's process is gone; whoever waited for it is unblocked with an error."""
+
+    server: str
+
+
 AnyEvent = (
     VmStarted
     | MilestoneReached
@@ -559,6 +599,8 @@ AnyEvent = (
     | WorkerEnded
     | ConnectionClosed
     | QvmExited
+    | HostShutdownBegun
+    | HostReset
     | ObservationEnded
     | FramesGranted
     | FramesReleased
@@ -593,6 +635,9 @@ AnyEvent = (
     | RequestCompleted
     | BackendRequestBegun
     | BackendRequestEnded
+    | ServerStalled
+    | UnblockPulseSent
+    | ServerDied
     | VirtioEvent
 )
 """Every event type there is."""

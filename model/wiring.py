@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .plan import SystemPlan, VmPlan
+from .termination import BY_NAME
 from .trace import Part
 from .virtio_plan import BlockPlan, ConsolePlan, NetPlan
 
@@ -37,6 +38,8 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
         parts.append(Part("iommu", "iommu"))
     parts += [Part("memory", "memory"), Part("gic", "interrupts"), Part("procnto", "interrupts")]
     parts += [Part(f"{vm.name}.supervisor", "supervisor") for vm in plan.vms if vm.end]
+    if _goes_down(plan):
+        parts.append(Part("bsp", "supervisor"))
     return tuple(parts)
 
 
@@ -54,7 +57,22 @@ def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
     for vm in plan.vms:
         graph.add_edges_from(_vm_edges(plan, vm))
     graph.add_edges_from(_shared_memory_edges(plan))
+    if _goes_down(plan):
+        servers = [disk.server for disk in plan.disks]
+        ends = [f"{vm.name}.supervisor" for vm in plan.vms if vm.end]
+        for name in (*(vm.name for vm in plan.vms), *servers, *_hardware(plan)):
+            graph.add_edge("bsp", name)
+        graph.add_edges_from((name, "bsp") for name in ends)
     return graph
+
+
+def _goes_down(plan: SystemPlan) -> bool:
+    """Return whether anything planned ends the whole host."""
+    return any(BY_NAME[end.cause].ends_host for vm in plan.vms for end in vm.ends)
+
+
+def _hardware(plan: SystemPlan) -> list[str]:
+    return [*(device.name for device in plan.passable), *(disk.name for disk in plan.disks)]
 
 
 def _along(*names: str) -> Edges:
@@ -64,7 +82,7 @@ def _along(*names: str) -> Edges:
 def _hardware_edges(plan: SystemPlan) -> Edges:
     edges: Edges = []
     way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
-    for name in (*(device.name for device in plan.passable), *(disk.name for disk in plan.disks)):
+    for name in _hardware(plan):
         edges += _along(name, f"{name}.dma", *way_to_memory)
         edges += _along(name, "gic", "procnto")
     for disk in plan.disks:

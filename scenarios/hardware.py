@@ -14,13 +14,14 @@ from ..model.clock import Span, parse_span
 from ..model.device_plans import AnyDevicePlan
 from ..model.errors import nearest
 from ..model.hardware.registry import kinds
-from ..model.plan import DiskPlan, NicPlan
+from ..model.plan import DISK_KINDS, DiskPlan, NicPlan
 from ..model.qvmconf.config import PassConfig
+from ..model.timing import Timing
 from ..model.traits import Traits
 from .findings import Findings
 from .guests import GuestEntry
 from .schema import Scenario, Workload
-from .schema_devices import AhciEntry, NicEntry, PassedEntry, UnmodelledEntry
+from .schema_devices import HostDiskEntry, NicEntry, PassedEntry, UnmodelledEntry
 from .shape import one_of
 from .toml_places import KeyPath
 
@@ -49,13 +50,13 @@ class Hardware(msgspec.Struct, frozen=True):
     devices: tuple[AnyDevicePlan, ...]
     owner: dict[str, int]
     disks: tuple[DiskPlan, ...]
-    entries: tuple[AhciEntry, ...]
+    entries: tuple[HostDiskEntry, ...]
 
     def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
         """Return the plan of a passed-through device."""
         return next(plan for plan in self.nics + self.devices if plan.name == device)
 
-    def disk_behind(self, paths: list[str]) -> tuple[DiskPlan, AhciEntry] | None:
+    def disk_behind(self, paths: list[str]) -> tuple[DiskPlan, HostDiskEntry] | None:
         """Return the disk controller that serves one of the paths, if any does."""
         for disk, entry in zip(self.disks, self.entries, strict=True):
             if any(fnmatchcase(path, serves) for path in paths for serves in entry.serves):
@@ -74,7 +75,7 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
     disks, entries = [], []
     for index, entry in enumerate(scenario.platform.device):
         path: KeyPath = ("platform", "device", index)
-        if isinstance(entry, AhciEntry):
+        if isinstance(entry, HostDiskEntry):
             disks.append(_disk(entry, lines.free_unless(entry.interrupt, entry.name, findings)))
             entries.append(entry)
         elif isinstance(entry, NicEntry) and index in owners:
@@ -113,7 +114,7 @@ class _Matcher:
         self._check_names()
         nameless = []
         for index, entry in enumerate(self._devices):
-            if isinstance(entry, AhciEntry):
+            if isinstance(entry, HostDiskEntry):
                 continue
             if entry.pass_ == "":
                 nameless.append(index)
@@ -321,8 +322,10 @@ def refuse_foreign_keys(
             findings.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
 
 
-def _disk(entry: AhciEntry, intid: int) -> DiskPlan:
-    disk = DiskPlan(name=entry.name, server=entry.driver, intid=intid)
+def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:
+    kind = str(entry.__struct_config__.tag).removeprefix("host-")
+    service = getattr(Timing(), DISK_KINDS[kind])
+    disk = DiskPlan(entry.name, entry.driver or f"devb-{kind}", intid, service=service, kind=kind)
     if entry.slots is not None:
         disk = msgspec.structs.replace(disk, slots=entry.slots)
     if entry.service is not None:

@@ -290,18 +290,20 @@ class PolicyEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
     ] = None
 
 
-class AhciEntry(Closed, frozen=True, tag="ahci", tag_field="kind"):
+class HostDiskEntry(Closed, frozen=True):
     """A disk controller that a host driver owns, behind virtio-blk vdevs."""
 
     name: Annotated[str, Meta(description="Its name in this scenario, `ahci0` for example.")]
-    driver: Annotated[str, Meta(description="Name of the host driver process.")] = "devb-ahci"
+    driver: Annotated[
+        str, Meta(description="Name of the host driver process; `devb-` and the kind if left out.")
+    ] = ""
     serves: Annotated[
         tuple[str, ...],
         Meta(description="The `hostdev` paths behind which it is; `*` matches anything."),
     ] = ("*",)
     interrupt: Annotated[
         Annotated[int, Meta(ge=0, le=16_777_215)] | None,
-        Meta(description="Host line; one that nobody else uses if left out."),
+        Meta(description="Host line or vector; one that nobody else uses if left out."),
     ] = None
     slots: Annotated[
         Annotated[int, Meta(ge=1, le=32)] | None,
@@ -317,6 +319,14 @@ class AhciEntry(Closed, frozen=True, tag="ahci", tag_field="kind"):
     ] = None
 
 
+class AhciEntry(HostDiskEntry, frozen=True, tag="ahci", tag_field="kind"):
+    """An AHCI controller that `devb-ahci` owns, behind virtio-blk vdevs."""
+
+
+class HostNvmeEntry(HostDiskEntry, frozen=True, tag="host-nvme", tag_field="kind"):
+    """An NVMe controller that `devb-nvme` owns, behind virtio-blk vdevs."""
+
+
 class UnmodelledEntry(
     Closed, frozen=True, tag="unmodelled", tag_field="kind", rename={"pass_": "pass"}
 ):
@@ -330,6 +340,7 @@ class UnmodelledEntry(
 DeviceEntry = (
     NicEntry
     | AhciEntry
+    | HostNvmeEntry
     | SataEntry
     | NvmeEntry
     | XhciEntry

@@ -11,10 +11,6 @@ So the FIS receive area must outlive the command list.
 
 Everything here is solicited but the signature.
 
-Behind a host driver the disk has content.  It is read at one instant, when the service time is
-over, and written at one, when the last byte has come from memory; passed through, it gives one
-byte over and over.
-
 Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
 PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
 PxSSTS.DET (COMRESET), GHC.HR (HBA reset).
@@ -25,7 +21,6 @@ and what the standard leaves undefined: a command whose FIS nobody receives just
 
 import struct
 from collections import deque
-from typing import NamedTuple, Protocol
 
 from ..clock import Span
 from ..device_plans import AhciPlan
@@ -37,6 +32,7 @@ from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
 from ..traits import CANCEL, DROP
+from .disk import DiskCommand, DiskOperation
 from .physical_device import Operation, PhysicalDevice, Wiring
 
 HEADER = struct.Struct("<IIQ16x")
@@ -60,30 +56,6 @@ SIGNATURE_FIS = bytes([0x34, 0x00, 0x50, 0x01, 0x01]) + bytes(7) + b"\x01" + byt
 _DISK_BYTE = b"\xd5"
 
 
-class DiskWork(Protocol):
-    """What a disk with content does in the course of a command."""
-
-    def execute(self, data: bytes) -> bytes:
-        """Take what was read from memory; return what is to be written there."""
-        ...
-
-
-class AhciCommand(NamedTuple):
-    """A command in a slot.
-
-    Attributes:
-        epoch: On whose behalf; 0 for the host's own.
-        operation: `read`, `write`, or something that moves no data.
-        pieces: (address, length) of the data, as the device sees it.
-        work: What the disk does, if it has content.
-    """
-
-    epoch: int
-    operation: str
-    pieces: tuple[tuple[int, int], ...]
-    work: DiskWork | None = None
-
-
 class ActiveCommand:
     """A slot that the controller works on.
 
@@ -97,38 +69,22 @@ class ActiveCommand:
         self.is_aborted = self.is_hung = False
 
 
-class AhciOperation(Operation):
-    """The transfer of one command."""
+class AhciOperation(DiskOperation):
+    """The transfer of one command, which ends with the D2H register FIS."""
 
-    __slots__ = ("slot", "work")
+    __slots__ = ("slot",)
 
     def __init__(
-        self, slot: int, command: AhciCommand, fis_addr: int, owner_epoch: int, service: Span
+        self, slot: int, command: DiskCommand, fis_addr: int, owner_epoch: int, service: Span
     ) -> None:
-        is_read = command.operation == "read"
-        data = tuple((addr, _DISK_BYTE * length) for addr, length in command.pieces)
         super().__init__(
-            command.epoch,
-            data if is_read else (),
-            (fis_addr + FIS_D2H_OFFSET, _FIS),
-            service=service,
-            reads=() if is_read else command.pieces,
+            command,
+            _DISK_BYTE,
+            service,
+            completion=(fis_addr + FIS_D2H_OFFSET, _FIS),
             owner_epoch=owner_epoch,
         )
         self.slot = slot
-        self.work = command.work
-
-    def serve(self, fetched: bytes) -> None:
-        """Let the disk do its work, and move what it has read."""
-        if self.work is None:
-            return
-        content = self.work.execute(fetched)
-        start = 0
-        pieces = []
-        for addr, room in self.data:
-            pieces.append((addr, content[start : start + len(room)]))
-            start += len(room)
-        self.data = tuple(pieces)
 
 
 class AhciController(PhysicalDevice):
@@ -295,7 +251,7 @@ class AhciController(PhysicalDevice):
         if operation == "read":
             for addr, size in pieces:
                 self.emit(DmaFetched(self.name, epoch, addr, size))
-        return AhciCommand(epoch, operation, pieces)
+        return DiskCommand(epoch, operation, pieces)
 
     def _work_on_issued(self) -> None:
         while self.issued and len(self.active) < self.plan.slots:
@@ -404,7 +360,7 @@ class Ahci(AhciController):
         plan = AhciPlan(disk.name, disk.intid, slots=disk.slots, service=disk.service)
         super().__init__(kernel, timing, plan, Wiring(port, interrupts, disk.intid, LEVEL))
         self.disk = disk
-        self.command_list: dict[int, AhciCommand] = {}
+        self.command_list: dict[int, DiskCommand] = {}
         self.fis_enabled = self.irq_enabled = True
 
     def find_command(self, slot: int, epoch: int) -> Steps:  # noqa: ARG002

@@ -1,5 +1,8 @@
 """An NVMe controller with admin queues, one I/O queue pair and one namespace.
 
+It is passed through to a guest (`Nvme`, whose queues lie in guest memory) or owned by a host driver
+(`HostNvme`, behind `devb-nvme`).
+
 Queues lie in memory.  A doorbell makes the controller fetch entries; a command ends with its data,
 then its completion entry with the phase bit, then the interrupt.  Besides, it writes where nobody
 thinks of: the event index page of shadow doorbells after each fetch, and a completion for an
@@ -18,12 +21,17 @@ AQA, ASQ, ACQ, INTMS, INTMC, SQyTDBL, CQyHDBL.
 Left out: fused commands, several namespaces, subsystem reset, the cost of parsing PRP lists.
 """
 
+from ..clock import Span
 from ..device_plans import NvmePlan
+from ..fabric import Port
+from ..interrupts import MESSAGE, InterruptController
 from ..kernel import Kernel, Steps
+from ..plan import DiskPlan
 from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import nvme_queues as queues
+from .disk import DiskCommand, DiskOperation
 from .nvme_queues import CompletionQueue, NvmeCommand, ShadowDoorbells, SubmissionQueue
 from .physical_device import Operation, PhysicalDevice, Wiring
 
@@ -32,6 +40,9 @@ SHUTDOWN_OCCURRING = 1
 SHUTDOWN_COMPLETE = 2
 NORMAL_SHUTDOWN = 1
 ABRUPT_SHUTDOWN = 2
+
+HOST_QUEUE_SIZE = 64
+"""Entries of the I/O queues of a host driver; more than it ever has in flight."""
 
 _PAGE = 4096
 _DOORBELL_STRIDE = 8
@@ -54,7 +65,7 @@ class ActiveCommand:
         self.is_aborted = False
 
 
-class NvmeOperation(Operation):
+class NvmeOperation(DiskOperation):
     """The transfer of one command, whose completion finds its place at the end."""
 
     __slots__ = ("active", "result", "status")
@@ -62,16 +73,19 @@ class NvmeOperation(Operation):
     def __init__(
         self,
         active: ActiveCommand,
-        data: tuple[tuple[int, bytes], ...] = (),
-        reads: tuple[tuple[int, int], ...] = (),
+        command: DiskCommand | None = None,
+        service: Span | None = None,
         *,
-        service: object = None,
         status: int = queues.STATUS_SUCCESS,
         result: int = 0,
     ) -> None:
-        interrupts = active.queue.completions.interrupts
-        super().__init__(active.epoch, data, reads=reads, interrupts=interrupts)
-        self.service = service  # type: ignore[assignment]
+        super().__init__(
+            command or DiskCommand(active.epoch, "none", ()),
+            _DISK_BYTE,
+            service,
+            owner_epoch=active.epoch,
+            interrupts=active.queue.completions.interrupts,
+        )
         self.active = active
         self.status = status
         self.result = result
@@ -245,28 +259,21 @@ class Nvme(PhysicalDevice):
         yield from self.engine.write(shadow.epoch, addr, index, "completion")
 
     def _run(self, active: ActiveCommand) -> Steps:
-        pieces = yield from self._pieces_of(active)
+        command = yield from self.find_command(active)
         if self._hangs():
             while not active.is_aborted:
                 yield self.changed.wait()
-        if pieces is not None and not active.is_aborted:
-            is_read = active.command.opcode == queues.IO_READ
-            if is_read:
-                for addr, length in pieces:
-                    self.emit(DmaFetched(self.name, active.epoch, addr, length))
-            data = tuple((addr, _DISK_BYTE * length) for addr, length in pieces)
-            operation = NvmeOperation(
-                active,
-                data if is_read else (),
-                () if is_read else pieces,
-                service=self.plan.service,
-            )
-            yield from self.perform(operation)
+        if command is not None and not active.is_aborted:
+            if command.operation == "read":
+                for addr, length in command.pieces:
+                    self.emit(DmaFetched(self.name, command.epoch, addr, length))
+            yield from self.perform(NvmeOperation(active, command, self.plan.service))
         self._end(active)
 
-    def _pieces_of(self, active: ActiveCommand) -> Steps:
-        """Follow the PRPs; gives the pieces, or None if the list cannot be read."""
+    def find_command(self, active: ActiveCommand) -> Steps:
+        """Follow the PRPs; gives what is to be done, or None if the list cannot be read."""
         command = active.command
+        operation = "read" if command.opcode == queues.IO_READ else "write"
         remaining = ((command.dword12 & 0xFFFF) + 1) * queues.BLOCK_SIZE
         first = min(remaining, _PAGE - command.prp1 % _PAGE)
         pieces = [(command.prp1, first)]
@@ -282,7 +289,7 @@ class Nvme(PhysicalDevice):
         for page in pages:
             pieces.append((page, min(remaining, _PAGE)))
             remaining -= _PAGE
-        return tuple(pieces)
+        return DiskCommand(active.epoch, operation, tuple(pieces))
 
     def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
         """Return the entry, at the tail of the command's completion queue."""
@@ -413,3 +420,46 @@ class Nvme(PhysicalDevice):
         yield self.kernel.delay(self.timing.nvme_shutdown, f"{self.name}.shutdown")
         self.shutdown = SHUTDOWN_COMPLETE
         self.changed.notify()
+
+
+class HostNvme(Nvme):
+    """The controller as a host driver owns it, set up before the first VM starts.
+
+    Its queue entries lie in the driver's memory and are fetched from there; the list of a command's
+    pieces is the driver's own, which no guest can reach.
+
+    Args:
+        queue_base: Host memory of the driver: submission entries, and a page further completions.
+
+    Attributes:
+        command_table: Command identifier to what the driver has asked for.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        timing: Timing,
+        disk: DiskPlan,
+        port: Port,
+        interrupts: InterruptController,
+        queue_base: int,
+    ) -> None:
+        plan = NvmePlan(
+            disk.name,
+            disk.intid,
+            MESSAGE,
+            service=disk.service,
+            queue_size=HOST_QUEUE_SIZE,
+            depth=disk.slots,
+        )
+        super().__init__(kernel, timing, plan, Wiring(port, interrupts, disk.intid, MESSAGE))
+        self.command_table: dict[int, DiskCommand] = {}
+        completions = CompletionQueue(1, queue_base + _PAGE, HOST_QUEUE_SIZE, 0, interrupts=True)
+        self.completion = {1: completions}
+        self.submission = {1: SubmissionQueue(1, queue_base, HOST_QUEUE_SIZE, completions)}
+        self.enabled = self.ready = self.is_working = True
+
+    def find_command(self, active: ActiveCommand) -> Steps:
+        """Take a command from the driver's table."""
+        yield from ()
+        return self.command_table[active.command.identifier]

@@ -268,6 +268,14 @@ class PhysicalDevice(Component):
         self.on_reset()
         self.changed.notify()
 
+    def power_off(self) -> None:
+        """Be reset with the whole board: nothing of it writes or interrupts any more."""
+        self.in_reset = True
+        self.engine.bus_master, self.engine.gate_effective = False, True
+        self.irq_enabled = False
+        self.clear_interrupt()
+        self.port.cut_off()
+
     # Operations.
 
     def perform(self, operation: Operation) -> Steps:

@@ -1,7 +1,6 @@
 """The host: what exists once, whatever VMs come and go."""
 
 from ..fabric import Fabric, Port
-from ..hardware.ahci import Ahci
 from ..hardware.nic import Nic
 from ..hardware.physical_device import PhysicalDevice, Wiring
 from ..hardware.registry import kind_of_plan
@@ -10,9 +9,11 @@ from ..iommu import Iommu
 from ..kernel import Kernel
 from ..memory import PhysicalMemory
 from ..plan import SystemPlan
-from .devb_ahci import DevbAhci
+from .block_server import BlockServer, ServerSite
+from .block_servers import BLOCK_SERVERS
 from .faulty_agents import HealthMonitor, PendingTableWriter
 from .peer import Peer, traffic_of
+from .power import Power
 from .procnto import HostKernel
 from .shared_memory import SharedMemoryPool
 from .smmuman import Smmuman
@@ -37,6 +38,7 @@ class Host:
         devices: Those that can be passed through, by name.
         servers: Block drivers, by the name of their disk.
         peers: What sends to vdevs unasked, by the name of the vdev.
+        power: What it all hangs on.
         shared_memory: The regions of memory that guests share.
         epochs: How many VM instances there have been.
     """
@@ -59,21 +61,13 @@ class Host:
             made = kind_of_plan(type(device)).device(kernel, timing, device, wiring)
             self.devices[device.name] = made
         self.is_detailed = plan.detail == "virtio"
-        self.servers: dict[str, DevbAhci] = {}
+        self.servers: dict[str, BlockServer] = {}
         for number, disk in enumerate(plan.disks):
-            ahci = Ahci(
-                kernel, timing, disk, Port(kernel, disk.name, timing, fabric), self.controller
-            )
             base = DRIVER_MEMORY_START + number * DRIVER_MEMORY_SIZE
-            self.servers[disk.name] = DevbAhci(
-                kernel,
-                timing,
-                ahci,
-                self.host_kernel,
-                self.memory,
-                base,
-                is_detailed=self.is_detailed,
-            )
+            site = ServerSite(self.host_kernel, self.memory, base, self.is_detailed)
+            port = Port(kernel, disk.name, timing, fabric)
+            server = BLOCK_SERVERS[disk.kind]
+            self.servers[disk.name] = server(kernel, timing, disk, port, self.controller, site)
         self.peers = {
             f"{vm.name}.{vdev.name}": Peer(
                 kernel, timing, f"{vm.name}.{vdev.name}", traffic_of(vdev)
@@ -89,8 +83,16 @@ class Host:
         if faults.hidden_master:
             port = Port(kernel, "gicr", timing, fabric)
             self.pending_tables = PendingTableWriter(kernel, timing, port)
+        self.power = self._power()
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
+
+    def _power(self) -> Power:
+        power = Power(self.kernel, self.timing)
+        power.devices = list(self.devices.values())
+        power.devices += [server.controller for server in self.servers.values()]
+        power.processes = [*self.servers.values(), *self.peers.values()]
+        return power
 
     def next_epoch(self) -> int:
         """Return the number of a new VM instance."""

@@ -7,6 +7,8 @@ instance connects; what it sends while nobody is connected is lost.
 
 from typing import NamedTuple, Protocol
 
+from simpy.events import Process
+
 from ..clock import Span
 from ..component import Component
 from ..kernel import Kernel, Steps
@@ -50,8 +52,9 @@ class Peer(Component):
         self.vdev = vdev
         self.client: PeerClient | None = None
         self.heard = b""
+        self.threads: list[Process] = []
         if traffic is not None:
-            self.start(lambda: self._send(traffic))
+            self.threads.append(self.start(lambda: self._send(traffic)))
 
     def connect(self, client: PeerClient) -> None:
         """Take a vdev as the other side."""
@@ -61,6 +64,11 @@ class Peer(Component):
         """Let a vdev go, if it is still the other side."""
         if self.client is client:
             self.client = None
+
+    def cut_off(self) -> None:
+        """Let its thread run no more."""
+        for thread in self.threads:
+            self.kernel.kill(thread)
 
     def hear(self, message: bytes) -> None:
         """Take what the guest has sent."""

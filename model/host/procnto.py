@@ -113,6 +113,15 @@ class HostKernel(Component):
         masked = not line.attachments or line.is_owed
         self.emit(IrqDetached(intid, owner, epoch, masked))
 
+    def forget(self, intid: int, owner: str, epoch: int) -> None:
+        """Let an owner go with the whole kernel: the reset controller has every line masked."""
+        line = self.lines[intid]
+        known = [(one.owner, one.epoch) for one in line.attachments]
+        if (owner, epoch) in known:
+            line.attachments.pop(known.index((owner, epoch)))
+            self._mask(intid, "reset of the host")
+            self.emit(IrqDetached(intid, owner, epoch, masked=True))
+
     def _settle_latch(self, intid: int) -> None:
         """Clear what is latched on a line without owners, if this kernel does so."""
         is_latched = self.controller.holds_latch(intid)

@@ -25,6 +25,7 @@ from ..termination import (
 from ..timing import Timing
 from ..trace import SignalSent
 from .host import Host
+from .stalled_server import stall
 
 _MANNERS = {CRASHES: "crashed", HANGS: "hung", SUSPENDS: "suspended"}
 """What becomes of a guest that stops by itself, as `GuestEnded` says it."""
@@ -89,11 +90,11 @@ class Supervisor(Component):
         """Wait for the first instance to end, if anything makes it, and start the next."""
         for end in self.ends:
             yield end
-        if not self.qvm.is_ending:
+        if not (self.qvm.is_ending or self.qvm.is_gone):
             self.finished.succeed()
             return
         yield self.qvm.exited
-        if self.plan.restart:
+        if self.plan.restart and not self.host.power.is_down:
             yield self.kernel.delay(self.timing.restart, f"{self.name}.restart")
             if self.qvm.quarantines and not self.has_unity_map:
                 self.stage_two = self._place_ram()
@@ -119,9 +120,14 @@ class Supervisor(Component):
             yield from qvm.guest.shut_down()
         elif cause.guest in _MANNERS:
             qvm.guest.stop(_MANNERS[cause.guest])
+        if cause.ends_host:
+            yield from self.host.power.shut_down(cause)
+            return
         if cause.guest == CRASHES and self.kernel.choose(CRASH_SEEN_BY) == "never":
             return
         yield from self._wait_along(cause.path, cause.signal)
+        if cause.stalls_server and not (yield from stall(qvm, qvm.vdevs.block_server)):
+            return
         if cause.asks_guest:
             yield from self._press_power_button(qvm, cause)
         if cause.reaches_qvm:

@@ -1,5 +1,6 @@
 """How qvm puts the vdevs of a VM together: each at its place, with what stands behind it."""
 
+from ..host.block_server import BlockServer
 from ..host.host import Host
 from ..kernel import Steps
 from ..plan import VmPlan
@@ -48,6 +49,18 @@ class Vdevs:
     def servers(self) -> list[str]:
         """Names of the host processes that they are connected to, sorted."""
         return sorted({vdev.server_name for vdev in self.virtio if vdev.server_name})
+
+    @property
+    def masters(self) -> list[str]:
+        """Names of the controllers that write guest memory on their behalf, sorted."""
+        blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
+        return sorted({block.server.controller.name for block in blocks})
+
+    @property
+    def block_server(self) -> BlockServer | None:
+        """The host driver behind the first of them that has one."""
+        blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
+        return blocks[0].server if blocks else None
 
     def carry_out(self, name: str, step: str, bound_ns: int) -> Steps:
         """Do a step of quiescing of one of them."""

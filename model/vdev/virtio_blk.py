@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..addresses import pages_of
 from ..clock import exactly
 from ..host.block_job import BlockJob
-from ..host.devb_ahci import BackendAnswer, BackendRequest, DevbAhci
+from ..host.block_server import BackendAnswer, BackendRequest, BlockServer
 from ..kernel import Steps
 from ..trace import StopConfirmed
 from ..virtio.block_device import (
@@ -101,7 +101,7 @@ class VirtioBlk(VirtioVdev):
         in_backend: Tag to transfer, for what the host driver has.
     """
 
-    def __init__(self, site: VdevSite, plan: BlockPlan, server: DevbAhci) -> None:
+    def __init__(self, site: VdevSite, plan: BlockPlan, server: BlockServer) -> None:
         offered = block_features(plan)
         self.medium = server.medium(f"{site.vm}.{plan.name}", plan.capacity, offered)
         config = self.medium.config().pack()
@@ -194,8 +194,8 @@ class VirtioBlk(VirtioVdev):
 
     def confirm_stop(self) -> None:
         """Say that the disk writes no more for this epoch, if the host driver has nothing left."""
-        if not self.server.outstanding_of(self.epoch):
-            self.emit(StopConfirmed(self.server.ahci.name, self.epoch))
+        if self.server.is_quiet_for(self.epoch):
+            self.emit(StopConfirmed(self.server.controller.name, self.epoch))
 
     # Requests.
 
@@ -222,9 +222,7 @@ class VirtioBlk(VirtioVdev):
         tag = self._free_tag()
         self.in_backend[tag] = Transfer(queue, chain, job)
         pieces = self._host_pieces(buffers)
-        self.server.inbox.put(
-            BackendRequest(self.epoch, job, pieces, self.plan.zero_copy, tag, self)
-        )
+        self.server.send(BackendRequest(self.epoch, job, pieces, self.plan.zero_copy, tag, self))
 
     def _free_tag(self) -> int:
         # A request that outlives a reset keeps its tag, so a chain's head would not do.

@@ -295,7 +295,7 @@ def test_two_vms_have_ends_and_names_of_their_own(write: Write) -> None:
             'name = "ahci0"\nserves = ["/dev/sd*"]',
             (
                 "guest.qvmconf:3:63: no disk of the platform serves '/dev/hd0t131' of 'disk0'; "
-                'add a [[platform.device]] of kind "ahci"'
+                'add a [[platform.device]] of kind "ahci" or "host-nvme"'
             ),
         ),
         (

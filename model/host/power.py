@@ -1,0 +1,94 @@
+"""The end of the whole host: kernel shutdown, then the board's reboot callout.
+
+No VM is told, no callback runs, nothing is released in order.  Until the callout other processors
+may go on, guests included.  At the callout all memory is nobody's; what is left are the devices,
+and whether the callout resets them is a matter of the board.
+
+Source:
+    QNX 8.0 and 7.1 hypervisor user's guides, dss.
+"""
+
+from typing import Protocol
+
+from ..component import Component
+from ..hardware.physical_device import PhysicalDevice
+from ..kernel import Kernel, Steps
+from ..open_questions import OTHER_CPUS, REBOOT_CALLOUT
+from ..termination import TerminationCause
+from ..timing import Timing
+from ..trace import HostReset, HostShutdownBegun
+
+
+class Powered(Protocol):
+    """A VM instance as the power sees it."""
+
+    def begin_power_loss(self, cause: TerminationCause) -> None:
+        """Note that its end has begun."""
+
+    def freeze(self) -> None:
+        """Execute no further instruction."""
+
+    def lose_power(self, *, devices_are_reset: bool) -> None:
+        """Be gone, and all that it owned with it."""
+
+
+class Stoppable(Protocol):
+    """A process of the host that has threads."""
+
+    def cut_off(self) -> None:
+        """Let its threads run no more."""
+
+
+class Power(Component):
+    """What all processors hang on.
+
+    Attributes:
+        vms: The VM instances that run.
+        processes: The host's processes that go down with it.
+        devices: The hardware.
+        is_down: Whether the reboot callout has been reached.
+    """
+
+    def __init__(self, kernel: Kernel, timing: Timing) -> None:
+        super().__init__(kernel, "bsp", timing)
+        self.vms: list[Powered] = []
+        self.processes: list[Stoppable] = []
+        self.devices: list[PhysicalDevice] = []
+        self.is_down = False
+        self.is_going_down = False
+
+    def connect(self, vm: Powered) -> None:
+        """Take a VM instance that begins."""
+        self.vms.append(vm)
+
+    def disconnect(self, vm: Powered) -> None:
+        """Let a VM instance go that has ended."""
+        self.vms.remove(vm)
+
+    def shut_down(self, cause: TerminationCause) -> Steps:
+        """Bring the host down; a second cause changes nothing."""
+        if self.is_going_down:
+            return
+        self.is_going_down = True
+        self.emit(HostShutdownBegun(cause.name))
+        for vm in self.vms:
+            vm.begin_power_loss(cause)
+        if self.kernel.choose(OTHER_CPUS) == "stop-at-once":
+            self._stop_processors()
+        yield self.kernel.delay(self.timing.host_shutdown, f"{self.name}.shutdown")
+        self._stop_processors()
+        resets = self.kernel.choose(REBOOT_CALLOUT) == "resets-peripherals"
+        self.emit(HostReset(resets))
+        if resets:
+            for device in self.devices:
+                device.power_off()
+        self.is_down = True
+        for vm in list(self.vms):
+            vm.lose_power(devices_are_reset=resets)
+        self.vms.clear()
+
+    def _stop_processors(self) -> None:
+        for vm in self.vms:
+            vm.freeze()
+        for process in self.processes:
+            process.cut_off()
