@@ -54,7 +54,7 @@ def chunk(number: int, systems: int) -> Found:
     def judged(drawn: tuple[SystemPlan, Biased]) -> None:
         plan, choices = drawn
         found.systems += 1
-        devices = len(plan.passable) + len(plan.disks)
+        devices = len(plan.passable) + sum(len(vm.vdevs) for vm in plan.vms)
         shape = f"{len(plan.vms)} guests, {devices} devices"
         found.shapes[shape] = found.shapes.get(shape, 0) + 1
         for vm in plan.vms:

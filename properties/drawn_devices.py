@@ -1,170 +1,25 @@
-"""Devices made from dice, each with the procedure that makes it quiet and its work.
+"""Passed-through devices made from dice, each with the procedure that makes it quiet and its work.
 
 Each kind of device is one row of `DEVICE_KINDS`; a further kind is added there and nowhere else.
-The procedures are the documented ones; the model carries them out, and tests hold them against
-the orders that it documents.
 """
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 from ..model.clock import Span
-from ..model.device_plans import AhciPlan, AnyDevicePlan, CanPlan, Pl330Plan
-from ..model.plan import DiskPlan, NicPlan, QuiescePlan, StepPlan
-from ..model.virtio_plan import BlockPlan
+from ..model.device_plans import (
+    AhciPlan,
+    AnyDevicePlan,
+    CanPlan,
+    NvmePlan,
+    Pl330Plan,
+    PolicyPlan,
+    XhciPlan,
+)
+from ..model.plan import NicPlan
 from .dice import Dice
+from .drawn_parts import DeviceKind, Drawn, Surroundings
+from .drawn_procedures import NIC_PROCEDURES, PROCEDURES, Steps, callback
+from .drawn_vdevs import VDEV_KINDS
 
-__all__ = [
-    "BLOCK_PROCEDURES",
-    "DEVICE_KINDS",
-    "NIC_PROCEDURES",
-    "PROCEDURES",
-    "DeviceKind",
-    "Drawn",
-    "Surroundings",
-]
-
-Steps = tuple[tuple[str, int], ...]
-
-NIC_PROCEDURES: tuple[Steps, ...] = (
-    (
-        ("disable-receive", 0),
-        ("mask-interrupts", 0),
-        ("settle", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-        ("reset", 0),
-        ("read-back", 0),
-    ),
-    (
-        ("disable-receive", 0),
-        ("mask-interrupts", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-        ("read-back", 0),
-    ),
-    (
-        ("mask-interrupts", 0),
-        ("disable-receive", 0),
-        ("disable-bus-master", 0),
-        ("await-idle", 80_000_000),
-    ),
-)
-"""Ways to make an e1000-class controller quiet: that of Linux's e1000e first, then tighter ones."""
-
-BLOCK_PROCEDURES: tuple[Steps, ...] = (
-    (("stop-queue", 0), ("join-worker", 0), ("cancel", 0), ("drain", 1_000_000_000)),
-    (("stop-queue", 0), ("join-worker", 0), ("drain", 1_000_000_000)),
-)
-"""Ways to make a virtio-blk vdev quiet.
-
-The worker is joined before the drain: until then it may have a chain in its hands that it took
-before the queue was stopped, and submit it after the drain has seen nothing outstanding.
-"""
-
-PROCEDURES: dict[str, Steps] = {
-    "ahci": (
-        ("mask-interrupts", 0),
-        ("stop-engine", 0),
-        ("await-engine", 500_000_000),
-        ("stop-fis-receive", 0),
-        ("await-fis-receive", 1_000_000_000),
-        ("confirm", 1_000_000),
-    ),
-    "nvme": (
-        ("mask-interrupts", 0),
-        ("disable", 0),
-        ("await-disabled", 10_000_000_000),
-        ("clear-bus-master", 0),
-        ("confirm", 1_000_000),
-    ),
-    "xhci": (
-        ("mask-interrupts", 0),
-        ("stop-endpoint", 5_000_000_000),
-        ("stop", 0),
-        ("await-halted", 32_000_000),
-        ("reset", 0),
-        ("await-reset", 10_000_000_000),
-        ("confirm", 1_000_000),
-    ),
-    "pl330": (
-        ("disable-events", 0),
-        ("await-debug-idle", 4_000_000),
-        ("kill", 0),
-        ("await-debug-idle", 4_000_000),
-        ("await-stopped", 4_000_000),
-        ("clear-events", 0),
-        ("confirm", 1_000_000),
-    ),
-    "can": (
-        ("disable-interrupts", 0),
-        ("enter-initialization", 0),
-        ("await-initialization", 10_000_000),
-        ("clear-interrupts", 0),
-        ("empty-buffer", 0),
-        ("confirm", 1_000_000),
-    ),
-}
-"""The documented procedures of the other kinds of devices that are passed through.
-
-Of NVMe's the last part alone: its orderly half, deletion of the queues and shutdown notification,
-is in vain on a controller that the guest has disabled already, and waits for all its bounds.
-"""
-
-
-class Drawn(NamedTuple):
-    """A device that was drawn, with all that belongs to it.
-
-    Attributes:
-        nics: What it adds to the system.
-        devices: What it adds to the system.
-        disks: What it adds to the system.
-        blocks: What it adds to the VM.
-        quiesce: What its VM does about it.
-    """
-
-    nics: tuple[NicPlan, ...] = ()
-    devices: tuple[AnyDevicePlan, ...] = ()
-    disks: tuple[DiskPlan, ...] = ()
-    blocks: tuple[BlockPlan, ...] = ()
-    quiesce: tuple[QuiescePlan, ...] = ()
-
-
-class Surroundings(NamedTuple):
-    """What a device must know of the system that it is drawn for.
-
-    Attributes:
-        number: Its own, counted through the system.
-        is_confined: Whether the IOMMU alone is to contain it, without any procedure.
-        has_heir: Whether a next instance of its VM gets it.
-    """
-
-    number: int
-    is_confined: bool = False
-    has_heir: bool = False
-
-
-Draw = Callable[[Dice, Surroundings], Drawn]
-
-
-class DeviceKind(NamedTuple):
-    """One kind of device that a drawn system may have.
-
-    Attributes:
-        name: Of the kind.
-        draw: Gives a device from dice.
-        iommu_is_enough: Whether an IOMMU alone contains it when its owner dies.
-        events: Names of trace events that show it at work, for the instants of ends.
-    """
-
-    name: str
-    draw: Draw
-    iommu_is_enough: bool
-    events: tuple[str, ...]
-
-
-def _callback(vdev: str, device: str, steps: Steps) -> QuiescePlan:
-    return QuiescePlan(vdev, device, tuple(StepPlan(*step) for step in steps))
+__all__ = ["DEVICE_KINDS"]
 
 
 def _nic(dice: Dice, place: Surroundings) -> Drawn:
@@ -181,32 +36,8 @@ def _nic(dice: Dice, place: Surroundings) -> Drawn:
         # Each is refused several times once an IOMMU alone stops it, and refusals are bounded.
         frames=8 + dice.below(8) if place.is_confined else 20 + dice.below(30),
     )
-    quiesce = _callback(f"{name}-vdev", name, dice.pick(NIC_PROCEDURES))
+    quiesce = callback(f"{name}-vdev", name, dice.pick(NIC_PROCEDURES))
     return Drawn(nics=(nic,), quiesce=() if place.is_confined else (quiesce,))
-
-
-def _block(dice: Dice, place: Surroundings) -> Drawn:
-    name, disk = f"blk{place.number}", f"ahci{place.number}"
-    lo_ns = dice.pick((20_000, 5_000, 100_000))
-    block = BlockPlan(
-        name,
-        disk,
-        zero_copy=not dice.happens(),
-        queue_size=dice.pick((16, 64)),
-        requests=4 + dice.below(16),
-        depth=1 + dice.below(4),
-        operation=dice.pick(("read", "read", "write")),
-        length=512 * (1 + dice.below(16)),
-    )
-    service = Span(lo_ns, lo_ns * dice.pick((2, 1, 10)))
-    driver = DiskPlan(
-        disk, f"devb-ahci{place.number}", 80 + place.number, 1 + dice.below(4), service
-    )
-    return Drawn(
-        disks=(driver,),
-        blocks=(block,),
-        quiesce=(_callback(name, name, dice.pick(BLOCK_PROCEDURES)),),
-    )
 
 
 def _ahci(dice: Dice, place: Surroundings) -> Drawn:
@@ -235,6 +66,58 @@ def _soc_dma(dice: Dice, place: Surroundings) -> Drawn:
     return _passed(device, PROCEDURES["pl330"], place)
 
 
+def _nvme(dice: Dice, place: Surroundings) -> Drawn:
+    lo_ns = dice.pick((10_000, 50_000, 2_000))
+    device = NvmePlan(
+        f"dev{place.number}",
+        40 + place.number,
+        trigger=_trigger(dice, place),
+        service=Span(lo_ns, lo_ns * dice.pick((2, 1, 10))),
+        depth=1 + dice.below(8),
+        requests=4 + dice.below(12),
+        in_flight=1 + dice.below(4),
+        operation=dice.pick(("read", "read", "write")),
+        length=512 * (1 + dice.below(16)),
+        events=dice.pick((None, None, Span(20_000, 80_000))),
+        shadow_doorbells=dice.happens(),
+    )
+    return _passed(device, PROCEDURES["nvme"], place)
+
+
+def _xhci(dice: Dice, place: Surroundings) -> Drawn:
+    lo_ns = dice.pick((125_000, 50_000))
+    device = XhciPlan(
+        f"dev{place.number}",
+        40 + place.number,
+        trigger=_trigger(dice, place),
+        interval=Span(lo_ns, lo_ns * dice.pick((2, 1, 4))),
+        report_length=dice.pick((64, 8)),
+        prefetch=1 + dice.below(4),
+        port_events=dice.pick((None, None, Span(100_000, 400_000))),
+    )
+    return _passed(device, PROCEDURES["xhci"], place)
+
+
+def _policy(dice: Dice, place: Surroundings) -> Drawn:
+    lo_ns = dice.pick((1_000, 10_000))
+    trigger = _trigger(dice, place)
+    device = PolicyPlan(
+        f"dev{place.number}",
+        40 + place.number,
+        trigger=trigger,
+        service=Span(lo_ns, lo_ns * dice.pick((2, 1, 10))),
+        lengths=dice.pick(((512,), (64, 1_024), ())),
+        reads=dice.pick((0, 64)),
+        completion_length=dice.pick((16, 0)),
+        depth=1 + dice.below(4),
+        jobs=8 + dice.below(16),
+        in_flight=1 + dice.below(4),
+        stop=dice.pick(("after-current", "after-queued", "at-once")),
+        is_pcie=trigger == "message" or not dice.happens(),
+    )
+    return _passed(device, PROCEDURES["policy"], place)
+
+
 def _can(dice: Dice, place: Surroundings) -> Drawn:
     frames = 8 + dice.below(16)
     device = CanPlan(f"dev{place.number}", 40 + place.number, frames=frames)
@@ -248,20 +131,22 @@ def _trigger(dice: Dice, place: Surroundings) -> str:
 
 
 def _passed(device: AnyDevicePlan, steps: Steps, place: Surroundings) -> Drawn:
-    quiesce = (_callback(f"{device.name}-vdev", device.name, steps),)
+    quiesce = (callback(f"{device.name}-vdev", device.name, steps),)
     return Drawn(devices=(device,), quiesce=() if place.is_confined else quiesce)
 
 
 DEVICE_KINDS: tuple[DeviceKind, ...] = (
     DeviceKind("nic", _nic, True, ("DmaIssued", "DmaLanded", "FrameArrived", "IrqTaken")),
-    DeviceKind("virtio-blk", _block, False, ("RequestSubmitted", "BackendRequestBegun")),
+    VDEV_KINDS[0],
     DeviceKind("ahci", _ahci, True, ("DmaRequested", "DmaIssued")),
     DeviceKind("pl330", _soc_dma, False, ("DmaIssued", "DmaLanded")),
     DeviceKind("can", _can, True, ("IrqTaken",)),
+    DeviceKind("nvme", _nvme, True, ("DmaRequested", "DmaIssued", "IrqTaken")),
+    DeviceKind("xhci", _xhci, False, ("DmaLanded", "IrqTaken")),
+    DeviceKind("policy", _policy, True, ("DmaIssued", "DmaLanded", "IrqTaken")),
+    *VDEV_KINDS[1:],
 )
 """Every kind of device that is drawn.
 
 Those that go on by themselves are not left to an IOMMU alone: it would refuse them without end.
-NVMe and xHCI are not among them: a guest that dies while its controller is being set up leaves one
-that never says what the procedure waits for, and it waits for the documented bound, 5 or 10 s.
 """

@@ -27,7 +27,8 @@ from ..model.plan import (
 from ..model.termination import BY_NAME, CAUSES
 from ..model.timing import EVIDENCE, Timing
 from .dice import Dice
-from .drawn_devices import DEVICE_KINDS, Drawn, Surroundings
+from .drawn_devices import DEVICE_KINDS
+from .drawn_parts import Drawn, Surroundings
 
 __all__ = [
     "DRAWN_SPANS",
@@ -85,6 +86,12 @@ DRAWN_SPANS = (
 TAIL_NS_MAX = 200_000
 """Rare values are drawn up to here; longer ones make runs long and change no order."""
 
+TEARDOWN_NS = 20_000_000
+"""What a teardown may take besides the waits of its procedures."""
+
+HORIZON_NS = 150_000_000
+"""Long enough for the waits of six devices, all in vain, and a second life."""
+
 _PINNED = {
     "guest.crash-reaches-qvm": "at-once",
     "procnto.cleanup-order": "iommu-before-memory",
@@ -105,7 +112,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
     has_iommu = dice.happens()
     # No callback runs when a qvm is killed: then the IOMMU must be enough for every device.
     is_confined = has_iommu and dice.happens(3)
-    kinds = [kind for kind in DEVICE_KINDS if kind.iommu_is_enough or not is_confined]
+    kinds = [kind for kind in DEVICE_KINDS if kind.needs_no_procedure or not is_confined]
     vm_count = 1 + dice.below(vms_max)
     device_count = max(vm_count, 1 + dice.below(devices_max))
     vms: list[VmPlan] = []
@@ -137,9 +144,17 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
         timing=timing_from(dice),
         pinned=_PINNED,
         observe=exactly(300_000),
-        horizon_ns=200_000_000,
-        teardown_ns_max=100_000_000,
+        horizon_ns=HORIZON_NS,
+        teardown_ns_max=_teardown_ns_max(vms),
     )
+
+
+def _teardown_ns_max(vms: list[VmPlan]) -> int:
+    """Return what a teardown may take if every wait of its procedures is in vain."""
+    waits_ns = (
+        sum(step.bound_ns for callback in vm.quiesce for step in callback.steps) for vm in vms
+    )
+    return TEARDOWN_NS + max(waits_ns)
 
 
 def _vm(
@@ -153,6 +168,9 @@ def _vm(
         nics=tuple(nic.name for each in drawn for nic in each.nics),
         devices=tuple(device.name for each in drawn for device in each.devices),
         blocks=tuple(block for each in drawn for block in each.blocks),
+        nets=tuple(net for each in drawn for net in each.nets),
+        consoles=tuple(console for each in drawn for console in each.consoles),
+        entropies=tuple(entropy for each in drawn for entropy in each.entropies),
         quiesce=tuple(callback for each in drawn for callback in each.quiesce),
         end=end,
         restart=restart and end is not None,

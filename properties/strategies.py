@@ -18,16 +18,11 @@ from ..model.device_plans import AnyDevicePlan
 from ..model.plan import EndPlan, NicPlan, StepPlan, SystemPlan
 from ..model.termination import CAUSES
 from ..model.timing import Timing
-from ..model.virtio_plan import BlockPlan
+from ..model.virtio_plan import AnyVdevPlan
 from .dice import Dice
 from .drawn_conf import conf_from
-from .drawn_devices import (
-    BLOCK_PROCEDURES,
-    DEVICE_KINDS,
-    NIC_PROCEDURES,
-    PROCEDURES,
-    Surroundings,
-)
+from .drawn_devices import DEVICE_KINDS
+from .drawn_parts import Surroundings
 from .drawn_plans import (
     DRAWN_SPANS,
     mutant_of,
@@ -35,6 +30,8 @@ from .drawn_plans import (
     termination_from,
     timing_from,
 )
+from .drawn_procedures import NIC_PROCEDURES, PROCEDURES, VDEV_PROCEDURES
+from .drawn_vdevs import VDEV_KINDS
 
 __all__ = [
     "choices",
@@ -48,13 +45,12 @@ __all__ = [
     "workloads",
 ]
 
-_SYSTEM_BYTES = 120
+_SYSTEM_BYTES = 180
 
 _EVENTS = tuple(dict.fromkeys(event for kind in DEVICE_KINDS for event in kind.events))
 _DOCUMENTED = {name: (steps,) for name, steps in PROCEDURES.items()} | {
     "nic": NIC_PROCEDURES,
-    "virtio-blk": BLOCK_PROCEDURES,
-}
+} | {kind.name: VDEV_PROCEDURES for kind in VDEV_KINDS}
 _CALLBACK_EVENTS = ("CallbackBegun", "QuiesceStepBegun", "QuiesceStepEnded")
 
 
@@ -79,15 +75,14 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
     return _bytes(size).map(lambda data: timing_from(Dice(data), base))
 
 
-def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | BlockPlan]:
+def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | AnyVdevPlan]:
     """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev."""
 
-    def workload(data: bytes) -> NicPlan | AnyDevicePlan | BlockPlan:
+    def workload(data: bytes) -> NicPlan | AnyDevicePlan | AnyVdevPlan:
         dice = Dice(data)
-        drawn = dice.pick(DEVICE_KINDS).draw(dice, Surroundings(0))
-        return (drawn.nics or drawn.devices or drawn.blocks)[0]
+        return dice.pick(DEVICE_KINDS).draw(dice, Surroundings(0)).plan
 
-    return _bytes(12).map(workload)
+    return _bytes(24).map(workload)
 
 
 def terminations(

@@ -112,6 +112,9 @@ _NEW_NAMES = (
     ("ahci", "sata"),
     ("eth", "port"),
     ("blk", "volume"),
+    ("net", "wire"),
+    ("con", "screen"),
+    ("rng", "dice"),
     ("dev", "thing"),
     ("vm", "guest"),
 )
