@@ -37,8 +37,9 @@ class Drawn(NamedTuple):
     @property
     def plan(self) -> NicPlan | AnyDevicePlan | AnyVdevPlan:
         """The device itself, with its workload."""
-        of_the_vm = (*self.blocks, *self.nets, *self.consoles, *self.entropies)
-        return (*self.nics, *self.devices, *of_the_vm)[0]
+        if self.nics or self.devices:
+            return (self.nics or self.devices)[0]
+        return (self.blocks or self.nets or self.consoles or self.entropies)[0]
 
 
 class Surroundings(NamedTuple):
@@ -67,9 +68,11 @@ class DeviceKind(NamedTuple):
         needs_no_procedure: Whether nothing of it outlives its owner where there is an IOMMU, so
             that it may be left alone.
         events: Names of trace events that show it at work, for the instants of ends.
+        is_hardware: Whether the platform has something of it.
     """
 
     name: str
     draw: Draw
     needs_no_procedure: bool
     events: tuple[str, ...]
+    is_hardware: bool = True

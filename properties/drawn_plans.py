@@ -9,6 +9,8 @@ The spans are scaled so that a run stays small: what is slow in reality and play
 order of events, such as a guest's boot, is short here.
 """
 
+from typing import NamedTuple
+
 from msgspec.structs import replace
 
 from ..model.clock import Span, exactly
@@ -32,7 +34,9 @@ from .drawn_parts import Drawn, Surroundings
 
 __all__ = [
     "DRAWN_SPANS",
+    "Platform",
     "mutant_of",
+    "platform_from",
     "system_from",
     "termination_from",
     "timing_from",
@@ -174,6 +178,37 @@ def _vm(
         quiesce=tuple(callback for each in drawn for callback in each.quiesce),
         end=end,
         restart=restart and end is not None,
+    )
+
+
+class Platform(NamedTuple):
+    """The hardware of a drawn system, without the VMs that use it.
+
+    Attributes:
+        nics: As in `SystemPlan`.
+        devices: As in `SystemPlan`.
+        disks: As in `SystemPlan`.
+        iommu: Whether there is one.
+    """
+
+    nics: tuple[NicPlan, ...]
+    devices: tuple[AnyDevicePlan, ...]
+    disks: tuple[DiskPlan, ...]
+    iommu: bool
+
+
+def platform_from(dice: Dice) -> Platform:
+    """Return the hardware of a system: 1 to 6 devices, with an IOMMU or without."""
+    has_iommu = dice.happens()
+    kinds = [kind for kind in DEVICE_KINDS if kind.is_hardware]
+    drawn = [
+        dice.pick(kinds).draw(dice, Surroundings(number)) for number in range(1 + dice.below(6))
+    ]
+    return Platform(
+        tuple(nic for each in drawn for nic in each.nics),
+        tuple(device for each in drawn for device in each.devices),
+        tuple(disk for each in drawn for disk in each.disks),
+        has_iommu,
     )
 
 

@@ -93,9 +93,9 @@ def _entropy(dice: Dice, place: Surroundings) -> Drawn:
 
 VDEV_KINDS: tuple[DeviceKind, ...] = (
     DeviceKind("virtio-blk", _block, False, ("RequestSubmitted", "BackendRequestBegun")),
-    DeviceKind("virtio-net", _net, True, ("FrameArrived", "CpuWriteLanded")),
-    DeviceKind("virtio-console", _console, True, ("FrameArrived", "CpuWriteLanded")),
-    DeviceKind("virtio-entropy", _entropy, True, ("RequestSubmitted", "CpuWriteLanded")),
+    DeviceKind("virtio-net", _net, True, ("FrameArrived", "CpuWriteLanded"), False),
+    DeviceKind("virtio-console", _console, True, ("FrameArrived", "CpuWriteLanded"), False),
+    DeviceKind("virtio-entropy", _entropy, True, ("RequestSubmitted", "CpuWriteLanded"), False),
 )
 """Every kind of vdev that is drawn.
 

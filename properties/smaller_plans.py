@@ -13,12 +13,17 @@ from msgspec.structs import replace
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.traits import Traits
 
-__all__ = ["cost", "smaller"]
+__all__ = ["cost", "smaller", "without_a_device"]
 
-_WORK = ("requests", "frames", "depth", "length", "frame_length", "ring_size", "slots", "prefetch")
+_VDEV_FIELDS = ("blocks", "nets", "consoles", "entropies", "factories")
+
+_WORK = (
+    *("requests", "frames", "inputs", "jobs", "sends", "prints"),
+    *("depth", "in_flight", "length", "frame_length", "ring_size", "slots", "prefetch"),
+)
 """Whole numbers that say how much there is to do; smaller is simpler."""
 
-_ENDLESS_AT_0 = {"frames", "requests"}
+_ENDLESS_AT_0 = {"frames", "requests", "inputs", "jobs"}
 _WORK_MIN = {"length": 512, "ring_size": 8, "frame_length": 64}
 
 
@@ -30,8 +35,9 @@ def cost(plan: SystemPlan) -> tuple[int, int, int]:
     faults = sum(msgspec.structs.astuple(plan.faults))
     devices = [one for field in _device_fields(plan) for one in getattr(plan, field)]
     faults += sum(one.traits != Traits() for one in devices if hasattr(one, "traits"))
-    blocks = [block for vm in plan.vms for block in vm.blocks]
-    work = sum(_work(one, name) for one in (*devices, *blocks) for name in _WORK)
+    vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
+    parts += sum(len(vm.vdevs) for vm in plan.vms)
+    work = sum(_work(one, name) for one in (*devices, *vdevs) for name in _WORK)
     return parts, faults, work
 
 
@@ -43,7 +49,7 @@ def _work(item: Any, name: str) -> int:
 def smaller(plan: SystemPlan) -> Iterator[SystemPlan]:
     """Give the plans that have one thing less, the greatest steps first."""
     yield from _without_vms(plan)
-    yield from _without_devices(plan)
+    yield from without_a_device(plan)
     yield from _without_parts_of_vms(plan)
     yield from _without_faults(plan)
     yield from _with_less_work(plan)
@@ -70,15 +76,16 @@ def _without_vms(plan: SystemPlan) -> Iterator[SystemPlan]:
         yield replace(plan, vms=_without(plan.vms, position))
 
 
-def _without_devices(plan: SystemPlan) -> Iterator[SystemPlan]:
+def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
+    """Give the plans that have one device less; whatever is about it goes with it."""
     for field in _device_fields(plan):
         devices = getattr(plan, field)
         for position, device in enumerate(devices):
             vms = tuple(_forgetting(vm, device.name) for vm in plan.vms)
             yield replace(plan, vms=vms, **{field: _without(devices, position)})
     for number, vm in enumerate(plan.vms):
-        for block in vm.blocks:
-            vms = (*plan.vms[:number], _forgetting(vm, block.name), *plan.vms[number + 1 :])
+        for vdev in vm.vdevs:
+            vms = (*plan.vms[:number], _forgetting(vm, vdev.name), *plan.vms[number + 1 :])
             yield replace(plan, vms=vms)
 
 
@@ -149,10 +156,12 @@ def _with_less_work(plan: SystemPlan) -> Iterator[SystemPlan]:
             for less in _less(device):
                 yield replace(plan, **{field: _with(devices, position, less)})
     for number, vm in enumerate(plan.vms):
-        for position, block in enumerate(vm.blocks):
-            for less in _less(block):
-                changed = replace(vm, blocks=_with(vm.blocks, position, less))
-                yield replace(plan, vms=_with(plan.vms, number, changed))
+        for field in _VDEV_FIELDS:
+            vdevs = getattr(vm, field)
+            for position, vdev in enumerate(vdevs):
+                for less in _less(vdev):
+                    changed = replace(vm, **{field: _with(vdevs, position, less)})
+                    yield replace(plan, vms=_with(plan.vms, number, changed))
 
 
 def _with(items: tuple[Any, ...], position: int, item: Any) -> tuple[Any, ...]:

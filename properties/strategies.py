@@ -25,7 +25,9 @@ from .drawn_devices import DEVICE_KINDS
 from .drawn_parts import Surroundings
 from .drawn_plans import (
     DRAWN_SPANS,
+    Platform,
     mutant_of,
+    platform_from,
     system_from,
     termination_from,
     timing_from,
@@ -37,6 +39,7 @@ __all__ = [
     "choices",
     "configurations",
     "mutants",
+    "platforms",
     "procedures",
     "runs",
     "systems",
@@ -48,9 +51,13 @@ __all__ = [
 _SYSTEM_BYTES = 180
 
 _EVENTS = tuple(dict.fromkeys(event for kind in DEVICE_KINDS for event in kind.events))
-_DOCUMENTED = {name: (steps,) for name, steps in PROCEDURES.items()} | {
-    "nic": NIC_PROCEDURES,
-} | {kind.name: VDEV_PROCEDURES for kind in VDEV_KINDS}
+_DOCUMENTED = (
+    {name: (steps,) for name, steps in PROCEDURES.items()}
+    | {
+        "nic": NIC_PROCEDURES,
+    }
+    | {kind.name: VDEV_PROCEDURES for kind in VDEV_KINDS}
+)
 _CALLBACK_EVENTS = ("CallbackBegun", "QuiesceStepBegun", "QuiesceStepEnded")
 
 
@@ -59,7 +66,13 @@ def _bytes(size: int) -> st.SearchStrategy[bytes]:
 
 
 def choices() -> st.SearchStrategy[Biased]:
-    """Return a strategy for the choices of a run; each is good for one run."""
+    """Return a strategy for the choices of a run; each is good for one run.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(choices(), lambda drawn: True).between(3, 9, "eth0.gap")
+        3
+    """
     return _bytes(Biased.SIZE).map(Biased)
 
 
@@ -68,6 +81,11 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
 
     Args:
         base: None for spans that keep runs small.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(timings(Timing()), lambda drawn: True) == Timing()
+        True
     """
     size = len(DRAWN_SPANS)
     if base is None:
@@ -76,7 +94,13 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
 
 
 def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | AnyVdevPlan]:
-    """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev."""
+    """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(workloads(), lambda device: device.name.startswith("blk")).requests
+        4
+    """
 
     def workload(data: bytes) -> NicPlan | AnyDevicePlan | AnyVdevPlan:
         dice = Dice(data)
@@ -94,6 +118,13 @@ def terminations(
         causes: Names of the causes to draw from; all if none is given.
         during_callback: Whether the instant lies in a vdev's callback, which somebody else has to
             have brought about: such an end belongs into `VmPlan.then`.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(terminations(("sigkill",)), lambda end: end.after is not None).after.count
+        1
+        >>> find(terminations(during_callback=True), lambda end: True).after.event
+        'CallbackBegun'
     """
     chosen = causes or tuple(cause.name for cause in CAUSES if cause.path)
     if not during_callback:
@@ -106,11 +137,27 @@ def terminations(
     return _bytes(5).map(end)
 
 
+def platforms() -> st.SearchStrategy[Platform]:
+    """Return a strategy for the hardware of a system: its devices, disks and IOMMU.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(platforms(), lambda platform: platform.iommu).nics[0].name
+        'eth0'
+    """
+    return _bytes(_SYSTEM_BYTES).map(lambda data: platform_from(Dice(data)))
+
+
 def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
     """Return a strategy for quiesce procedures, right ones and wrong ones.
 
     Args:
         kind: Name of a kind of device, `nic` or `virtio-blk` for example.
+
+    Example:
+        >>> from hypothesis import find
+        >>> [step.name for step in find(procedures("virtio-blk"), lambda steps: True)]
+        ['stop-queue', 'join-worker', 'cancel', 'drain']
     """
     documented = _DOCUMENTED[kind]
 
@@ -128,7 +175,17 @@ def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
 
 
 def systems(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[SystemPlan]:
-    """Return a strategy for systems that follow the procedures, in which every property holds."""
+    """Return a strategy for systems that follow the procedures, in which every property holds.
+
+    Args:
+        devices_max: 1 to 6 devices, or fewer.
+        vms_max: 1 to 3 guests, or fewer.
+
+    Example:
+        >>> from hypothesis import find
+        >>> [vm.name for vm in find(systems(), lambda plan: len(plan.vms) == 2).vms]
+        ['vm0', 'vm1']
+    """
 
     def system(data: bytes) -> SystemPlan:
         return system_from(Dice(data), devices_max=devices_max, vms_max=vms_max)
@@ -141,6 +198,11 @@ def mutants(plan: SystemPlan | None = None) -> st.SearchStrategy[SystemPlan]:
 
     Args:
         plan: What is spoiled; None for a drawn system.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(mutants(), lambda plan: True).faults.memory_before_callbacks
+        True
     """
 
     def mutant(data: bytes) -> SystemPlan:
@@ -151,7 +213,14 @@ def mutants(plan: SystemPlan | None = None) -> st.SearchStrategy[SystemPlan]:
 
 
 def runs(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[tuple[SystemPlan, Biased]]:
-    """Return a strategy for a right system and the choices of a run, in a single draw."""
+    """Return a strategy for a right system and the choices of a run, in a single draw.
+
+    Example:
+        >>> from hypothesis import find
+        >>> plan, drawn = find(runs(), lambda pair: True)
+        >>> len(plan.vms), drawn.log
+        (1, [])
+    """
 
     def both(data: bytes) -> tuple[SystemPlan, Biased]:
         chosen = Biased(data[: Biased.SIZE])
@@ -162,5 +231,11 @@ def runs(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[tuple[S
 
 
 def configurations() -> st.SearchStrategy[str]:
-    """Return a strategy for the text of a `qvm` configuration that can be used."""
+    """Return a strategy for the text of a `qvm` configuration that can be used.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(configurations(), lambda text: "cpu" in text).splitlines()[0]
+        'system vm0'
+    """
     return _bytes(24).map(lambda data: conf_from(Dice(data)))

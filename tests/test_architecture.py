@@ -58,7 +58,10 @@ ENGINES = {
     for name in (
         "dice",
         "drawn_devices",
+        "drawn_parts",
         "drawn_plans",
+        "drawn_procedures",
+        "drawn_vdevs",
         "drawn_conf",
         "strategies",
         "fuzz",
@@ -97,6 +100,7 @@ def all_paths() -> tuple[str, ...]:
         path.relative_to(ROOT).as_posix()
         for folder in FOLDERS
         for path in sorted((ROOT / folder).rglob("*.py"))
+        if not path.is_relative_to(ROOT / "properties" / "suite")  # tests
     )
 
 

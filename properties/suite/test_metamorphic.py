@@ -16,6 +16,7 @@ from quiesce.model.system import run
 from quiesce.model.trace import Trace
 from quiesce.properties import strategies
 from quiesce.properties.check import check
+from quiesce.properties.smaller_plans import without_a_device
 from quiesce.scenarios.mutants import designs
 
 TIMINGS: list[Callable[[], Choices]] = [Nominal, Earliest, Latest]
@@ -97,6 +98,20 @@ def test_a_guest_without_its_neighbours_lives_and_dies_the_same(
     )
     assert told == told_alone
     assert any(kind == "VmStarted" for _, _, kind in told)
+
+
+@given(strategies.systems(), st.sampled_from(TIMINGS), st.data())
+def test_removing_a_device_never_makes_another_unsafe(
+    plan: SystemPlan, timing: Callable[[], Choices], data: st.DataObject
+) -> None:
+    less = data.draw(st.sampled_from([*without_a_device(plan), plan]))
+    assert violated(run(less, timing())) <= violated(run(plan, timing()))
+
+
+def test_removing_a_device_removes_its_vdev_and_its_procedure() -> None:
+    plan = designs()["block/vdev/guest-crash"]
+    (less,) = {p.vms[0].blocks: p for p in without_a_device(plan) if not p.vms[0].blocks}.values()
+    assert less.vms[0].quiesce == ()
 
 
 @given(strategies.mutants(), st.sampled_from(TIMINGS))
