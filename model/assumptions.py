@@ -31,8 +31,12 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "interrupts": bool(plan.passable or plan.disks),
         "nic": bool(plan.nics),
         "device": bool(plan.passable),
-        "message": any(device.trigger == "message" for device in plan.passable)
+        "message": any(device.trigger != "level" for device in plan.passable)
         or any(disk.kind == "nvme" for disk in plan.disks),
+        "routes": plan.interrupts.routes != "none",
+        "lpis": plan.interrupts.has_lpis and not plan.faults.hidden_master,
+        "guest-table": plan.has_guest_table,
+        "owner-deactivates": plan.interrupts.deactivated_by == "owner" and bool(plan.passable),
         "block": bool(blocks),
         "vdev": bool(vdevs),
         "entropy": any(vm.entropies for vm in plan.vms),

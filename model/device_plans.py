@@ -20,7 +20,7 @@ class AhciPlan(msgspec.Struct, frozen=True, tag="ahci", tag_field="kind"):
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
-        trigger: `level` or `message`.
+        trigger: `level`, `edge` or `message`.
         slots: Commands that it works on at a time, 1 to 32; later ones wait unfetched.
         service: Duration of a request.
         requests: How many the guest makes; 0 for without end.
@@ -60,7 +60,7 @@ class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
-        trigger: `level` or `message`.
+        trigger: `level`, `edge` or `message`.
         service: Duration of a request.
         queue_size: Entries of the I/O queues.
         depth: Commands that it works on at a time; later ones wait unfetched.
@@ -103,7 +103,7 @@ class XhciPlan(msgspec.Struct, frozen=True, tag="xhci", tag_field="kind"):
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
-        trigger: `level` or `message`.
+        trigger: `level`, `edge` or `message`.
         interval: Between two reports of the USB device, asked for once and for all.
         report_length: Bytes of a report.
         ring_size: TRBs of each ring.
@@ -185,7 +185,7 @@ class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
-        trigger: `level` or `message`.
+        trigger: `level`, `edge` or `message`.
         period: Between two operations that nobody asks for; none if it works when asked.
         service: Duration of an operation.
         lengths: Bytes of each piece of data that an operation writes; empty for none.

@@ -21,6 +21,11 @@ class Faults(msgspec.Struct, frozen=True):
         reference_kept: Something keeps a reference to guest RAM, and it is never returned.
         resurrecting_agent: A timer of the host starts devices again that it finds stopped.
         hidden_master: The interrupt controller itself writes its tables, which lie in guest RAM.
+        route_kept: The route of a device's messages stays when its owner detaches.
+        route_cache_kept: The route is removed, and the copy that the hardware has cached stays.
+        no_route_sync: Nobody waits until the removal of a route has taken effect.
+        pending_not_discarded: The route is removed, and what is pending behind it stays pending.
+        list_registers_kept: A virtual CPU that goes leaves its list registers as they are.
     """
 
     memory_before_callbacks: bool = False
@@ -33,6 +38,11 @@ class Faults(msgspec.Struct, frozen=True):
     reference_kept: bool = False
     resurrecting_agent: bool = False
     hidden_master: bool = False
+    route_kept: bool = False
+    route_cache_kept: bool = False
+    no_route_sync: bool = False
+    pending_not_discarded: bool = False
+    list_registers_kept: bool = False
 
 
 NO_FAULTS = Faults()

@@ -95,6 +95,25 @@ PENDING_AT_DETACH = OpenQuestion(
     "not documented; kept is the pessimistic answer: the next owner is interrupted at once",
 )
 
+ACTIVE_AT_DETACH = OpenQuestion(
+    "procnto.active-at-detach",
+    "owner-deactivates",
+    ("kept", "cleared"),
+    "whether the kernel ends an interrupt that is still active at the controller when its last "
+    "owner detaches (GICD_ICACTIVER; the EOI that clears remote IRR)",
+    "not documented; kept is the pessimistic answer: the line is dead for the next owner",
+)
+
+ENABLE_LPIS = OpenQuestion(
+    "gicr.enable-lpis",
+    "guest-table",
+    ("stays-set", "clears"),
+    "whether a redistributor lets software disable LPIs again, so that it stops writing its "
+    "pending table",
+    "implementation defined (Arm GICv3, IHI 0069, GICR_CTLR.EnableLPIs); Linux and FreeBSD have "
+    "met many that do not, so staying set is the default",
+)
+
 CLEANUP_PRIORITY = OpenQuestion(
     "procnto.cleanup-priority",
     "killed",
@@ -165,5 +184,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     QVM_AFTER_SERVER_ERROR,
     OTHER_CPUS,
     REBOOT_CALLOUT,
+    ACTIVE_AT_DETACH,
+    ENABLE_LPIS,
 )
 """All of them."""

@@ -11,6 +11,7 @@ from .addresses import FRAME_SIZE
 from .clock import Span, exactly
 from .device_plans import AnyDevicePlan
 from .faults import Faults
+from .interrupt_plan import InterruptPlan
 from .timing import Timing
 from .traits import Traits
 from .virtio_plan import (
@@ -40,7 +41,7 @@ class NicPlan(msgspec.Struct, frozen=True):
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
-        trigger: `level` (a wire) or `message` (MSI).
+        trigger: `level` or `edge` (a wire), or `message` (MSI).
         ring_size: Receive descriptors, a multiple of 8.
         prefetch: Descriptors that it reads ahead and then owns.
         buffer_length: Bytes of a receive buffer.
@@ -215,6 +216,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         devices: All other passed-through devices.
         disks: All disks with their host drivers.
         iommu: Whether there is one; without it guests are unity-mapped.
+        interrupts: The interrupt controller.
         detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
         pinned: Answers to open questions that this scenario fixes, by label.
@@ -233,6 +235,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     devices: tuple[AnyDevicePlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
     iommu: bool = False
+    interrupts: InterruptPlan = InterruptPlan()
     detail: str = "teardown"
     timing: Timing = Timing()
     pinned: dict[str, str] = {}
@@ -242,6 +245,11 @@ class SystemPlan(msgspec.Struct, frozen=True):
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
     virtio_reset_ns_max: int = 1_000_000_000
+
+    @property
+    def has_guest_table(self) -> bool:
+        """Whether the interrupt controller keeps a table in what is guest RAM."""
+        return self.faults.hidden_master or self.interrupts.pending_table == "guest"
 
     @property
     def passable(self) -> "tuple[NicPlan | AnyDevicePlan, ...]":

@@ -16,6 +16,8 @@ from simpy.events import Event, Process
 from .addresses import FRAME_SHIFT, FRAME_SIZE
 from .clock import Span
 from .component import Component
+from .controller import redistributor
+from .controller.redistributor import TABLE_LENGTH
 from .guest.device_driver import DeviceDriver
 from .guest.drivers import vdev_drivers
 from .guest.guest import Guest
@@ -131,16 +133,21 @@ class Qvm(Component):
         if self.devices:
             tracked = self.kernel.choose(MASK_TRACKING) == "tracked"
             for device in self.devices:
-                host.host_kernel.attach(device.wiring.intid, name, epoch, self.irqs, tracked)
+                wiring = device.wiring
+                sender = "" if wiring.is_wire else device.name
+                host.host_kernel.attach(wiring.intid, name, epoch, self.irqs, tracked, sender)
         if starts:
             self.emit(VmStarted(name, epoch))
             self.emit(MilestoneReached(name, epoch, "assembled"))
+        self.virtual_interface = host.virtual_interfaces.get(name)
         self._boot(site, starts=starts)
-        if host.pending_tables is not None:
+        if starts:
+            self._enter_first_time()
+        if host.redistributor is not None and host.has_guest_table:
             _, host_start, length = self.stage_two.ranges[0]
-            addr = host_start + length - FRAME_SIZE
-            host.memory.commit(addr, FRAME_SIZE)
-            host.pending_tables.use_table(epoch, addr)
+            addr = host_start + length - TABLE_LENGTH
+            host.memory.commit(addr, TABLE_LENGTH)
+            host.redistributor.use_table(epoch, addr)
         self.irq_thread = self.start(self._pass_interrupts)
         self.handled_threads = [
             self.start(lambda driver=driver: self._unmask_handled(driver))  # type: ignore[misc]
@@ -180,6 +187,18 @@ class Qvm(Component):
 
     # Interrupts of passed-through devices.
 
+    def _enter_first_time(self) -> None:
+        """Let the virtual CPU find what its list registers hold before anything is injected."""
+        if self.virtual_interface is not None:
+            for irq in self.virtual_interface.left_behind():
+                self._inject(irq.intid, irq.requested_epoch, irq.source)
+
+    def _inject(self, intid: int, requested_epoch: int, source: str) -> None:
+        self.emit(IrqInjected(intid, self.name, self.epoch, requested_epoch, source))
+        for driver in self.guest.device_drivers:
+            if driver.device.wiring.intid == intid:
+                driver.interrupts.put(intid)
+
     def _pass_interrupts(self) -> Steps:
         while True:
             while not self.irqs:
@@ -187,14 +206,9 @@ class Qvm(Component):
             taken = self.irqs.take()
             yield self.kernel.delay(self.timing.irq_to_host_handler, f"{self.name}.irq")
             if self.guest.is_running:
-                self.emit(
-                    IrqInjected(
-                        taken.intid, self.name, self.epoch, taken.requested_epoch, taken.source
-                    )
-                )
-                for driver in self.guest.device_drivers:
-                    if driver.device.wiring.intid == taken.intid:
-                        driver.interrupts.put(taken.intid)
+                if self.virtual_interface is not None:
+                    self.virtual_interface.inject(*taken)
+                self._inject(*taken)
 
     def _unmask_handled(self, driver: DeviceDriver[Any]) -> Steps:
         while True:
@@ -202,6 +216,8 @@ class Qvm(Component):
                 yield driver.handled.wait()
             intid = driver.handled.take()
             yield self.kernel.delay(self.timing.exit_to_vmm_process, f"{self.name}.eoi")
+            if self.virtual_interface is not None:
+                self.virtual_interface.end(intid)
             self.host.host_kernel.unmask(intid, self.name, self.epoch)
 
     # The end.
@@ -303,11 +319,18 @@ class Qvm(Component):
         if made is not None:
             procedure = kind_of_plan(type(made.plan)).procedure
             return (yield from procedure.carry_out(self.kernel, made, self.epoch, step, bound_ns))
+        master = self.host.redistributor
+        if master is not None and device == master.name:
+            return (
+                yield from redistributor.carry_out(self.kernel, master, self.epoch, step, bound_ns)
+            )
         return (yield from self.vdevs.carry_out(device, step, bound_ns))
 
     def _clean_up(self, cause: TerminationCause) -> Steps:
         self.vdevs.end_workers()
         self._end_threads()
+        if self.virtual_interface is not None:
+            self.virtual_interface.leave(scrubbed=not self.host.faults.list_registers_kept)
         self.vdevs.disconnect()
         for server in self.vdevs.servers:
             self.emit(ConnectionClosed(self.name, self.epoch, server))

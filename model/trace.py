@@ -487,6 +487,68 @@ class IrqHandled(TraceEvent, frozen=True):
     epoch: int
 
 
+class IrqActivated(TraceEvent, frozen=True):
+    """An interrupt that was taken stays active at the controller until its owner ends it.
+
+    On an I/O APIC this is the remote IRR bit of a level line.
+    """
+
+    intid: int
+    epoch: int
+
+
+class IrqDeactivated(TraceEvent, frozen=True):
+    """An active interrupt is ended, and may come again.
+
+    Attributes:
+        by: `owner`, or `kernel` if that cleans up.
+    """
+
+    intid: int
+    by: str
+
+
+class IrqRouteMapped(TraceEvent, frozen=True):
+    """The messages of a device lead to a vector: an ITS or a remapping unit knows it now.
+
+    Attributes:
+        epoch: The epoch for which the route was made.
+    """
+
+    intid: int
+    device: str
+    epoch: int
+
+
+class IrqRouteRemoved(TraceEvent, frozen=True):
+    """That route is gone from the tables; what was translated before may still be on its way."""
+
+    intid: int
+    device: str
+    epoch: int
+
+
+class IrqRouteSynced(TraceEvent, frozen=True):
+    """Nothing is on its way any more that was translated before that route was removed."""
+
+    intid: int
+    device: str
+    epoch: int
+
+
+class IrqMessageRefused(TraceEvent, frozen=True):
+    """A message has found no way to a vector and is lost.
+
+    Attributes:
+        reason: `unmapped`, or `lpis_disabled`.
+    """
+
+    intid: int
+    device: str
+    epoch: int
+    reason: str
+
+
 # Making devices quiet.
 
 
@@ -628,6 +690,12 @@ AnyEvent = (
     | IrqUnmasked
     | IrqInjected
     | IrqHandled
+    | IrqActivated
+    | IrqDeactivated
+    | IrqRouteMapped
+    | IrqRouteRemoved
+    | IrqRouteSynced
+    | IrqMessageRefused
     | QuiesceStepBegun
     | QuiesceStepEnded
     | StopConfirmed

@@ -36,7 +36,13 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
         parts += [Part(device.name, "hardware"), Part(f"{device.name}.dma", "dma_engine")]
     if plan.iommu:
         parts.append(Part("iommu", "iommu"))
-    parts += [Part("memory", "memory"), Part("gic", "interrupts"), Part("procnto", "interrupts")]
+    parts.append(Part("memory", "memory"))
+    if _has_redistributor(plan):
+        parts += [Part("gicr", "hardware"), Part("gicr.dma", "dma_engine")]
+    parts.append(Part(plan.interrupts.name, "interrupts"))
+    if plan.interrupts.routes != "none":
+        parts.append(Part(_router(plan), "interrupts"))
+    parts.append(Part("procnto", "interrupts"))
     parts += [Part(f"{vm.name}.supervisor", "supervisor") for vm in plan.vms if vm.end]
     if _goes_down(plan):
         parts.append(Part("bsp", "supervisor"))
@@ -75,6 +81,15 @@ def _hardware(plan: SystemPlan) -> list[str]:
     return [*(device.name for device in plan.passable), *(disk.name for disk in plan.disks)]
 
 
+def _has_redistributor(plan: SystemPlan) -> bool:
+    """Return whether the interrupt controller itself writes memory."""
+    return plan.interrupts.has_lpis or plan.faults.hidden_master
+
+
+def _router(plan: SystemPlan) -> str:
+    return "its" if plan.interrupts.has_lpis else "irte"
+
+
 def _along(*names: str) -> Edges:
     return list(pairwise(names))
 
@@ -82,9 +97,16 @@ def _along(*names: str) -> Edges:
 def _hardware_edges(plan: SystemPlan) -> Edges:
     edges: Edges = []
     way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
+    controller = plan.interrupts.name
+    way_to_cpu: tuple[str, ...] = (controller, "procnto")
+    if plan.interrupts.routes != "none":
+        way_to_cpu = (_router(plan), *way_to_cpu)
+        edges += _along("procnto", _router(plan))
+    if _has_redistributor(plan):
+        edges += _along(controller, "gicr", "gicr.dma", "memory")
     for name in _hardware(plan):
         edges += _along(name, f"{name}.dma", *way_to_memory)
-        edges += _along(name, "gic", "procnto")
+        edges += _along(name, *way_to_cpu)
     for disk in plan.disks:
         edges += _along("procnto", disk.server, disk.name)
     return edges
@@ -121,7 +143,7 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
         edges += _along(guest, f"{name}.{device}.driver", device)
         edges += _along(name, f"{name}.{device}.driver")
     for callback in vm.quiesce:
-        is_hardware = callback.device in vm.passed_through
+        is_hardware = callback.device in (*vm.passed_through, "gicr")
         target = callback.device if is_hardware else f"{name}.{callback.device}"
         edges += _along(name, f"{name}.{callback.vdev}")
         if callback.vdev != callback.device:

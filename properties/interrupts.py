@@ -169,24 +169,26 @@ class NextOwnerGetsInterrupts(Property):
 
     Judged are lines from which somebody has detached and to which somebody else is attached.
     Such a line is starved if it ends masked while none of those whose answer the kernel awaits is
-    attached any more.  An assertion that is merely not yet taken when the observation
-    ends decides nothing.
+    attached any more, or active at the controller while none of those who could end it is.  An
+    assertion that is merely not yet taken when the observation ends decides nothing.
     """
 
     name = "next-owner-gets-interrupts"
     claim = (
         "Every interrupt asserted for a living owner of a line that somebody else has left is "
-        "taken, and the line does not stay masked on behalf of the dead."
+        "taken, and the line does not stay masked or active on behalf of the dead."
     )
     formula = (
         "G (detached(line, other) and asserted(line, epoch) and attached(line, epoch) -> "
-        "F taken(line, epoch)) and not F G (masked(line) and awaited(line) all dead)"
+        "F taken(line, epoch)) and not F G (masked(line) and awaited(line) all dead) and "
+        "not F G (active(line) and ending(line) all dead)"
     )
     antecedent = "interrupts asserted for a living owner of a line that somebody else has left"
     boundary = "an assertion at the instant of detach counts as after it"
     source = (
         "QNX hypervisor guide, qvmirqs: masked on assertion, unmasked when the guest has handled "
-        "it; Neutrino library reference, InterruptDetach, and _NTO_INTR_FLAGS_TRK_MSK"
+        "it; Neutrino library reference, InterruptDetach, and _NTO_INTR_FLAGS_TRK_MSK; Arm GIC "
+        "(IHI 0069), active state and GICD_ICACTIVER"
     )
 
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
@@ -241,13 +243,14 @@ class NextOwnerGetsInterrupts(Property):
             if line.last_detached is None or not line.attached:
                 continue
             pending = self._of(intid, line)
-            if line.is_orphaned:
+            if line.is_orphaned or line.is_stuck:
                 dead = _dead_owners(line)
                 if all(epoch in self._exited for _, epoch in dead if epoch != HOST_EPOCH):
                     violations.append(self._starved(intid, line, pending))
                     starved += not pending
                 else:
-                    doubt = f"line {intid} is masked for a process that is not gone yet"
+                    state = _state(line)
+                    doubt = f"line {intid} is {state} for a process that is not gone yet"
             elif pending:
                 device = pending[0][0][2]
                 doubt = f"interrupt {intid} of {device} is still on its way when the trace ends"
@@ -267,9 +270,8 @@ class NextOwnerGetsInterrupts(Property):
         dead = _dead_owners(line)
         owner, owner_epoch = line.attached[0]
         for_whom = f" on behalf of {_name(dead[0])}, which is gone" if dead else ""
-        message = (
-            f"line {intid} stays masked{for_whom}; {_name((owner, owner_epoch))} waits for ever"
-        )
+        who = _name((owner, owner_epoch))
+        message = f"line {intid} stays {_state(line)}{for_whom}; {who} waits for ever"
         device = ""
         if pending:
             (_, owner_epoch, device), first = pending[0]
@@ -301,7 +303,12 @@ class NextOwnerGetsInterrupts(Property):
 
 
 def _dead_owners(line: Line) -> list[Owner]:
-    return [owner for owner in line.awaited if owner not in line.attached]
+    told = line.awaited if line.is_orphaned else line.active_for
+    return [owner for owner in told if owner not in line.attached]
+
+
+def _state(line: Line) -> str:
+    return "masked" if line.is_orphaned else "active"
 
 
 def _name(owner: Owner) -> str:

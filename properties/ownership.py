@@ -16,7 +16,9 @@ from ..model.trace import (
     DmaLanded,
     FramesGranted,
     FramesReleased,
+    IrqActivated,
     IrqAttached,
+    IrqDeactivated,
     IrqDetached,
     IrqHandled,
     IrqInjected,
@@ -210,6 +212,8 @@ class Line:
         last_detached: Who detached last, with the index and instant; None if nobody did.
         is_masked: Whether the kernel holds it masked.
         awaited: Owners, dead ones too, that were told of an interrupt and have not answered.
+        is_active: Whether the controller holds it active until an owner ends it.
+        active_for: Owners, dead ones too, that were attached when it became so.
     """
 
     def __init__(self) -> None:
@@ -218,6 +222,8 @@ class Line:
         self.last_detached: tuple[Owner, int, int] | None = None
         self.is_masked = False
         self.awaited: list[Owner] = []
+        self.is_active = False
+        self.active_for: list[Owner] = []
 
     def is_owned_by(self, epoch: int) -> bool:
         """Return whether some owner of that epoch is attached."""
@@ -227,6 +233,11 @@ class Line:
     def is_orphaned(self) -> bool:
         """Whether it is masked and nobody who is still there will unmask it."""
         return self.is_masked and not any(owner in self.attached for owner in self.awaited)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is active and nobody who is still there will end it."""
+        return self.is_active and not any(owner in self.attached for owner in self.active_for)
 
 
 class OddIrq(msgspec.Struct, frozen=True):
@@ -304,6 +315,8 @@ class Lines(Listener):
                 line.last_detached and line.last_detached[0],
                 line.is_masked,
                 tuple(line.awaited),
+                line.is_active,
+                tuple(line.active_for),
             )
             for intid, line in sorted(self.lines.items())
         )
@@ -352,6 +365,16 @@ class Lines(Listener):
         if (event.owner, event.epoch) in awaited:
             awaited.remove((event.owner, event.epoch))
 
+    def _activate(self, index: int, at_ns: int, event: IrqActivated) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_active, line.active_for = True, list(line.attached)
+
+    def _deactivate(self, index: int, at_ns: int, event: IrqDeactivated) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_active, line.active_for = False, []
+
     def _take(self, index: int, at_ns: int, event: IrqTaken) -> None:
         self._turn(at_ns)
         self._instant.append((index, event))
@@ -367,6 +390,8 @@ class Lines(Listener):
         IrqMasked: _mask,
         IrqUnmasked: _unmask,
         IrqHandled: _handle,
+        IrqActivated: _activate,
+        IrqDeactivated: _deactivate,
         IrqTaken: _take,
         IrqInjected: _inject,
     }

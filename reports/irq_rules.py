@@ -60,6 +60,47 @@ def _injected(event: events.IrqInjected, reader: Reader, at: At) -> None:
     lane.mark("interrupts", Mark(at.ns, "injected", event.requested_epoch, at.index))
 
 
+def _activated(event: events.IrqActivated, reader: Reader, at: At) -> None:
+    bar = Bar(at.ns, at.ns, "active", event.epoch, "active until its owner ends it")
+    _lane(reader).begin(f"irq {event.intid} active", ("active", event.intid), bar)
+
+
+def _deactivated(event: events.IrqDeactivated, reader: Reader, at: At) -> None:
+    _lane(reader).end(("active", event.intid), at.ns)
+
+
+def _route_mapped(event: events.IrqRouteMapped, reader: Reader, at: At) -> None:
+    label = f"leads {event.device} to irq {event.intid}"
+    bar = Bar(at.ns, at.ns, "mapped", event.epoch, label)
+    _routes(reader, at).begin(f"for {event.device}", _route_key("route", event), bar)
+
+
+def _route_removed(event: events.IrqRouteRemoved, reader: Reader, at: At) -> None:
+    lane = _routes(reader, at)
+    lane.end(_route_key("route", event), at.ns)
+    bar = Bar(at.ns, at.ns, "invalidating", event.epoch, "not yet synced")
+    lane.begin(f"for {event.device}", _route_key("sync", event), bar)
+
+
+def _route_synced(event: events.IrqRouteSynced, reader: Reader, at: At) -> None:
+    _routes(reader, at).end(_route_key("sync", event), at.ns)
+
+
+def _message_refused(event: events.IrqMessageRefused, reader: Reader, at: At) -> None:
+    mark = Mark(at.ns, "refused", event.epoch, at.index)
+    _routes(reader, at).mark(f"for {event.device}", mark)
+
+
+def _routes(reader: Reader, at: At) -> LaneDraft:
+    return reader.book.home(at.source, "interrupts")
+
+
+def _route_key(
+    kind: str, event: events.IrqRouteMapped | events.IrqRouteRemoved | events.IrqRouteSynced
+) -> tuple[str, str, int, int]:
+    return (kind, event.device, event.intid, event.epoch)
+
+
 IRQ_RULES: Rules = {
     events.IrqAttached: _attached,
     events.IrqDetached: _detached,
@@ -69,5 +110,11 @@ IRQ_RULES: Rules = {
     events.IrqMasked: _masked,
     events.IrqUnmasked: _unmasked,
     events.IrqInjected: _injected,
+    events.IrqActivated: _activated,
+    events.IrqDeactivated: _deactivated,
+    events.IrqRouteMapped: _route_mapped,
+    events.IrqRouteRemoved: _route_removed,
+    events.IrqRouteSynced: _route_synced,
+    events.IrqMessageRefused: _message_refused,
 }
 """The rules by type of event; `IrqHandled` says nothing that the unmasking does not show."""

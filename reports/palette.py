@@ -64,6 +64,7 @@ BARS: dict[str, BarStyle] = {
     "attached": BarStyle(0.2, height=0.5),
     "asserted": BarStyle(0.7, height=0.6),
     "masked": BarStyle(0.1, "\\\\\\\\", height=0.6),
+    "active": BarStyle(0.4, "////", height=0.6),
 }
 """The style of each kind of bar."""
 
@@ -71,6 +72,7 @@ MARKS: dict[str, str] = {
     "landed": "|",
     "blocked": "X",
     "dropped": "o",
+    "refused": "x",
     "stop_confirmed": "P",
     "crashed": "X",
     "ended": "s",
@@ -93,6 +95,7 @@ NAMES: dict[str, str] = {
     "landed": "write landed",
     "blocked": "access refused by the IOMMU",
     "dropped": "write given up by the device",
+    "refused": "message without a route",
     "stop_confirmed": "seen to be quiet",
     "taken": "interrupt taken",
     "message": "message or edge",

@@ -91,8 +91,28 @@ def _late_interrupt(trace: Trace, violation: Violation, event: events.IrqTaken) 
     parts = [
         _missing_stop(trace, deed) if actor else "",
         taken + f" at {_at(violation.at_ns)}{late}",
+        _open_route(trace, deed, event.intid),
     ]
     return _sentence("; ".join(part for part in parts if part))
+
+
+def _open_route(trace: Trace, deed: _Deed, intid: int) -> str:
+    """Return why the actor's messages still found their way at the teardown point."""
+    state = ""
+    for record in trace.records[: deed.violation.index]:
+        event = record.event
+        routes = events.IrqRouteMapped | events.IrqRouteRemoved | events.IrqRouteSynced
+        if not isinstance(event, routes) or record.at_ns > deed.limit_ns:
+            continue
+        if (event.device, event.intid, event.epoch) == (deed.actor, intid, deed.epoch):
+            state = type(event).__name__
+    if state == "IrqRouteMapped":
+        return f"the route of its messages to irq {intid} was still there"
+    if state == "IrqRouteRemoved":
+        return f"the removal of its route to irq {intid} was not synced"
+    if state == "IrqRouteSynced":
+        return f"its route to irq {intid} had been removed and synced, and yet it was followed"
+    return ""
 
 
 def _raised(trace: Trace, violation: Violation, event: events.IrqTaken) -> Record | None:

@@ -74,7 +74,7 @@ def guests_of(source: ScenarioSource, findings: Findings) -> tuple[GuestEntry, .
 
 def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings) -> None:
     """Note where the configuration and the scenario mean different processors."""
-    pics = _implicit_pics(guest.config)
+    pics = pics_of(guest.config)
     controller = scenario.platform.interrupt_controller
     if controller and pics and _PIC_OF[controller] not in pics:
         findings.problem(
@@ -134,7 +134,8 @@ def _files(entry: VmEntry, path: KeyPath, folder: Path, findings: Findings) -> l
     return files
 
 
-def _implicit_pics(config: VmConfig) -> set[str]:
+def pics_of(config: VmConfig) -> set[str]:
+    """Return the interrupt controllers of the host that a configuration names."""
     pins = [pin.pic for vdev in config.vdevs for pin in vdev.intr]
     pins += [line.pic for entry in config.passes for line in entry.interrupts]
     return {pic for pic in pins if pic in ("gic", "apic")}

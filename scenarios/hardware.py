@@ -44,6 +44,7 @@ class Hardware(msgspec.Struct, frozen=True):
         owner: Name of a passed-through device to the index of the VM that gets it.
         disks: All disk controllers.
         entries: What the scenario says about each disk controller, in the same order.
+        has_guest_table: Whether the interrupt controller keeps a table in guest RAM.
     """
 
     nics: tuple[NicPlan, ...]
@@ -51,6 +52,7 @@ class Hardware(msgspec.Struct, frozen=True):
     owner: dict[str, int]
     disks: tuple[DiskPlan, ...]
     entries: tuple[HostDiskEntry, ...]
+    has_guest_table: bool = False
 
     def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
         """Return the plan of a passed-through device."""
@@ -89,7 +91,10 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
             passed = guests[vm].config.passes[number]
             devices.append(_device(entry, passed, lines, findings, path))
             owner[entry.name] = vm
-    return Hardware(tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries))
+    has_guest_table = scenario.platform.pending_table == "guest"
+    return Hardware(
+        tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries), has_guest_table
+    )
 
 
 class _Matcher:

@@ -31,6 +31,7 @@ from ..model.virtio_plan import (
 from .findings import Findings
 from .guests import GuestEntry, check_architecture, guests_of
 from .hardware import Hardware, hardware_of
+from .interrupts import interrupts_of
 from .loader import ScenarioSource
 from .schema import End, Scenario
 from .toml_places import KeyPath
@@ -66,6 +67,7 @@ def resolve(source: ScenarioSource) -> Resolved:
     guests = guests_of(source, findings)
     hardware = hardware_of(scenario, guests, findings)
     has_iommu = _has_iommu(scenario, source, findings)
+    interrupts = interrupts_of(scenario, guests, findings)
     vms = []
     for index, guest in enumerate(guests):
         check_architecture(guest, scenario, findings)
@@ -81,6 +83,7 @@ def resolve(source: ScenarioSource) -> Resolved:
         devices=hardware.devices,
         disks=hardware.disks,
         iommu=has_iommu,
+        interrupts=interrupts,
         detail=scenario.detail,
         timing=_timing(scenario),
         pinned=dict(scenario.choices),

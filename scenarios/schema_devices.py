@@ -76,8 +76,8 @@ class PassedEntry(Closed, frozen=True, rename={"pass_": "pass"}):
         Meta(description="Host line or vector; needed where the configuration names none."),
     ] = None
     trigger: Annotated[
-        Literal["level", "message"] | None,
-        Meta(description="A wire or MSI; a PCI function has MSI if left out."),
+        Literal["level", "edge", "message"] | None,
+        Meta(description="A wire (level or edge) or MSI; a PCI function has MSI if left out."),
     ] = None
     traits: Annotated[
         TraitsEntry, Meta(description="What is particular to it, where its standard leaves room.")

@@ -9,6 +9,7 @@ from .schema_types import Closed
 
 IommuKind = Literal["none", "smmuv3", "vt-d"]
 InterruptController = Literal["gicv2", "gicv3", "apic"]
+MessageRoutes = Literal["none", "its", "remapping"]
 
 
 class Platform(Closed, frozen=True):
@@ -20,8 +21,29 @@ class Platform(Closed, frozen=True):
     ] = "none"
     interrupt_controller: Annotated[
         InterruptController | None,
-        Meta(description="If given, configurations are checked against it."),
+        Meta(
+            description="Configurations are checked against it; if left out, it follows from "
+            "them: `apic` on x86, `gicv3` on Arm."
+        ),
     ] = None
+    message_routes: Annotated[
+        MessageRoutes,
+        Meta(
+            description="What leads interrupt messages to their vectors: the `its` of a GICv3 "
+            "(to LPIs), VT-d `remapping` with an `apic`, or `none`: messages carry the vector."
+        ),
+    ] = "none"
+    deactivated_by: Annotated[
+        Literal["kernel", "owner"] | None,
+        Meta(
+            description="Who ends an interrupt at the controller: the kernel where it takes it, "
+            "or the owner when it has served it."
+        ),
+    ] = None
+    pending_table: Annotated[
+        Literal["host", "guest"],
+        Meta(description="With an ITS: whose memory holds the LPI pending table."),
+    ] = "host"
     device: Annotated[
         tuple[DeviceEntry, ...], Meta(description="The physical devices that take part.")
     ] = ()
@@ -59,4 +81,19 @@ class FaultsEntry(Closed, frozen=True):
     ] = False
     hidden_master: Annotated[
         bool, Meta(description="The interrupt controller writes tables in guest RAM.")
+    ] = False
+    route_kept: Annotated[
+        bool, Meta(description="The route of a device's messages outlives its owner.")
+    ] = False
+    route_cache_kept: Annotated[
+        bool, Meta(description="A removed route lives on in a cache of the hardware.")
+    ] = False
+    no_route_sync: Annotated[
+        bool, Meta(description="Nobody waits for the removal of a message route.")
+    ] = False
+    pending_not_discarded: Annotated[
+        bool, Meta(description="What is pending behind a removed message route stays pending.")
+    ] = False
+    list_registers_kept: Annotated[
+        bool, Meta(description="A virtual CPU that goes leaves its list registers as they are.")
     ] = False

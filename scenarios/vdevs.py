@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ..model.clock import format_ns, parse_ns
+from ..model.controller import redistributor
 from ..model.hardware.procedure import PCIE_BOUNDS
 from ..model.hardware.registry import kind_of_plan
 from ..model.plan import QuiescePlan, StepPlan
@@ -43,6 +44,8 @@ def quiesce_of(
 ) -> tuple[QuiescePlan, ...]:
     """Return what the vdevs of a VM do at termination, in the order of the configuration."""
     passed = [name for name, owner in hardware.owner.items() if owner == vm_index]
+    if hardware.has_guest_table:
+        passed.append(redistributor.NAME)
     vdevs = known_vdevs(guest)
     plans: list[tuple[int, QuiescePlan]] = []
     for index, entry in enumerate(guest.entry.quiesce):
@@ -112,7 +115,10 @@ def _steps(
 
 
 def _of_hardware(hardware: Hardware, device: str) -> Usual:
-    procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
+    if device == redistributor.NAME:
+        procedure = redistributor.PROCEDURE
+    else:
+        procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
     bounds = PCIE_BOUNDS | dict(procedure.documented)
     return Usual(procedure.steps, bounds, tuple(name for name, _ in procedure.documented))
 

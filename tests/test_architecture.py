@@ -43,6 +43,7 @@ FOR_ENGINES = {
         "plan",
         "virtio_plan",
         "device_plans",
+        "interrupt_plan",
         "timing",
         "traits",
         "faults",

@@ -9,7 +9,6 @@ A vdev that does this after its guest's death enters the delete commands into th
 queue, whose place and tail it knows because it saw the registers and doorbells being written.
 """
 
-from ..interrupts import LEVEL
 from ..kernel import Kernel, Steps
 from . import nvme_queues as queues
 from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
@@ -77,7 +76,7 @@ def carry_out(kernel: Kernel, nvme: Nvme, epoch: int, step: str, bound_ns: int) 
         nvme.port.post(register, value, epoch)
         return True
     if step == "mask-interrupts":
-        is_level = nvme.wiring.trigger == LEVEL
+        is_level = nvme.wiring.is_wire
         nvme.port.post(*(("INTMS", 1) if is_level else ("MSIX.MASKALL", 1)), epoch)
         yield from nvme.port.flush()
         return True

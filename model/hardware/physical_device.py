@@ -31,7 +31,7 @@ from ..clock import Span
 from ..component import Component
 from ..dma_engine import DmaEngine
 from ..fabric import Port
-from ..interrupts import LEVEL, InterruptController
+from ..interrupts import EDGE, LEVEL, MESSAGE, InterruptController
 from ..kernel import Kernel, Signal, Steps
 from ..register_window import RegisterBits, writes_of
 from ..timing import Timing
@@ -51,13 +51,18 @@ class Wiring(NamedTuple):
         port: Its way to memory, and the way to its registers.
         interrupts: The interrupt controller.
         intid: Its line or vector number.
-        trigger: `level` or `message`.
+        trigger: `level`, `edge` or `message`.
     """
 
     port: Port
     interrupts: InterruptController
     intid: int
     trigger: str = LEVEL
+
+    @property
+    def is_wire(self) -> bool:
+        """Whether a wire tells, and not a message."""
+        return self.trigger != MESSAGE
 
 
 class Effect(Enum):
@@ -129,7 +134,7 @@ class PhysicalDevice(Component):
         running: Operations under way.
         irq_enabled: The device's own interrupt mask.
         cause: The device's own cause bit, as the epoch that it is set for; None if clear.
-        message_due: The epoch of a message that has not been let out yet; None if there is none.
+        message_due: The epoch of a message or an edge that has not been let out yet, or None.
         message_enabled, message_masked: MSI-X as a whole.
         line_disabled: INTX_DISABLE.
         in_reset: A function level reset is going on.
@@ -150,7 +155,7 @@ class PhysicalDevice(Component):
         self, kernel: Kernel, name: str, timing: Timing, wiring: Wiring, traits: Traits
     ) -> None:
         super().__init__(kernel, name, timing)
-        assert self.is_pcie or wiring.trigger == LEVEL, f"{name} has no messages"
+        assert self.is_pcie or wiring.is_wire, f"{name} has no messages"
         self.wiring = wiring
         self.port = wiring.port
         self.interrupts = wiring.interrupts
@@ -162,7 +167,7 @@ class PhysicalDevice(Component):
         self.irq_enabled = False
         self.cause: int | None = None
         self.message_due: int | None = None
-        self.message_enabled = wiring.trigger != LEVEL
+        self.message_enabled = not wiring.is_wire
         self.message_masked = False
         self.line_disabled = False
         self.in_reset = False
@@ -294,7 +299,7 @@ class PhysicalDevice(Component):
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
                 known = ahead if operation.completion is entry else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
-        if operation.interrupts and self.wiring.trigger == LEVEL:
+        if operation.interrupts and self.wiring.is_wire:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
         if operation in self.running:
             self.running.remove(operation)
@@ -357,7 +362,7 @@ class PhysicalDevice(Component):
     @property
     def uses_line(self) -> bool:
         """Whether an interrupt goes by the line, as it does when messages are disabled."""
-        if self.wiring.trigger == LEVEL:
+        if self.wiring.is_wire:
             return True
         return not self.message_enabled and self.traits.falls_back_to_line
 
@@ -369,13 +374,16 @@ class PhysicalDevice(Component):
     def raise_interrupt(self, epoch: int) -> None:
         """Set the cause bit and let line or message tell."""
         self.cause = epoch
-        if not self.uses_line:
+        if not self.uses_line or self.wiring.trigger == EDGE:
             self.message_due = epoch
         self.drive_interrupt()
 
     def drive_interrupt(self) -> None:
         """Bring the line into agreement with the cause, or let out a message that is due."""
         intid = self.wiring.intid
+        if self.wiring.trigger == EDGE:
+            self._let_edge_out()
+            return
         if self.uses_line and self.cause is not None:
             if self.irq_enabled and not self.line_disabled:
                 self.interrupts.assert_level(intid, self.name, self.cause)
@@ -384,6 +392,12 @@ class PhysicalDevice(Component):
             epoch, self.message_due = self.message_due, None
             self.engine.send_message(epoch, intid)
         self.interrupts.deassert_level(intid, self.name)
+
+    def _let_edge_out(self) -> None:
+        """Pulse the line once for a cause that has not been told yet."""
+        if self.message_due is not None and self.irq_enabled and not self.line_disabled:
+            epoch, self.message_due = self.message_due, None
+            self.interrupts.pulse(self.wiring.intid, self.name, epoch)
 
     def read_cause(self) -> bool:
         """Read the cause register, which clears it and lowers the line."""
@@ -402,7 +416,7 @@ class PhysicalDevice(Component):
     def _function_level_reset(self) -> Steps:
         self.reset()
         self.engine.bus_master = False
-        self.message_enabled = self.wiring.trigger != LEVEL
+        self.message_enabled = not self.wiring.is_wire
         self.message_masked = self.line_disabled = False
         yield self.kernel.delay(self.timing.flr, f"{self.name}.flr")
         self.in_reset = False

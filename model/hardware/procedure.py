@@ -11,11 +11,12 @@ Source:
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..clock import exactly
-from ..kernel import Kernel, Steps
-from ..trace import StopConfirmed
+from ..fabric import Port
+from ..kernel import Kernel, Signal, Steps
+from ..trace import AnyEvent, StopConfirmed
 from .physical_device import PhysicalDevice
 
 COMMON_STEPS: dict[str, str] = {
@@ -54,6 +55,17 @@ _READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
 
 Order = tuple[tuple[str, int], ...]
 """Steps in order, each with its bound in nanoseconds; 0 for a step that does not wait."""
+
+
+class Watched(Protocol):
+    """What a poll needs of a bus master, be it a device or a part of the interrupt controller."""
+
+    name: str
+    port: Port
+    changed: Signal
+
+    def emit(self, event: AnyEvent) -> int:
+        """Append an event of it to the trace."""
 
 
 class Procedure(NamedTuple):
@@ -122,9 +134,7 @@ def carry_out_common(
     return (yield from confirm(kernel, device, epoch, lambda: device.is_idle, bound_ns))
 
 
-def wait_until(
-    kernel: Kernel, device: PhysicalDevice, is_so: Callable[[], bool], bound_ns: int
-) -> Steps:
+def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound_ns: int) -> Steps:
     """Poll a register until it reads as wanted; gives whether it did within the bound.
 
     The first and the last poll are reads of the device, and push its writes ahead of them.
@@ -140,7 +150,7 @@ def wait_until(
 
 def confirm(
     kernel: Kernel,
-    device: PhysicalDevice,
+    device: Watched,
     epoch: int,
     is_so: Callable[[], bool],
     bound_ns: int,

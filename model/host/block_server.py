@@ -146,7 +146,8 @@ class BlockServer(Component):
 
     def begin(self) -> None:
         """Attach to the interrupt and start serving; the controller is set up by then."""
-        self.host_kernel.attach(self.disk.intid, self.name, HOST_EPOCH, self.irqs, tracked=True)
+        sender = "" if self.controller.wiring.is_wire else self.disk.name
+        self.host_kernel.attach(self.disk.intid, self.name, HOST_EPOCH, self.irqs, True, sender)
         self.threads = [self.start(self._take_requests), self.start(self._serve_interrupts)]
 
     # What subclasses say.

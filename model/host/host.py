@@ -1,5 +1,10 @@
 """The host: what exists once, whatever VMs come and go."""
 
+from ..addresses import HOST_EPOCH
+from ..controller.redistributor import NAME as REDISTRIBUTOR
+from ..controller.redistributor import TABLE_LENGTH, Redistributor
+from ..controller.router import MessageRouter
+from ..controller.virtual_interface import VirtualInterface
 from ..fabric import Fabric, Port
 from ..hardware.nic import Nic
 from ..hardware.physical_device import PhysicalDevice, Wiring
@@ -11,7 +16,7 @@ from ..memory import PhysicalMemory
 from ..plan import SystemPlan
 from .block_server import BlockServer, ServerSite
 from .block_servers import BLOCK_SERVERS
-from .faulty_agents import HealthMonitor, PendingTableWriter
+from .faulty_agents import HealthMonitor
 from .peer import Peer, traffic_of
 from .power import Power
 from .procnto import HostKernel
@@ -27,6 +32,9 @@ DRIVER_MEMORY_SIZE = 64 << 20
 SHARED_MEMORY_START = 0xE0_0000_0000
 """Where memory lies that guests share with each other; it belongs to the host."""
 
+PENDING_TABLE_START = 0xE8_0000_0000
+"""Where the LPI pending table lies if it lies in memory of the host."""
+
 VM_MEMORY_START = 0x80_0000_0000
 """Where guest RAM that is not unity-mapped comes from; unity-mapped RAM lies below."""
 
@@ -40,6 +48,8 @@ class Host:
         peers: What sends to vdevs unasked, by the name of the vdev.
         power: What it all hangs on.
         shared_memory: The regions of memory that guests share.
+        redistributor: What writes the LPI pending table; None if there are no LPIs.
+        virtual_interfaces: List registers, by VM; none without a GIC.
         epochs: How many VM instances there have been.
     """
 
@@ -49,10 +59,13 @@ class Host:
         self.kernel = kernel
         self.timing = timing
         self.memory = PhysicalMemory(kernel, timing)
-        self.controller = InterruptController(kernel, timing)
+        self.controller = InterruptController(kernel, timing, plan.interrupts)
         self.iommu = Iommu(kernel, timing) if plan.iommu else None
         self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
         self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
+        self.redistributor: Redistributor | None = None
+        self.has_guest_table = plan.has_guest_table
+        self._route_messages(plan)
         fabric = Fabric(self.memory, self.controller, self.iommu)
         self.devices: dict[str, PhysicalDevice] = {}
         for device in plan.passable:
@@ -79,10 +92,11 @@ class Host:
         if faults.resurrecting_agent:
             nics = [one for one in self.devices.values() if isinstance(one, Nic)]
             HealthMonitor(kernel, timing, nics)
-        self.pending_tables: PendingTableWriter | None = None
-        if faults.hidden_master:
-            port = Port(kernel, "gicr", timing, fabric)
-            self.pending_tables = PendingTableWriter(kernel, timing, port)
+        self.virtual_interfaces = {
+            vm.name: VirtualInterface(kernel, timing, vm.name)
+            for vm in plan.vms
+            if plan.interrupts.is_gic and vm.passed_through
+        }
         self.power = self._power()
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
@@ -93,6 +107,30 @@ class Host:
         power.devices += [server.controller for server in self.servers.values()]
         power.processes = [*self.servers.values(), *self.peers.values()]
         return power
+
+    def _route_messages(self, plan: SystemPlan) -> None:
+        """Set up what stands between messages and vectors, and what writes the LPI table."""
+        kernel, timing, interrupts = self.kernel, self.timing, plan.interrupts
+        if interrupts.routes != "none":
+            self.controller.router = MessageRouter(
+                kernel, timing, interrupts, self.controller, plan.faults
+            )
+        if not (interrupts.has_lpis or plan.faults.hidden_master):
+            return
+        past_iommu = Fabric(self.memory, self.controller, None)
+        self.redistributor = Redistributor(
+            kernel,
+            timing,
+            Port(kernel, REDISTRIBUTOR, timing, past_iommu),
+            self.controller.router,
+            restless=plan.faults.hidden_master,
+            heedless=plan.faults.route_cache_kept,
+        )
+        if interrupts.has_lpis:
+            self.controller.redistributor = self.redistributor
+        if not plan.has_guest_table:
+            self.memory.commit(PENDING_TABLE_START, TABLE_LENGTH)
+            self.redistributor.use_table(HOST_EPOCH, PENDING_TABLE_START)
 
     def next_epoch(self) -> int:
         """Return the number of a new VM instance."""

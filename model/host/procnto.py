@@ -6,15 +6,19 @@ line opens again when nobody owes an unmask.  The first attach unmasks, the last
 (InterruptAttach and InterruptDetach).  A mask owed by an owner that goes away is undone only if
 it attached with `_NTO_INTR_FLAGS_TRK_MSK`; otherwise it stays, and on a shared line the other
 owners wait for ever.
+
+Where messages have routes, the first attach of a device makes its route and the detach gives it
+up and waits until that has taken effect, on a vector that others share as well.
 """
 
 from typing import NamedTuple
 
 from ..component import Component
+from ..controller.routes import Route
 from ..faults import NO_FAULTS, Faults
 from ..interrupts import InterruptController
 from ..kernel import Kernel, Mailbox, Steps
-from ..open_questions import PENDING_AT_DETACH
+from ..open_questions import ACTIVE_AT_DETACH, PENDING_AT_DETACH
 from ..timing import Timing
 from ..trace import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqUnmasked
 
@@ -31,14 +35,23 @@ class Attachment:
     """One owner of a line.
 
     Attributes:
+        route: The way of the device's messages; None if it has none.
         owes_unmask: Whether the line waits for this owner.
     """
 
-    def __init__(self, owner: str, epoch: int, inbox: Mailbox[TakenIrq], tracked: bool) -> None:
+    def __init__(
+        self,
+        owner: str,
+        epoch: int,
+        inbox: Mailbox[TakenIrq],
+        tracked: bool,
+        route: Route | None = None,
+    ) -> None:
         self.owner = owner
         self.epoch = epoch
         self.inbox = inbox
         self.tracked = tracked
+        self.route = route
         self.owes_unmask = False
 
 
@@ -80,12 +93,31 @@ class HostKernel(Component):
         controller.taker = self
 
     def attach(
-        self, intid: int, owner: str, epoch: int, inbox: Mailbox[TakenIrq], tracked: bool
+        self,
+        intid: int,
+        owner: str,
+        epoch: int,
+        inbox: Mailbox[TakenIrq],
+        tracked: bool,
+        sender: str = "",
     ) -> None:
-        """Attach an owner to a line; the first one unmasks it."""
+        """Attach an owner to a line; the first one unmasks it.
+
+        Args:
+            intid: The line or vector.
+            owner: For whose sake.
+            epoch: Its epoch.
+            inbox: Where it learns of interrupts.
+            tracked: Whether the kernel undoes its masks when it goes.
+            sender: The device whose messages are meant; empty for a line.
+        """
         line = self.lines.setdefault(intid, AttachedLine())
         is_first = not line.attachments
-        line.attachments.append(Attachment(owner, epoch, inbox, tracked))
+        route = None
+        if sender and self.controller.router is not None:
+            route = Route(sender, intid)
+            self.controller.router.map(route, epoch)
+        line.attachments.append(Attachment(owner, epoch, inbox, tracked, route))
         self.emit(IrqAttached(intid, owner, epoch))
         if is_first:
             line.orphaned_mask = False
@@ -95,6 +127,8 @@ class HostKernel(Component):
         """Detach an owner; the last one masks the line and waits until that has taken effect."""
         line = self.lines[intid]
         gone = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
+        if gone.route is not None:
+            yield from self._give_up_route(gone.route, epoch)
         line.attachments.remove(gone)
         if gone.owes_unmask and not gone.tracked:
             line.orphaned_mask = True
@@ -102,14 +136,17 @@ class HostKernel(Component):
             self.emit(IrqDetached(intid, owner, epoch, masked=True))
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
             self._mask(intid, "last detach")
+            self._settle_active(intid)
             return
         if not line.attachments:
             self._mask(intid, "last detach")
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
         elif gone.owes_unmask and not line.is_owed:
+            self.controller.deactivate(intid, "kernel")
             self._unmask(intid, "tracked mask undone")
         if not line.attachments:
             self._settle_latch(intid)
+            self._settle_active(intid)
         masked = not line.attachments or line.is_owed
         self.emit(IrqDetached(intid, owner, epoch, masked))
 
@@ -124,9 +161,31 @@ class HostKernel(Component):
 
     def _settle_latch(self, intid: int) -> None:
         """Clear what is latched on a line without owners, if this kernel does so."""
-        is_latched = self.controller.holds_latch(intid)
-        if is_latched and self.kernel.choose(PENDING_AT_DETACH) == "cleared":
-            self.controller.clear_latch(intid)
+        if self.controller.holds_latch(intid):
+            self._clear_latch_perhaps(intid)
+
+    def _clear_latch_perhaps(self, intid: int, device: str = "") -> None:
+        if self.kernel.choose(PENDING_AT_DETACH) == "cleared":
+            self.controller.clear_latch(intid, device)
+
+    def _settle_active(self, intid: int) -> None:
+        """End what the last owner has left active, if this kernel does so."""
+        is_active = self.controller.is_active(intid)
+        if is_active and self.kernel.choose(ACTIVE_AT_DETACH) == "cleared":
+            self.controller.deactivate(intid, "kernel")
+
+    def _give_up_route(self, route: Route, epoch: int) -> Steps:
+        """Remove the route of a device's messages and wait until that has taken effect."""
+        router = self.controller.router
+        assert router is not None, "a route has somebody who leads it"
+        if self.faults.route_kept:
+            return
+        router.unmap(route, epoch)
+        if not self.faults.no_route_sync:
+            yield from router.synced()
+        # Others may go on to use the vector; what the device has left there is asked about now.
+        if self.controller.holds_latch(route.intid, route.device):
+            self._clear_latch_perhaps(route.intid, route.device)
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
         """Mask the line and tell every owner."""
@@ -149,6 +208,7 @@ class HostKernel(Component):
             if (attachment.owner, attachment.epoch) == (owner, epoch):
                 attachment.owes_unmask = False
         if not line.is_owed:
+            self.controller.deactivate(intid, "owner")
             self._unmask(intid, "handled")
 
     def _mask(self, intid: int, reason: str) -> None:

@@ -1,8 +1,11 @@
 """Lines and their owners: masked on assertion, unmasked when all have served, masked at the end."""
 
+import pytest
+
 from quiesce.model.choices import Nominal
 from quiesce.model.clock import exactly
 from quiesce.model.host.procnto import HostKernel, TakenIrq
+from quiesce.model.interrupt_plan import PLAIN_CONTROLLER, InterruptPlan
 from quiesce.model.interrupts import InterruptController
 from quiesce.model.kernel import Kernel, Mailbox, Steps
 from quiesce.model.timing import Timing
@@ -15,9 +18,11 @@ LINE = 41
 class Bench:
     """A controller and a host kernel, without devices."""
 
-    def __init__(self) -> None:
-        self.kernel = Kernel(Nominal())
-        self.controller = InterruptController(self.kernel, TIMING)
+    def __init__(
+        self, plan: InterruptPlan = PLAIN_CONTROLLER, pinned: dict[str, str] | None = None
+    ) -> None:
+        self.kernel = Kernel(Nominal(), pinned)
+        self.controller = InterruptController(self.kernel, TIMING, plan)
         self.host = HostKernel(self.kernel, TIMING, self.controller)
         self.inboxes: dict[str, Mailbox[TakenIrq]] = {}
 
@@ -141,3 +146,84 @@ def test_a_shared_line_tells_every_owner_and_waits_for_all() -> None:
     assert bench.is_masked
     bench.host.unmask(LINE, "b", 2)
     assert not bench.is_masked
+
+
+GIC_BY_OWNER = InterruptPlan("gicv3", deactivated_by="owner")
+APIC_BY_OWNER = InterruptPlan("apic", deactivated_by="owner")
+
+
+@pytest.mark.parametrize("plan", [GIC_BY_OWNER, APIC_BY_OWNER])
+def test_what_its_owner_must_end_does_not_come_again_even_if_it_is_unmasked(
+    plan: InterruptPlan,
+) -> None:
+    """GIC: active; I/O APIC: remote IRR, which an unmask does not clear."""
+    bench = Bench(plan)
+    bench.attach("qvm178", 1)
+    bench.controller.assert_level(LINE, "eth0", 1)
+    bench.settle()
+    bench.host.unmask_stale(LINE)
+    bench.settle()
+    assert bench.taken == 1
+    bench.host.unmask(LINE, "qvm178", 1)
+    bench.settle()
+    assert bench.taken == 2, "the level is still there when the owner ends the interrupt"
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_active"),
+    [
+        (GIC_BY_OWNER, True),
+        (APIC_BY_OWNER, False),
+        (InterruptPlan("gicv3", "its", "owner"), False),
+        (PLAIN_CONTROLLER, False),
+    ],
+)
+def test_which_messages_stay_active_depends_on_the_controller(
+    plan: InterruptPlan, is_active: bool
+) -> None:
+    """An LPI has no active state, and remote IRR is for level lines."""
+    bench = Bench(plan)
+    bench.attach("qvm178", 1)
+    bench.controller.latch(LINE, "eth0", 1)
+    bench.settle()
+    assert bench.taken == 1
+    assert bench.controller.is_active(LINE) is is_active
+
+
+@pytest.mark.parametrize(("answer", "taken"), [("kept", 1), ("cleared", 2)])
+def test_what_a_dead_owner_left_active_is_dead_for_the_next_one(answer: str, taken: int) -> None:
+    bench = Bench(GIC_BY_OWNER, {"procnto.active-at-detach": answer})
+    bench.attach("qvm178", 1)
+    bench.controller.assert_level(LINE, "eth0", 1)
+    bench.settle()
+    bench.detach("qvm178", 1)
+    bench.attach("qvm178", 2)
+    bench.settle()
+    assert bench.taken == taken
+
+
+def test_an_edge_stays_latched_though_nothing_asserts_it_any_more() -> None:
+    """IHI 0069: one edge is kept, however many there were, until it is taken or cleared."""
+    bench = Bench()
+    bench.controller.pulse(LINE, "eth0", 1)
+    bench.controller.pulse(LINE, "eth0", 1)
+    bench.controller.deassert_level(LINE, "eth0")
+    bench.settle()
+    assert bench.taken == 0
+    bench.attach("qvm178", 2)
+    bench.settle()
+    bench.host.unmask(LINE, "qvm178", 2)
+    bench.settle()
+    assert bench.taken == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_active"),
+    [(InterruptPlan("gicv3", "its", "owner"), True), (APIC_BY_OWNER, False)],
+)
+def test_an_edge_has_an_active_state_on_a_gic_alone(plan: InterruptPlan, is_active: bool) -> None:
+    bench = Bench(plan)
+    bench.attach("qvm178", 1)
+    bench.controller.pulse(LINE, "eth0", 1)
+    bench.settle()
+    assert bench.controller.is_active(LINE) is is_active

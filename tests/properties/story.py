@@ -8,8 +8,10 @@ from quiesce.model.trace import (
     FramesGranted,
     FramesReleased,
     Header,
+    IrqActivated,
     IrqAsserted,
     IrqAttached,
+    IrqDeactivated,
     IrqDetached,
     IrqHandled,
     IrqInjected,
@@ -98,6 +100,14 @@ def masked() -> IrqMasked:
 
 def unmasked() -> IrqUnmasked:
     return IrqUnmasked(LINE, "handled")
+
+
+def activated(epoch: int) -> IrqActivated:
+    return IrqActivated(LINE, epoch)
+
+
+def deactivated(by: str = "owner") -> IrqDeactivated:
+    return IrqDeactivated(LINE, by)
 
 
 def handled(epoch: int, owner: str = "") -> IrqHandled:

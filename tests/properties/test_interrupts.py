@@ -7,9 +7,11 @@ from quiesce.model.trace import AnyEvent, IrqDeasserted, QvmExited
 from .story import (
     LINE,
     Moment,
+    activated,
     asserted,
     at,
     attached,
+    deactivated,
     detached,
     handled,
     injected,
@@ -273,3 +275,56 @@ def test_assertion_at_the_instant_of_detach_puts_it_to_the_test(is_assertion_fir
     shared = at(0, attached(1), attached(2), unmasked())
     found = verdict(NEXT, shared, at(10, *order), gone(15), at(20, taken(2)))
     assert (found.verdict, found.antecedents) == ("holds", 1)
+
+
+def left_active(*ending: list[Moment]) -> list[list[Moment]]:
+    """Epoch 1 leaves a line that it must end itself, and epoch 2 inherits it, open."""
+    return [
+        at(0, attached(1), unmasked()),
+        at(5, taken(1), activated(1), masked()),
+        at(10, *[event for moment in ending for _, event in moment], detached(1)),
+        gone(15),
+        at(20, attached(2), unmasked()),
+        at(30, asserted(2)),
+    ]
+
+
+def test_line_left_active_starves_the_next_owner() -> None:
+    found = verdict(NEXT, *left_active())
+    assert (found.verdict, found.severity) == ("violated", "starved")
+    assert "stays active on behalf of vm1 (epoch 1), which is gone" in found.reason
+
+
+def test_line_ended_by_the_kernel_starves_nobody() -> None:
+    moments = [*left_active(at(10, deactivated("kernel"))), at(31, taken(2), masked())]
+    assert verdict(NEXT, *moments).verdict == "holds"
+
+
+def test_line_active_for_a_process_that_is_still_going_is_undecided() -> None:
+    moments = [moment for moment in left_active() if moment != gone(15)]
+    assert verdict(NEXT, *moments).verdict == "inconclusive"
+
+
+def test_line_active_for_a_living_owner_is_not_starved() -> None:
+    moments = [*left_active(at(10, deactivated())), at(31, taken(2), activated(2), masked())]
+    assert verdict(NEXT, *moments).verdict == "holds"
+
+
+def test_line_active_that_nobody_left_is_vacuous() -> None:
+    assert verdict(NEXT, at(0, attached(1)), at(5, taken(1), activated(1))).verdict == "vacuous"
+
+
+def test_line_ended_at_the_instant_of_detach_starves_nobody_in_either_order() -> None:
+    """Ending it has no forbidden zone: what counts is that it is done at all."""
+    late = [
+        at(0, attached(1), unmasked()),
+        at(5, taken(1), activated(1), masked()),
+        at(10, detached(1), deactivated("kernel")),
+        gone(15),
+        at(20, attached(2), unmasked()),
+        at(30, asserted(2)),
+        at(31, taken(2), masked()),
+    ]
+    assert verdict(NEXT, *late).verdict == "holds"
+    early = [*left_active(at(10, deactivated("kernel"))), late[-1]]
+    assert verdict(NEXT, *early).verdict == "holds"

@@ -155,3 +155,35 @@ def test_a_write_into_a_frame_that_no_vm_ever_owned_is_drawn_apart(late_writes: 
     stray = Record(2_000_000, "memory", -1, ev.DmaLanded("eth0", 1, 0x9000, 8, "data"))
     chart = chart_of(Trace(late_writes.header, (*late_writes.records, stray)))
     assert [mark.at_ns for mark in track_of(chart, "memory", "other frames").marks] == [2_000_000]
+
+
+def test_a_route_is_drawn_from_its_making_to_its_removal_and_the_wait_after_it() -> None:
+    parts = (Part("gic", "interrupts"), Part("its", "interrupts"))
+    trace = trace_of(
+        (5, "its", -1, ev.IrqRouteMapped(60, "eth0", 1)),
+        (20, "its", -1, ev.IrqRouteRemoved(60, "eth0", 1)),
+        (30, "its", -1, ev.IrqRouteSynced(60, "eth0", 1)),
+        (40, "its", -1, ev.IrqMessageRefused(60, "eth0", 1, "unmapped")),
+        parts=parts,
+    )
+    track = track_of(chart_of(trace), "its", "for eth0")
+    assert [(bar.kind, bar.start_ns, bar.end_ns) for bar in track.bars] == [
+        ("mapped", 5, 20),
+        ("invalidating", 20, 30),
+    ]
+    assert [(mark.at_ns, mark.kind) for mark in track.marks] == [(40, "refused")]
+
+
+def test_an_interrupt_that_nobody_ends_is_drawn_as_active_to_the_end() -> None:
+    trace = trace_of(
+        (5, "gic", -1, ev.IrqActivated(60, 1)),
+        (9, "gic", -1, ev.IrqDeactivated(60, "owner")),
+        (12, "gic", -1, ev.IrqActivated(60, 1)),
+        (50, "run", -1, ev.ObservationEnded()),
+        parts=(Part("gic", "interrupts"),),
+    )
+    bars = track_of(chart_of(trace), "gic", "irq 60 active").bars
+    assert [(bar.start_ns, bar.end_ns, bar.is_open) for bar in bars] == [
+        (5, 9, False),
+        (12, 50, True),
+    ]

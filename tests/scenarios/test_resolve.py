@@ -51,6 +51,7 @@ def test_what_had_to_be_assumed_is_listed(write: Write) -> None:
         "ahci0.interrupt": "32",
         "linux-net.disk0.zero_copy": "true",
         "linux-net.vdevs": "left out: qvmterm",
+        "platform.deactivated_by": "kernel",
     }
 
 
@@ -269,6 +270,22 @@ def test_two_vms_have_ends_and_names_of_their_own(write: Write) -> None:
             (
                 "s.toml:9:24: linux-net attaches interrupts to 'gic', which is not apic; "
                 "correct the configuration or the platform"
+            ),
+        ),
+        (
+            'iommu = "none"',
+            'message_routes = "remapping"',
+            (
+                "s.toml:9:18: 'remapping' goes with 'apic', and the interrupt controller is "
+                '\'gicv3\'; write interrupt_controller = "apic", or message_routes = "none"'
+            ),
+        ),
+        (
+            'iommu = "none"',
+            'pending_table = "guest"',
+            (
+                "s.toml:9:17: only the LPIs of an ITS have a pending table; "
+                'write message_routes = "its", or remove it'
             ),
         ),
         (

@@ -1,0 +1,1 @@
+"""Parts of an interrupt controller: message routes, the LPI pending table, list registers."""

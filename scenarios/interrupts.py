@@ -1,0 +1,46 @@
+"""The interrupt controller of a scenario: what the platform says, and what follows without it."""
+
+from ..model.interrupt_plan import InterruptPlan
+from .findings import Findings
+from .guests import GuestEntry, pics_of
+from .schema import Scenario
+
+_ASSUMED_END = (
+    "not documented: QNX's qvmirqs page says that the kernel masks what it takes, not who "
+    "deactivates it; the mask alone keeps it away then"
+)
+
+
+def interrupts_of(
+    scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+) -> InterruptPlan:
+    """Return the plan of the interrupt controller; what does not fit becomes a problem."""
+    platform = scenario.platform
+    controller = platform.interrupt_controller or _usual(guests)
+    deactivated_by = platform.deactivated_by or "kernel"
+    routes, table = platform.message_routes, platform.pending_table
+    if any(guest.config.passes for guest in guests) and platform.deactivated_by is None:
+        findings.assume("platform.deactivated_by", deactivated_by, _ASSUMED_END)
+    wanted = {"its": "gicv3", "remapping": "apic"}.get(routes, controller)
+    if wanted != controller:
+        findings.problem(
+            ("platform", "message_routes"),
+            f"{routes!r} goes with {wanted!r}, and the interrupt controller is {controller!r}",
+            word=routes,
+            remedy=f'write interrupt_controller = "{wanted}", or message_routes = "none"',
+        )
+        routes = "none"
+    if table == "guest" and routes != "its":
+        findings.problem(
+            ("platform", "pending_table"),
+            "only the LPIs of an ITS have a pending table",
+            word=table,
+            remedy='write message_routes = "its", or remove it',
+        )
+        table = "host"
+    return InterruptPlan(controller, routes, deactivated_by, table)
+
+
+def _usual(guests: tuple[GuestEntry, ...]) -> str:
+    """Return the controller of the architecture that the configurations are for."""
+    return "apic" if any("apic" in pics_of(guest.config) for guest in guests) else "gicv3"
