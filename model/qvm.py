@@ -288,6 +288,8 @@ class Qvm(Component):
         if devices_are_reset:
             for master in (*self.plan.passed_through, *self.vdevs.masters):
                 self.emit(StopConfirmed(master, self.epoch))
+            if self.host.redistributor is not None and self.host.has_guest_table:
+                self.emit(StopConfirmed(self.host.redistributor.name, self.epoch))
         for device in self.devices:
             self.host.host_kernel.forget(device.wiring.intid, self.name, self.epoch)
         for first, count in self.host.memory.pieces_of(self.epoch):

@@ -40,6 +40,12 @@ class PendingTable:
         """Clear EnableLPIs; what is dirty is still written back."""
         self.enabled = False
 
+    def reset(self) -> None:
+        """Forget everything, as a reset of the machine does."""
+        self.addr, self.enabled = None, False
+        self.pending.clear()
+        self.dirty.clear()
+
     def note(self, intid: int, *, is_pending: bool) -> None:
         """Change the bit of an LPI; needs a table, if not one that is in use."""
         assert self.addr is not None, "the table has a place"

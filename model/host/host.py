@@ -105,6 +105,8 @@ class Host:
         power = Power(self.kernel, self.timing)
         power.devices = list(self.devices.values())
         power.devices += [server.controller for server in self.servers.values()]
+        if self.redistributor is not None:
+            power.devices.append(self.redistributor)
         power.processes = [*self.servers.values(), *self.peers.values()]
         return power
 

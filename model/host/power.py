@@ -11,7 +11,6 @@ Source:
 from typing import Protocol
 
 from ..component import Component
-from ..hardware.physical_device import PhysicalDevice
 from ..kernel import Kernel, Steps
 from ..open_questions import OTHER_CPUS, REBOOT_CALLOUT
 from ..termination import TerminationCause
@@ -39,6 +38,13 @@ class Stoppable(Protocol):
         """Let its threads run no more."""
 
 
+class Resettable(Protocol):
+    """Hardware that a reset of the board silences."""
+
+    def power_off(self) -> None:
+        """Write and interrupt no more."""
+
+
 class Power(Component):
     """What all processors hang on.
 
@@ -53,7 +59,7 @@ class Power(Component):
         super().__init__(kernel, "bsp", timing)
         self.vms: list[Powered] = []
         self.processes: list[Stoppable] = []
-        self.devices: list[PhysicalDevice] = []
+        self.devices: list[Resettable] = []
         self.is_down = False
         self.is_going_down = False
 

@@ -165,6 +165,16 @@ def test_lpis_that_stay_enabled_are_never_seen_to_stop() -> None:
     assert bench.redistributor.table.epoch == 1
 
 
+def test_a_reset_of_the_board_stops_what_software_cannot() -> None:
+    bench = Bench(lpis="stays-set")
+    bench.redistributor.use_table(1, 0x8000)
+    bench.send()
+    bench.redistributor.power_off()
+    bench.settle()
+    assert bench.redistributor.is_idle
+    assert not bench.told(DmaLanded)
+
+
 def test_a_heedless_redistributor_writes_although_it_is_disabled() -> None:
     """Linux b4931afcde1f: disabling LPIs did not invalidate the cached translations."""
     bench = Bench(faults=Faults(route_cache_kept=True))
