@@ -14,6 +14,7 @@ Five instants of a DMA write are told apart: `DmaRequested` (a driver asked for 
 what is not yet issued, an unmap what is not yet translated, and nothing what is translated.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import msgspec
@@ -787,6 +788,11 @@ class Trace(msgspec.Struct, frozen=True):
 
     header: Header
     records: tuple[Record, ...]
+
+    @property
+    def causes(self) -> Iterator[int]:
+        """The cause of each record."""
+        return (record.cause for record in self.records)
 
     def causes_of(self, index: int) -> list[int]:
         """Return the indices of the records that led to a record, latest first."""

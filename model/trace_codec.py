@@ -7,7 +7,10 @@ file that is there is whole.
 
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,9 +23,14 @@ class _FirstLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     header: Header
 
 
+class _Cause(msgspec.Struct, frozen=True, gc=False):
+    cause: int
+
+
 _encoder = msgspec.json.Encoder()
 _first_decoder = msgspec.json.Decoder(_FirstLine)
 _record_decoder = msgspec.json.Decoder(Record)
+_cause_decoder = msgspec.json.Decoder(_Cause)
 
 
 def encode(trace: Trace) -> bytes:
@@ -43,18 +51,68 @@ def decode(data: bytes, file: str = "<trace>") -> Trace:
         raise _damaged(file, len(lines), "the last line is cut off")
     del lines[-1]
     header = _decode_header(lines[0] if lines else b"", file)
-    records: list[Record] = []
-    for number, line in enumerate(lines[1:], start=2):
+    return Trace(header, tuple(_records_of(lines[1:], file)))
+
+
+def _records_of(lines: Iterable[bytes], file: str) -> Iterator[Record]:
+    """Yield the records in the lines behind the first."""
+    latest_ns = -(1 << 63)
+    for index, line in enumerate(lines):
         try:
             record = _record_decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _damaged(file, number, f"not a record: {error}") from None
-        if not -1 <= record.cause < len(records):
-            raise _damaged(file, number, f"cause {record.cause} is not an earlier record")
-        if records and record.at_ns < records[-1].at_ns:
-            raise _damaged(file, number, "time runs backwards")
-        records.append(record)
-    return Trace(header, tuple(records))
+            raise _damaged(file, index + 2, f"not a record: {error}") from None
+        if not -1 <= record.cause < index:
+            raise _damaged(file, index + 2, f"cause {record.cause} is not an earlier record")
+        if record.at_ns < latest_ns:
+            raise _damaged(file, index + 2, "time runs backwards")
+        latest_ns = record.at_ns
+        yield record
+
+
+class TraceFile:
+    """A trace that stays in its file: read as often as wanted, never held in memory.
+
+    Args:
+        path: A trace file.
+
+    Attributes:
+        header: Of the trace.
+
+    Raises:
+        TraceFormatError: If it is none; a damaged record is found when it is reached.
+        OSError: If it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            self.header = _decode_header(file.readline().rstrip(b"\n"), str(path))
+
+    @property
+    def records(self) -> Iterator[Record]:
+        """The records from the first on, anew at each reading."""
+        with self.path.open("rb") as file:
+            file.readline()
+            yield from _records_of(_whole_lines(file, str(self.path)), str(self.path))
+
+    @property
+    def causes(self) -> Iterator[int]:
+        """The cause of each record, for less than reading the records takes."""
+        with self.path.open("rb") as file:
+            file.readline()
+            for number, line in enumerate(_whole_lines(file, str(self.path)), start=2):
+                try:
+                    yield _cause_decoder.decode(line).cause
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise _damaged(str(self.path), number, f"not a record: {error}") from None
+
+
+def _whole_lines(lines: Iterable[bytes], file: str) -> Iterator[bytes]:
+    for number, line in enumerate(lines, start=2):
+        if not line.endswith(b"\n"):
+            raise _damaged(file, number, "the last line is cut off")
+        yield line
 
 
 def _decode_header(line: bytes, file: str) -> Header:
@@ -89,11 +147,18 @@ def read(path: Path) -> Trace:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file under a temporary name beside it and rename it, so that it is never half."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written piece by piece; it gets its name when all of it is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
         os.chmod(temporary, 0o644)  # noqa: PTH101
         os.replace(temporary, path)  # noqa: PTH105
     except BaseException:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ..model import trace_codec
+from ..model.errors import Place
 from ..model.trace import Trace
 from ..properties.verdict import Judgement
 from .timing import Picture
@@ -20,7 +21,13 @@ VERDICT_VERSION = 1
 
 
 def write(
-    folder: Path, trace: Trace, judgement: Judgement, *, replay: bytes, plot: bool = True
+    folder: Path,
+    trace: Trace,
+    judgement: Judgement,
+    *,
+    replay: bytes,
+    plot: bool = True,
+    origins: dict[str, Place] | None = None,
 ) -> tuple[Path, ...]:
     """Write the report of a run into a folder, which is made if it is not there.
 
@@ -32,6 +39,7 @@ def write(
         judgement: What was found in it.
         replay: The bytes of the replay file; empty for a recorded trace, which has none.
         plot: Whether to draw the timing picture, which takes longer than all the rest.
+        origins: Where the user's files speak of each component, if that is known.
 
     Returns:
         The files that were written.
@@ -41,7 +49,7 @@ def write(
     """
     files = {
         "trace.jsonl": trace_codec.encode(trace),
-        "verdict.json": verdict_json(trace, judgement),
+        "verdict.json": verdict_json(trace, judgement, origins),
         "replay.json": replay,
     }
     if plot:
@@ -55,7 +63,9 @@ def write(
     return tuple(written)
 
 
-def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
+def verdict_json(
+    trace: Trace, judgement: Judgement, origins: dict[str, Place] | None = None
+) -> bytes:
     """Return the judgement as JSON for programs: one object, verdicts by name of the property."""
     content = {
         "quiesce_verdict": VERDICT_VERSION,
@@ -78,5 +88,6 @@ def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
         },
         "assumptions": judgement.assumptions,
         "replay_sha256": trace.header.replay_sha256,
+        "origins": origins or {},
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

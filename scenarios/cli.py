@@ -16,7 +16,7 @@ import typer
 from ..model.errors import QuiesceError
 from . import exit_status
 from .exit_status import BAD_INPUT, INTERNAL, INTERRUPTED
-from .menus import configurations, running, searching  # noqa: F401 - they add their commands
+from .menus import configurations, reporting, running, searching  # noqa: F401 - they add their commands
 from .menus.app import app
 from .terminal import complain, say_error_json, styled
 

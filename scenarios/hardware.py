@@ -44,6 +44,7 @@ class Hardware(msgspec.Struct, frozen=True):
         owner: Name of a passed-through device to the index of the VM that gets it.
         disks: All disk controllers.
         entries: What the scenario says about each disk controller, in the same order.
+        passes: Name of a passed-through device to the entry of the configuration that says so.
         has_guest_table: Whether the interrupt controller keeps a table in guest RAM.
     """
 
@@ -52,6 +53,7 @@ class Hardware(msgspec.Struct, frozen=True):
     owner: dict[str, int]
     disks: tuple[DiskPlan, ...]
     entries: tuple[HostDiskEntry, ...]
+    passes: dict[str, PassConfig]
     has_guest_table: bool = False
 
     def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
@@ -74,6 +76,7 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
     nics: list[NicPlan] = []
     devices: list[AnyDevicePlan] = []
     owner: dict[str, int] = {}
+    passes: dict[str, PassConfig] = {}
     disks, entries = [], []
     for index, entry in enumerate(scenario.platform.device):
         path: KeyPath = ("platform", "device", index)
@@ -85,15 +88,15 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
             guest = guests[vm]
             nic = _nic(entry, guest.config.passes[number], lines, findings, path)
             nics.append(_with_traffic(nic, guest, findings))
-            owner[entry.name] = vm
+            owner[entry.name], passes[entry.name] = vm, guest.config.passes[number]
         elif isinstance(entry, PassedEntry) and index in owners:
             vm, number = owners[index]
             passed = guests[vm].config.passes[number]
             devices.append(_device(entry, passed, lines, findings, path))
-            owner[entry.name] = vm
+            owner[entry.name], passes[entry.name] = vm, passed
     has_guest_table = scenario.platform.pending_table == "guest"
     return Hardware(
-        tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries), has_guest_table
+        tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries), passes, has_guest_table
     )
 
 

@@ -33,6 +33,7 @@ from .guests import GuestEntry, check_architecture, guests_of
 from .hardware import Hardware, hardware_of
 from .interrupts import interrupts_of
 from .loader import ScenarioSource
+from .origins import origins_of
 from .schema import End, Scenario
 from .toml_places import KeyPath
 from .vdev_plans import memory_needed, plans_of
@@ -47,12 +48,14 @@ class Resolved(msgspec.Struct, frozen=True):
         assumptions: What was assumed to get there.
         expect: Property to the verdict that the scenario expects of it.
         configs: The configurations of the VMs.
+        origins: Where each component is spoken of; see `origins`.
     """
 
     plan: SystemPlan
     assumptions: tuple[Assumption, ...]
     expect: dict[str, str]
     configs: tuple[VmConfig, ...]
+    origins: dict[str, Place] = {}
 
 
 def resolve(source: ScenarioSource) -> Resolved:
@@ -99,7 +102,8 @@ def resolve(source: ScenarioSource) -> Resolved:
     findings.raise_problems()
     configs = tuple(guest.config for guest in guests)
     expect = {name: str(verdict) for name, verdict in scenario.expect.items()}
-    return Resolved(plan, tuple(findings.assumptions), expect, configs)
+    origins = origins_of(source, guests, hardware)
+    return Resolved(plan, tuple(findings.assumptions), expect, configs, origins)
 
 
 def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -> bool:

@@ -3,6 +3,7 @@
 import msgspec
 
 from ..model.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
+from ..model.errors import Place
 from ..model.plan import SystemPlan
 from ..model.system import run
 from ..model.trace import Trace
@@ -28,11 +29,13 @@ class RunResult(msgspec.Struct, frozen=True):
         recording: The plan and the choices: all that it takes to do it again.
         trace: What happened; its header names the recording.
         judgement: What the properties say.
+        origins: Where the user's files speak of each component; empty for a replay.
     """
 
     recording: Recording
     trace: Trace
     judgement: Judgement
+    origins: dict[str, Place] = {}
 
     @property
     def plan(self) -> SystemPlan:
@@ -60,7 +63,8 @@ def run_scenario(scenario: Resolved, choices: Choices, chosen: str) -> RunResult
     """
     trace = run(scenario.plan, choices)
     log = tuple(choices.log)
-    return _judged(trace, Recording(scenario.plan, scenario.assumptions, chosen, log))
+    recording = Recording(scenario.plan, scenario.assumptions, chosen, log)
+    return msgspec.structs.replace(_judged(trace, recording), origins=scenario.origins)
 
 
 def run_recording(recording: Recording) -> RunResult:

@@ -58,7 +58,7 @@ def run_command(request: RunRequest) -> int:
     status = OF_VERDICT[result.judgement.verdict]
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"
     if request.json:
-        verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement))
+        verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement, result.origins))
         paths = [str(file) for file in files]
         say_json(verdict | {"exit_status": status, "replay": command, "files": paths})
     else:
@@ -95,7 +95,14 @@ def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:
     """Write every file of a run; what is there is whole."""
     recording = replay.encode(result.recording)
     try:
-        return write(folder, result.trace, result.judgement, replay=recording, plot=plot)
+        return write(
+            folder,
+            result.trace,
+            result.judgement,
+            replay=recording,
+            plot=plot,
+            origins=result.origins,
+        )
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"
         remedy = "name another one with --out"

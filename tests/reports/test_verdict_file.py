@@ -1,0 +1,40 @@
+"""The verdict file of a run says the same when it is read back."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quiesce.model.errors import Place, TraceFormatError
+from quiesce.model.trace import Trace
+from quiesce.properties.verdict import Judgement
+from quiesce.reports import verdict_file
+from quiesce.reports.write import write
+
+Judge = Callable[[Trace], Judgement]
+
+
+def test_what_was_written_is_read_back(late_writes: Trace, judge: Judge, tmp_path: Path) -> None:
+    origins = {"eth0": Place("nic.qvmconf", 6, 1)}
+    judgement = judge(late_writes)
+    write(tmp_path, late_writes, judgement, replay=b"", plot=False, origins=origins)
+    found = verdict_file.read(tmp_path / "verdict.json")
+    assert found.judgement == judgement
+    assert found.origins == origins
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"[1, 2]", b'{"quiesce_verdict": 1}'])
+def test_what_is_no_verdict_file_is_refused_with_its_name(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "verdict.json").write_bytes(data)
+    with pytest.raises(TraceFormatError, match=r"verdict\.json: not the verdict file of a run"):
+        verdict_file.read(tmp_path / "verdict.json")
+
+
+def test_a_verdict_that_contradicts_itself_is_refused(
+    late_writes: Trace, judge: Judge, tmp_path: Path
+) -> None:
+    write(tmp_path, late_writes, judge(late_writes), replay=b"", plot=False)
+    path = tmp_path / "verdict.json"
+    path.write_bytes(path.read_bytes().replace(b'"violation_count": 23', b'"violation_count": 0'))
+    with pytest.raises(TraceFormatError, match="contradicts itself"):
+        verdict_file.read(path)
