@@ -1,6 +1,6 @@
 """How fast a long trace becomes a file of another format, and how much memory that takes.
 
-The trace is that of `nic-crash-bare`, one copy after the other until it is as long as asked for; it is
+The trace is that of `nic-crash-bare`, copied end to end until it is as long as asked for; it is
 read from its file while it is written to the other one, as `quiesce export` does.  The yardstick is
 reading the trace alone.
 
@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import msgspec
+
 from quiesce.model.trace import Record, Trace
 from quiesce.model.trace_codec import TraceFile, encode, whole_file
 from quiesce.properties.check import judge
