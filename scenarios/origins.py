@@ -25,8 +25,8 @@ def origins_of(
         origins[entry.name] = source.places.of_key(("platform", "device", index))
     # The line that passes a device through says more than that there is such hardware.
     origins |= {name: entry.place for name, entry in hardware.passes.items()}
-    for disk, entry in zip(hardware.disks, hardware.entries, strict=True):
-        origins[disk.server] = origins[entry.name]
+    for disk, served in zip(hardware.disks, hardware.entries, strict=True):
+        origins[disk.server] = origins[served.name]
     if ("platform",) in source.places.spots:
         origins["iommu"] = source.places.of_key(("platform", "iommu"))
     for guest in guests:
