@@ -1,4 +1,4 @@
-"""Reads back what `write` has written: the judgement in a `verdict.json`."""
+"""Reads back what `write` has written: the judgement of a run, and the places of its components."""
 
 from pathlib import Path
 from typing import Any
@@ -26,23 +26,10 @@ class _File(msgspec.Struct, frozen=True):
     bounds: tuple[str, ...]
     properties: dict[str, _Property]
     assumptions: tuple[Assumption, ...]
-    origins: dict[str, Place] = {}
 
 
-class VerdictFile(msgspec.Struct, frozen=True):
-    """What a `verdict.json` says.
-
-    Attributes:
-        judgement: The verdicts and all that limits what they mean.
-        origins: Where the user's files speak of each component, if that was known.
-    """
-
-    judgement: Judgement
-    origins: dict[str, Place]
-
-
-def read(path: Path) -> VerdictFile:
-    """Return what is in the `verdict.json` of a run.
+def read(path: Path) -> Judgement:
+    """Return the judgement in the `verdict.json` of a run.
 
     Raises:
         TraceFormatError: If it is none, or does not agree with itself.
@@ -51,7 +38,7 @@ def read(path: Path) -> VerdictFile:
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
         verdicts = tuple(_verdict(name, each) for name, each in file.properties.items())
-        judgement = Judgement(
+        return Judgement(
             scenario=file.scenario,
             label=file.label,
             bounds=file.bounds,
@@ -62,7 +49,27 @@ def read(path: Path) -> VerdictFile:
         message = f"not the verdict file of a run: {str(error) or 'it contradicts itself'}"
         problem = Problem(Place(str(path)), message, remedy="run the scenario again")
         raise TraceFormatError([problem]) from None
-    return VerdictFile(judgement, file.origins)
+
+
+def encode_origins(origins: dict[str, Place]) -> bytes:
+    """Return the bytes of an `origins.json`."""
+    return msgspec.json.format(msgspec.json.encode(origins), indent=2) + b"\n"
+
+
+def read_origins(path: Path) -> dict[str, Place]:
+    """Return where the user's files speak of each component; empty if there is no such file.
+
+    Raises:
+        TraceFormatError: If it is no `origins.json`.
+        OSError: If it cannot be read.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Place])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        problem = Problem(Place(str(path)), f"not the places of a run: {error}", remedy="delete it")
+        raise TraceFormatError([problem]) from None
 
 
 def _verdict(name: str, found: _Property) -> Verdict:

@@ -11,6 +11,7 @@ from ..model import trace_codec
 from ..model.errors import Place
 from ..model.trace import Trace
 from ..properties.verdict import Judgement
+from . import verdict_file
 from .timing import Picture
 from .why import why
 
@@ -31,7 +32,8 @@ def write(
 ) -> tuple[Path, ...]:
     """Write the report of a run into a folder, which is made if it is not there.
 
-    The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`.
+    The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`, and
+    `origins.json` where it is known which files speak of the components: a replay does not know.
 
     Args:
         folder: Where; files of these names are replaced.
@@ -49,8 +51,9 @@ def write(
     """
     files = {
         "trace.jsonl": trace_codec.encode(trace),
-        "verdict.json": verdict_json(trace, judgement, origins),
+        "verdict.json": verdict_json(trace, judgement),
         "replay.json": replay,
+        "origins.json": verdict_file.encode_origins(origins) if origins else b"",
     }
     if plot:
         picture = Picture(trace, judgement)
@@ -63,9 +66,7 @@ def write(
     return tuple(written)
 
 
-def verdict_json(
-    trace: Trace, judgement: Judgement, origins: dict[str, Place] | None = None
-) -> bytes:
+def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
     """Return the judgement as JSON for programs: one object, verdicts by name of the property."""
     content = {
         "quiesce_verdict": VERDICT_VERSION,
@@ -88,6 +89,5 @@ def verdict_json(
         },
         "assumptions": judgement.assumptions,
         "replay_sha256": trace.header.replay_sha256,
-        "origins": origins or {},
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

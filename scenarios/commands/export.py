@@ -126,9 +126,11 @@ def _run(word: str) -> Exported:
         if not (folder / name).is_file():
             message = f"there is no {name} in it, so it is not the folder of a run"
             raise InputError([Problem(Place(word), message, remedy="see `quiesce run --out`")])
-    found = verdict_file.read(folder / "verdict.json")
-    source = trace_codec.TraceFile(folder / "trace.jsonl")
-    return Exported(source, found.judgement, found.origins)
+    return Exported(
+        trace_codec.TraceFile(folder / "trace.jsonl"),
+        verdict_file.read(folder / "verdict.json"),
+        verdict_file.read_origins(folder / "origins.json"),
+    )
 
 
 def _write(word: str, runs: Sequence[Exported], out: Path) -> list[Path]:

@@ -58,7 +58,7 @@ def run_command(request: RunRequest) -> int:
     status = OF_VERDICT[result.judgement.verdict]
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"
     if request.json:
-        verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement, result.origins))
+        verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement))
         paths = [str(file) for file in files]
         say_json(verdict | {"exit_status": status, "replay": command, "files": paths})
     else:

@@ -46,7 +46,8 @@ def _run(
 ) -> int:
     """Run a scenario once and judge it.
 
-    Writes trace.jsonl, verdict.json, replay.json and the timing diagram to OUT/SCENARIO/.  One
+    Writes trace.jsonl, verdict.json, replay.json, origins.json (which lines of your files speak of
+    each component) and the timing diagram to OUT/SCENARIO/.  One
     run shows what can happen, never that nothing else can.
 
     The exit status is 1 if a property is violated, whether or not the scenario expects that;

@@ -18,9 +18,18 @@ def test_what_was_written_is_read_back(late_writes: Trace, judge: Judge, tmp_pat
     origins = {"eth0": Place("nic.qvmconf", 6, 1)}
     judgement = judge(late_writes)
     write(tmp_path, late_writes, judgement, replay=b"", plot=False, origins=origins)
-    found = verdict_file.read(tmp_path / "verdict.json")
-    assert found.judgement == judgement
-    assert found.origins == origins
+    assert verdict_file.read(tmp_path / "verdict.json") == judgement
+    assert verdict_file.read_origins(tmp_path / "origins.json") == origins
+
+
+def test_a_run_without_files_of_the_user_has_no_places(tmp_path: Path) -> None:
+    assert verdict_file.read_origins(tmp_path / "origins.json") == {}
+
+
+def test_damaged_places_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "origins.json").write_bytes(b"[]")
+    with pytest.raises(TraceFormatError, match=r"origins\.json: not the places of a run"):
+        verdict_file.read_origins(tmp_path / "origins.json")
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b"[1, 2]", b'{"quiesce_verdict": 1}'])

@@ -50,6 +50,7 @@ def test_a_run_writes_its_files_and_tells_what_was_found(write: Write, capsys: C
     assert sorted(path.name for path in Path("out/s").iterdir()) == [
         "replay.json",
         "timing.png",
+        "origins.json",
         "timing.svg",
         "trace.jsonl",
         "verdict.json",
@@ -102,6 +103,7 @@ def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) ->
         "out/s/trace.jsonl",
         "out/s/verdict.json",
         "out/s/replay.json",
+        "out/s/origins.json",
     ]
 
 
