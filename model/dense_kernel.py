@@ -14,7 +14,7 @@ methods, which would overlook an attribute read from outside.
 
 import functools
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, NoReturn
 
 from simpy.events import Event, Process
@@ -130,10 +130,12 @@ class DenseKernel(Kernel):
     Args:
         in_parts: Whether components are explored as parts of their own.
         left_out: Names of components whose processes do not run.
+        pinned: Answers to open questions that are fixed, by label.
 
     Attributes:
         pending: Delays begun and not ended, oldest first; some may be awaited no longer.
-        components: Those enrolled, in order, but for those left out.
+        enrolled: All components, in the order in which they came into being.
+        components: Those of them that are parts, but for those left out.
         absent: Components left out.
         processes: Those started, with the component whose they are, if any.
         footprint: Names of the components entered since it was last cleared.
@@ -141,12 +143,19 @@ class DenseKernel(Kernel):
     The number of delays that have ended stands for the time in records.
     """
 
-    def __init__(self, *, in_parts: bool = False, left_out: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        in_parts: bool = False,
+        left_out: frozenset[str] = frozenset(),
+        pinned: Mapping[str, str] | None = None,
+    ) -> None:
         self.script = Scripted()
-        super().__init__(self.script)
+        super().__init__(self.script, pinned)
         self.in_parts = in_parts
         self.left_out = left_out
         self.pending: list[Pending] = []
+        self.enrolled: list[Any] = []
         self.components: list[Any] = []
         self.processes: list[tuple[Process, str | None]] = []
         self.footprint: set[str] = set()
@@ -175,12 +184,21 @@ class DenseKernel(Kernel):
         self.pending.append(pending)
         return pending
 
+    def horizon(self, at_ns: int, label: str) -> Event:  # noqa: ARG002 - as every kernel has it
+        """Return an event that never comes: a search follows runs however long they are.
+
+        A cut at a fixed instant would be a clock that tells apart all states reached at different
+        times.
+        """
+        return self.event()
+
     def enrol(self, component: Any) -> None:
         """Take note of a component.
 
         Raises:
             LateComponentError: If it comes too late to be a part of its own.
         """
+        self.enrolled.append(component)
         if self.in_parts:
             if self._is_sealed:
                 raise LateComponentError(component.name)
@@ -230,10 +248,16 @@ class DenseKernel(Kernel):
                 raise BoundHit("zero-delay events in one instant", STEPS_MAX, remedy)
         self.processes = [each for each in self.processes if each[0].is_alive]
 
-    def fire(self, delay: Pending) -> None:
-        """Let a delay end, and run all that follows without delay."""
+    def fire(self, delay: Pending, *, at_once: bool = False) -> None:
+        """Let a delay end, and run all that follows without delay.
+
+        Args:
+            delay: Pending.
+            at_once: Whether it ends at the same instant as the one before.
+        """
         self.pending.remove(delay)
-        self._now += 1
+        if not at_once:
+            self._now += 1
         self._cause = delay.led_by
         self._process(delay)
         self.settle()

@@ -52,8 +52,13 @@ class Scheduled(Choices):
 class ScheduledKernel(Kernel):
     """Breaks ties in the order of a schedule."""
 
-    def __init__(self, scheduled: Scheduled, order: Sequence[DelayName]) -> None:
-        super().__init__(scheduled)
+    def __init__(
+        self,
+        scheduled: Scheduled,
+        order: Sequence[DelayName],
+        pinned: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(scheduled, pinned)
         self._scheduled = scheduled
         self._rank = {name: rank for rank, name in enumerate(order)}
         self._names: dict[Event, DelayName] = {}
@@ -82,10 +87,11 @@ def replay(
     order: Sequence[DelayName],
     answers: Sequence[Pick],
     last_ns: int,
+    pinned: Mapping[str, str] | None = None,
 ) -> tuple[list[Record], list[ChoicePoint]]:
     """Return the records and the answers of the run that a schedule describes, up to its end."""
     scheduled = Scheduled(lengths_ns, answers)
-    kernel = ScheduledKernel(scheduled, order)
+    kernel = ScheduledKernel(scheduled, order, pinned)
     run_until(kernel, build, last_ns)
     return kernel.records, scheduled.log
 

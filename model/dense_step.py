@@ -67,21 +67,31 @@ class Step:
         part: Whose delay ended; -1 for the beginning.
         position: Which of its delays.
         picks: What was answered.
+        at_once: Whether it ended at the same instant as the one before.
 
     Attributes:
         ended: Label and number of the delay that ended, once the path has been run.
+        names: The delays that are pending after it, once that has been looked up.
     """
 
-    __slots__ = ("ended", "parent", "part", "picks", "position")
+    __slots__ = ("at_once", "ended", "names", "parent", "part", "picks", "position")
 
     def __init__(
-        self, parent: "Step | None", part: int, position: int, picks: tuple[Pick, ...]
+        self,
+        parent: "Step | None",
+        part: int,
+        position: int,
+        picks: tuple[Pick, ...],
+        *,
+        at_once: bool = False,
     ) -> None:
         self.parent = parent
         self.part = part
         self.position = position
         self.picks = picks
+        self.at_once = at_once
         self.ended: DelayName | None = None
+        self.names: tuple[DelayName, ...] | None = None
 
 
 DelayName = tuple[str, int]
@@ -98,6 +108,7 @@ class Moment(NamedTuple):
         overtaken: Delays that had not ended although somebody entered was waiting for them.
         let_go: Those among them that nobody waits for any more.
         picks: What was answered.
+        at_once: Whether it came at the same instant as the one before.
     """
 
     ended: DelayName | None
@@ -106,6 +117,7 @@ class Moment(NamedTuple):
     overtaken: tuple[DelayName, ...]
     let_go: tuple[DelayName, ...]
     picks: tuple[Pick, ...]
+    at_once: bool = False
 
 
 class Watch(Protocol):
@@ -154,3 +166,77 @@ class Stopwatch(Protocol):
 
 MakeWatch = Callable[[], Watch]
 MakeStopwatch = Callable[[], Stopwatch]
+
+
+Mark = tuple[str | int, ...]
+"""Something that has happened as a measure sees it: a word, and whom it concerns."""
+
+
+class Monitor(Protocol):
+    """Judges one run of a model that is explored as a whole."""
+
+    def step(self, index: int, record: Record) -> None:
+        """Read a record."""
+        ...
+
+    def settle(self) -> None:
+        """Judge the instant that is over."""
+        ...
+
+    def key(self) -> Hashable:
+        """Return what later faults depend on, free of times."""
+        ...
+
+    def open_key(self) -> Hashable | None:
+        """Return what waits for the end of the present instant, or None if nothing does."""
+        ...
+
+    def broken(self) -> tuple[tuple[str, str], ...]:
+        """Return (claim, message) of what was broken since this was last asked."""
+        ...
+
+    def tested(self) -> frozenset[str]:
+        """Return the claims that have been put to the test so far."""
+        ...
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return what has happened since this was last asked, for measures."""
+        ...
+
+    def endings(self) -> tuple[tuple[str, str, str], ...]:
+        """Return (claim, word, reason) of what is not well when no more records follow."""
+        ...
+
+
+class Edge(NamedTuple):
+    """What one event does to a model explored as a whole.
+
+    Attributes:
+        picks: Answers to what was asked in it.
+        state: The state after it, the instant being over; -1 if the run ends.
+        open_state: The state after it if the instant goes on; -1 if nothing depends on that.
+        waits: The delays that are pending after it.
+        marks: For measures.
+        hurried: (claim, message) of claims that it breaks whatever else the instant brings.
+        faults: (claim, message) of claims that it breaks, nothing more happening at its instant.
+        tested: Claims that have been put to the test by then.
+        endings: What is not well if nothing more happens, for an event after which nothing does.
+        is_last: Whether the run ends with it.
+        label: Of the delay that ended.
+        asked_from: End of the path on which it was found out.
+        names: The pending delays in the run on that path.
+    """
+
+    picks: tuple[Pick, ...]
+    state: int
+    open_state: int
+    waits: tuple[Wait, ...]
+    marks: tuple[Mark, ...]
+    hurried: tuple[tuple[str, str], ...]
+    faults: tuple[tuple[str, str], ...]
+    tested: frozenset[str]
+    endings: tuple[tuple[str, str, str], ...]
+    is_last: bool
+    label: str
+    asked_from: Step | None
+    names: tuple[DelayName, ...]

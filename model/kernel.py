@@ -25,7 +25,7 @@ from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT, Event, Process
 
 from .choices import Choices
-from .clock import Span
+from .clock import Span, exactly
 from .errors import BoundHit
 from .open_questions import OpenQuestion
 from .trace import NO_CAUSE, AnyEvent, Record
@@ -229,6 +229,10 @@ class Kernel(simpy.Environment):
 
     def enrol(self, component: object) -> None:
         """Note a component that comes into being; only a kernel that explores needs to know."""
+
+    def horizon(self, at_ns: int, label: str) -> Event:
+        """Return the event that cuts the run at an instant, whatever has happened by then."""
+        return self.delay(exactly(at_ns), label)
 
     def begin_story(self) -> None:
         """Let what follows in this process have no cause: it comes from outside the system."""

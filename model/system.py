@@ -3,11 +3,12 @@
 `wiring` tells who can influence whom, as a graph, without building anything.
 """
 
+from collections.abc import Callable
+
 from simpy.events import Event
 
 from .assumptions import assumptions_of
 from .choices import Choices
-from .clock import exactly
 from .component import Component
 from .host.host import Host
 from .host.supervisor import Supervisor
@@ -16,7 +17,7 @@ from .plan import AfterPlan, SystemPlan
 from .trace import Header, ObservationEnded, Record, Trace
 from .wiring import parts_of
 
-__all__ = ["System", "build", "header_of", "run", "run_watched"]
+__all__ = ["System", "build", "builder", "header_of", "run", "run_watched"]
 
 Instants = list[tuple[int, int]]
 """See `WatchedKernel.instants`."""
@@ -74,7 +75,7 @@ class System(Component):
         self.observed = self.start(self._observe)
 
     def _observe(self) -> Steps:
-        horizon = self.kernel.delay(exactly(self.plan.horizon_ns), "run.horizon")
+        horizon = self.kernel.horizon(self.plan.horizon_ns, "run.horizon")
         for supervisor in self.supervisors:
             if (yield self.kernel.first(supervisor.finished, horizon)) == 1:
                 break
@@ -86,6 +87,11 @@ class System(Component):
 def build(kernel: Kernel, plan: SystemPlan) -> System:
     """Return the system of a plan, ready to run in the kernel."""
     return System(kernel, plan)
+
+
+def builder(plan: SystemPlan) -> Callable[[Kernel], Event]:
+    """Return what builds the system of a plan in a kernel and gives the event that ends the run."""
+    return lambda kernel: build(kernel, plan).observed
 
 
 def _when(kernel: Kernel, after: AfterPlan | None) -> Event:

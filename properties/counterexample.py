@@ -68,11 +68,14 @@ class NotReplayedError(QuiesceError):
         return f"internal error: the run found against {self.claim!r} does not replay"
 
 
-def schedule_of(moments: Sequence[Moment]) -> Schedule:
+def schedule_of(
+    moments: Sequence[Moment], distance: tuple[int, int] | None = None
+) -> Schedule:
     """Return the run along a path with the smallest whole times.
 
     Args:
         moments: The events of the path; the last is the one that matters.
+        distance: Number of an event of the path, and how long before the last it must be.
     """
     at_least: dict[tuple[Instant, Instant], int] = {}
 
@@ -82,8 +85,12 @@ def schedule_of(moments: Sequence[Moment]) -> Schedule:
 
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
+    before: Instant = None
     for moment in moments:
         now = moment.ended
+        if moment.at_once:
+            demand(now, before, 0)
+        before = now
         for part in moment.entered:
             demand(entered_at.get(part, now), now, 0)
             entered_at[part] = now
@@ -101,6 +108,10 @@ def schedule_of(moments: Sequence[Moment]) -> Schedule:
             demand(instant, last, 0)
     for delay in begun_by.keys() - set(ended) - _let_go(moments):
         demand(last, delay, 0)
+    if distance is not None:
+        start = moments[distance[0]].ended
+        demand(start, last, distance[1])
+        demand(last, start, -distance[1])
     at_ns = _earliest(at_least)
     lengths_ns = {delay: at_ns[delay] - at_ns[begun] for delay, begun in begun_by.items()}
     answers = [pick for moment in moments for pick in moment.picks]

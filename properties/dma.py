@@ -199,6 +199,14 @@ class FaultsContained(Property):
         # Only the last release counts, so each one starts the count anew, at this instant.
         self._after_release[event.epoch] = self._instant.get(event.epoch, _NONE_REFUSED)
 
+    def settle(self) -> None:
+        """Forget what was refused at the instant that is over."""
+        self._instant.clear()
+
+    def waiting(self) -> Hashable:
+        """Return how many accesses were refused at the instant, by epoch."""
+        return tuple((epoch, refused.total) for epoch, refused in self._instant.items())
+
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Report the epochs that had too many."""
         violations = tuple(

@@ -52,6 +52,10 @@ class Listener:
         """Return what later verdicts depend on, without times; call between two instants."""
         raise NotImplementedError
 
+    def waiting(self) -> Hashable:
+        """Return what waits for the end of the present instant, without times; falsy if nothing."""
+        return ()
+
 
 class Observation(Listener):
     """The book of the run itself: whether its end was announced.
@@ -256,3 +260,7 @@ class Judge:
     def key(self) -> Hashable:
         """Return what later verdicts depend on, without times; call between two instants."""
         return tuple(listener.key() for listener in (*self.books, *self.properties))
+
+    def open_key(self) -> tuple[Hashable, ...]:
+        """Return what each listener keeps for the end of the present instant."""
+        return tuple(listener.waiting() for listener in (*self.books, *self.properties))

@@ -337,6 +337,14 @@ class TimeoutQuarantines(Property):
         """Count the time-outs."""
         return Closing(self._time_outs)
 
+    def settle(self) -> None:
+        """Forget what was released at the instant that is over."""
+        self._instant.clear()
+
+    def waiting(self) -> Hashable:
+        """Return what was released at the instant."""
+        return tuple(released for _, released in self._instant)
+
     def state(self) -> Hashable:
         """Return who has timed out and what is kept."""
         timed_out = ((epoch, tuple(names)) for epoch, names in self._timed_out.items())

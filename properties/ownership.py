@@ -131,6 +131,10 @@ class Frames(Listener):
         for hand_on in self.odd:
             hand_on(odd)
 
+    def waiting(self) -> Hashable:
+        """Return the landings of the instant."""
+        return tuple((landing.epoch, landing.addr >> FRAME_SHIFT) for _, landing in self._instant)
+
     def key(self) -> Hashable:
         """Return owners and their order, without the times of release."""
         holdings: list[tuple[int, int, int, tuple[int, ...]]] = []
@@ -304,6 +308,10 @@ class Lines(Listener):
             for hand_on in self.odd:
                 hand_on(odd)
         self._instant.clear()
+
+    def waiting(self) -> Hashable:
+        """Return the interrupts of the instant."""
+        return tuple(event for _, event in self._instant)
 
     def key(self) -> Hashable:
         """Return owners and masks, without times."""

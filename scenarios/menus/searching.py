@@ -109,3 +109,43 @@ def _mutants(
     from ..commands.mutants import mutants_command  # noqa: PLC0415 - heavy
 
     return mutants_command(names or [], scores=score, as_json=json)
+
+
+@app.command("prove", epilog=exit_status.HELP)
+def _prove(  # noqa: PLR0913, PLR0917 - one for each option
+    scenario: ScenarioArgument,
+    properties: Annotated[
+        list[str] | None,
+        typer.Option("--property", help="A property; all of a teardown if left out."),
+    ] = None,
+    any_instant: Annotated[
+        bool, typer.Option("--any-instant", help="Let the end come at any instant whatever.")
+    ] = False,
+    max_states: Annotated[
+        int, typer.Option(min=1, help="Give up after so many classes of states.")
+    ] = 1_000_000,
+    seconds: Annotated[int | None, typer.Option(min=1, help="Give up after so long.")] = None,
+    out: OutOption = Path("out"),
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no counterexample.")] = False,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> int:
+    """Judge every run of a scenario: every timing inside its spans, every order, every answer.
+
+    Either all of them are covered, with the exact margins, or there is a counterexample with the
+    fewest events, or the verdict is inconclusive.  Writes to OUT/SCENARIO/prove/.
+    """
+    from ..commands.prove import ProveRequest, prove_command  # noqa: PLC0415 - heavy
+
+    request = ProveRequest(
+        scenario=scenario,
+        properties=tuple(properties or ()),
+        any_instant=any_instant,
+        classes_max=max_states,
+        seconds=seconds,
+        out=out,
+        plot=not no_plot,
+        json=json,
+        verbose=verbose,
+    )
+    return prove_command(request)

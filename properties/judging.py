@@ -1,0 +1,140 @@
+"""The properties of the project as the monitor of a search through dense time.
+
+The search numbers the events of a path, and a record's time is the number of its event; a `Judge`
+needs no more than that equal numbers mean the same instant.  What else can happen at the instant
+of an event is explored by the search itself: while something waits for the end of an instant
+(`open_key`), it follows the runs in which the next delay ends at that instant too.
+"""
+
+from collections.abc import Hashable, Iterable
+
+from ..model.addresses import FRAME_SHIFT
+from ..model.dense_step import Mark
+from ..model.trace import (
+    CpuWriteLanded,
+    DmaLanded,
+    FramesQuarantined,
+    FramesReleased,
+    Header,
+    IrqDetached,
+    IrqTaken,
+    QvmExited,
+    Record,
+    TerminationBegun,
+)
+from .monitor import Judge, Property
+from .ordering import TeardownBounded
+
+
+class JudgeMonitor:
+    """Judges one run by several properties.
+
+    Args:
+        header: Of the trace.
+        kinds: The properties, without those that compare times.
+        starts_again: Whether memory is granted again after a VM is gone.
+        watches_always: Whether all that happens at one instant is put together at any time; else
+            only while a VM is ending.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        kinds: Iterable[type[Property]],
+        *,
+        starts_again: bool = False,
+        watches_always: bool = False,
+    ) -> None:
+        self.judge = Judge(header, kinds)
+        self._starts_again = starts_again
+        self._watches_always = watches_always
+        self._ending: set[str | int] = set()
+        self._counts = [0] * len(self.judge.properties)
+        self._marks: list[Mark] = []
+
+    def step(self, index: int, record: Record) -> None:
+        """Read a record."""
+        self.judge.step(index, record)
+        for mark in _marks_of(record):
+            self._marks.append(mark)
+            if mark[0] == "ending":
+                self._ending.add(mark[1])
+            elif mark[0] == "gone" and not self._starts_again:
+                self._ending.discard(mark[1])
+
+    def settle(self) -> None:
+        """Judge the instant that is over."""
+        self.judge.settle()
+
+    def key(self) -> Hashable:
+        """Return what later verdicts depend on."""
+        return self.judge.key()
+
+    def open_key(self) -> Hashable | None:
+        """Return what waits for the end of the instant.
+
+        Memory and lines change hands only while a VM is ending.  Whoever searches makes sure that
+        they do so later than at the instant at which the end begins, or has all instants watched.
+        """
+        if not self._ending and not self._watches_always:
+            return None
+        waiting = self.judge.open_key()
+        return waiting if any(waiting) else None
+
+    def broken(self) -> tuple[tuple[str, str], ...]:
+        """Return the properties that were violated since this was last asked."""
+        found = []
+        for at, each in enumerate(self.judge.properties):
+            if each.violation_count > self._counts[at]:
+                found.append((each.name, each.violations[-1].message))
+                self._counts[at] = each.violation_count
+        return tuple(found)
+
+    def tested(self) -> frozenset[str]:
+        """Return the properties that have been put to the test."""
+        return frozenset(
+            each.name for each in self.judge.properties if each.close(0).antecedents > 0
+        )
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return what measures are interested in, since this was last asked."""
+        marks, self._marks = tuple(self._marks), []
+        return marks
+
+    def endings(self) -> tuple[tuple[str, str, str], ...]:
+        """Return the properties that only the end of the trace shows to be violated, or open."""
+        found = []
+        for each in self.judge.properties:
+            closing = each.close(0)
+            if closing.violations:
+                found.append((each.name, "violated", closing.violations[0].message))
+            elif closing.doubt:
+                found.append((each.name, "inconclusive", closing.doubt))
+        return tuple(found)
+
+
+def without_times(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]:
+    """Return the properties that depend on the order of records alone."""
+    return tuple(kind for kind in kinds if kind is not TeardownBounded)
+
+
+def _marks_of(record: Record) -> tuple[Mark, ...]:
+    match record.event:
+        case DmaLanded(master=writer, epoch=epoch, addr=addr):
+            return (("landed", writer, epoch, addr >> FRAME_SHIFT),)
+        case CpuWriteLanded(writer=writer, epoch=epoch, addr=addr):
+            return (("landed", writer, epoch, addr >> FRAME_SHIFT),)
+        case FramesReleased(epoch=epoch, first_frame=first, count=count):
+            released = ("released", epoch, first, first + count)
+            return (released, ("teardown point", epoch), ("parted", epoch))
+        case FramesQuarantined(epoch=epoch):
+            return (("parted", epoch),)
+        case TerminationBegun(epoch=epoch):
+            return (("ending", epoch),)
+        case QvmExited(epoch=epoch):
+            return (("gone", epoch),)
+        case IrqTaken(intid=intid, epoch=epoch):
+            return (("taken", intid, epoch),)
+        case IrqDetached(intid=intid, epoch=epoch):
+            return (("detached", intid, epoch), ("parted", epoch))
+    return ()

@@ -1,0 +1,219 @@
+"""The verdicts on a whole system for every timing, and the exact distances that go with them.
+
+First one search judges all properties that depend on the order of events.  Then each distance is
+measured by a search of its own over the states that are known by then, which costs little: the
+model is not run again.  The bound on the duration of a teardown is one of these distances.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from ..model.dense_step import Monitor
+from ..model.trace import Header
+from .graph_search import Graph, GraphSearch, Reading, Tell, Way
+from .judging import JudgeMonitor, without_times
+from .measures import Between, Measure
+from .monitor import Property
+from .ordering import TeardownBounded
+from .verdict import Word
+
+MakeMonitor = Callable[[], Monitor]
+
+
+class MakeGraph(Protocol):
+    """Makes the states of a system, judged by a monitor."""
+
+    def __call__(self, make_monitor: MakeMonitor) -> Graph:
+        """Return the graph, of which nothing is known yet."""
+        ...
+
+
+class Task(NamedTuple):
+    """What is to be proved.
+
+    Attributes:
+        make_graph: Makes the states of the system.
+        header: Of its traces.
+        kinds: The properties.
+        endings: Epochs of the VMs that end.
+        measures: Distances that are to be told.
+        starts_again: Whether a VM is started again after its end.
+    """
+
+    make_graph: MakeGraph
+    header: Header
+    kinds: Sequence[type[Property]]
+    endings: Sequence[int]
+    measures: Sequence[Measure]
+    starts_again: bool
+
+
+class Limits(NamedTuple):
+    """When to give up.
+
+    Attributes:
+        classes_max: After so many classes in one search.
+        deadline_s: By the monotonic clock.
+    """
+
+    classes_max: int = 1_000_000
+    deadline_s: float = float("inf")
+
+
+class Finding(NamedTuple):
+    """What was found out about one property.
+
+    Attributes:
+        word: The verdict.
+        reason: Why.
+        way: The last event of a run that violates it, or None.
+    """
+
+    word: Word
+    reason: str
+    way: Way | None = None
+
+
+class Distance(NamedTuple):
+    """The exact bounds of a distance over all runs."""
+
+    name: str
+    least: Reading
+    greatest: Reading
+
+
+class SystemProof(NamedTuple):
+    """What has been found out.
+
+    Attributes:
+        findings: By property.
+        distances: Those that occur in some run; complete ones alone.
+        graph: The states.
+        search: That of the order of events.
+        is_whole: Whether every run was covered by it.
+        was_stopped: Whether the user stopped it.
+    """
+
+    findings: dict[str, Finding]
+    distances: tuple[Distance, ...]
+    graph: Graph
+    search: GraphSearch
+    is_whole: bool
+    was_stopped: bool
+
+
+def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> SystemProof:
+    """Judge every run of a system.
+
+    Args:
+        task: The system and what is to be shown.
+        limits: When to give up.
+        tell: Told now and then how far it has come.
+    """
+    proof = _attempt(task, limits, tell, watches_always=False)
+    if proof.is_whole and not _changes_hands_later(task, proof, limits):
+        proof = _attempt(task, limits, tell, watches_always=True)
+    return proof
+
+
+def _attempt(
+    task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool
+) -> SystemProof:
+    kinds = without_times(task.kinds)
+
+    def monitor() -> Monitor:
+        return JudgeMonitor(
+            task.header, kinds, starts_again=task.starts_again, watches_always=watches_always
+        )
+
+    graph = task.make_graph(monitor)
+    search = GraphSearch(graph)
+    distances: list[Distance] = []
+    findings: dict[str, Finding] = {}
+    was_stopped = False
+    try:
+        search.run(limits.classes_max, limits.deadline_s, tell)
+        findings = _findings(kinds, search)
+        if not search.frontier:
+            if TeardownBounded in task.kinds:
+                findings[TeardownBounded.name] = _bounded(task, graph, limits, distances, tell)
+            for measure in task.measures:
+                _measured(graph, measure, limits, distances, tell)
+    except KeyboardInterrupt:
+        was_stopped = True
+        findings = _findings(kinds, search) | findings
+    for kind in task.kinds:
+        findings.setdefault(kind.name, Finding("inconclusive", _unfinished(search)))
+    in_order = {kind.name: findings[kind.name] for kind in task.kinds}
+    return SystemProof(
+        in_order, tuple(distances), graph, search, not search.frontier, was_stopped
+    )
+
+
+def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:
+    return {kind.name: _finding(kind, search) for kind in kinds}
+
+
+def _finding(kind: type[Property], search: GraphSearch) -> Finding:
+    name = kind.name
+    broken = search.faults.get(name)
+    if broken is not None:
+        return Finding("violated", broken.message, broken.way)
+    if search.frontier:
+        return Finding("inconclusive", _unfinished(search))
+    if name in search.doubts:
+        return Finding("inconclusive", search.doubts[name])
+    if name not in search.tested:
+        return Finding("vacuous", f"no run has any {kind.antecedent}")
+    return Finding("holds", "in every run")
+
+
+def _unfinished(search: GraphSearch) -> str:
+    if search.faults:
+        return "the search ended at the violation of another property; ask for this one alone"
+    return f"cut short after {search.classes} classes, {len(search.frontier)} of them not followed"
+
+
+def _bounded(
+    task: Task, graph: Graph, limits: Limits, distances: list[Distance], tell: Tell | None
+) -> Finding:
+    found = []
+    for epoch in task.endings:
+        name = f"epoch {epoch}: from the end's beginning to the exit"
+        bound_ns = task.header.teardown_ns_max
+        measure = Between(name, ("ending", epoch), ("gone", epoch), bound_ns=bound_ns)
+        search = _measured(graph, measure, limits, distances, tell)
+        if search.faults:
+            broken = search.faults[name]
+            return Finding("violated", broken.message, broken.way)
+        if search.frontier:
+            return Finding("inconclusive", _unfinished(search))
+        if search.greatest is not None:
+            found.append(search.greatest.ns)
+    if not found:
+        return Finding("vacuous", f"no run has any {TeardownBounded.antecedent}")
+    return Finding("holds", "in every run")
+
+
+def _measured(
+    graph: Graph,
+    measure: Measure,
+    limits: Limits,
+    distances: list[Distance],
+    tell: Tell | None,
+) -> GraphSearch:
+    search = GraphSearch(graph, measure, stop_at_fault=measure.bound_ns is not None)
+    search.run(limits.classes_max, limits.deadline_s, tell)
+    if not search.frontier and search.least is not None and search.greatest is not None:
+        distances.append(Distance(measure.name, search.least, search.greatest))
+    return search
+
+
+def _changes_hands_later(task: Task, proof: SystemProof, limits: Limits) -> bool:
+    """Return whether nothing changes hands at the very instant at which an end begins."""
+    for epoch in task.endings:
+        measure = Between("to the first change of hands", ("ending", epoch), ("parted", epoch))
+        search = _measured(proof.graph, measure, limits, [], None)
+        if search.frontier or (search.least is not None and search.least.ns == 0):
+            return False
+    return True

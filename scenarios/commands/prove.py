@@ -1,0 +1,288 @@
+"""`quiesce prove`: judge every run of a scenario, whatever its timing."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from ...model.clock import format_ns
+from ...model.dense_graph import StateGraph
+from ...model.errors import InputError, Place, Problem, ScenarioError
+from ...model.plan import SystemPlan
+from ...model.system import header_of
+from ...model.trace_codec import write_whole
+from ...properties.graph_search import Progress
+from ...properties.monitor import Property
+from ...properties.registry import TEARDOWN, named
+from ...properties.system_proof import Distance, Finding, Limits, SystemProof
+from ...properties.verdict import Judgement, Verdict
+from ...reports.summary import print_judgement
+from ...reports.why import why
+from ...reports.write import write
+from .. import replay
+from ..exit_status import INTERRUPTED, OF_VERDICT
+from ..library import resolved
+from ..proof import Found, at_any_instant, attained, counterexample, prove_plan
+from ..resolve import Resolved
+from ..terminal import say, say_json
+
+
+class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        scenario: The word for it.
+        properties: Names; empty for all of a teardown.
+        any_instant: Whether each end may come at any instant.
+        classes_max: After how many classes to give up.
+        seconds: After how many seconds, or None.
+        out: Folder for the results.
+        plot: Whether to draw the counterexample.
+        json: Whether to write JSON.
+        verbose: Whether to show every assumption.
+    """
+
+    scenario: str
+    properties: tuple[str, ...] = ()
+    any_instant: bool = False
+    classes_max: int = 1_000_000
+    seconds: int | None = None
+    out: Path = Path("out")
+    plot: bool = True
+    json: bool = False
+    verbose: bool = False
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """A proof with the runs that belong to it.
+
+    Attributes:
+        proof: What was found.
+        plan: Of which system.
+        seconds: How long it took.
+        example: The counterexample, if a property is violated.
+        violated: The property that it violates, or an empty string.
+    """
+
+    proof: SystemProof
+    plan: SystemPlan
+    seconds: float
+    example: Found | None = None
+    violated: str = ""
+
+
+def prove_command(request: ProveRequest) -> int:
+    """Prove or refute, and tell what came out.
+
+    Raises:
+        InputError: If the scenario, a property or the folder for the results cannot be used.
+        NotReplayedError: If a counterexample does not replay.
+    """
+    scenario = resolved(request.scenario)
+    kinds = _kinds(request.properties)
+    plan = at_any_instant(scenario.plan) if request.any_instant else scenario.plan
+    begun_s = time.monotonic()
+    deadline_s = float("inf") if request.seconds is None else begun_s + request.seconds
+    proof = prove_plan(plan, kinds, Limits(request.classes_max, deadline_s), _show)
+    _progress("")
+    proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
+    judgement = _judgement(scenario, request, proven)
+    files = _write(judgement, scenario, request, proven)
+    status = INTERRUPTED if proof.was_stopped else OF_VERDICT[judgement.verdict]
+    if request.json:
+        _tell_json(judgement, proven, files, status)
+    else:
+        _tell(judgement, proven, files, verbose=request.verbose)
+    return status
+
+
+def _kinds(names: tuple[str, ...]) -> tuple[type[Property], ...]:
+    kinds = named(names or TEARDOWN)
+    for kind in kinds:
+        if kind.name not in TEARDOWN:
+            message = f"{kind.name} is a rule of VIRTIO; proofs are about the teardown"
+            remedy = "judge it in single runs with `quiesce run`, or in many with `quiesce fuzz`"
+            raise ScenarioError([Problem(Place("--property"), message, remedy=remedy)])
+    return kinds
+
+
+def _with_example(proven: Proven, scenario: Resolved) -> Proven:
+    for name, finding in proven.proof.findings.items():
+        if finding.way is not None:
+            example = counterexample(scenario, proven.plan, proven.proof, name)
+            return msgspec.structs.replace(proven, example=example, violated=name)
+    return proven
+
+
+# Judgement.
+
+
+def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Judgement:
+    return Judgement(
+        scenario=proven.plan.name,
+        label="proved(dense time)" if proven.proof.is_whole else "proved(dense time, cut short)",
+        bounds=tuple(_bounds(request, proven)),
+        assumptions=scenario.assumptions + header_of(proven.plan).assumptions,
+        verdicts=tuple(
+            _verdict(name, finding, proven) for name, finding in proven.proof.findings.items()
+        ),
+    )
+
+
+def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
+    proof = proven.proof
+    search = proof.search
+    bounds = [
+        "every real-valued timing inside the spans, every order of what is due at one instant, and "
+        "every answer to open questions that are not pinned",
+        "the end comes at any instant" if request.any_instant else "the end comes as the scenario "
+        "has it",
+        f"{search.classes} classes of {search.states} states were explored; runs are followed to "
+        "the end of the observation, however long they are",
+    ]
+    if proof.was_stopped:
+        bounds.append("stopped by the user; nothing is proved")
+    elif not proof.is_whole and not proven.violated:
+        bounds.append(
+            f"cut short at {search.depth} events of the longest path, {len(search.frontier)} "
+            "classes not followed; go on with a greater --seconds or --max-states"
+        )
+    if search.is_endless:
+        bounds.append("some run stands still for ever before its end")
+    return bounds
+
+
+def _verdict(name: str, finding: Finding, proven: Proven) -> Verdict:
+    if name == proven.violated and proven.example is not None:
+        judged = proven.example.result.judgement.verdicts
+        return next(each for each in judged if each.property == name)
+    return Verdict(
+        property=name,
+        verdict=finding.word,
+        severity="none",
+        antecedents=int(finding.word == "holds"),
+        reason=finding.reason,
+        violations=(),
+        violation_count=0,
+    )
+
+
+# Files.
+
+
+def _write(
+    judgement: Judgement, scenario: Resolved, request: ProveRequest, proven: Proven
+) -> tuple[Path, ...]:
+    folder = request.out / proven.plan.name / "prove"
+    files: tuple[Path, ...] = ()
+    try:
+        if proven.example is not None:
+            result = proven.example.result
+            data = replay.encode(result.recording)
+            files = write(folder, result.trace, result.judgement, replay=data, plot=request.plot)
+        path = folder / "proof.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _encoded(_document(judgement, proven)))
+        return (*files, path, *_margin_files(scenario, proven, folder))
+    except OSError as error:
+        message = f"the folder for the results cannot be written: {error.strerror or error}"
+        remedy = "name another one with --out"
+        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+
+
+def _margin_files(scenario: Resolved, proven: Proven, folder: Path) -> list[Path]:
+    """Write for each distance the replays of the runs that attain its bounds."""
+    files = []
+    for number, distance in enumerate(proven.proof.distances, 1):
+        for word, reading in (("least", distance.least), ("greatest", distance.greatest)):
+            found = attained(scenario, proven.plan, proven.proof, reading.way, reading.ns)
+            path = folder / f"distance-{number}-{word}.json"
+            write_whole(path, replay.encode(found.result.recording))
+            files.append(path)
+    return files
+
+
+def _encoded(document: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
+    search = proven.proof.search
+    graph = proven.proof.graph
+    assert isinstance(graph, StateGraph)
+    document: dict[str, object] = {
+        "verdict": judgement.verdict,
+        "severity": judgement.severity,
+        "is_whole": proven.proof.is_whole,
+        "was_stopped": proven.proof.was_stopped,
+        "classes": search.classes,
+        "states": search.states,
+        "frontier": len(search.frontier),
+        "depth": search.depth,
+        "model_runs": graph.runs,
+        "distances": [
+            {"name": each.name, "least_ns": each.least.ns, "greatest_ns": each.greatest.ns}
+            for each in proven.proof.distances
+        ],
+        "judgement": judgement,
+    }
+    if proven.example is not None:
+        document["counterexample"] = {"property": proven.violated, "events": proven.example.events}
+    return document
+
+
+# Telling.
+
+
+def _tell(
+    judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verbose: bool
+) -> None:
+    example = proven.example
+    reason = why(example.result.trace, example.result.judgement) if example else ""
+    print_judgement(judgement, why=reason, verbose=verbose)
+    search = proven.proof.search
+    rate = round(search.classes / max(proven.seconds, 1e-9))
+    say(
+        f"{search.classes} classes, {search.states} states, {rate} classes/s, "
+        f"{proven.seconds:.1f} s",
+        hang=2,
+    )
+    for distance in proven.proof.distances:
+        say(_in_words(distance), hang=2)
+    if example is not None:
+        say(f"counterexample: {proven.violated}, {example.events} events, the fewest", hang=2)
+        # One line whatever the width of the terminal, so that it can be copied.
+        path = next(file for file in files if file.name == "replay.json")
+        sys.stdout.write(f"replay: quiesce run --replay {shlex.quote(str(path))}\n")
+    say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
+
+
+def _in_words(distance: Distance) -> str:
+    least, greatest = format_ns(distance.least.ns), format_ns(distance.greatest.ns)
+    return f"{distance.name}: {least} to {greatest}, both attained"
+
+
+def _tell_json(
+    judgement: Judgement, proven: Proven, files: tuple[Path, ...], status: int
+) -> None:
+    document = {"exit_status": status} | _document(judgement, proven)
+    document["seconds"] = round(proven.seconds, 3)
+    document["files"] = [str(file) for file in files]
+    say_json(document)
+
+
+def _show(progress: Progress) -> None:
+    rate = round(progress.classes / max(progress.elapsed_s, 1e-9))
+    _progress(
+        f"{progress.classes} classes, {rate} classes/s, depth {progress.depth}, "
+        f"frontier {progress.frontier}"
+    )
+
+
+def _progress(text: str) -> None:
+    """Show on a terminal how far it has come; an empty text clears the line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:78]}")
+        sys.stderr.flush()

@@ -1,0 +1,162 @@
+"""Proving a scenario: the model is handed to the search, and what it finds is run again.
+
+A run that the search speaks of, a counterexample or the run that attains a margin, is told as
+a schedule of its delays; the ordinary kernel runs it, and the ordinary properties judge that run.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from ..model.clock import Span
+from ..model.dense_graph import MakeMonitor, StateGraph
+from ..model.dense_replay import replay
+from ..model.plan import EndPlan, SystemPlan, VmPlan
+from ..model.system import builder, header_of
+from ..properties.counterexample import NotReplayedError, schedule_of
+from ..properties.graph_search import Tell, Way
+from ..properties.measures import Between, Measure, ToOwnRelease
+from ..properties.monitor import Property
+from ..properties.paths import start_of, step_of, ways_to
+from ..properties.system_proof import Limits, SystemProof, Task, prove_system
+from .replay import Recording
+from .resolve import Resolved
+from .runner import RunResult, run_recording
+
+__all__ = ["at_any_instant", "attained", "counterexample", "prove_plan"]
+
+
+def at_any_instant(plan: SystemPlan) -> SystemPlan:
+    """Return the plan in which each VM that ends does so at any instant whatever."""
+    whenever = Span(0, plan.horizon_ns)
+    return replace(
+        plan,
+        vms=tuple(
+            vm if vm.end is None else replace(vm, end=EndPlan(vm.end.cause, whenever))
+            for vm in plan.vms
+        ),
+    )
+
+
+def prove_plan(
+    plan: SystemPlan, kinds: Sequence[type[Property]], limits: Limits, tell: Tell | None = None
+) -> SystemProof:
+    """Judge every run of a plan by these properties, and measure what belongs to them."""
+
+    def make_graph(make_monitor: MakeMonitor) -> StateGraph:
+        return StateGraph(builder(plan), make_monitor, plan.pinned)
+
+    task = Task(
+        make_graph,
+        header_of(plan),
+        kinds,
+        [epoch for epoch, vm in _epochs(plan) if vm.ends],
+        measures_of(plan),
+        any(vm.restart for vm in plan.vms),
+    )
+    return prove_system(task, limits, tell)
+
+
+def measures_of(plan: SystemPlan) -> list[Measure]:
+    """Return what is measured: times to the teardown points, and margins before them."""
+    found: list[Measure] = []
+    for epoch, vm in _epochs(plan):
+        if not vm.ends:
+            continue
+        name = f"{vm.name}: from the end's beginning to the teardown points of its memory"
+        begun, released = ("ending", epoch), ("teardown point", epoch)
+        found.append(Between(name, begun, released, goes_on=True))
+        found += [
+            ToOwnRelease(
+                f"{writer}: from its last write in a frame of {vm.name} to that frame's release",
+                writer,
+                epoch,
+            )
+            for writer in _writers(plan, vm)
+        ]
+        for device in plan.passable:
+            if device.name in vm.passed_through:
+                line = device.intid
+                name = f"line {line}: from the last interrupt for {vm.name} to its detach"
+                taken, detached = ("taken", line, epoch), ("detached", line, epoch)
+                found.append(Between(name, taken, detached, restarts=True))
+    return found
+
+
+def _writers(plan: SystemPlan, vm: VmPlan) -> list[str]:
+    """Return whoever can write memory for a VM."""
+    disks = [block.disk for block in vm.blocks]
+    servers = [disk.server for disk in plan.disks if disk.name in disks]
+    vdevs = [f"{vm.name}.{vdev.name}" for vdev in vm.vdevs]
+    return list(dict.fromkeys([*vm.passed_through, *disks, *servers, *vdevs]))
+
+
+def _epochs(plan: SystemPlan) -> list[tuple[int, VmPlan]]:
+    """Return each VM with the number of its first instance."""
+    return list(enumerate(plan.vms, 1))
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A run that the search found, as the ordinary kernel runs it.
+
+    Attributes:
+        result: The run, judged.
+        events: Delays that end in it.
+    """
+
+    result: RunResult
+    events: int
+
+
+def counterexample(
+    scenario: Resolved, plan: SystemPlan, proof: SystemProof, name: str
+) -> Found:
+    """Return the run with the fewest events that violates a property.
+
+    Raises:
+        NotReplayedError: If the ordinary kernel does not come to the same verdict: our bug.
+    """
+    way = proof.findings[name].way
+    assert way is not None, "a violated property has a way"
+    found = _run_again(scenario, plan, proof, ways_to(way), f"fewest events that violate {name}")
+    verdicts = {each.property: each for each in found.result.judgement.verdicts}
+    if name not in verdicts or verdicts[name].verdict != "violated":
+        raise NotReplayedError(name)
+    return found
+
+
+def attained(
+    scenario: Resolved, plan: SystemPlan, proof: SystemProof, way: Way, distance_ns: int
+) -> Found:
+    """Return the run in which a distance is this long."""
+    ways = ways_to(way, distance_ns)
+    chosen = f"the run in which {distance_ns} ns are attained"
+    return _run_again(scenario, plan, proof, ways, chosen, distance_ns)
+
+
+def _run_again(
+    scenario: Resolved,
+    plan: SystemPlan,
+    proof: SystemProof,
+    ways: Sequence[Way],
+    chosen: str,
+    distance_ns: int | None = None,
+) -> Found:
+    graph = proof.graph
+    assert isinstance(graph, StateGraph)
+    distance = None if distance_ns is None else (start_of(ways), distance_ns)
+    schedule = schedule_of(graph.trail(step_of(ways)), distance)
+    if schedule.last_ns >= plan.horizon_ns:
+        plan = replace(plan, horizon_ns=schedule.last_ns + plan.observe.hi_ns + 1)
+    # The run goes on from the end of the path, as fast as it may.
+    _, log = replay(
+        builder(plan),
+        schedule.lengths_ns,
+        schedule.order,
+        schedule.answers,
+        plan.horizon_ns,
+        pinned=plan.pinned,
+    )
+    recording = Recording(plan, scenario.assumptions, chosen, tuple(log))
+    return Found(run_recording(recording), len(ways) - 1)
