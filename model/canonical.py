@@ -17,6 +17,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ from .kernel import Delay, First, Mailbox
 Form = Hashable
 
 _LEAVES = frozenset({int, str, bytes, float, type(None), type(Ellipsis), type})
+_TRUE, _FALSE = (bool, True), (bool, False)
+_AS_IT_IS, _THE_KERNEL, _FROZEN, _BY_ITS_PARTS = "as it is", "kernel", "frozen", "by its parts"
 _FRAME_OWN = (types.CodeType, types.FrameType)
 
 
@@ -104,13 +107,17 @@ class Reader:
         if kind in _LEAVES:
             return thing  # type: ignore[no-any-return]
         if kind is bool:
-            return (bool, thing)
+            return _TRUE if thing else _FALSE
         if kind is tuple:
             return tuple([self._any(each) for each in thing])
-        if isinstance(thing, Enum):
-            return thing
-        if isinstance(thing, simpy.Environment):
+        reading = _reading_of(kind)
+        if reading == _AS_IT_IS:
+            return thing  # type: ignore[no-any-return]
+        if reading == _THE_KERNEL:
             return "the kernel"
+        if reading == _FROZEN and _can_be_hashed(thing):
+            # Nobody can tell one of two equal frozen records from the other.
+            return thing  # type: ignore[no-any-return]
         if not is_root:
             owner = self._owners.get(id(thing))
             if owner is not None:
@@ -136,8 +143,6 @@ class Reader:
         if isinstance(thing, tuple):
             return (kind, *[self._any(each) for each in thing])
         if isinstance(thing, msgspec.Struct):
-            if thing.__struct_config__.frozen and _can_be_hashed(thing):
-                return thing
             return (kind, *[self._any(getattr(thing, name)) for name in kind.__struct_fields__])  # type: ignore[attr-defined]
         if hasattr(kind, "__next__"):
             self._claim(thing)
@@ -150,17 +155,19 @@ class Reader:
             attributes = object.__getattribute__(thing, "__dict__")
         except AttributeError:
             attributes = None
-        slots = [name for each in kind.__mro__ for name in getattr(each, "__slots__", ())]
+        slots = _slots_of(kind)
         if attributes is None and not slots:
             if kind.__module__ == "builtins" and kind is not object:
                 raise FormError(kind.__name__, self._part)
             return kind
         if not is_root:
             self._claim(thing)
-        named = [(name, self._any(value)) for name, value in (attributes or {}).items()]
+        values = attributes or {}
+        order = _in_order(tuple(values))
+        named = [self._any(values[name]) for name in order]
         named += [(name, self._any(getattr(thing, name))) for name in slots if hasattr(thing, name)]
         # The class of an observed component is made for it alone; its first base is what counts.
-        return (getattr(kind, "observed", kind), *sorted(named, key=lambda pair: pair[0]))
+        return (getattr(kind, "observed", kind), order, *named)
 
     def _claim(self, thing: object) -> None:
         """Note that what can change is met in this part, and insist that it is in no other."""
@@ -229,9 +236,16 @@ class Reader:
             return "empty cell"
 
     def _items(self, things: Any) -> Form:
+        if _LEAVES.issuperset(map(type, things)):
+            return (type(things), *things)
         return (type(things), *[self._any(each) for each in things])
 
     def _mapping(self, mapping: Any) -> Form:
+        if _LEAVES.issuperset(map(type, mapping)):
+            values = mapping.values()
+            if _LEAVES.issuperset(map(type, values)):
+                return (dict, *mapping, None, *values)
+            return (dict, *mapping, None, *[self._any(value) for value in values])
         return (dict, *[(self._any(key), self._any(value)) for key, value in mapping.items()])
 
     def _set(self, things: Any) -> Form:
@@ -241,6 +255,27 @@ class Reader:
         # What led to an item is a position in the trace and decides nothing.
         items = tuple([self._any(item) for item, _ in mailbox._items])
         return (Mailbox, items, self._any(mailbox._arrived))
+
+
+@lru_cache(maxsize=4096)
+def _reading_of(kind: type) -> str:
+    if issubclass(kind, Enum):
+        return _AS_IT_IS
+    if issubclass(kind, simpy.Environment):
+        return _THE_KERNEL
+    if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
+        return _FROZEN
+    return _BY_ITS_PARTS
+
+
+@lru_cache(maxsize=4096)
+def _slots_of(kind: type) -> tuple[str, ...]:
+    return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
+
+
+@lru_cache(maxsize=4096)
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def _can_be_hashed(thing: object) -> bool:

@@ -9,7 +9,7 @@ happened so far.  An event after an open moment comes at that same instant; afte
 another one.
 
 Processes cannot be copied, so a state is reached by running the model again along a path to it.
-Runs that stand where a search is likely to go on are kept for a while.
+The last runs are kept for a while, for whoever goes on from where they stand.
 """
 
 from collections import OrderedDict
@@ -22,12 +22,11 @@ from .canonical import Form, Reader
 from .dense_kernel import Build, DenseKernel, Pending
 from .dense_step import DelayName, Edge, Moment, Monitor, Pick, Step, Wait
 
-RUNS_KEPT = 48
+RUNS_KEPT = 8
 """Runs that stand ready to be taken further; each holds a whole model."""
 
 Script = tuple[int, ...]
 MakeMonitor = Callable[[], Monitor]
-_Key = tuple[Step, int, tuple[Pick, ...], bool]
 
 
 class StateGraph:
@@ -57,7 +56,7 @@ class StateGraph:
         self.events_run = 0
         self._states: dict[Form, int] = {}
         self._edges: dict[tuple[int, int], list[Edge]] = {}
-        self._kept: OrderedDict[_Key, _Run] = OrderedDict()
+        self._kept: OrderedDict[Step, _Run] = OrderedDict()
 
     def beginnings(self) -> list[Edge]:
         """Return the ways in which a run can begin."""
@@ -66,9 +65,13 @@ class StateGraph:
         while todo:
             script = todo.pop()
             run = _Run(self, script)
-            found.append(run.edge(None))
+            found.append(run.edge(None, -1, at_once=False))
             todo += _other_answers(script, run)
         return found
+
+    def knows(self, state: int, position: int) -> bool:
+        """Return whether it has been asked already what the end of a delay does in a state."""
+        return (state, position) in self._edges
 
     def edges(self, state: int, step: Step, position: int, *, at_once: bool) -> list[Edge]:
         """Return what the end of a delay does in a state; one edge for each set of answers.
@@ -125,24 +128,22 @@ class StateGraph:
             run = self._run_to(step)
             run.forget(at_once=at_once)
             run.fire(run.delay_at(step, position), script, at_once=at_once)
-            edge = run.edge(step)
+            edge = run.edge(step, position, at_once=at_once)
             found.append(edge)
             todo += _other_answers(script, run)
             if edge.open_state < 0:
-                self._keep((step, position, edge.picks, at_once), run)
+                self._keep(edge.step, run)
         return found
 
-    def _keep(self, key: _Key, run: "_Run") -> None:
-        self._kept[key] = run
+    def _keep(self, step: Step, run: "_Run") -> None:
+        self._kept[step] = run
         if len(self._kept) > RUNS_KEPT:
             self._kept.popitem(last=False)
 
     def _run_to(self, step: Step) -> "_Run":
-        if step.parent is not None:
-            key = (step.parent, step.position, step.picks, step.at_once)
-            kept = self._kept.pop(key, None)
-            if kept is not None:
-                return kept
+        kept = self._kept.pop(step, None)
+        if kept is not None:
+            return kept
         steps = _path_of(step)
         run = _Run(self, _values(steps[0].picks))
         for before, each in zip(steps, steps[1:], strict=False):
@@ -199,9 +200,7 @@ class _Run:
 
     def delay_at(self, step: Step, position: int) -> Pending:
         """Return the pending delay at a position of the state in which it stands, after `step`."""
-        if step.names is None:
-            self.read()
-            step.names = tuple((delay.label, delay.serial) for delay in self.waits)
+        assert step.names is not None, "every step of an edge has the names"
         label, serial = step.names[position]
         for delay in self.kernel.pending:
             if delay.serial == serial and delay.label == label:
@@ -260,8 +259,14 @@ class _Run:
             found.append((component.name, forms))
         return found
 
-    def edge(self, asked_from: Step | None) -> Edge:
-        """Return what the last event has done; judges the instant."""
+    def edge(self, asked_from: Step | None, position: int, *, at_once: bool) -> Edge:
+        """Return what the last event has done; judges the instant.
+
+        Args:
+            asked_from: End of the path before it, or None for the beginning of the run.
+            position: Which of the delays has ended.
+            at_once: Whether it did so at the instant of the event before.
+        """
         before = {id(delay): at for at, delay in enumerate(self._before(asked_from))}
         form = self.read()
         monitor = self.monitor
@@ -276,8 +281,11 @@ class _Run:
         monitor.settle()
         self._is_judged = True
         endings = monitor.endings() if is_last or not count else ()
+        picks = self.kernel.script.taken()
+        step = Step(asked_from, 0 if asked_from else -1, position, picks, at_once=at_once)
+        step.names = tuple((delay.label, delay.serial) for delay in self.waits)
         return Edge(
-            picks=self.kernel.script.taken(),
+            picks=picks,
             state=-1 if is_last else self.graph.number_of((form, monitor.key()), count),
             open_state=open_state,
             waits=tuple(
@@ -293,8 +301,7 @@ class _Run:
             endings=endings,
             is_last=is_last,
             label="" if self._ended is None else self._ended.label,
-            asked_from=asked_from,
-            names=tuple((delay.label, delay.serial) for delay in self.waits),
+            step=step,
         )
 
     def _before(self, asked_from: Step | None) -> list[Pending | None]:

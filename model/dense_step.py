@@ -223,8 +223,7 @@ class Edge(NamedTuple):
         endings: What is not well if nothing more happens, for an event after which nothing does.
         is_last: Whether the run ends with it.
         label: Of the delay that ended.
-        asked_from: End of the path on which it was found out.
-        names: The pending delays in the run on that path.
+        step: End of a path that ends with it.
     """
 
     picks: tuple[Pick, ...]
@@ -238,5 +237,4 @@ class Edge(NamedTuple):
     endings: tuple[tuple[str, str, str], ...]
     is_last: bool
     label: str
-    asked_from: Step | None
-    names: tuple[DelayName, ...]
+    step: Step

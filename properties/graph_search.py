@@ -46,6 +46,10 @@ class Graph(Protocol):
         """Return the ways in which a run can begin."""
         ...
 
+    def knows(self, state: int, position: int) -> bool:
+        """Return whether it has been asked already what the end of a delay does in a state."""
+        ...
+
     def edges(self, state: int, step: Step, position: int, *, at_once: bool) -> list[Edge]:
         """Return what the end of a delay does in a state."""
         ...
@@ -70,27 +74,29 @@ class Class:
         zone: The instants: the present, the ends of pending delays, the start of the measure.
         wait_count: How many delays are pending.
         is_open: Whether the next event must come at the present instant.
-        step: End of a path to the state.
         depth: Events on the shortest way here.
         ways: All ways here.
         is_covered: Whether another class holds all of its instants.
     """
 
-    __slots__ = ("depth", "is_covered", "is_open", "mode", "state", "step", "wait_count", "ways",
-                 "zone")  # fmt: skip
+    __slots__ = ("depth", "is_covered", "is_open", "mode", "state", "wait_count", "ways", "zone")
 
     def __init__(
-        self, state: int, mode: Hashable, zone: Zone, way: Way, step: Step, *, is_open: bool
+        self, state: int, mode: Hashable, zone: Zone, way: Way, *, is_open: bool
     ) -> None:
         self.state = state
         self.mode = mode
         self.zone = zone
         self.wait_count = len(way.edge.waits)
         self.is_open = is_open
-        self.step = step
         self.depth = 0 if way.source is None else way.source.depth + 1
         self.ways = [way]
         self.is_covered = False
+
+    @property
+    def step(self) -> Step:
+        """End of some path to the state."""
+        return self.ways[0].edge.step
 
 
 class Reading(NamedTuple):
@@ -209,11 +215,9 @@ class GraphSearch:
     # Going on.
 
     def _begin(self, edge: Edge) -> None:
-        way = Way(None, -1, edge, False, Turn(IDLE))
-        step = Step(None, -1, -1, edge.picks)
-        step.names = edge.names
         for turn in self.measure.turns(IDLE, edge.marks):
-            self._arrive(way._replace(turn=turn), begun(way._replace(turn=turn)), step)
+            way = Way(None, -1, edge, False, turn)
+            self._arrive(way, begun(way))
 
     def _expand(self, node: Class) -> None:
         for position in range(node.wait_count):
@@ -226,17 +230,13 @@ class GraphSearch:
                 self._take(node, position, edge, fired)
 
     def _take(self, node: Class, position: int, edge: Edge, fired: Zone) -> None:
-        at_once = node.is_open
-        step = Step(node.step, 0, position, edge.picks, at_once=at_once)
-        if edge.asked_from is node.step:
-            step.names = edge.names
         for turn in self.measure.turns(node.mode, edge.marks):
-            way = Way(node, position, edge, at_once, turn)
+            way = Way(node, position, edge, node.is_open, turn)
             if turn.is_read:
                 self._read(way, fired)
-            self._arrive(way, moved_on(way, fired), step)
+            self._arrive(way, moved_on(way, fired))
 
-    def _arrive(self, way: Way, zone: Zone, step: Step) -> None:
+    def _arrive(self, way: Way, zone: Zone) -> None:
         edge, mode = way.edge, way.turn.mode
         if mode == OVER:
             return
@@ -247,7 +247,7 @@ class GraphSearch:
             can_hurry = bool((distances[1] == 0).any())
             must_hurry = bool((distances[0] == 0).any())
         if can_hurry:
-            self._enter(Class(edge.open_state, mode, zone, way, step, is_open=True))
+            self._enter(Class(edge.open_state, mode, zone, way, is_open=True))
         self._note(way, edge.hurried if must_hurry else edge.faults)
         if must_hurry or edge.is_last:
             return
@@ -261,7 +261,7 @@ class GraphSearch:
         if is_late and passed[NOW, -1] > self.measure.bound_ns:
             self._break(self.measure.name, "it goes on for longer than its bound", way)
             return
-        self._enter(Class(edge.state, mode, passed, way, step, is_open=False))
+        self._enter(Class(edge.state, mode, passed, way, is_open=False))
 
     def _note(self, way: Way, faults: Sequence[tuple[str, str]]) -> None:
         for claim, message in faults:
@@ -300,6 +300,24 @@ class GraphSearch:
         known.append(new)
         self.classes += 1
         self.frontier.append(new)
+        self._look_ahead(new)
+
+    def _look_ahead(self, node: Class) -> None:
+        """Ask for a run on from a class, while the run that has just come there stands ready.
+
+        Whatever is asked here would be asked later, when the model had to be run anew for it.
+        """
+        while not node.is_open:
+            firings = ((at, after_end(node, at)) for at in range(node.wait_count))
+            position, fired = next((each for each in firings if each[1] is not None), (-1, None))
+            if fired is None or self.graph.knows(node.state, position):
+                return
+            edge = self.graph.edges(node.state, node.step, position, at_once=False)[-1]
+            if edge.is_last or not edge.waits:
+                return
+            way = Way(node, position, edge, False, Turn(IDLE))
+            zone = elapsed(moved_on(way, fired), len(edge.waits))
+            node = Class(edge.state, IDLE, zone, way, is_open=False)
 
     def _join(self, new: Class, known: list[Class]) -> None:
         """Take over from known classes what lies in the new one, or can be one zone with it."""
