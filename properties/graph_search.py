@@ -107,11 +107,19 @@ class Reading(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A claim that is broken at the end of a way."""
+    """A claim that is broken at the end of a way.
+
+    Attributes:
+        claim: Its name.
+        message: What was found.
+        way: The way.
+        distance_ns: What the measure must read there, or None for anything.
+    """
 
     claim: str
     message: str
     way: Way
+    distance_ns: int | None = None
 
 
 class Progress(NamedTuple):
@@ -217,7 +225,10 @@ class GraphSearch:
     def _begin(self, edge: Edge) -> None:
         for turn in self.measure.turns(IDLE, edge.marks):
             way = Way(None, -1, edge, False, turn)
-            self._arrive(way, begun(way))
+            zone = begun(way)
+            if turn.is_read:
+                self._read(way, zone)
+            self._arrive(way, zone)
 
     def _expand(self, node: Class) -> None:
         for position in range(node.wait_count):
@@ -258,7 +269,8 @@ class GraphSearch:
                 self._break(self.measure.name, "it never ends", way)
             return
         passed = elapsed(zone, len(edge.waits))
-        if is_late and passed[NOW, -1] > self.measure.bound_ns:
+        # What can be longer than its bound is found where it ends, unless it must be by now.
+        if is_late and -zone[-1, NOW] > self.measure.bound_ns:
             self._break(self.measure.name, "it goes on for longer than its bound", way)
             return
         self._enter(Class(edge.state, mode, passed, way, is_open=False))
@@ -273,8 +285,8 @@ class GraphSearch:
                 else:
                     self.doubts.setdefault(claim, reason)
 
-    def _break(self, claim: str, message: str, way: Way) -> None:
-        self.faults.setdefault(claim, Broken(claim, message, way))
+    def _break(self, claim: str, message: str, way: Way, distance_ns: int | None = None) -> None:
+        self.faults.setdefault(claim, Broken(claim, message, way, distance_ns))
         if self._fault_depth < 0:
             self._fault_depth = 0 if way.source is None else way.source.depth + 1
 
@@ -289,7 +301,7 @@ class GraphSearch:
             self.greatest = Reading(greatest, way)
         bound_ns = self.measure.bound_ns
         if bound_ns is not None and greatest > bound_ns:
-            self._break(self.measure.name, "it takes longer than its bound", way)
+            self._break(self.measure.name, "it takes longer than its bound", way, greatest)
 
     def _enter(self, new: Class) -> None:
         known = self._known.setdefault((new.state, new.mode), [])

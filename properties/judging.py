@@ -22,6 +22,7 @@ from ..model.trace import (
     Record,
     TerminationBegun,
 )
+from .measures import IDLE, Measure
 from .monitor import Judge, Property
 from .ordering import TeardownBounded
 
@@ -138,3 +139,22 @@ def _marks_of(record: Record) -> tuple[Mark, ...]:
         case IrqDetached(intid=intid, epoch=epoch):
             return (("detached", intid, epoch), ("parted", epoch))
     return ()
+
+
+def readings_of(measure: Measure, records: Iterable[Record]) -> set[int]:
+    """Return what a measure reads in one run, in nanoseconds, over all turns that it leaves open."""
+    clocks: set[tuple[Hashable, int]] = {(IDLE, 0)}
+    found = set()
+    for record in records:
+        marks = _marks_of(record)
+        if not marks:
+            continue
+        after: set[tuple[Hashable, int]] = set()
+        for mode, started_ns in clocks:
+            for turn in measure.turns(mode, marks):
+                start_ns = record.at_ns if turn.is_started else started_ns
+                if turn.is_read:
+                    found.add(0 if turn.is_read_at_once else record.at_ns - start_ns)
+                after.add((turn.mode, start_ns))
+        clocks = after
+    return found

@@ -102,6 +102,28 @@ class Between:
         return (Turn(mode, is_started, is_read, is_read_at_once),)
 
 
+class FirstParting:
+    """The time from the beginning of an end until that VM parts with anything."""
+
+    name = "to the first change of hands"
+    bound_ns = None
+
+    def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
+        """Follow one end at a time, whichever it is."""
+        turns = [Turn(mode)]
+        for word, epoch, *_ in (mark for mark in marks if mark[0] in {"ending", "parted"}):
+            found: list[Turn] = []
+            for turn in turns:
+                if word == "ending" and turn.mode is IDLE:
+                    found += [turn, Turn(epoch, is_started=True)]
+                elif word == "parted" and turn.mode == epoch:
+                    found.append(Turn(OVER, is_read=True, is_read_at_once=turn.is_started))
+                else:
+                    found.append(turn)
+            turns = found
+        return turns
+
+
 class ToOwnRelease:
     """The time from the last landing of a writer in a frame to the release of that frame.
 

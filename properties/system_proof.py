@@ -12,7 +12,7 @@ from ..model.dense_step import Monitor
 from ..model.trace import Header
 from .graph_search import Graph, GraphSearch, Reading, Tell, Way
 from .judging import JudgeMonitor, without_times
-from .measures import Between, Measure
+from .measures import FirstParting, Measure
 from .monitor import Property
 from .ordering import TeardownBounded
 from .verdict import Word
@@ -35,7 +35,7 @@ class Task(NamedTuple):
         make_graph: Makes the states of the system.
         header: Of its traces.
         kinds: The properties.
-        endings: Epochs of the VMs that end.
+        bounded: Durations that `teardown-bounded` is about, one for each VM that ends.
         measures: Distances that are to be told.
         starts_again: Whether a VM is started again after its end.
     """
@@ -43,7 +43,7 @@ class Task(NamedTuple):
     make_graph: MakeGraph
     header: Header
     kinds: Sequence[type[Property]]
-    endings: Sequence[int]
+    bounded: Sequence[Measure]
     measures: Sequence[Measure]
     starts_again: bool
 
@@ -67,11 +67,13 @@ class Finding(NamedTuple):
         word: The verdict.
         reason: Why.
         way: The last event of a run that violates it, or None.
+        distance_ns: How long what is measured must be in that run; None for anything.
     """
 
     word: Word
     reason: str
     way: Way | None = None
+    distance_ns: int | None = None
 
 
 class Distance(NamedTuple):
@@ -177,20 +179,16 @@ def _unfinished(search: GraphSearch) -> str:
 def _bounded(
     task: Task, graph: Graph, limits: Limits, distances: list[Distance], tell: Tell | None
 ) -> Finding:
-    found = []
-    for epoch in task.endings:
-        name = f"epoch {epoch}: from the end's beginning to the exit"
-        bound_ns = task.header.teardown_ns_max
-        measure = Between(name, ("ending", epoch), ("gone", epoch), bound_ns=bound_ns)
+    is_tested = False
+    for measure in task.bounded:
         search = _measured(graph, measure, limits, distances, tell)
         if search.faults:
-            broken = search.faults[name]
-            return Finding("violated", broken.message, broken.way)
+            broken = search.faults[measure.name]
+            return Finding("violated", broken.message, broken.way, broken.distance_ns)
         if search.frontier:
             return Finding("inconclusive", _unfinished(search))
-        if search.greatest is not None:
-            found.append(search.greatest.ns)
-    if not found:
+        is_tested |= search.greatest is not None
+    if not is_tested:
         return Finding("vacuous", f"no run has any {TeardownBounded.antecedent}")
     return Finding("holds", "in every run")
 
@@ -211,9 +209,5 @@ def _measured(
 
 def _changes_hands_later(task: Task, proof: SystemProof, limits: Limits) -> bool:
     """Return whether nothing changes hands at the very instant at which an end begins."""
-    for epoch in task.endings:
-        measure = Between("to the first change of hands", ("ending", epoch), ("parted", epoch))
-        search = _measured(proof.graph, measure, limits, [], None)
-        if search.frontier or (search.least is not None and search.least.ns == 0):
-            return False
-    return True
+    search = _measured(proof.graph, FirstParting(), limits, [], None)
+    return not search.frontier and (search.least is None or search.least.ns > 0)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from ..model.clock import Span
+from ..model.clock import Span, format_ns
 from ..model.dense_graph import MakeMonitor, StateGraph
 from ..model.dense_replay import replay
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, schedule_of
-from ..properties.graph_search import Tell, Way
+from ..properties.graph_search import Reading, Tell, Way
+from ..properties.judging import readings_of
 from ..properties.measures import Between, Measure, ToOwnRelease
 from ..properties.monitor import Property
 from ..properties.paths import start_of, step_of, ways_to
@@ -51,20 +52,39 @@ def prove_plan(
         make_graph,
         header_of(plan),
         kinds,
-        [epoch for epoch, vm in _epochs(plan) if vm.ends],
+        bounds_of(plan),
         measures_of(plan),
         any(vm.restart for vm in plan.vms),
     )
     return prove_system(task, limits, tell)
 
 
+def distances_of(plan: SystemPlan) -> list[Measure]:
+    """Return all that is measured."""
+    return [*bounds_of(plan), *measures_of(plan)]
+
+
+def bounds_of(plan: SystemPlan) -> list[Measure]:
+    """Return the durations of teardowns, which the properties bound."""
+    return [
+        Between(
+            f"{vm.name}: from the beginning of its end to its exit",
+            ("ending", epoch),
+            ("gone", epoch),
+            bound_ns=plan.teardown_ns_max,
+        )
+        for epoch, vm in _epochs(plan)
+        if vm.ends
+    ]
+
+
 def measures_of(plan: SystemPlan) -> list[Measure]:
-    """Return what is measured: times to the teardown points, and margins before them."""
+    """Return what else is measured: times to the teardown points, and margins before them."""
     found: list[Measure] = []
     for epoch, vm in _epochs(plan):
         if not vm.ends:
             continue
-        name = f"{vm.name}: from the end's beginning to the teardown points of its memory"
+        name = f"{vm.name}: from the beginning of its end to the teardown points of its memory"
         begun, released = ("ending", epoch), ("teardown point", epoch)
         found.append(Between(name, begun, released, goes_on=True))
         found += [
@@ -117,9 +137,11 @@ def counterexample(
     Raises:
         NotReplayedError: If the ordinary kernel does not come to the same verdict: our bug.
     """
-    way = proof.findings[name].way
-    assert way is not None, "a violated property has a way"
-    found = _run_again(scenario, plan, proof, ways_to(way), f"fewest events that violate {name}")
+    finding = proof.findings[name]
+    assert finding.way is not None, "a violated property has a way"
+    ways = ways_to(finding.way, finding.distance_ns)
+    chosen = f"a run with the fewest events that violates {name}"
+    found = _run_again(scenario, plan, proof, ways, chosen, finding.distance_ns)
     verdicts = {each.property: each for each in found.result.judgement.verdicts}
     if name not in verdicts or verdicts[name].verdict != "violated":
         raise NotReplayedError(name)
@@ -127,12 +149,20 @@ def counterexample(
 
 
 def attained(
-    scenario: Resolved, plan: SystemPlan, proof: SystemProof, way: Way, distance_ns: int
+    scenario: Resolved, plan: SystemPlan, proof: SystemProof, distance: str, reading: Reading
 ) -> Found:
-    """Return the run in which a distance is this long."""
-    ways = ways_to(way, distance_ns)
-    chosen = f"the run in which {distance_ns} ns are attained"
-    return _run_again(scenario, plan, proof, ways, chosen, distance_ns)
+    """Return a run in which a distance is as long as an extreme of it.
+
+    Raises:
+        NotReplayedError: If it is not so in the ordinary kernel: our bug.
+    """
+    ways = ways_to(reading.way, reading.ns)
+    chosen = f"a run in which this is attained: {distance}, {format_ns(reading.ns)}"
+    found = _run_again(scenario, plan, proof, ways, chosen, reading.ns)
+    measure = next(each for each in distances_of(plan) if each.name == distance)
+    if reading.ns not in readings_of(measure, found.result.trace.records):
+        raise NotReplayedError(distance)
+    return found
 
 
 def _run_again(

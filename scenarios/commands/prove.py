@@ -197,7 +197,7 @@ def _margin_files(scenario: Resolved, proven: Proven, folder: Path) -> list[Path
     files = []
     for number, distance in enumerate(proven.proof.distances, 1):
         for word, reading in (("least", distance.least), ("greatest", distance.greatest)):
-            found = attained(scenario, proven.plan, proven.proof, reading.way, reading.ns)
+            found = attained(scenario, proven.plan, proven.proof, distance.name, reading)
             path = folder / f"distance-{number}-{word}.json"
             write_whole(path, replay.encode(found.result.recording))
             files.append(path)

@@ -1,0 +1,122 @@
+"""Real systems, small enough to be proved while a test waits."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from quiesce.model.choices import Seeded
+from quiesce.model.clock import Span, exactly
+from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.system import run
+from quiesce.properties.registry import TEARDOWN
+from quiesce.properties.system_proof import Limits, SystemProof
+from quiesce.properties.verdict import Violation
+from quiesce.scenarios.proof import at_any_instant, attained, counterexample, prove_plan
+from quiesce.scenarios.resolve import Resolved
+
+PlanMaker = Callable[..., SystemPlan]
+KINDS = tuple(TEARDOWN.values())
+QUIET = (
+    ("disable-receive", 0),
+    ("disable-bus-master", 0),
+    ("await-idle", 80_000_000),
+    ("read-back", 0),
+)
+
+
+def small(nic_system: PlanMaker, steps: tuple[tuple[str, int], ...] = ()) -> SystemPlan:
+    """Return a system whose NIC receives one frame, about when the guest crashes."""
+    return nic_system(
+        steps,
+        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
+        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(280_000, 500_000)},
+        observe=exactly(30_000),
+        pinned={
+            "guest.crash-reaches-qvm": "at-once",
+            "procnto.release-order": "ascending",
+            "qvm.mask-tracking": "untracked",
+        },
+    )
+
+
+def scenario(plan: SystemPlan) -> Resolved:
+    return Resolved(plan, (), {}, ())
+
+
+def words(proof: SystemProof) -> dict[str, str]:
+    return {name: found.word for name, found in proof.findings.items() if found.word != "vacuous"}
+
+
+def test_a_nic_left_alone_is_found_with_a_run_that_shows_it(nic_system: PlanMaker) -> None:
+    plan = small(nic_system)
+    proof = prove_plan(plan, (TEARDOWN["no-dma-after-teardown"],), Limits())
+    assert words(proof) == {"no-dma-after-teardown": "violated"}
+    found = counterexample(scenario(plan), plan, proof, "no-dma-after-teardown")
+    verdicts = {each.property: each for each in found.result.judgement.verdicts}
+    violation: Violation = verdicts["no-dma-after-teardown"].violations[0]
+    assert violation.data["writer"] == "eth0"
+    assert 0 < found.events < 30
+
+
+def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker) -> None:
+    plan = small(nic_system, QUIET)
+    proof = prove_plan(plan, KINDS, Limits())
+    assert proof.is_whole
+    assert words(proof) == {
+        "no-dma-after-teardown": "holds",
+        "no-irq-after-teardown": "holds",
+        "irq-contained-after-teardown": "holds",
+        "teardown-order": "holds",
+        "teardown-bounded": "holds",
+        "epochs-match": "holds",
+    }
+    margins = {each.name.split(":")[0]: each for each in proof.distances}
+    assert margins["eth0"].least.ns > 0
+    for each in proof.distances:
+        for reading in (each.least, each.greatest):
+            # That the run has this very distance is checked where it is run.
+            attained(scenario(plan), plan, proof, each.name, reading)
+    teardown = next(each for each in proof.distances if "exit" in each.name)
+    for seed in range(30):
+        records = run(plan, Seeded(seed)).records
+        at_ns = {type(each.event).__name__: each.at_ns for each in records}
+        took_ns = at_ns["QvmExited"] - at_ns["TerminationBegun"]
+        assert teardown.least.ns <= took_ns <= teardown.greatest.ns
+
+
+def test_a_search_that_is_cut_short_proves_nothing(nic_system: PlanMaker) -> None:
+    proof = prove_plan(small(nic_system, QUIET), KINDS, Limits(classes_max=20))
+    assert not proof.is_whole
+    assert set(words(proof).values()) == {"inconclusive"}
+    assert proof.distances == ()
+
+
+def test_a_teardown_that_can_take_too_long_is_found_by_its_bound(nic_system: PlanMaker) -> None:
+    plan = small(nic_system, QUIET)
+    longest = next(
+        each for each in prove_plan(plan, KINDS, Limits()).distances if "exit" in each.name
+    ).greatest.ns
+    late = replace(plan, teardown_ns_max=longest - 1)
+    proof = prove_plan(late, (TEARDOWN["teardown-bounded"],), Limits())
+    assert words(proof) == {"teardown-bounded": "violated"}
+    found = counterexample(scenario(late), late, proof, "teardown-bounded")
+    assert found.result.judgement.verdict == "violated"
+    exact = prove_plan(
+        replace(plan, teardown_ns_max=longest), (TEARDOWN["teardown-bounded"],), Limits()
+    )
+    assert words(exact) == {"teardown-bounded": "holds"}
+
+
+def test_an_end_at_any_instant_lies_anywhere_before_the_horizon(nic_system: PlanMaker) -> None:
+    plan = at_any_instant(small(nic_system))
+    assert plan.vms[0].end == EndPlan("guest-crash", Span(0, plan.horizon_ns))
+
+
+@pytest.mark.slow
+def test_a_guest_that_may_crash_at_any_instant_is_safe_if_its_nic_is_stopped(
+    nic_system: PlanMaker,
+) -> None:
+    proof = prove_plan(at_any_instant(small(nic_system, QUIET)), KINDS, Limits())
+    assert proof.is_whole
+    assert "violated" not in words(proof).values()
