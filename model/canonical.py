@@ -110,14 +110,15 @@ class Reader:
             return _TRUE if thing else _FALSE
         if kind is tuple:
             return tuple([self._any(each) for each in thing])
-        reading = _reading_of(kind)
-        if reading == _AS_IT_IS:
+        reading = _reading_of(kind)  # type: ignore[arg-type]  # a type can be hashed
+        if reading == _AS_IT_IS or (reading == _FROZEN and _can_be_hashed(thing)):
+            # Nobody can tell one of two equal frozen records from the other.
             return thing  # type: ignore[no-any-return]
         if reading == _THE_KERNEL:
             return "the kernel"
-        if reading == _FROZEN and _can_be_hashed(thing):
-            # Nobody can tell one of two equal frozen records from the other.
-            return thing  # type: ignore[no-any-return]
+        return self._object(thing, kind, is_root=is_root)
+
+    def _object(self, thing: Any, kind: type, *, is_root: bool) -> Form:
         if not is_root:
             owner = self._owners.get(id(thing))
             if owner is not None:

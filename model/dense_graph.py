@@ -14,6 +14,7 @@ The last runs are kept for a while, for whoever goes on from where they stand.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from simpy.events import Process
@@ -146,10 +147,8 @@ class StateGraph:
             return kept
         steps = _path_of(step)
         run = _Run(self, _values(steps[0].picks))
-        for before, each in zip(steps, steps[1:], strict=False):
-            run.fire(
-                run.delay_at(before, each.position), _values(each.picks), at_once=each.at_once
-            )
+        for before, each in pairwise(steps):
+            run.fire(run.delay_at(before, each.position), _values(each.picks), at_once=each.at_once)
         return run
 
 
@@ -344,5 +343,3 @@ def _where(process: Process) -> tuple[str, int]:
     body: Any = process._generator
     frame = body.gi_frame
     return body.__qualname__, -1 if frame is None else frame.f_lasti
-
-

@@ -68,9 +68,7 @@ class NotReplayedError(QuiesceError):
         return f"internal error: the run found against {self.claim!r} does not replay"
 
 
-def schedule_of(
-    moments: Sequence[Moment], distance: tuple[int, int] | None = None
-) -> Schedule:
+def schedule_of(moments: Sequence[Moment], distance: tuple[int, int] | None = None) -> Schedule:
     """Return the run along a path with the smallest whole times.
 
     Args:
@@ -83,14 +81,15 @@ def schedule_of(
         known = at_least.get((earlier, later))
         at_least[earlier, later] = ns if known is None else max(known, ns)
 
+    if distance is not None:
+        start, end = moments[distance[0]].ended, moments[-1].ended
+        demand(start, end, distance[1])
+        demand(end, start, -distance[1])
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
-    before: Instant = None
-    for moment in moments:
+    for before, moment in zip((moments[0], *moments), moments, strict=False):
         now = moment.ended
-        if moment.at_once:
-            demand(now, before, 0)
-        before = now
+        demand(now, before.ended if moment.at_once else now, 0)
         for part in moment.entered:
             demand(entered_at.get(part, now), now, 0)
             entered_at[part] = now
@@ -108,10 +107,6 @@ def schedule_of(
             demand(instant, last, 0)
     for delay in begun_by.keys() - set(ended) - _let_go(moments):
         demand(last, delay, 0)
-    if distance is not None:
-        start = moments[distance[0]].ended
-        demand(start, last, distance[1])
-        demand(last, start, -distance[1])
     at_ns = _earliest(at_least)
     lengths_ns = {delay: at_ns[delay] - at_ns[begun] for delay, begun in begun_by.items()}
     answers = [pick for moment in moments for pick in moment.picks]

@@ -81,15 +81,13 @@ class Class:
 
     __slots__ = ("depth", "is_covered", "is_open", "mode", "state", "wait_count", "ways", "zone")
 
-    def __init__(
-        self, state: int, mode: Hashable, zone: Zone, way: Way, *, is_open: bool
-    ) -> None:
+    def __init__(self, state: int, mode: Hashable, zone: Zone, way: Way, *, is_open: bool) -> None:
         self.state = state
         self.mode = mode
         self.zone = zone
         self.wait_count = len(way.edge.waits)
         self.is_open = is_open
-        self.depth = 0 if way.source is None else way.source.depth + 1
+        self.depth: int = 0 if way.source is None else way.source.depth + 1
         self.ways = [way]
         self.is_covered = False
 
@@ -158,7 +156,7 @@ class GraphSearch:
         self, graph: Graph, measure: Measure | None = None, *, stop_at_fault: bool = True
     ) -> None:
         self.graph = graph
-        self.measure: Measure = measure or NoMeasure()
+        self.measure: Measure = NoMeasure() if measure is None else measure
         self.stop_at_fault = stop_at_fault
         self.frontier: deque[Class] = deque()
         self.classes = 0
@@ -262,15 +260,16 @@ class GraphSearch:
         self._note(way, edge.hurried if must_hurry else edge.faults)
         if must_hurry or edge.is_last:
             return
-        is_late = self.measure.bound_ns is not None and is_running(way)
+        bound_ns = self.measure.bound_ns
+        is_timed = bound_ns is not None and is_running(way)
         if not edge.waits:
             self.is_endless = True
-            if is_late:
+            if is_timed:
                 self._break(self.measure.name, "it never ends", way)
             return
         passed = elapsed(zone, len(edge.waits))
         # What can be longer than its bound is found where it ends, unless it must be by now.
-        if is_late and -zone[-1, NOW] > self.measure.bound_ns:
+        if bound_ns is not None and is_timed and -zone[-1, NOW] > bound_ns:
             self._break(self.measure.name, "it goes on for longer than its bound", way)
             return
         self._enter(Class(edge.state, mode, passed, way, is_open=False))
@@ -389,8 +388,10 @@ def _rebased(zone: Zone, way: Way, event: int) -> Zone:
 def links(way: Way, event: int) -> tuple[Zone, Zone, Zone]:
     """Return for each instant after an event from which one before it is counted, and how far."""
     rows = [(event, 0, 0)]
-    for wait in way.edge.waits:
-        rows.append((event, wait.lo_ns, wait.hi_ns) if wait.source < 0 else (1 + wait.source, 0, 0))
+    rows += [
+        (event, wait.lo_ns, wait.hi_ns) if wait.source < 0 else (1 + wait.source, 0, 0)
+        for wait in way.edge.waits
+    ]
     if is_running(way):
         rows.append((event, 0, 0) if way.turn.is_started else (-1, 0, 0))
     table = np.array(rows, dtype=np.int64).T

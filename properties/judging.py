@@ -120,29 +120,30 @@ def without_times(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]
 
 
 def _marks_of(record: Record) -> tuple[Mark, ...]:
+    marks: tuple[Mark, ...] = ()
     match record.event:
         case DmaLanded(master=writer, epoch=epoch, addr=addr):
-            return (("landed", writer, epoch, addr >> FRAME_SHIFT),)
+            marks = (("landed", writer, epoch, addr >> FRAME_SHIFT),)
         case CpuWriteLanded(writer=writer, epoch=epoch, addr=addr):
-            return (("landed", writer, epoch, addr >> FRAME_SHIFT),)
+            marks = (("landed", writer, epoch, addr >> FRAME_SHIFT),)
         case FramesReleased(epoch=epoch, first_frame=first, count=count):
             released = ("released", epoch, first, first + count)
-            return (released, ("teardown point", epoch), ("parted", epoch))
+            marks = (released, ("teardown point", epoch), ("parted", epoch))
         case FramesQuarantined(epoch=epoch):
-            return (("parted", epoch),)
+            marks = (("parted", epoch),)
         case TerminationBegun(epoch=epoch):
-            return (("ending", epoch),)
+            marks = (("ending", epoch),)
         case QvmExited(epoch=epoch):
-            return (("gone", epoch),)
+            marks = (("gone", epoch),)
         case IrqTaken(intid=intid, epoch=epoch):
-            return (("taken", intid, epoch),)
+            marks = (("taken", intid, epoch),)
         case IrqDetached(intid=intid, epoch=epoch):
-            return (("detached", intid, epoch), ("parted", epoch))
-    return ()
+            marks = (("detached", intid, epoch), ("parted", epoch))
+    return marks
 
 
 def readings_of(measure: Measure, records: Iterable[Record]) -> set[int]:
-    """Return what a measure reads in one run, in nanoseconds, over all turns that it leaves open."""
+    """Return what a measure reads in one run, in nanoseconds, by all turns that it leaves open."""
     clocks: set[tuple[Hashable, int]] = {(IDLE, 0)}
     found = set()
     for record in records:

@@ -53,7 +53,7 @@ class NoMeasure:
     """Measures nothing."""
 
     name = ""
-    bound_ns = None
+    bound_ns: int | None = None
 
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:  # noqa: ARG002
         """Go on."""
@@ -106,7 +106,7 @@ class FirstParting:
     """The time from the beginning of an end until that VM parts with anything."""
 
     name = "to the first change of hands"
-    bound_ns = None
+    bound_ns: int | None = None
 
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Follow one end at a time, whichever it is."""
@@ -135,7 +135,7 @@ class ToOwnRelease:
         epoch: For which VM instance they are made.
     """
 
-    bound_ns = None
+    bound_ns: int | None = None
 
     def __init__(self, name: str, writer: str, epoch: int) -> None:
         self.name = name

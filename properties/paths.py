@@ -2,7 +2,7 @@
 
 A class of a `GraphSearch` may hold instants that several ways led to.  So a path is found from its
 end: the instants that are wanted after an event demand some before it, and one of the ways to the
-class there has instants that meet the demand.  For whichever part of a class is wanted there is such
+class there has instants that meet the demand.  Whichever part of a class is wanted, there is such
 a way, for no join adds an instant.
 """
 

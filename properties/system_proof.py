@@ -113,14 +113,12 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
         tell: Told now and then how far it has come.
     """
     proof = _attempt(task, limits, tell, watches_always=False)
-    if proof.is_whole and not _changes_hands_later(task, proof, limits):
+    if proof.is_whole and not _changes_hands_later(proof, limits):
         proof = _attempt(task, limits, tell, watches_always=True)
     return proof
 
 
-def _attempt(
-    task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool
-) -> SystemProof:
+def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool) -> SystemProof:
     kinds = without_times(task.kinds)
 
     def monitor() -> Monitor:
@@ -147,9 +145,7 @@ def _attempt(
     for kind in task.kinds:
         findings.setdefault(kind.name, Finding("inconclusive", _unfinished(search)))
     in_order = {kind.name: findings[kind.name] for kind in task.kinds}
-    return SystemProof(
-        in_order, tuple(distances), graph, search, not search.frontier, was_stopped
-    )
+    return SystemProof(in_order, tuple(distances), graph, search, not search.frontier, was_stopped)
 
 
 def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:
@@ -207,7 +203,7 @@ def _measured(
     return search
 
 
-def _changes_hands_later(task: Task, proof: SystemProof, limits: Limits) -> bool:
+def _changes_hands_later(proof: SystemProof, limits: Limits) -> bool:
     """Return whether nothing changes hands at the very instant at which an end begins."""
     search = _measured(proof.graph, FirstParting(), limits, [], None)
     return not search.frontier and (search.least is None or search.least.ns > 0)

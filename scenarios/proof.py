@@ -129,9 +129,7 @@ class Found(msgspec.Struct, frozen=True):
     events: int
 
 
-def counterexample(
-    scenario: Resolved, plan: SystemPlan, proof: SystemProof, name: str
-) -> Found:
+def counterexample(scenario: Resolved, plan: SystemPlan, proof: SystemProof, name: str) -> Found:
     """Return the run with the fewest events that violates a property.
 
     Raises:

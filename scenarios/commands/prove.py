@@ -134,14 +134,16 @@ def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Jud
 def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
     proof = proven.proof
     search = proof.search
-    bounds = [
+    covered = (
         "every real-valued timing inside the spans, every order of what is due at one instant, and "
-        "every answer to open questions that are not pinned",
-        "the end comes at any instant" if request.any_instant else "the end comes as the scenario "
-        "has it",
+        "every answer to open questions that are not pinned"
+    )
+    end = "at any instant" if request.any_instant else "as the scenario has it"
+    size = (
         f"{search.classes} classes of {search.states} states were explored; runs are followed to "
-        "the end of the observation, however long they are",
-    ]
+        "the end of the observation, however long they are"
+    )
+    bounds = [covered, f"the end comes {end}", size]
     if proof.was_stopped:
         bounds.append("stopped by the user; nothing is proved")
     elif not proof.is_whole and not proven.violated:
@@ -236,9 +238,7 @@ def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
 # Telling.
 
 
-def _tell(
-    judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verbose: bool
-) -> None:
+def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verbose: bool) -> None:
     example = proven.example
     reason = why(example.result.trace, example.result.judgement) if example else ""
     print_judgement(judgement, why=reason, verbose=verbose)
@@ -264,9 +264,7 @@ def _in_words(distance: Distance) -> str:
     return f"{distance.name}: {least} to {greatest}, both attained"
 
 
-def _tell_json(
-    judgement: Judgement, proven: Proven, files: tuple[Path, ...], status: int
-) -> None:
+def _tell_json(judgement: Judgement, proven: Proven, files: tuple[Path, ...], status: int) -> None:
     document = {"exit_status": status} | _document(judgement, proven)
     document["seconds"] = round(proven.seconds, 3)
     document["files"] = [str(file) for file in files]

@@ -112,7 +112,7 @@ def _mutants(
 
 
 @app.command("prove", epilog=exit_status.HELP)
-def _prove(  # noqa: PLR0913, PLR0917 - one for each option
+def _prove(
     scenario: ScenarioArgument,
     properties: Annotated[
         list[str] | None,

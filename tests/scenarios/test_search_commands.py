@@ -1,11 +1,11 @@
-"""`quiesce fuzz` and `quiesce sweep` from the user's side."""
+"""`quiesce fuzz`, `quiesce sweep` and `quiesce prove` from the user's side."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios import exit_status
+from quiesce.scenarios import exit_status, shipped
 from quiesce.scenarios.cli import main
 
 
@@ -102,3 +102,44 @@ def test_a_cause_that_cannot_be_swept_is_refused(
 def test_a_last_instant_without_a_unit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "nic-crash-bare", "--until", "600"]) == exit_status.BAD_INPUT
     assert "unit" in capsys.readouterr().err
+
+
+def test_a_proof_that_is_cut_short_says_so_and_proves_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["prove", "can-crash-bare", "--max-states", "12"]
+    assert main(words) == exit_status.NOTHING_CHECKED
+    said = capsys.readouterr().out
+    assert "can-crash-bare: inconclusive [proved(dense time, cut short)]" in said
+    assert "go on with a greater --seconds or --max-states" in said
+    document = json.loads(Path("out/can-crash-bare/prove/proof.json").read_text())
+    assert not document["is_whole"]
+    assert document["distances"] == []
+
+
+def test_only_properties_of_a_teardown_are_proved(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["prove", "can-crash-bare", "--property", "virtio-n48-silence-while-stopped"])
+        == exit_status.BAD_INPUT
+    )
+    assert "proofs are about the teardown" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_refuted_property_comes_with_the_run_that_breaks_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["prove", "early-release.toml", "--property", "teardown-order", "--no-plot", "--json"]
+    library = Path(shipped.__file__).parent / "library"
+    text = (library / "nic-crash-bare.toml").read_text()
+    text = text.replace("nic.qvmconf", str(library / "nic.qvmconf"))
+    early = 'after = { event = "DmaRequested", count = 1, delay = "1us" }'
+    text = "\n".join(early if line.startswith("after") else line for line in text.split("\n"))
+    Path("early-release.toml").write_text(text.replace('"50us..100us"', '"400us"'))
+    assert main(words) == exit_status.VIOLATED
+    document = json.loads(capsys.readouterr().out)
+    assert document["counterexample"]["property"] == "teardown-order"
+    replay = next(name for name in document["files"] if name.endswith("replay.json"))
+    assert main(["run", "--replay", replay, "--no-plot", "--json"]) == exit_status.VIOLATED
+    again = json.loads(capsys.readouterr().out)
+    assert again["properties"]["teardown-order"]["verdict"] == "violated"
