@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from .clock import Span
+from .iommu_assumptions import iommu_assumptions
 from .open_questions import QUESTIONS
 from .plan import DISK_KINDS, SystemPlan
 from .termination import BY_NAME, CRASHES, SHUTS_DOWN
@@ -42,6 +43,10 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "entropy": any(vm.entropies for vm in plan.vms),
         "host": bool(vdevs) or plan.iommu,
         "iommu": plan.iommu and bool(plan.passable),
+        "ats": plan.iommu and any(device.traits.ats for device in plan.passable),
+        "groups": plan.iommu and bool(plan.iommu_unit.groups),
+        "iommu-entry": plan.iommu and plan.faults.entry_in_halves,
+        "smmuman-restart": plan.iommu and plan.smmuman_crash is not None,
         "client-death": plan.iommu and any(not cause.orderly for cause in causes),
         "callbacks": any(len(vm.quiesce) > 1 for vm in plan.vms),
         "signal": any(cause.signal for cause in causes),
@@ -67,7 +72,8 @@ def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
     consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
     rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
-    return tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
+    spans = tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
+    return spans + (iommu_assumptions(plan) if plan.iommu and plan.passable else ())
 
 
 def _basis(key: str, span: Span) -> str:

@@ -260,3 +260,10 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
 
 AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | PolicyPlan
 """The plan of a device that is passed through, NICs apart."""
+
+
+def is_on_soc(plan: object) -> bool:
+    """Return whether a device sits on the interconnect of the SoC and is no PCIe function."""
+    if isinstance(plan, PolicyPlan):
+        return not plan.is_pcie
+    return isinstance(plan, Pl330Plan | CanPlan)

@@ -70,10 +70,26 @@ class DmaEngine(Component):
                 yield port.moved.wait()
             piece = data if fits else data[start : start + length]
             if ahead is None:
-                self._let_out(BusWrite(epoch, burst_addr, piece, content))
+                if port.cache is None:
+                    self._let_out(BusWrite(epoch, burst_addr, piece, content))
+                else:
+                    yield from self._write_translated(epoch, burst_addr, piece, content)
             elif (host_addr := ahead[burst_addr]) is not None:
                 self._let_out(BusWrite(epoch, burst_addr, piece, content, host_addr))
             start += length
+
+    def _write_translated(self, epoch: int, addr: int, piece: bytes, content: str) -> Steps:
+        """Let a burst out with the address that the device's own cache has for it.
+
+        A device that gets no translation tries without, and the IOMMU judges that.
+        """
+        cache = self.port.cache
+        assert cache is not None
+        host_addr = cache.find(addr)
+        if host_addr is None:
+            host_addr = yield from self.port.ask_translation(addr, len(piece))
+        write = BusWrite(epoch, addr, piece, content, host_addr, from_cache=host_addr is not None)
+        self._let_out(write)
 
     def send_message(self, epoch: int, intid: int) -> None:
         """Send an interrupt message; it stays behind the writes that have left before."""

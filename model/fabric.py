@@ -21,6 +21,7 @@ from .memory import PhysicalMemory
 from .register_window import WINDOW_LENGTH, WINDOWS_START, BusTarget
 from .timing import Timing
 from .trace import DmaTranslated, RegistersHit
+from .translation.device_cache import CLEARS, KEEPS, LATE, NEVER, DeviceCache
 
 MESSAGE = "message"
 """The content of a write that is an interrupt message; its address is the interrupt number."""
@@ -29,7 +30,8 @@ MESSAGE = "message"
 class BusWrite(NamedTuple):
     """A posted write of a device; `data` does not cross a frame at `addr`.
 
-    `host_addr` is there if the address was translated before the write left the device.
+    `host_addr` is there if the address was translated before the write left the device;
+    `from_cache` says that the device did so from a cache of its own, and shows it (ATS).
     """
 
     epoch: int
@@ -37,6 +39,7 @@ class BusWrite(NamedTuple):
     data: bytes
     content: str
     host_addr: int | None = None
+    from_cache: bool = False
 
 
 class RegisterFile(Protocol):
@@ -75,6 +78,8 @@ class Port(Component):
         on_link: A write is on the link.
         draining: A translated write is on its way into memory.
         arriving: A register write is on its way to the device.
+        cache: The translations that the device keeps itself; None if it keeps none.
+        cache_answer: What the device does when it is told to forget them.
         moved: Fires when a write has come to the end of the link.
         settled: Fires when one of the three ways has become empty.
     """
@@ -84,6 +89,8 @@ class Port(Component):
         self.master = master
         self.fabric = fabric
         self.registers: RegisterFile | None = None
+        self.cache: DeviceCache | None = None
+        self.cache_answer = CLEARS
         self.on_link = False
         self.draining = False
         self.link: Mailbox[BusWrite] = Mailbox(kernel)
@@ -92,6 +99,8 @@ class Port(Component):
         self.arriving = False
         self.moved = Signal(kernel)
         self.settled = Signal(kernel)
+        if fabric.iommu is not None:
+            fabric.iommu.ports[master] = self
         self.ways = [
             self.start(self._carry),
             self.start(self._drain),
@@ -119,14 +128,52 @@ class Port(Component):
             iommu.emit(DmaTranslated(self.master, epoch, addr, host_addr, length))
         return host_addr
 
+    def ask_translation(self, addr: int, length: int) -> Steps:
+        """Ask the IOMMU for a translation, and keep it if there is one; gives it or None."""
+        yield self.kernel.delay(self.timing.ats_translation, f"{self.name}.ats_request")
+        iommu = self.fabric.iommu
+        if iommu is None or self.cache is None:
+            return None
+        host_addr = iommu.translate_for_device(self.master, addr, length)
+        if host_addr is not None:
+            self.cache.keep(addr, host_addr)
+        return host_addr
+
+    def forget_translations(self) -> Steps:
+        """Carry an ATC invalidation to the device; returns with its answer.
+
+        The answer comes after the writes that the device has let out before it.
+        """
+        yield self.kernel.delay(self.timing.ats_inv, f"{self.name}.atc_inv")
+        if self.cache_answer == NEVER:
+            yield self.kernel.event()
+        if self.cache_answer == LATE:
+            yield self.kernel.delay(self.timing.ats_inv_late, f"{self.name}.atc_inv_late")
+        if self.cache_answer != KEEPS and self.cache is not None:
+            self.cache.clear()
+        while self.outstanding:
+            yield self.moved.wait()
+
     def read_memory(self, epoch: int, addr: int, length: int) -> Steps:
         """Read memory as the device does; gives the bytes, or None if the IOMMU refuses."""
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
         iommu = self.fabric.iommu
-        host_addr = (
-            addr if iommu is None else iommu.translate_read(self.master, epoch, addr, length)
-        )
+        host_addr: int | None = addr
+        if iommu is not None and self.cache is not None:
+            host_addr = yield from self._translated_read(iommu, epoch, addr, length)
+        elif iommu is not None:
+            host_addr = iommu.translate_read(self.master, epoch, addr, length)
         return None if host_addr is None else self.fabric.memory.read(host_addr, length)
+
+    def _translated_read(self, iommu: Iommu, epoch: int, addr: int, length: int) -> Steps:
+        """Give the host address of a read of a device that keeps translations, or None."""
+        assert self.cache is not None
+        host_addr = self.cache.find(addr)
+        if host_addr is None:
+            host_addr = yield from self.ask_translation(addr, length)
+        if host_addr is None:
+            return iommu.translate_read(self.master, epoch, addr, length)
+        return iommu.pass_translated_read(self.master, epoch, addr, host_addr, length)
 
     def landed(self) -> Steps:
         """Wait until every write that the device has issued is in memory."""
@@ -182,6 +229,10 @@ class Port(Component):
     def _translate(self, write: BusWrite) -> int | None:
         iommu = self.fabric.iommu
         if write.host_addr is not None:
+            if write.from_cache and iommu is not None:
+                return iommu.pass_translated(
+                    self.master, write.epoch, write.addr, write.host_addr, len(write.data)
+                )
             return write.host_addr
         if write.content == MESSAGE and iommu is not None:
             return iommu.translate_message(self.master, write.epoch, write.addr)

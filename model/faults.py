@@ -14,6 +14,10 @@ class Faults(msgspec.Struct, frozen=True):
         memory_before_callbacks: qvm returns guest RAM and only then calls its vdevs.
         no_invalidate: smmuman removes maps and leaves the cached translations.
         no_sync: smmuman does not wait for what was translated before.
+        no_atc_invalidate: smmuman does not tell devices to forget the translations that they keep.
+        atc_timeout_is_success: A device that does not answer counts as one that has forgotten them.
+        no_drain: The invalidation does not ask for translated writes to be waited for (VT-d).
+        entry_in_halves: smmuman changes a stream's entry word by word, and half of it lets pass.
         unmap_stops_early: Removing several maps stops before the first one, and counts as done.
         bypass_after_unmap: A device without maps is handed to the host, unrestricted.
         detach_before_masked: The kernel calls a line detached before the mask has taken effect.
@@ -31,6 +35,10 @@ class Faults(msgspec.Struct, frozen=True):
     memory_before_callbacks: bool = False
     no_invalidate: bool = False
     no_sync: bool = False
+    no_atc_invalidate: bool = False
+    atc_timeout_is_success: bool = False
+    no_drain: bool = False
+    entry_in_halves: bool = False
     unmap_stops_early: bool = False
     bypass_after_unmap: bool = False
     detach_before_masked: bool = False

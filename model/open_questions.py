@@ -61,6 +61,24 @@ SMMUMAN_CLIENT_DEATH = OpenQuestion(
     "not documented in the smmuman guide; denying is what its purpose asks for",
 )
 
+SHARED_STREAM = OpenQuestion(
+    "smmuman.shared-stream",
+    "groups",
+    ("own-maps-only", "kept-until-last", "all-refused"),
+    "what smmuman does when one of several clients goes whose devices the IOMMU cannot tell apart: "
+    "remove that client's maps, keep them until the last client goes, or refuse all of the devices",
+    "not documented; the smmuman guide says only that too few stream identifiers are shared",
+)
+
+REMOVAL_FAILED = OpenQuestion(
+    "smmuman.removal-failed",
+    "ats",
+    ("memory-kept", "memory-released"),
+    "what becomes of a VM's memory when smmuman could not complete the removal of its maps, "
+    "because a device did not answer",
+    "not documented; smmu_obj_destroy can fail, and keeping the memory is the safe answer",
+)
+
 GUEST_OBEYS_POWER_BUTTON = OpenQuestion(
     "guest.power-button",
     "power-button",
@@ -174,6 +192,8 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     CLEANUP_ORDER,
     RELEASE_ORDER,
     SMMUMAN_CLIENT_DEATH,
+    SHARED_STREAM,
+    REMOVAL_FAILED,
     GUEST_OBEYS_POWER_BUTTON,
     CRASH_SEEN_BY,
     MASK_TRACKING,

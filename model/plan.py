@@ -9,9 +9,10 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
-from .device_plans import AnyDevicePlan
+from .device_plans import AnyDevicePlan, is_on_soc
 from .faults import Faults
 from .interrupt_plan import InterruptPlan
+from .iommu_plan import IommuPlan
 from .timing import Timing
 from .traits import Traits
 from .virtio_plan import (
@@ -149,6 +150,18 @@ class EndPlan(msgspec.Struct, frozen=True):
     after: AfterPlan | None = None
 
 
+class CrashPlan(msgspec.Struct, frozen=True):
+    """When a process of the host ends and is started anew.
+
+    Attributes:
+        delay: How long after the event.
+        after: The event; none means the start of the run.
+    """
+
+    delay: Span
+    after: AfterPlan | None = None
+
+
 class VmPlan(msgspec.Struct, frozen=True):
     """A VM, its guest and its end.
 
@@ -216,6 +229,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
         devices: All other passed-through devices.
         disks: All disks with their host drivers.
         iommu: Whether there is one; without it guests are unity-mapped.
+        iommu_unit: What it is, if there is one.
+        smmuman_crash: When smmuman ends and starts anew; none means that it does not.
         interrupts: The interrupt controller.
         detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
@@ -235,6 +250,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
     devices: tuple[AnyDevicePlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
     iommu: bool = False
+    iommu_unit: IommuPlan = IommuPlan()
+    smmuman_crash: CrashPlan | None = None
     interrupts: InterruptPlan = InterruptPlan()
     detail: str = "teardown"
     timing: Timing = Timing()
@@ -255,3 +272,13 @@ class SystemPlan(msgspec.Struct, frozen=True):
     def passable(self) -> "tuple[NicPlan | AnyDevicePlan, ...]":
         """All devices that can be passed through, NICs first."""
         return self.nics + self.devices
+
+    def is_confined(self, device: str) -> bool:
+        """Return whether an IOMMU stands before a device that can be passed through."""
+        if not self.iommu or self.iommu_unit.kind.confines_soc:
+            return self.iommu
+        return not any(is_on_soc(plan) for plan in self.devices if plan.name == device)
+
+    def has_unity_map(self, vm: VmPlan) -> bool:
+        """Return whether guest addresses of a VM are the host's own, for want of translation."""
+        return not all(self.is_confined(device) for device in vm.passed_through)

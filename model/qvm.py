@@ -24,6 +24,7 @@ from .guest.guest import Guest
 from .guest.layout import GuestAllocator
 from .guest.pci_server import LINES_START, PciServer
 from .guest.site import DriverSite
+from .hardware.physical_device import PhysicalDevice
 from .hardware.registry import kind_of_plan
 from .host.host import Host
 from .host.procnto import TakenIrq
@@ -35,6 +36,7 @@ from .open_questions import (
     CLEANUP_PRIORITY,
     MASK_TRACKING,
     RELEASE_ORDER,
+    REMOVAL_FAILED,
 )
 from .plan import QuiescePlan, VmPlan
 from .termination import NO_STATUS, TerminationCause
@@ -117,7 +119,7 @@ class Qvm(Component):
             host.memory.grant(name, epoch, host_start >> FRAME_SHIFT, length >> FRAME_SHIFT)
         self.devices = [host.devices[name] for name in self.plan.passed_through]
         if host.smmuman is not None:
-            for device in self.devices:
+            for device in self._confined:
                 host.smmuman.map(device.port, epoch, self.stage_two.ranges)
         site = VdevSite(
             self.kernel,
@@ -219,6 +221,10 @@ class Qvm(Component):
             if self.virtual_interface is not None:
                 self.virtual_interface.end(intid)
             self.host.host_kernel.unmask(intid, self.name, self.epoch)
+
+    @property
+    def _confined(self) -> list[PhysicalDevice]:
+        return [device for device in self.devices if device.port.fabric.iommu is not None]
 
     # The end.
 
@@ -343,7 +349,7 @@ class Qvm(Component):
                 self.host.host_kernel.unmask_stale(intid)
         yield self._skew()
         memory_first = False
-        if self.devices and self.host.smmuman is not None:
+        if self._confined:
             memory_first = self.kernel.choose(CLEANUP_ORDER) == "memory-before-iommu"
         if memory_first:
             yield from self._release_memory()
@@ -366,11 +372,13 @@ class Qvm(Component):
         smmuman = self.host.smmuman
         if smmuman is None:
             return
-        for device in self.devices:
+        for device in self._confined:
             if cause.orderly:
-                yield from smmuman.remove(device.port, self.epoch)
+                is_done = yield from smmuman.remove(device.port, self.epoch)
             else:
-                yield from smmuman.on_client_death(device.port, self.epoch)
+                is_done = yield from smmuman.on_client_death(device.port, self.epoch)
+            if not is_done:
+                self.quarantines |= self.kernel.choose(REMOVAL_FAILED) == "memory-kept"
 
     def _release_memory(self) -> Steps:
         if self.host.faults.reference_kept:

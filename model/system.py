@@ -68,10 +68,13 @@ class System(Component):
                 vm,
                 self.host,
                 tuple(_when(kernel, end.after) for end in vm.ends),
-                bool(vm.passed_through) and not plan.iommu,
+                plan.has_unity_map(vm),
             )
             for vm in plan.vms
         ]
+        crash = plan.smmuman_crash
+        if crash is not None and self.host.smmuman is not None:
+            self.host.smmuman.crash(_when(kernel, crash.after), crash.delay)
         self.observed = self.start(self._observe)
 
     def _observe(self) -> Steps:

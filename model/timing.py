@@ -12,6 +12,7 @@ from .clock import MS, US, Span, exactly
 from .evidence import Evidence
 from .host_evidence import HOST_EVIDENCE
 from .interrupt_evidence import INTERRUPT_EVIDENCE
+from .translation.evidence import TRANSLATION_EVIDENCE
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,12 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     route_delivery: Span = Span(100, 1_000)
     lpi_write_back: Span = Span(1 * US, 100 * US)
     iommu_tlbi_sync: Span = Span(1_000, 10_000)
+    iommu_entry_write: Span = Span(10, 200)
+    ats_translation: Span = Span(500, 2_000)
     ats_inv: Span = Span(2_000, 100_000)
+    ats_inv_late: Span = Span(1_000 * MS, 2_000 * MS)
+    atc_inv_timeout: Span = exactly(1_000 * MS)
+    smmuman_restart: Span = Span(1 * MS, 100 * MS)
     vm_exit: Span = Span(200, 3_000)
     exit_to_vmm_process: Span = Span(1_000, 20_000)
     ctx_switch: Span = Span(1_000, 10_000)
@@ -149,14 +155,6 @@ EVIDENCE: dict[str, Evidence] = {
         "assumed",
         "no figure published; the bound is Xen's, gic-v3.c",
         tail_ns=100 * US,
-        bound_ns=1_000 * MS,
-    ),
-    "iommu_tlbi_sync": Evidence(
-        "iommu",
-        "TLB invalidation with sync or drain, to completion",
-        "verified",
-        "2 us on VT-d, Documentation/ABI/testing/debugfs-intel-iommu; bound Xen smmu-v3.h",
-        tail_ns=1 * MS,
         bound_ns=1_000 * MS,
     ),
     "vm_exit": Evidence(
@@ -322,13 +320,6 @@ EVIDENCE: dict[str, Evidence] = {
         "one posted write and the entry of the interrupt controller",
         tail_ns=20 * US,
     ),
-    "ats_inv": Evidence(
-        "catalogue",
-        "an ATC invalidation, request to completion",
-        "verified",
-        "may never complete, CVE-2024-26891; bound Xen smmu-v3.h",
-        bound_ns=1_000 * MS,
-    ),
     "release_skew": Evidence(
         "qvm",
         "between the releases of two kinds of resources of a process",
@@ -471,5 +462,6 @@ EVIDENCE: dict[str, Evidence] = {
         "recalled",
         "msleep(1) in vp_reset of Linux virtio_pci_modern.c; the QNX drivers' is not published",
     ),
+    **TRANSLATION_EVIDENCE,
 } | {**HOST_EVIDENCE, **INTERRUPT_EVIDENCE}
 """The evidence of each field of `Timing`."""

@@ -385,6 +385,50 @@ class IommuSynced(TraceEvent, frozen=True):
     epoch: int
 
 
+class IommuReset(TraceEvent, frozen=True):
+    """All that was programmed into the IOMMU is gone, because its driver starts anew.
+
+    Attributes:
+        unprogrammed: `bypass` or `abort`: what becomes of accesses until it is programmed again.
+    """
+
+    unprogrammed: str
+
+
+class AtcInvalidationBegun(TraceEvent, frozen=True):
+    """The IOMMU tells a device to forget the translations that it keeps itself (ATS)."""
+
+    master: str
+    epoch: int
+
+
+class AtcInvalidationEnded(TraceEvent, frozen=True):
+    """The IOMMU has the device's answer, or waits for it no longer.
+
+    Attributes:
+        outcome: `done` or `timed_out`.
+    """
+
+    master: str
+    epoch: int
+    outcome: str
+
+
+class FaultRecordsRead(TraceEvent, frozen=True):
+    """smmuman has read the IOMMU's fault records of one epoch's devices.
+
+    Attributes:
+        kept: How many went to the list of the client.
+        dropped: How many found that list full (`SSF_DROPPED_FAULTS`).
+        lost: Whether the IOMMU's own flag said that it had no room for further ones.
+    """
+
+    epoch: int
+    kept: int
+    dropped: int
+    lost: bool
+
+
 # Interrupts.
 
 
@@ -682,6 +726,10 @@ AnyEvent = (
     | IommuMapped
     | IommuUnmapped
     | IommuSynced
+    | IommuReset
+    | AtcInvalidationBegun
+    | AtcInvalidationEnded
+    | FaultRecordsRead
     | IrqAttached
     | IrqDetached
     | IrqAsserted

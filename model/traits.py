@@ -6,6 +6,8 @@ such rules in words is put together from them (`policy_device`).
 
 import msgspec
 
+from .translation.device_cache import ATC_ANSWERS, CLEARS
+
 POST = "drain-and-post"
 DROP = "drain-and-drop"
 CANCEL = "cancel"
@@ -45,6 +47,9 @@ class Traits(msgspec.Struct, frozen=True):
             register still reads as closed.
         translates_at_start: Whether addresses are translated when an operation starts, so that a
             later unmap does not reach it (ATS, or a device behind its own cache).
+        ats: Whether it keeps translations itself (PCI Express Address Translation Services).
+        atc_answer: What it does when it is told to forget them: `clears` them, does so `late`,
+            `never` answers, or `keeps` them and says that it has cleared them.
         says_stopped_early: Whether the device reads as idle while writes are on their way.
         keeps_interrupt: Whether a pending interrupt survives a reset and reaches the next owner.
         keeps_side_state: Whether addresses that the driver has set up, rings and descriptors read
@@ -63,6 +68,8 @@ class Traits(msgspec.Struct, frozen=True):
     bus_master_gate_effective: bool = True
     reset_clears_gate: bool = False
     translates_at_start: bool = False
+    ats: bool = False
+    atc_answer: str = CLEARS
     says_stopped_early: bool = False
     keeps_interrupt: bool = False
     keeps_side_state: bool = False
@@ -71,3 +78,6 @@ class Traits(msgspec.Struct, frozen=True):
     keeps_input: bool = False
     falls_back_to_line: bool = True
     takes_bus_writes: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.atc_answer in ATC_ANSWERS, self.atc_answer

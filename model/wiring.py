@@ -35,7 +35,7 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
     for device in plan.passable:
         parts += [Part(device.name, "hardware"), Part(f"{device.name}.dma", "dma_engine")]
     if plan.iommu:
-        parts.append(Part("iommu", "iommu"))
+        parts += [Part("iommu", "iommu"), Part("smmuman", "host_driver")]
     parts.append(Part("memory", "memory"))
     if _has_redistributor(plan):
         parts += [Part("gicr", "hardware"), Part("gicr.dma", "dma_engine")]
@@ -96,7 +96,6 @@ def _along(*names: str) -> Edges:
 
 def _hardware_edges(plan: SystemPlan) -> Edges:
     edges: Edges = []
-    way_to_memory = ("iommu", "memory") if plan.iommu else ("memory",)
     controller = plan.interrupts.name
     way_to_cpu: tuple[str, ...] = (controller, "procnto")
     if plan.interrupts.routes != "none":
@@ -104,9 +103,17 @@ def _hardware_edges(plan: SystemPlan) -> Edges:
         edges += _along("procnto", _router(plan))
     if _has_redistributor(plan):
         edges += _along(controller, "gicr", "gicr.dma", "memory")
-    for name in _hardware(plan):
+    confined = {device.name: plan.is_confined(device.name) for device in plan.passable}
+    confined |= {disk.name: plan.iommu for disk in plan.disks}
+    for name, is_confined in confined.items():
+        way_to_memory = ("iommu", "memory") if is_confined else ("memory",)
         edges += _along(name, f"{name}.dma", *way_to_memory)
         edges += _along(name, *way_to_cpu)
+    if plan.iommu:
+        edges += _along("smmuman", "iommu", "smmuman")
+        # It tells devices to forget the translations that they keep.
+        keepers = [device.name for device in plan.passable if device.traits.ats]
+        edges += [("iommu", name) for name in keepers if confined[name]]
     for disk in plan.disks:
         edges += _along("procnto", disk.server, disk.name)
     return edges
@@ -130,7 +137,7 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
     if vm.passed_through:
         edges += _along("procnto", name, "procnto")
         if plan.iommu:
-            edges += _along(name, "iommu")
+            edges += _along(name, "smmuman", name)
     for plan_of_vdev in vm.vdevs:
         vdev = f"{name}.{plan_of_vdev.name}"
         driver = f"{vdev}.driver"

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from ..model.addresses import FRAME_SHIFT, HOST_EPOCH, frames_of
 from ..model.trace import (
+    AtcInvalidationEnded,
     DmaRequested,
     IommuMapped,
     IommuSynced,
@@ -37,6 +38,8 @@ class Master:
         stop_confirmed: Whether somebody has seen that it writes no more.
         unmapped: Whether its translations have been removed.
         synced: Whether that removal is complete.
+        keeps_translations: Whether it was told to forget the translations that it keeps itself, and
+            has not answered.
     """
 
     def __init__(self, name: str, epoch: int) -> None:
@@ -51,6 +54,7 @@ class Master:
         self.stop_confirmed = False
         self.unmapped = False
         self.synced = False
+        self.keeps_translations = False
 
     def reaches(self, first: int, end: int) -> bool:
         """Return whether it can write any frame of a range, stopped or not."""
@@ -79,6 +83,7 @@ class Master:
             self.stop_confirmed,
             self.unmapped,
             self.synced,
+            self.keeps_translations,
         )
 
 
@@ -144,7 +149,10 @@ class Masters(Listener):
 
     def _sync(self, index: int, at_ns: int, event: IommuSynced) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
-        master.synced = master.unmapped
+        master.synced = master.unmapped and not master.keeps_translations
+
+    def _end_atc(self, index: int, at_ns: int, event: AtcInvalidationEnded) -> None:  # noqa: ARG002
+        self.master(event.master, event.epoch).keeps_translations = event.outcome == "timed_out"
 
     def _begin(self, index: int, at_ns: int, event: QuiesceStepBegun) -> None:  # noqa: ARG002
         self.master(event.device, event.epoch).quiesce_begun = True
@@ -161,6 +169,7 @@ class Masters(Listener):
         IommuMapped: _map,
         IommuUnmapped: _unmap,
         IommuSynced: _sync,
+        AtcInvalidationEnded: _end_atc,
         QuiesceStepBegun: _begin,
         QuiesceStepEnded: _end,
         StopConfirmed: _confirm,

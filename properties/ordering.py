@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from ..model.clock import format_ns
 from ..model.trace import (
+    AtcInvalidationEnded,
     CallbackEnded,
     FramesQuarantined,
     FramesReleased,
@@ -147,6 +148,8 @@ def _why_unsafe(master: Master) -> str:
         return "" if master.stop_confirmed else "was never seen to stop and no IOMMU confines it"
     if master.synced:
         return ""
+    if master.keeps_translations:
+        return "had not answered that it has forgotten the translations that it keeps itself"
     if not master.stop_confirmed:
         return "was neither seen to stop nor cut off by a completed IOMMU invalidation"
     if not master.unmapped:
@@ -274,6 +277,10 @@ class TimeoutQuarantines(Property):
         if event.outcome == "timed_out":
             self._time_out(at_ns, event.epoch, event.device)
 
+    def _end_atc(self, index: int, at_ns: int, event: AtcInvalidationEnded) -> None:  # noqa: ARG002
+        if event.outcome == "timed_out":
+            self._time_out(at_ns, event.epoch, event.master)
+
     def _time_out(self, at_ns: int, epoch: int, name: str) -> None:
         self._turn(at_ns)
         self._time_outs += 1
@@ -354,6 +361,7 @@ class TimeoutQuarantines(Property):
     reads: ClassVar[Reads] = {
         CallbackEnded: _end_callback,
         QuiesceStepEnded: _end_step,
+        AtcInvalidationEnded: _end_atc,
         FramesReleased: _release,
         FramesQuarantined: _quarantine,
     }

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from ..model.iommu_plan import IommuPlan
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.traits import Traits
 
@@ -139,6 +140,10 @@ def _without_faults(plan: SystemPlan) -> Iterator[SystemPlan]:
     for name in plan.faults.__struct_fields__:
         if getattr(plan.faults, name):
             yield replace(plan, faults=replace(plan.faults, **{name: False}))
+    if plan.smmuman_crash is not None:
+        yield replace(plan, smmuman_crash=None)
+    if plan.iommu_unit != IommuPlan():
+        yield replace(plan, iommu_unit=IommuPlan())
     if plan.iommu:
         yield replace(plan, iommu=False)
     for field in _device_fields(plan):

@@ -111,8 +111,8 @@ class Moment(msgspec.Struct, frozen=True):
 
     Attributes:
         at_ns: Instant.
-        kind: `end` (a guest stops), `teardown` (first release), `released` (last
-            release) or `start` (a later epoch begins).
+        kind: `end` (a guest stops, or the IOMMU is reset), `teardown` (first release), `released`
+            (last release) or `start` (a later epoch begins).
         epoch: Whose.
         label: Short.
     """

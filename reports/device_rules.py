@@ -1,7 +1,7 @@
 """Rules for drawing what devices and the IOMMU do."""
 
 from ..model import trace as events
-from .chart import Bar, Mark
+from .chart import Bar, Mark, Moment
 from .lane_reader import MASTERS, WORKERS, At, Reader, Rules
 
 
@@ -71,12 +71,12 @@ def _dma_dropped(event: events.DmaDropped, reader: Reader, at: At) -> None:
 def _iommu_mapped(event: events.IommuMapped, reader: Reader, at: At) -> None:
     bar = Bar(at.ns, at.ns, "mapped", event.epoch, f"lets {event.master} reach epoch {event.epoch}")
     lane = reader.book.home("iommu", "iommu")
-    lane.begin(f"for {event.master}", (event.master, event.epoch), bar)
+    lane.begin(f"for {event.master}", ("mapped", event.master, event.epoch), bar)
 
 
 def _iommu_unmapped(event: events.IommuUnmapped, reader: Reader, at: At) -> None:
     lane = reader.book.home("iommu", "iommu")
-    lane.end((event.master, event.epoch), at.ns)
+    lane.end(("mapped", event.master, event.epoch), at.ns)
     bar = Bar(at.ns, at.ns, "invalidating", event.epoch, "invalidating")
     lane.begin(f"for {event.master}", ("sync", event.master, event.epoch), bar)
 
@@ -84,6 +84,38 @@ def _iommu_unmapped(event: events.IommuUnmapped, reader: Reader, at: At) -> None
 def _iommu_synced(event: events.IommuSynced, reader: Reader, at: At) -> None:
     lane = reader.book.home("iommu", "iommu")
     lane.end(("sync", event.master, event.epoch), at.ns)
+
+
+def _iommu_reset(event: events.IommuReset, reader: Reader, at: At) -> None:
+    lane = reader.book.home("iommu", "iommu")
+    lane.end_all(("mapped",), at.ns)
+    lane.end_all(("sync",), at.ns)
+    effect = "lets everything pass" if event.unprogrammed == "bypass" else "refuses everything"
+    mark = Mark(at.ns, "reset", 0, at.index, f"reset: {effect}")
+    lane.mark("unit", mark)
+    text = f"the IOMMU forgets all it was told and {effect}"
+    reader.moments.append(Moment(at.ns, "end", 0, text))
+
+
+def _atc_begun(event: events.AtcInvalidationBegun, reader: Reader, at: At) -> None:
+    lane = reader.book.home(event.master, *MASTERS)
+    bar = Bar(at.ns, at.ns, "step", event.epoch, "told to forget its translations")
+    lane.begin("quiesce", ("atc", event.epoch), bar)
+
+
+def _atc_ended(event: events.AtcInvalidationEnded, reader: Reader, at: At) -> None:
+    lane = reader.book.home(event.master, *MASTERS)
+    key = ("atc", event.epoch)
+    if event.outcome == "timed_out":
+        lane.end(key, at.ns, kind="timed_out", label="ATC invalidation TIMED OUT")
+    else:
+        lane.end(key, at.ns)
+
+
+def _faults_read(event: events.FaultRecordsRead, reader: Reader, at: At) -> None:
+    lane = reader.book.home("smmuman", "host_driver")
+    kind = "records_lost" if event.lost or event.dropped else "records_read"
+    lane.mark("fault records", Mark(at.ns, kind, event.epoch, at.index))
 
 
 def _step_begun(event: events.QuiesceStepBegun, reader: Reader, at: At) -> None:
@@ -120,6 +152,10 @@ DEVICE_RULES: Rules = {
     events.IommuMapped: _iommu_mapped,
     events.IommuUnmapped: _iommu_unmapped,
     events.IommuSynced: _iommu_synced,
+    events.IommuReset: _iommu_reset,
+    events.AtcInvalidationBegun: _atc_begun,
+    events.AtcInvalidationEnded: _atc_ended,
+    events.FaultRecordsRead: _faults_read,
     events.QuiesceStepBegun: _step_begun,
     events.QuiesceStepEnded: _step_ended,
     events.StopConfirmed: _stop_confirmed,

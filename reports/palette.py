@@ -87,6 +87,9 @@ MARKS: dict[str, str] = {
     "handled": "_",
     "completed": "|",
     "requested": "1",
+    "reset": "D",
+    "records_read": "2",
+    "records_lost": "X",
 }
 """The shape of each kind of mark, in matplotlib's letters."""
 
@@ -102,6 +105,8 @@ NAMES: dict[str, str] = {
     "injected": "interrupt injected",
     "completed": "request completed",
     "requested": "buffer given to the device",
+    "records_read": "fault records read",
+    "records_lost": "fault records read, others lost",
 }
 """What the marks that carry no name of their own mean."""
 

@@ -13,6 +13,7 @@ from ..model.trace import Record, Trace
 from ..properties.verdict import Judgement, Violation
 from .findings import detach_of, findings_of
 from .frames import FREE, FrameLedger
+from .why_iommu import missing_iommu
 from .words import EXACT, about_ns
 
 
@@ -71,7 +72,7 @@ def _late_write(trace: Trace, violation: Violation, actor: str, epoch: int, addr
     )
     parts = [_missing_stop(trace, deed), write]
     if isinstance(trace.records[violation.index].event, events.DmaLanded):
-        parts.append(_missing_iommu(trace, deed))
+        parts.append(missing_iommu(trace, deed.violation.index, deed.actor, deed.epoch))
     return _sentence("; ".join(part for part in parts if part))
 
 
@@ -227,29 +228,6 @@ def _end_of_guest(trace: Trace, deed: _Deed) -> int:
         and record.event.epoch == deed.epoch
     ]
     return min(ends, default=-1)
-
-
-def _missing_iommu(trace: Trace, deed: _Deed) -> str:
-    """Return why no IOMMU stopped the write."""
-    before = trace.records[: deed.violation.index]
-    there_is = any(part.kind == "iommu" for part in trace.header.parts)
-    mapped: set[int] = set()
-    for record in before:
-        event = record.event
-        if isinstance(event, events.IommuMapped | events.IommuUnmapped):
-            there_is = True
-            if event.master == deed.actor and isinstance(event, events.IommuMapped):
-                mapped.add(event.epoch)
-            elif event.master == deed.actor:
-                mapped.discard(event.epoch)
-    if not there_is:
-        return "no IOMMU stood in its way"
-    if deed.epoch in mapped:
-        return f"the IOMMU still let {deed.actor} reach the memory of epoch {deed.epoch}"
-    if mapped:
-        epochs = " and ".join(str(epoch) for epoch in sorted(mapped))
-        return f"the IOMMU let {deed.actor} reach the memory of epoch {epochs} by then"
-    return ""
 
 
 def _unfinished(trace: Trace, violation: Violation) -> str:

@@ -15,7 +15,8 @@ from ..model.errors import Place
 from ..model.faults import Faults
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
-from ..model.plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from ..model.iommu_plan import IommuPlan
+from ..model.plan import AfterPlan, CrashPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
 from ..model.timing import Timing
@@ -34,8 +35,9 @@ from .hardware import Hardware, hardware_of
 from .interrupts import interrupts_of
 from .loader import ScenarioSource
 from .origins import origins_of
-from .schema import End, Scenario
+from .schema import After, End, Scenario
 from .toml_places import KeyPath
+from .translation import iommu_plan
 from .vdev_plans import memory_needed, plans_of
 from .vdevs import check_workload_names, quiesce_of
 
@@ -69,14 +71,15 @@ def resolve(source: ScenarioSource) -> Resolved:
     scenario = source.scenario
     guests = guests_of(source, findings)
     hardware = hardware_of(scenario, guests, findings)
-    has_iommu = _has_iommu(scenario, source, findings)
+    iommu = iommu_plan(scenario, guests, hardware, findings)
+    if ("platform", "iommu") not in source.places.spots:
+        basis = "assumed: the scenario names no IOMMU; guests are unity-mapped"
+        findings.assume("platform.iommu", "none", basis)
     interrupts = interrupts_of(scenario, guests, findings)
     vms = []
     for index, guest in enumerate(guests):
         check_architecture(guest, scenario, findings)
         vms.append(_vm(guest, hardware, index, findings))
-    if not has_iommu:
-        _check_unity(guests, vms, findings)
     findings.raise_problems()
     plan = SystemPlan(
         name=source.name,
@@ -85,7 +88,9 @@ def resolve(source: ScenarioSource) -> Resolved:
         nics=hardware.nics,
         devices=hardware.devices,
         disks=hardware.disks,
-        iommu=has_iommu,
+        iommu=iommu is not None,
+        iommu_unit=iommu or IommuPlan(),
+        smmuman_crash=_crash(scenario),
         interrupts=interrupts,
         detail=scenario.detail,
         timing=_timing(scenario),
@@ -98,7 +103,8 @@ def resolve(source: ScenarioSource) -> Resolved:
         plan = _mutated(plan, scenario.mutant.name, findings)
     if scenario.observe is not None:
         plan = msgspec.structs.replace(plan, observe=parse_span(scenario.observe))
-    _check_names(plan, guests, findings)
+    _check_unity(guests, plan, findings)
+    _check_names(plan, scenario, guests, findings)
     findings.raise_problems()
     configs = tuple(guest.config for guest in guests)
     expect = {name: str(verdict) for name, verdict in scenario.expect.items()}
@@ -106,11 +112,15 @@ def resolve(source: ScenarioSource) -> Resolved:
     return Resolved(plan, tuple(findings.assumptions), expect, configs, origins)
 
 
-def _has_iommu(scenario: Scenario, source: ScenarioSource, findings: Findings) -> bool:
-    if ("platform", "iommu") not in source.places.spots:
-        basis = "assumed: the scenario names no IOMMU; guests are unity-mapped"
-        findings.assume("platform.iommu", "none", basis)
-    return scenario.platform.iommu != "none"
+def _crash(scenario: Scenario) -> CrashPlan | None:
+    after = scenario.smmuman.crash
+    if after is None:
+        return None
+    return CrashPlan(parse_span(after.delay), _after(after))
+
+
+def _after(after: After) -> AfterPlan:
+    return AfterPlan(after.event, after.source, after.count, after.milestone)
 
 
 def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
@@ -186,8 +196,7 @@ def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
         remedy = 'write at = "0ns..1ms" for a span'
         findings.problem((*path, "within"), message, word=end.within, remedy=remedy)
     if end.after is not None:
-        after = AfterPlan(end.after.event, end.after.source, end.after.count, end.after.milestone)
-        return EndPlan(end.cause, parse_span(end.after.delay), after)
+        return EndPlan(end.cause, parse_span(end.after.delay), _after(end.after))
     if end.at == "any":
         return EndPlan(end.cause, Span(0, parse_ns(end.within or "0ns")))
     return EndPlan(end.cause, parse_span(end.at or "0ns"))
@@ -212,7 +221,9 @@ def _mutated(plan: SystemPlan, name: str, findings: Findings) -> SystemPlan:
     return changed
 
 
-def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Findings) -> None:
+def _check_names(
+    plan: SystemPlan, scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+) -> None:
     """A name stands for one component in the trace, and an end waits for one that exists."""
     names = [part.name for part in header_of(plan).parts]
     for name, count in Counter(names).items():
@@ -220,18 +231,19 @@ def _check_names(plan: SystemPlan, guests: tuple[GuestEntry, ...], findings: Fin
             message = f"{name!r} would be the name of two components"
             remedy = "rename the VM, the vdev or the device of the platform"
             findings.problem(("platform", "device"), message, word=name, remedy=remedy)
-    for guest in guests:
-        for end, path in guest.ends:
-            if end.after is not None and end.after.source and end.after.source not in names:
-                findings.unknown((*path, "after", "source"), "component", end.after.source, names)
+    waits = [(end.after, (*path, "after")) for guest in guests for end, path in guest.ends]
+    waits.append((scenario.smmuman.crash, ("smmuman", "crash")))
+    for after, path in waits:
+        if after is not None and after.source and after.source not in names:
+            findings.unknown((*path, "source"), "component", after.source, names)
 
 
-def _check_unity(guests: tuple[GuestEntry, ...], vms: list[VmPlan], findings: Findings) -> None:
+def _check_unity(guests: tuple[GuestEntry, ...], plan: SystemPlan, findings: Findings) -> None:
     """Guests with DMA and no IOMMU have host-physical addresses, which nobody else may have."""
     regions = [
         (region, guest.name)
-        for guest, vm in zip(guests, vms, strict=True)
-        if vm.passed_through
+        for guest, vm in zip(guests, plan.vms, strict=True)
+        if plan.has_unity_map(vm)
         for region in guest.config.ram
     ]
     unity = "without an IOMMU guests are unity-mapped"

@@ -204,6 +204,15 @@ class Vm(VmEntry, frozen=True):
     name: Annotated[str, Meta(description="Its name; that of the configuration if left out.")] = ""
 
 
+class SmmumanEntry(Closed, frozen=True):
+    """What befalls smmuman, the host process that programs the IOMMU."""
+
+    crash: Annotated[
+        After | None,
+        Meta(description="It ends then and is started anew; the IOMMU forgets all it was told."),
+    ] = None
+
+
 # Bounds and expectations.
 
 
@@ -294,6 +303,7 @@ class Scenario(VmEntry, frozen=True):
     mutant: Annotated[
         MutantEntry | None, Meta(description="A known way to go wrong, built in.")
     ] = None
+    smmuman: Annotated[SmmumanEntry, Meta(description="The manager of the IOMMU.")] = SmmumanEntry()
     faults: Annotated[FaultsEntry, Meta(description="What the host gets wrong.")] = FaultsEntry()
     bounds: Annotated[Bounds, Meta(description="Bounds of the properties.")] = Bounds()
     observe: Annotated[

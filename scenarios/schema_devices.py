@@ -36,6 +36,14 @@ class TraitsEntry(Closed, frozen=True):
     translates_at_start: Annotated[
         bool, Meta(description="Addresses are translated when an operation starts, not at the end.")
     ] = False
+    ats: Annotated[bool, Meta(description="It keeps address translations itself (ATS).")] = False
+    atc_answer: Annotated[
+        Literal["clears", "late", "never", "keeps"],
+        Meta(
+            description="What it does when told to forget them: clears them, does so late, never "
+            "answers, or keeps them and says that they are gone."
+        ),
+    ] = "clears"
     says_stopped_early: Annotated[
         bool, Meta(description="It reads as idle while writes are on their way.")
     ] = False

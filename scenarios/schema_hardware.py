@@ -7,9 +7,37 @@ from msgspec import Meta
 from .schema_devices import DeviceEntry
 from .schema_types import Closed
 
-IommuKind = Literal["none", "smmuv3", "vt-d"]
+IommuKind = Literal["none", "native", "smmuv3", "vt-d"]
 InterruptController = Literal["gicv2", "gicv3", "apic"]
 MessageRoutes = Literal["none", "its", "remapping"]
+
+
+class IommuUnitEntry(Closed, frozen=True):
+    """What is known of the IOMMU; what is left out follows from its kind."""
+
+    unprogrammed: Annotated[
+        Literal["bypass", "abort"] | None,
+        Meta(description="What becomes of accesses of which nothing is programmed."),
+    ] = None
+    groups: Annotated[
+        tuple[tuple[str, ...], ...],
+        Meta(description="Devices that it cannot tell apart, by name; each group shares a stream."),
+    ] = ()
+    fault_records: Annotated[
+        Annotated[int, Meta(ge=1, le=524_288)] | None,
+        Meta(description="Refused accesses that it has room for until they are read."),
+    ] = None
+    write_drain: Annotated[
+        bool | None,
+        Meta(description="VT-d: whether an invalidation can wait for translated writes (DWD)."),
+    ] = None
+    checks_translated: Annotated[
+        bool | None,
+        Meta(
+            description="Whether it looks up requests that a device has translated itself "
+            "(SMMUv3 CR0.ATSCHK)."
+        ),
+    ] = None
 
 
 class Platform(Closed, frozen=True):
@@ -17,8 +45,14 @@ class Platform(Closed, frozen=True):
 
     iommu: Annotated[
         IommuKind,
-        Meta(description="Without one, guests are unity-mapped and nothing contains DMA."),
+        Meta(
+            description="Without one, guests are unity-mapped and nothing contains DMA; `native` "
+            "is that of the architecture."
+        ),
     ] = "none"
+    iommu_unit: Annotated[IommuUnitEntry, Meta(description="What is known of the IOMMU.")] = (
+        IommuUnitEntry()
+    )
     interrupt_controller: Annotated[
         InterruptController | None,
         Meta(
@@ -61,6 +95,18 @@ class FaultsEntry(Closed, frozen=True):
     no_sync: Annotated[bool, Meta(description="What was translated before is not waited for.")] = (
         False
     )
+    no_atc_invalidate: Annotated[
+        bool, Meta(description="Devices are not told to forget the translations that they keep.")
+    ] = False
+    atc_timeout_is_success: Annotated[
+        bool, Meta(description="A device that does not answer an ATC invalidation counts as done.")
+    ] = False
+    no_drain: Annotated[
+        bool, Meta(description="VT-d: an invalidation does not wait for translated writes.")
+    ] = False
+    entry_in_halves: Annotated[
+        bool, Meta(description="A stream's entry changes word by word; half of it lets all pass.")
+    ] = False
     unmap_stops_early: Annotated[
         bool, Meta(description="Removing several maps stops half-way and counts as done.")
     ] = False

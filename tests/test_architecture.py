@@ -44,6 +44,7 @@ FOR_ENGINES = {
         "virtio_plan",
         "device_plans",
         "interrupt_plan",
+        "iommu_plan",
         "timing",
         "traits",
         "faults",

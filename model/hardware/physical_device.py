@@ -37,6 +37,7 @@ from ..register_window import RegisterBits, writes_of
 from ..timing import Timing
 from ..trace import DmaDropped
 from ..traits import CANCEL, DROP, NOTHING, POST, Traits
+from ..translation.device_cache import DeviceCache
 
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
@@ -163,6 +164,8 @@ class PhysicalDevice(Component):
         self.engine = DmaEngine(
             kernel, timing, wiring.port, gate_effective=traits.bus_master_gate_effective
         )
+        if traits.ats:
+            self.port.cache, self.port.cache_answer = DeviceCache(), traits.atc_answer
         self.running: list[Operation] = []
         self.irq_enabled = False
         self.cause: int | None = None
@@ -415,6 +418,8 @@ class PhysicalDevice(Component):
 
     def _function_level_reset(self) -> Steps:
         self.reset()
+        if self.port.cache is not None:
+            self.port.cache.clear()
         self.engine.bus_master = False
         self.message_enabled = not self.wiring.is_wire
         self.message_masked = self.line_disabled = False

@@ -60,16 +60,18 @@ class Host:
         self.timing = timing
         self.memory = PhysicalMemory(kernel, timing)
         self.controller = InterruptController(kernel, timing, plan.interrupts)
-        self.iommu = Iommu(kernel, timing) if plan.iommu else None
+        self.iommu = Iommu(kernel, timing, plan.iommu_unit) if plan.iommu else None
         self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
         self.host_kernel = HostKernel(kernel, timing, self.controller, faults)
         self.redistributor: Redistributor | None = None
         self.has_guest_table = plan.has_guest_table
         self._route_messages(plan)
         fabric = Fabric(self.memory, self.controller, self.iommu)
+        unconfined = Fabric(self.memory, self.controller, None)
         self.devices: dict[str, PhysicalDevice] = {}
         for device in plan.passable:
-            port = Port(kernel, device.name, timing, fabric)
+            way = fabric if plan.is_confined(device.name) else unconfined
+            port = Port(kernel, device.name, timing, way)
             wiring = Wiring(port, self.controller, device.intid, device.trigger)
             made = kind_of_plan(type(device)).device(kernel, timing, device, wiring)
             self.devices[device.name] = made
@@ -108,6 +110,8 @@ class Host:
         if self.redistributor is not None:
             power.devices.append(self.redistributor)
         power.processes = [*self.servers.values(), *self.peers.values()]
+        if self.smmuman is not None:
+            power.processes.append(self.smmuman)
         return power
 
     def _route_messages(self, plan: SystemPlan) -> None:

@@ -1,17 +1,49 @@
 """smmuman: the host process that programs the IOMMU for its clients, of which qvm is one.
 
 A client asks for maps and for their removal by messages; removal is complete when caches are
-invalidated and what was translated before has landed.  What happens to a device whose client dies
-without asking is not documented (`smmuman.client-death`).
+invalidated, devices that keep translations themselves have forgotten them, and what was
+translated before has landed.  What happens to a device whose client dies without asking is not
+documented (`smmuman.client-death`), nor what happens to devices that the IOMMU cannot tell apart
+(`smmuman.shared-stream`).
+
+It takes the IOMMU's fault interrupt and sorts the records into a list for each client, which holds
+64 of them (QNX smmuman guide, smmu_xfer_status).  When it starts anew, the IOMMU forgets what it
+was told; clients that live are asked to say it again, and dead ones are not.
+
+Left out: who reads the lists.
+
+Choice points: `smmuman.request`, `smmuman.death_pulse`, `smmuman.fault`, `smmuman.fault_ack`,
+`smmuman.crash`, `smmuman.restart`, `smmuman.entry_write`.
 """
 
+from typing import NamedTuple
+
+from simpy.events import Event
+
+from ..clock import Span
 from ..component import Component
 from ..fabric import Port
 from ..faults import NO_FAULTS, Faults
-from ..iommu import Iommu, StreamMode
-from ..kernel import Kernel, Steps
-from ..open_questions import SMMUMAN_CLIENT_DEATH
+from ..iommu import Iommu
+from ..kernel import Kernel, Signal, Steps
+from ..open_questions import SHARED_STREAM, SMMUMAN_CLIENT_DEATH
 from ..timing import Timing
+from ..trace import FaultRecordsRead
+from ..translation.stream import StreamMode
+
+CLIENT_RECORDS_MAX = 64
+"""Fault records that smmuman keeps for a client; later ones are dropped (smmu_xfer_status)."""
+
+Ranges = tuple[tuple[int, int, int], ...]
+"""(device address, host address, length) of each."""
+
+
+class Client(NamedTuple):
+    """What a living client has asked for one device."""
+
+    port: Port
+    epoch: int
+    ranges: Ranges
 
 
 class Smmuman(Component):
@@ -19,6 +51,12 @@ class Smmuman(Component):
 
     Args:
         faults: Which of its duties it neglects.
+
+    Attributes:
+        clients: What has to be said again after a restart, by bus master.
+        lists: How many fault records each client's list holds, by epoch.
+        is_up: Whether it answers.
+        came_up: Fires when it answers again.
     """
 
     def __init__(
@@ -27,37 +65,125 @@ class Smmuman(Component):
         super().__init__(kernel, "smmuman", timing)
         self.iommu = iommu
         self.faults = faults
+        self.clients: dict[str, Client] = {}
+        self.lists: dict[int, int] = {}
+        self.is_up = True
+        self.came_up = Signal(kernel)
+        self.serving = self.start(self._serve_faults)
 
-    def map(self, port: Port, epoch: int, ranges: tuple[tuple[int, int, int], ...]) -> None:
-        """Let a device reach (device address, host address, length) ranges and nothing else."""
-        for addr, host_addr, length in ranges:
-            self.iommu.map(port.master, epoch, addr, host_addr, length)
+    # For clients.
+
+    def map(self, port: Port, epoch: int, ranges: Ranges) -> None:
+        """Let a device reach these ranges and nothing else."""
+        client = self.clients[port.master] = Client(port, epoch, ranges)
+        if self.is_up:
+            self._program(client)
 
     def remove(self, port: Port, epoch: int) -> Steps:
-        """Take a device's maps away, and wait until nothing translated by them is under way."""
+        """Take a device's maps away, and wait until nothing translated by them is under way.
+
+        Gives whether that is so: False if a device did not answer.
+        """
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
-        if self.faults.unmap_stops_early:
-            self.iommu.unmap_all_but_first(port.master, epoch)
-        elif self.faults.bypass_after_unmap:
-            self.iommu.unmap_all(port.master, epoch, StreamMode.UNRESTRICTED)
-        else:
-            self.iommu.unmap_all(port.master, epoch)
-        yield from self._invalidate(port, epoch)
+        while not self.is_up:
+            yield self.came_up.wait()
+        return (yield from self._take_away(port, epoch))
 
     def on_client_death(self, port: Port, epoch: int) -> Steps:
-        """Do with a dead client's device whatever this smmuman does."""
+        """Do with a dead client's device whatever this smmuman does; gives what `remove` does."""
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.death_pulse")
+        while not self.is_up:
+            yield self.came_up.wait()
         answer = self.kernel.choose(SMMUMAN_CLIENT_DEATH)
         if answer == "deny":
-            self.iommu.unmap_all(port.master, epoch)
-            yield from self._invalidate(port, epoch)
-        elif answer == "unrestricted":
+            return (yield from self._take_away(port, epoch))
+        self.clients.pop(port.master, None)
+        if answer == "unrestricted":
             self.iommu.unmap_all(port.master, epoch, StreamMode.UNRESTRICTED)
+        return True
 
-    def _invalidate(self, port: Port, epoch: int) -> Steps:
-        if not self.faults.no_invalidate:
-            self.iommu.invalidate(port.master)
-        if not self.faults.no_sync:
-            yield self.kernel.delay(self.timing.iommu_tlbi_sync, f"{self.name}.tlbi_sync")
-            yield from port.drained()
-        self.iommu.synced(port.master, epoch)
+    def _program(self, client: Client) -> None:
+        for addr, host_addr, length in client.ranges:
+            self.iommu.map(client.port.master, client.epoch, addr, host_addr, length)
+
+    def _take_away(self, port: Port, epoch: int) -> Steps:
+        """Remove what a client had mapped, in the way that its neighbours and faults allow."""
+        master, iommu = port.master, self.iommu
+        self.clients.pop(master, None)
+        gone: tuple[int, ...]
+        if self.faults.entry_in_halves:
+            iommu.open(master)
+            yield self.kernel.delay(self.timing.iommu_entry_write, f"{self.name}.entry_write")
+        if self.faults.unmap_stops_early:
+            gone = iommu.unmap_all_but_first(master, epoch)
+        elif self.faults.bypass_after_unmap:
+            gone = iommu.unmap_all(master, epoch, StreamMode.UNRESTRICTED)
+        elif iommu.is_shared(master, epoch):
+            answer = self.kernel.choose(SHARED_STREAM)
+            if answer == "kept-until-last":
+                iommu.abandon(master)
+                return True
+            remove = iommu.refuse if answer == "all-refused" else iommu.unmap_all
+            gone = remove(master, epoch)
+        else:
+            gone = iommu.unmap_all(master, epoch)
+        return (yield from self._invalidate(master, epoch, gone))
+
+    def _invalidate(self, master: str, epoch: int, gone: tuple[int, ...]) -> Steps:
+        faults = self.faults
+        done = self.iommu.submit(
+            master,
+            epoch,
+            translations=not faults.no_invalidate,
+            device_caches=not faults.no_atc_invalidate,
+            drains=self.iommu.plan.write_drain and not faults.no_drain,
+        )
+        is_complete = True
+        if not faults.no_sync:
+            is_complete = (yield done) or faults.atc_timeout_is_success
+        if is_complete:
+            self.iommu.synced(master, *gone)
+        return is_complete
+
+    # Its own life.
+
+    def cut_off(self) -> None:
+        """End with the processors that it runs on."""
+        self.is_up = False
+        self.kernel.kill(self.serving)
+
+    def crash(self, due: Event, delay: Span) -> None:
+        """Let it end some time after an event and start anew."""
+        self.start(lambda: self._start_anew(due, delay))
+
+    def _start_anew(self, due: Event, delay: Span) -> Steps:
+        yield due
+        yield self.kernel.delay(delay, f"{self.name}.crash")
+        self.is_up = False
+        self.iommu.reset()
+        yield self.kernel.delay(self.timing.smmuman_restart, f"{self.name}.restart")
+        self.is_up = True
+        for client in self.clients.values():
+            self._program(client)
+        self.came_up.notify()
+
+    # Faults.
+
+    def _serve_faults(self) -> Steps:
+        records = self.iommu.faults
+        while True:
+            while not (records.records or records.has_overflowed):
+                yield self.iommu.faulted.wait()
+            yield self.kernel.delay(self.timing.irq_to_host_handler, f"{self.name}.fault")
+            taken = records.take()
+            yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.fault_ack")
+            lost = records.clear_overflow()
+            for epoch in dict.fromkeys(taken):
+                self._sort(epoch, taken.count(epoch), lost=lost)
+
+    def _sort(self, epoch: int, count: int, *, lost: bool) -> None:
+        """Put records into the list of their client, as far as there is room."""
+        held = self.lists.get(epoch, 0)
+        kept = min(count, CLIENT_RECORDS_MAX - held)
+        self.lists[epoch] = held + kept
+        self.emit(FaultRecordsRead(epoch, kept, count - kept, lost))

@@ -11,7 +11,8 @@ from quiesce.model.choices import Nominal
 from quiesce.model.clock import exactly
 from quiesce.model.host.host import Host
 from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu, StreamMode
+from quiesce.model.iommu import Iommu
+from quiesce.model.iommu_plan import IommuPlan
 from quiesce.model.kernel import Kernel
 from quiesce.model.memory import PhysicalMemory, StageTwo
 from quiesce.model.plan import RamPlan, SystemPlan, VmPlan
@@ -25,6 +26,7 @@ from quiesce.model.trace import (
     QvmExited,
     TerminationBegun,
 )
+from quiesce.model.translation.stream import StreamMode
 
 LINE = 41
 DEVICES = st.sampled_from(["eth0", "eth1", "eth2"])
@@ -101,7 +103,7 @@ class IommuMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.iommu = Iommu(Kernel(Nominal()), Timing())
+        self.iommu = Iommu(Kernel(Nominal()), Timing(), IommuPlan(fault_records=8))
         self.mode = StreamMode.UNRESTRICTED
         self.mapped: dict[int, int] = {}
         self.cached: dict[int, int] = {}
@@ -147,8 +149,9 @@ class IommuMachine(RuleBasedStateMachine):
 
     @invariant()
     def faults_are_recorded_up_to_the_bound(self) -> None:
-        assert self.iommu.records == min(self.faults, 64)
-        assert self.iommu.lost == (self.faults > 64)
+        size = self.iommu.plan.fault_records
+        assert len(self.iommu.faults.records) == min(self.faults, size)
+        assert self.iommu.faults.has_overflowed == (self.faults > size)
 
 
 class MemoryMachine(RuleBasedStateMachine):

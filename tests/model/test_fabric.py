@@ -6,7 +6,7 @@ from quiesce.model.choices import Latest, Nominal
 from quiesce.model.clock import Span, exactly
 from quiesce.model.fabric import MESSAGE, BusWrite, Fabric, Port
 from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import FAULT_RECORDS_MAX, Iommu, StreamMode
+from quiesce.model.iommu import Iommu
 from quiesce.model.kernel import Kernel, Steps
 from quiesce.model.memory import PhysicalMemory
 from quiesce.model.timing import Timing
@@ -17,6 +17,7 @@ from quiesce.model.trace import (
     IrqAsserted,
     StopConfirmed,
 )
+from quiesce.model.translation.stream import StreamMode
 
 TIMING = Timing(
     pcie_posted_write=exactly(100),
@@ -166,12 +167,13 @@ def test_fault_records_are_bounded_and_losses_are_told() -> None:
     bench = Bench(iommu=True)
     assert bench.iommu is not None
     bench.iommu.unmap_all("eth0", 1)
-    for _ in range(FAULT_RECORDS_MAX + 2):
+    size = bench.iommu.plan.fault_records
+    for _ in range(size + 2):
         bench.issue(0x1000)
     events = [event for _, event in bench.finish()]
     fates = [event.record for event in events if isinstance(event, DmaBlocked)]
-    assert fates == ["recorded"] * FAULT_RECORDS_MAX + ["lost"] * 2
-    assert bench.iommu.lost
+    assert fates == ["recorded"] * size + ["lost"] * 2
+    assert bench.iommu.faults.has_overflowed
 
 
 @pytest.mark.parametrize("mode", [StreamMode.REFUSED, StreamMode.UNRESTRICTED])

@@ -4,6 +4,7 @@ import pytest
 
 from quiesce.model.trace import (
     AnyEvent,
+    AtcInvalidationEnded,
     CallbackEnded,
     FramesQuarantined,
     IommuMapped,
@@ -32,6 +33,9 @@ REMAP = IommuMapped("eth0", 1, 0, ADDR, 0x2000)
 DONE = QuiesceStepEnded("eth0", 1, "stop-dma", "done")
 TIMED_OUT = QuiesceStepEnded("eth0", 1, "stop-dma", "timed_out")
 
+FORGOTTEN = AtcInvalidationEnded("eth0", 1, "done")
+UNANSWERED = AtcInvalidationEnded("eth0", 1, "timed_out")
+
 BARE = at(0, granted(1, count=2), requested(1))
 """A device writes for a VM, and no IOMMU stands in between."""
 
@@ -55,6 +59,11 @@ def test_stop_alone_holds_without_iommu() -> None:
     assert verdict(ORDER, BARE, one_after_another(STOP, released(1))).verdict == "holds"
 
 
+def test_a_device_that_answers_late_but_before_the_sync_is_cut_off() -> None:
+    events = one_after_another(UNMAP, UNANSWERED, FORGOTTEN, SYNC, released(1))
+    assert verdict(ORDER, MAPPED, events).verdict == "holds"
+
+
 def test_completed_invalidation_alone_holds_for_a_device_that_nobody_stops() -> None:
     assert verdict(ORDER, MAPPED, one_after_another(UNMAP, SYNC, released(1))).verdict == "holds"
 
@@ -69,6 +78,7 @@ def test_completed_invalidation_alone_holds_for_a_device_that_nobody_stops() -> 
         (MAPPED, [UNMAP, released(1), SYNC], "neither seen to stop nor cut off"),
         (MAPPED, [STOP, released(1), UNMAP, SYNC], "still had it mapped"),
         (MAPPED, [STOP, UNMAP, released(1), SYNC], "invalidation was not complete"),
+        (MAPPED, [UNMAP, UNANSWERED, SYNC, released(1)], "had not answered that it has forgotten"),
         (MAPPED, [STOP, SYNC, UNMAP, released(1)], "invalidation was not complete"),
         (MAPPED, [BEGIN, UNMAP, STOP, SYNC, released(1)], "before its stop was confirmed"),
         (MAPPED, [BEGIN, UNMAP, SYNC, released(1)], "before its stop was confirmed"),
@@ -217,3 +227,26 @@ def test_release_at_the_instant_of_the_time_out_counts_as_after_it(
 ) -> None:
     assert verdict(TIMEOUT, BARE, at(10, *order)).verdict == "violated"
     assert verdict(TIMEOUT, BARE, at(9, released(1)), at(10, TIMED_OUT)).verdict == "holds"
+
+
+# Devices that do not answer an invalidation.
+
+
+@pytest.mark.parametrize(
+    ("events", "word"),
+    [
+        (at(10, UNMAP) + at(20, UNANSWERED, SYNC) + at(30, released(1)), "violated"),
+        (at(10, UNMAP) + at(20, UNANSWERED, released(1)), "violated"),
+        (at(10, UNMAP) + at(20, released(1), UNANSWERED), "violated"),
+        (at(10, UNMAP, released(1)) + at(20, UNANSWERED), "holds"),
+        (
+            at(10, UNMAP) + at(20, UNANSWERED) + at(30, FramesQuarantined("vm", 1, FRAME, 2)),
+            "holds",
+        ),
+        (at(10, UNMAP) + at(20, FORGOTTEN, SYNC) + at(30, released(1)), "vacuous"),
+    ],
+)
+def test_memory_in_reach_of_a_device_that_has_not_answered_is_kept(
+    events: list[Moment], word: str
+) -> None:
+    assert verdict(TIMEOUT, MAPPED, events).verdict == word

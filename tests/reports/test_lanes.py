@@ -85,6 +85,58 @@ def test_a_blocked_write_is_marked_at_the_device_and_at_the_iommu(blocked_writes
     assert (invalidating.start_ns, invalidating.end_ns) == (616_000, 619_000)
 
 
+def test_a_device_told_to_forget_is_a_bar_that_says_how_it_ended() -> None:
+    chart = chart_of(
+        trace_of(
+            (10, "iommu", -1, ev.AtcInvalidationBegun("eth0", 1)),
+            (30, "iommu", 0, ev.AtcInvalidationEnded("eth0", 1, "timed_out")),
+            (40, "iommu", -1, ev.AtcInvalidationBegun("eth0", 2)),
+            (45, "iommu", 2, ev.AtcInvalidationEnded("eth0", 2, "done")),
+            parts=(Part("eth0", "hardware"),),
+        )
+    )
+    given_up, answered = track_of(chart, "eth0", "quiesce").bars
+    assert given_up == Bar(10, 30, "timed_out", 1, "ATC invalidation TIMED OUT")
+    assert (answered.start_ns, answered.end_ns, answered.kind) == (40, 45, "step")
+
+
+def test_a_reset_of_the_iommu_ends_every_map_and_is_a_line_through_the_picture() -> None:
+    chart = chart_of(
+        trace_of(
+            (0, "iommu", -1, ev.IommuMapped("eth0", 1, 0, 0x1000, 0x1000)),
+            (0, "iommu", -1, ev.IommuMapped("eth1", 2, 0, 0x2000, 0x1000)),
+            (50, "iommu", -1, ev.IommuReset("bypass")),
+            (70, "iommu", -1, ev.IommuMapped("eth1", 2, 0, 0x2000, 0x1000)),
+            (90, "run", -1, ev.ObservationEnded()),
+            parts=(Part("iommu", "iommu"),),
+        )
+    )
+    (gone,) = track_of(chart, "iommu", "for eth0").bars
+    assert (gone.start_ns, gone.end_ns) == (0, 50)
+    assert [(b.start_ns, b.end_ns) for b in track_of(chart, "iommu", "for eth1").bars] == [
+        (0, 50),
+        (70, 90),
+    ]
+    (moment,) = chart.moments
+    assert (moment.at_ns, moment.label) == (
+        50,
+        "the IOMMU forgets all it was told and lets everything pass",
+    )
+
+
+def test_fault_records_are_marked_where_they_are_read_and_losses_look_different() -> None:
+    chart = chart_of(
+        trace_of(
+            (10, "smmuman", -1, ev.FaultRecordsRead(1, 3, 0, False)),
+            (20, "smmuman", -1, ev.FaultRecordsRead(1, 3, 2, False)),
+            (30, "smmuman", -1, ev.FaultRecordsRead(1, 3, 0, True)),
+            parts=(Part("smmuman", "host_driver"),),
+        )
+    )
+    marks = track_of(chart, "smmuman", "fault records").marks
+    assert [mark.kind for mark in marks] == ["records_read", "records_lost", "records_lost"]
+
+
 def test_a_level_line_is_asserted_masked_and_taken() -> None:
     chart = chart_of(
         trace_of(

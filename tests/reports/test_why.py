@@ -193,3 +193,51 @@ def test_without_violation_there_is_nothing_to_explain(
     stopped_in_time: Trace, judge: Judge
 ) -> None:
     assert why(stopped_in_time, judge(stopped_in_time)) == ""
+
+
+# Why no IOMMU has stopped it.
+
+IOMMU = (Part("iommu", "iommu"),)
+MAP = ev.IommuMapped("eth0", 1, 0, 0x10000, 0x1000)
+UNMAP = ev.IommuUnmapped("eth0", 1)
+SYNC = ev.IommuSynced("eth0", 1)
+UNANSWERED = ev.AtcInvalidationEnded("eth0", 1, "timed_out")
+
+
+@pytest.mark.parametrize(
+    ("between", "words"),
+    [
+        ((), "the IOMMU was never told about eth0."),
+        ((MAP,), "the IOMMU still let eth0 reach the memory of epoch 1."),
+        ((MAP, ev.IommuReset("bypass")), "the IOMMU was reset at 210ns and let everything pass."),
+        ((MAP, UNMAP, UNANSWERED, SYNC), "eth0 had not answered by 220ns"),
+        ((MAP, UNMAP, SYNC, ev.IommuMapped("eth0", 2, 0, 0, 0x1000)), "the memory of epoch 2 by"),
+    ],
+)
+def test_the_sentence_ends_with_what_the_iommu_was_told(
+    between: tuple[ev.AnyEvent, ...], words: str
+) -> None:
+    assert words in why_of(run_with(*between, parts=IOMMU))
+
+
+def test_a_reset_that_refuses_everything_is_no_reason() -> None:
+    sentence = why_of(run_with(MAP, ev.IommuReset("abort"), parts=IOMMU))
+    assert "was reset" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("translated_ns", "words"),
+    [
+        (205, "removed at 210ns, but nothing waited for what had passed the IOMMU before."),
+        (750, "removed at 210ns, but eth0 or the IOMMU still had a copy of it."),
+    ],
+)
+def test_a_write_past_its_removed_map_was_early_or_had_a_copy(
+    translated_ns: int, words: str
+) -> None:
+    told = list(run_with(MAP, UNMAP, SYNC, parts=IOMMU).records)
+    translated = ev.DmaTranslated("eth0", 1, 0, 0x10000, 64)
+    told.insert(-1, Record(translated_ns, "by hand", len(told) - 2, translated))
+    told[-1] = Record(900, "by hand", len(told) - 2, LANDED)
+    trace = Trace(Header("by hand", parts=IOMMU), tuple(told))
+    assert words in why_of(trace)
