@@ -23,6 +23,7 @@ def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
 def parts_used(plan: SystemPlan) -> frozenset[str]:
     """Return which parts of the model the plan needs, in the words of `Evidence.part`."""
     causes = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
+    steps = {step.name for vm in plan.vms for one in vm.quiesce for step in one.steps}
     blocks = [block for vm in plan.vms for block in vm.blocks]
     vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
     uses = {
@@ -41,7 +42,7 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "block": bool(blocks),
         "vdev": bool(vdevs),
         "entropy": any(vm.entropies for vm in plan.vms),
-        "host": bool(vdevs) or plan.iommu,
+        "host": bool(vdevs) or plan.iommu or bool(plan.back_ends),
         "iommu": plan.iommu and bool(plan.passable),
         "ats": plan.iommu and any(device.traits.ats for device in plan.passable),
         "groups": plan.iommu and bool(plan.iommu_unit.groups),
@@ -58,6 +59,9 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
         "crash": any(cause.guest == CRASHES for cause in causes),
         "fault": plan.faults.resurrecting_agent or plan.faults.hidden_master,
+        "shared-memory": any(one.region for vm in plan.vms for one in vm.factories),
+        "user-back-end": bool(plan.back_ends),
+        "reset": "function-level-reset" in steps,
         "restart": any(vm.restart for vm in plan.vms),
     }
     kinds = {str(type(device).__struct_config__.tag) for device in plan.devices}
@@ -70,6 +74,10 @@ def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     rows += [(f"{disk.name}.service", disk.service, DISK_KINDS[disk.kind]) for disk in plan.disks]
     nets = [(vm.name, net) for vm in plan.vms for net in vm.nets]
     rows += [(f"{name}.{net.name}.gap", net.gap, "peer_frame_gap") for name, net in nets]
+    rows += [(f"{one.name}.service", one.service, "sata_ssd_req") for one in plan.back_ends]
+    rows += [
+        (f"{one.name}.period", one.period, "nic_rx_gap_1g") for one in plan.back_ends if one.period
+    ]
     consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
     rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
     spans = tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)

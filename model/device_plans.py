@@ -7,7 +7,7 @@ how much traffic there is when its owner dies.
 import msgspec
 
 from .addresses import FRAME_SIZE
-from .clock import Span
+from .clock import Span, exactly
 from .timing import Timing
 from .traits import Traits
 
@@ -179,6 +179,32 @@ class CanPlan(msgspec.Struct, frozen=True, tag="can", tag_field="kind"):
     traits: Traits = Traits()
 
 
+class EduPlan(msgspec.Struct, frozen=True, tag="edu", tag_field="kind"):
+    """QEMU's teaching device: one transfer, a fixed time after it was asked for.
+
+    Attributes:
+        name: Unique in the system.
+        intid: Line or vector number.
+        trigger: `level` or `message`.
+        dma_delay: From the command to the transfer.
+        dma_mask: Address bits that leave the device; a guest needs as many as its memory has.
+        length: Bytes of a transfer, at most those of the device's own buffer.
+        traits: The usual ones; nothing about it varies.
+    """
+
+    name: str
+    intid: int
+    trigger: str = "message"
+    dma_delay: Span = exactly(100_000_000)
+    dma_mask: int = (1 << 40) - 1
+    length: int = 1024
+    traits: Traits = Traits()
+
+    def __post_init__(self) -> None:
+        assert 0 < self.length <= FRAME_SIZE, self.length
+        assert self.traits == Traits(), self.traits
+
+
 class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
     """A device that is known by its rules in words alone.
 
@@ -258,7 +284,7 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
         assert self.on_disconnect in {"drain", "drop", "ignore"}, self.on_disconnect
 
 
-AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | PolicyPlan
+AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | EduPlan | PolicyPlan
 """The plan of a device that is passed through, NICs apart."""
 
 

@@ -169,6 +169,15 @@ QVM_AFTER_SERVER_ERROR = OpenQuestion(
     "documented",
 )
 
+SHARED_MEMORY_PENDING = OpenQuestion(
+    "shmem.pending-at-death",
+    "shared-memory",
+    ("kept", "cleared"),
+    "whether notifications that a client of shared memory has not read when its qvm dies are there "
+    "for the next client of its index",
+    "not documented in the 7.1 hypervisor user's guide, share_mem; kept is the pessimistic answer",
+)
+
 OTHER_CPUS = OpenQuestion(
     "host.other-cpus",
     "host-down",
@@ -202,6 +211,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     SERVER_UNBLOCKED,
     SERVER_MONITOR,
     QVM_AFTER_SERVER_ERROR,
+    SHARED_MEMORY_PENDING,
     OTHER_CPUS,
     REBOOT_CALLOUT,
     ACTIVE_AT_DETACH,

@@ -9,7 +9,7 @@ import msgspec
 
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
-from .device_plans import AnyDevicePlan, is_on_soc
+from .device_plans import AnyDevicePlan, UserBackEndPlan, is_on_soc
 from .faults import Faults
 from .interrupt_plan import InterruptPlan
 from .iommu_plan import IommuPlan
@@ -170,6 +170,7 @@ class VmPlan(msgspec.Struct, frozen=True):
         ram: Guest memory.
         nics: Names of the passed-through NICs.
         devices: Names of the other passed-through devices.
+        back_ends: Names of the back ends of their own that have its memory mapped.
         blocks: Its virtio-blk vdevs.
         nets: Its virtio-net vdevs.
         consoles: Its virtio-console vdevs.
@@ -186,6 +187,7 @@ class VmPlan(msgspec.Struct, frozen=True):
     ram: tuple[RamPlan, ...]
     nics: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    back_ends: tuple[str, ...] = ()
     blocks: tuple[BlockPlan, ...] = ()
     nets: tuple[NetPlan, ...] = ()
     consoles: tuple[ConsolePlan, ...] = ()
@@ -228,6 +230,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
         nics: All NICs.
         devices: All other passed-through devices.
         disks: All disks with their host drivers.
+        back_ends: All back ends in processes of their own that map guest memory.
         iommu: Whether there is one; without it guests are unity-mapped.
         iommu_unit: What it is, if there is one.
         smmuman_crash: When smmuman ends and starts anew; none means that it does not.
@@ -249,6 +252,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     nics: tuple[NicPlan, ...] = ()
     devices: tuple[AnyDevicePlan, ...] = ()
     disks: tuple[DiskPlan, ...] = ()
+    back_ends: tuple[UserBackEndPlan, ...] = ()
     iommu: bool = False
     iommu_unit: IommuPlan = IommuPlan()
     smmuman_crash: CrashPlan | None = None

@@ -18,14 +18,16 @@ from .clock import Span
 from .component import Component
 from .controller import redistributor
 from .controller.redistributor import TABLE_LENGTH
-from .guest.device_driver import DeviceDriver
+from .guest.device_driver import DeviceDriver, GuestSite
 from .guest.drivers import vdev_drivers
 from .guest.guest import Guest
 from .guest.layout import GuestAllocator
 from .guest.pci_server import LINES_START, PciServer
 from .guest.site import DriverSite
-from .hardware.physical_device import PhysicalDevice
+from .guest.user_back_end_driver import UserBackEndDriver
+from .hardware.procedure import AnyDevice
 from .hardware.registry import kind_of_plan
+from .host import user_back_end_procedure
 from .host.host import Host
 from .host.procnto import TakenIrq
 from .kernel import Kernel, Mailbox, Steps
@@ -55,6 +57,7 @@ from .trace import (
     VmStarted,
 )
 from .vdev.assembly import Vdevs
+from .vdev.control import Control
 from .vdev.site import GuestPic, VdevSite
 
 _FRAMES_PER_MIB = (1 << 20) // FRAME_SIZE
@@ -118,6 +121,7 @@ class Qvm(Component):
         for _, host_start, length in self.stage_two.ranges:
             host.memory.grant(name, epoch, host_start >> FRAME_SHIFT, length >> FRAME_SHIFT)
         self.devices = [host.devices[name] for name in self.plan.passed_through]
+        self.back_ends = [host.back_ends[name] for name in self.plan.back_ends]
         if host.smmuman is not None:
             for device in self._confined:
                 host.smmuman.map(device.port, epoch, self.stage_two.ranges)
@@ -139,6 +143,7 @@ class Qvm(Component):
                 sender = "" if wiring.is_wire else device.name
                 host.host_kernel.attach(wiring.intid, name, epoch, self.irqs, tracked, sender)
         if starts:
+            self.vdevs.tell(Control.GUEST_STARTING)
             self.emit(VmStarted(name, epoch))
             self.emit(MilestoneReached(name, epoch, "assembled"))
         self.virtual_interface = host.virtual_interfaces.get(name)
@@ -165,6 +170,7 @@ class Qvm(Component):
         site = DriverSite(
             kernel, timing, name, epoch, allocator, io, vdev_site.pic, pci, vdev_site.is_detailed
         )
+        guest_site = GuestSite(kernel, timing, name, epoch, allocator)
         slots = {
             plan.name: slot
             for plan in self.plan.vdevs
@@ -178,12 +184,8 @@ class Qvm(Component):
             epoch,
             pci if io.functions else None,
             vdev_drivers(site, self.plan, slots),
-            [
-                kind_of_plan(type(device.plan)).driver(
-                    kernel, timing, name, epoch, device, allocator
-                )
-                for device in self.devices
-            ],
+            [kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices],
+            [UserBackEndDriver(guest_site, one) for one in self.back_ends],
             starts=starts,
         )
 
@@ -223,7 +225,7 @@ class Qvm(Component):
             self.host.host_kernel.unmask(intid, self.name, self.epoch)
 
     @property
-    def _confined(self) -> list[PhysicalDevice]:
+    def _confined(self) -> list[AnyDevice]:
         return [device for device in self.devices if device.port.fabric.iommu is not None]
 
     # The end.
@@ -271,6 +273,10 @@ class Qvm(Component):
         if not self.host.power.is_down:
             self.host.power.disconnect(self)
 
+    def press_button(self) -> None:
+        """Tell every vdev that somebody has pressed the power button."""
+        self.vdevs.tell(Control.BUTTON)
+
     # The end of the host.
 
     def begin_power_loss(self, cause: TerminationCause) -> None:
@@ -306,7 +312,13 @@ class Qvm(Component):
         callbacks = self.plan.quiesce
         if len(callbacks) > 1 and self.kernel.choose(CALLBACK_ORDER) == "reversed":
             callbacks = callbacks[::-1]
+        called = [callback.vdev for callback in callbacks]
+        for name, vdev in self.vdevs.by_name.items():
+            if name not in called:
+                vdev.control(Control.TERMINATE)
         for callback in callbacks:
+            if callback.vdev in self.vdevs.by_name:
+                self.vdevs.by_name[callback.vdev].control(Control.TERMINATE)
             yield from self._call_vdev(callback)
 
     def _call_vdev(self, callback: QuiescePlan) -> Steps:
@@ -332,6 +344,13 @@ class Qvm(Component):
             return (
                 yield from redistributor.carry_out(self.kernel, master, self.epoch, step, bound_ns)
             )
+        if device in self.plan.back_ends:
+            process = self.host.back_ends[device]
+            return (
+                yield from user_back_end_procedure.carry_out(
+                    self.kernel, process, self.epoch, step, bound_ns
+                )
+            )
         return (yield from self.vdevs.carry_out(device, step, bound_ns))
 
     def _clean_up(self, cause: TerminationCause) -> Steps:
@@ -340,7 +359,9 @@ class Qvm(Component):
         if self.virtual_interface is not None:
             self.virtual_interface.leave(scrubbed=not self.host.faults.list_registers_kept)
         self.vdevs.disconnect()
-        for server in self.vdevs.servers:
+        for back_end in self.back_ends:
+            back_end.disconnect()
+        for server in (*self.vdevs.servers, *self.plan.back_ends):
             self.emit(ConnectionClosed(self.name, self.epoch, server))
         for device in self.devices:
             intid = device.wiring.intid

@@ -99,6 +99,20 @@ class TerminationBegun(TraceEvent, frozen=True):
     orderly: bool
 
 
+class ControlMessageSent(TraceEvent, frozen=True):
+    """qvm calls a vdev's control function; only in traces of detail `virtio`.
+
+    Attributes:
+        vdev: Its component.
+        message: Name of the message without VDEV_CTRL_, `GUEST_CONFIGURED` for example.
+    """
+
+    vm: str
+    epoch: int
+    vdev: str
+    message: str
+
+
 class CallbackBegun(TraceEvent, frozen=True):
     """A vdev's control function is called with `VDEV_CTRL_TERMINATE`."""
 
@@ -124,7 +138,7 @@ class WorkerEnded(TraceEvent, frozen=True):
     """A thread of the qvm process is gone.
 
     Attributes:
-        manner: `joined` (waited for) or `killed` (with its process).
+        manner: `joined` (waited for), `cancelled` (not waited for) or `killed` (with its process).
     """
 
     vm: str
@@ -701,6 +715,7 @@ AnyEvent = (
     | GuestEnded
     | SignalSent
     | TerminationBegun
+    | ControlMessageSent
     | CallbackBegun
     | CallbackEnded
     | WorkerEnded

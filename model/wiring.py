@@ -22,13 +22,15 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
         for vdev in vm.vdevs:
             parts.append(Part(f"{vm.name}.{vdev.name}.driver", "virtqueue"))
             parts.append(Part(f"{vm.name}.{vdev.name}", "vdev"))
-        parts += [Part(f"{vm.name}.{name}.driver", "guest_driver") for name in vm.passed_through]
+        driven = (*vm.passed_through, *vm.back_ends)
+        parts += [Part(f"{vm.name}.{name}.driver", "guest_driver") for name in driven]
         known = [vdev.name for vdev in vm.vdevs]
         others = dict.fromkeys(callback.vdev for callback in vm.quiesce)
         parts += [Part(f"{vm.name}.{vdev}", "vdev") for vdev in others if vdev not in known]
         parts.append(Part(vm.name, "qvm"))
     for vm in plan.vms:
         parts += [Part(f"{vm.name}.{vdev.name}.peer", "host_driver") for vdev in vm.peered]
+    parts += [Part(one.name, "host_driver") for one in plan.back_ends]
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
@@ -64,7 +66,7 @@ def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
         graph.add_edges_from(_vm_edges(plan, vm))
     graph.add_edges_from(_shared_memory_edges(plan))
     if _goes_down(plan):
-        servers = [disk.server for disk in plan.disks]
+        servers = [disk.server for disk in plan.disks] + [one.name for one in plan.back_ends]
         ends = [f"{vm.name}.supervisor" for vm in plan.vms if vm.end]
         for name in (*(vm.name for vm in plan.vms), *servers, *_hardware(plan)):
             graph.add_edge("bsp", name)
@@ -130,6 +132,11 @@ def _shared_memory_edges(plan: SystemPlan) -> Edges:
     ]
 
 
+def _back_end_edges(vm: str, back_end: str) -> Edges:
+    driver = f"{vm}.{back_end}.driver"
+    return _along(f"{vm}.guest", driver, back_end, driver) + _along(vm, back_end, "memory")
+
+
 def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
     name, guest = vm.name, f"{vm.name}.guest"
     servers = {disk.name: disk.server for disk in plan.disks}
@@ -149,13 +156,22 @@ def _vm_edges(plan: SystemPlan, vm: VmPlan) -> Edges:
     for device in vm.passed_through:
         edges += _along(guest, f"{name}.{device}.driver", device)
         edges += _along(name, f"{name}.{device}.driver")
+    for back_end in vm.back_ends:
+        edges += _back_end_edges(name, back_end)
+    edges += _callback_edges(vm)
+    if vm.end is not None:
+        edges += _along(f"{name}.supervisor", name, f"{name}.supervisor")
+        edges += _along(f"{name}.supervisor", guest)
+    return edges
+
+
+def _callback_edges(vm: VmPlan) -> Edges:
+    name = vm.name
+    edges: Edges = []
     for callback in vm.quiesce:
-        is_hardware = callback.device in (*vm.passed_through, "gicr")
+        is_hardware = callback.device in (*vm.passed_through, *vm.back_ends, "gicr")
         target = callback.device if is_hardware else f"{name}.{callback.device}"
         edges += _along(name, f"{name}.{callback.vdev}")
         if callback.vdev != callback.device:
             edges += _along(f"{name}.{callback.vdev}", target)
-    if vm.end is not None:
-        edges += _along(f"{name}.supervisor", name, f"{name}.supervisor")
-        edges += _along(f"{name}.supervisor", guest)
     return edges

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..model.clock import Span, parse_span
-from ..model.device_plans import AnyDevicePlan
+from ..model.device_plans import AnyDevicePlan, UserBackEndPlan
 from ..model.errors import nearest
 from ..model.hardware.registry import kinds
 from ..model.plan import DISK_KINDS, DiskPlan, NicPlan
@@ -21,7 +21,14 @@ from ..model.traits import Traits
 from .findings import Findings
 from .guests import GuestEntry
 from .schema import Scenario, Workload
-from .schema_devices import HostDiskEntry, NicEntry, PassedEntry, UnmodelledEntry
+from .schema_devices import (
+    BackEndEntry,
+    HostDiskEntry,
+    MatchedEntry,
+    NicEntry,
+    PassedEntry,
+    UnmodelledEntry,
+)
 from .shape import one_of
 from .toml_places import KeyPath
 
@@ -43,8 +50,10 @@ class Hardware(msgspec.Struct, frozen=True):
         devices: All other passed-through devices.
         owner: Name of a passed-through device to the index of the VM that gets it.
         disks: All disk controllers.
+        back_ends: All back ends of their own; their owners are in `owner` as well.
         entries: What the scenario says about each disk controller, in the same order.
         passes: Name of a passed-through device to the entry of the configuration that says so.
+        back_end_entries: What it says about each back end.
         has_guest_table: Whether the interrupt controller keeps a table in guest RAM.
     """
 
@@ -52,9 +61,16 @@ class Hardware(msgspec.Struct, frozen=True):
     devices: tuple[AnyDevicePlan, ...]
     owner: dict[str, int]
     disks: tuple[DiskPlan, ...]
+    back_ends: tuple[UserBackEndPlan, ...]
     entries: tuple[HostDiskEntry, ...]
     passes: dict[str, PassConfig]
+    back_end_entries: tuple[BackEndEntry, ...]
     has_guest_table: bool = False
+
+    @property
+    def served_elsewhere(self) -> list[str]:
+        """The vdevs whose queues a back end of its own serves."""
+        return [one.vdev for one in self.back_end_entries]
 
     def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
         """Return the plan of a passed-through device."""
@@ -78,6 +94,7 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
     owner: dict[str, int] = {}
     passes: dict[str, PassConfig] = {}
     disks, entries = [], []
+    back_ends: list[UserBackEndPlan] = []
     for index, entry in enumerate(scenario.platform.device):
         path: KeyPath = ("platform", "device", index)
         if isinstance(entry, HostDiskEntry):
@@ -89,14 +106,30 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
             nic = _nic(entry, guest.config.passes[number], lines, findings, path)
             nics.append(_with_traffic(nic, guest, findings))
             owner[entry.name], passes[entry.name] = vm, guest.config.passes[number]
-        elif isinstance(entry, PassedEntry) and index in owners:
+        elif isinstance(entry, BackEndEntry):
+            vm_of_back_end = _vm_of_back_end(entry, guests, path, findings)
+            if vm_of_back_end is not None:
+                free = lines.free_unless(None, entry.name, findings)
+                back_ends.append(_back_end(entry, free))
+                owner[entry.name] = vm_of_back_end
+        elif isinstance(entry, MatchedEntry) and index in owners:
             vm, number = owners[index]
             passed = guests[vm].config.passes[number]
             devices.append(_device(entry, passed, lines, findings, path))
             owner[entry.name], passes[entry.name] = vm, passed
     has_guest_table = scenario.platform.pending_table == "guest"
     return Hardware(
-        tuple(nics), tuple(devices), owner, tuple(disks), tuple(entries), passes, has_guest_table
+        nics=tuple(nics),
+        devices=tuple(devices),
+        owner=owner,
+        disks=tuple(disks),
+        back_ends=tuple(back_ends),
+        entries=tuple(entries),
+        back_end_entries=tuple(
+            one for one in scenario.platform.device if isinstance(one, BackEndEntry)
+        ),
+        passes=passes,
+        has_guest_table=has_guest_table,
     )
 
 
@@ -122,7 +155,7 @@ class _Matcher:
         self._check_names()
         nameless = []
         for index, entry in enumerate(self._devices):
-            if isinstance(entry, HostDiskEntry):
+            if isinstance(entry, HostDiskEntry | BackEndEntry):
                 continue
             if entry.pass_ == "":
                 nameless.append(index)
@@ -165,7 +198,7 @@ class _Matcher:
 
     def _match_only_one(self, index: int) -> None:
         entry = self._devices[index]
-        assert isinstance(entry, PassedEntry)
+        assert isinstance(entry, MatchedEntry)
         taken = set(self._owners.values())
         free = {key: item for key, item in self.passes.items() if key not in taken}
         found = [key for key, item in free.items() if item.can_do_dma]
@@ -256,7 +289,7 @@ def _nic(
 
 
 def _device(
-    entry: PassedEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+    entry: MatchedEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
 ) -> AnyDevicePlan:
     """Return the plan of a device of any kind but a NIC."""
     kind = str(entry.__struct_config__.tag)
@@ -266,7 +299,7 @@ def _device(
 
 
 def _given(
-    entry: PassedEntry,
+    entry: MatchedEntry,
     plan: type[msgspec.Struct],
     passed: PassConfig,
     lines: _Lines,
@@ -287,11 +320,21 @@ def _given(
         "name": entry.name,
         "intid": lines.free_unless(given, entry.name, findings),
         "trigger": entry.trigger or ("message" if passed.kind == "pci" else "level"),
-        "traits": msgspec.convert(msgspec.to_builtins(entry.traits), Traits),
     }
+    if isinstance(entry, PassedEntry):
+        fields["traits"] = msgspec.convert(msgspec.to_builtins(entry.traits), Traits)
+    fields |= _said(entry, plan, fields)
+    return fields
+
+
+def _said(
+    entry: msgspec.Struct, plan: type[msgspec.Struct], known: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the other fields of a plan that an entry says, without units."""
+    fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(plan):
         value = getattr(entry, field.name, None)
-        if field.name not in fields and value is not None:
+        if field.name not in known and value is not None:
             is_span = field.type in (Span, Span | None)
             fields[field.name] = parse_span(value) if is_span else value
     return fields
@@ -328,6 +371,28 @@ def refuse_foreign_keys(
         if key not in known and getattr(work, key) is not None:
             remedy = f"a workload of it has {', '.join(known)}"
             findings.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
+
+
+def _vm_of_back_end(
+    entry: BackEndEntry, guests: tuple[GuestEntry, ...], path: KeyPath, findings: Findings
+) -> int | None:
+    """Return the index of the only VM that has the vdev, or note that there is none."""
+    found = [index for index, guest in enumerate(guests) if entry.vdev in guest.vdevs]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        message = f"several VMs have a vdev {entry.vdev!r}"
+        remedy = "give it a name of its own in one of the configurations"
+        findings.problem((*path, "vdev"), message, word=entry.vdev, remedy=remedy)
+    else:
+        names = [name for guest in guests for name in guest.vdevs]
+        findings.unknown((*path, "vdev"), "vdev", entry.vdev, names)
+    return None
+
+
+def _back_end(entry: BackEndEntry, intid: int) -> UserBackEndPlan:
+    known: dict[str, Any] = {"name": entry.name, "intid": intid}
+    return UserBackEndPlan(**known, **_said(entry, UserBackEndPlan, known))
 
 
 def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:

@@ -88,6 +88,7 @@ def resolve(source: ScenarioSource) -> Resolved:
         nics=hardware.nics,
         devices=hardware.devices,
         disks=hardware.disks,
+        back_ends=hardware.back_ends,
         iommu=iommu is not None,
         iommu_unit=iommu or IommuPlan(),
         smmuman_crash=_crash(scenario),
@@ -132,6 +133,9 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
         ram=_ram(guest, nics, vdevs, findings),
         nics=tuple(nic.name for nic in nics),
         devices=tuple(one.name for one in hardware.devices if hardware.owner[one.name] == index),
+        back_ends=tuple(
+            one.name for one in hardware.back_ends if hardware.owner[one.name] == index
+        ),
         blocks=tuple(vdev for vdev in vdevs if isinstance(vdev, BlockPlan)),
         nets=tuple(vdev for vdev in vdevs if isinstance(vdev, NetPlan)),
         consoles=tuple(vdev for vdev in vdevs if isinstance(vdev, ConsolePlan)),

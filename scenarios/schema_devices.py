@@ -68,7 +68,7 @@ class TraitsEntry(Closed, frozen=True):
     ] = False
 
 
-class PassedEntry(Closed, frozen=True, rename={"pass_": "pass"}):
+class MatchedEntry(Closed, frozen=True, rename={"pass_": "pass"}):
     """A device that a `pass` entry of a configuration hands to a guest."""
 
     name: Annotated[str, Meta(description="Its name in this scenario, `eth0` for example.")]
@@ -87,6 +87,11 @@ class PassedEntry(Closed, frozen=True, rename={"pass_": "pass"}):
         Literal["level", "edge", "message"] | None,
         Meta(description="A wire (level or edge) or MSI; a PCI function has MSI if left out."),
     ] = None
+
+
+class PassedEntry(MatchedEntry, frozen=True):
+    """A passed-through device whose standard leaves room for differences."""
+
     traits: Annotated[
         TraitsEntry, Meta(description="What is particular to it, where its standard leaves room.")
     ] = TraitsEntry()
@@ -251,6 +256,50 @@ class CanEntry(PassedEntry, frozen=True, tag="can", tag_field="kind"):
     ] = None
 
 
+class EduEntry(MatchedEntry, frozen=True, tag="edu", tag_field="kind"):
+    """QEMU's teaching device: one transfer, 100 ms after it was asked for."""
+
+    dma_delay: Annotated[SpanText | None, Meta(description="From the command to the transfer.")] = (
+        None
+    )
+    dma_mask: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Address bits that leave the device.")
+    ] = None
+    length: Annotated[
+        Annotated[int, Meta(ge=1, le=4096)] | None, Meta(description="Bytes of a transfer.")
+    ] = None
+
+
+class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
+    """A back end in a process of its own that maps guest memory, as vhost-user has it."""
+
+    name: Annotated[str, Meta(description="Name of the process.")]
+    vdev: Annotated[str, Meta(description="The vdev whose queues it serves.")]
+    period: Annotated[
+        SpanText | None,
+        Meta(description="Between two buffers that it fills unasked; without it, it is asked."),
+    ] = None
+    service: Annotated[SpanText | None, Meta(description="Duration of a request.")] = None
+    length: Annotated[
+        Annotated[int, Meta(ge=1, le=65536)] | None, Meta(description="Bytes of a buffer.")
+    ] = None
+    buffers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)] | None,
+        Meta(description="How many the guest gives it at a time."),
+    ] = None
+    on_stop: Annotated[
+        Literal["drain", "drop", "early"] | None,
+        Meta(description="What GET_VRING_BASE does to the buffers that it has in hand."),
+    ] = None
+    on_disconnect: Annotated[
+        Literal["drain", "drop", "ignore"] | None,
+        Meta(description="What the end of its socket does to them."),
+    ] = None
+    unmaps: Annotated[
+        bool | None, Meta(description="Whether it parts with guest memory after a disconnect.")
+    ] = None
+
+
 class PolicyEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
     """A device that is known by its rules in words alone."""
 
@@ -354,6 +403,8 @@ DeviceEntry = (
     | XhciEntry
     | Pl330Entry
     | CanEntry
+    | EduEntry
     | PolicyEntry
+    | BackEndEntry
     | UnmodelledEntry
 )

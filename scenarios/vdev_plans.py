@@ -76,6 +76,8 @@ def plans_of(guest: GuestEntry, hardware: Hardware, findings: Findings) -> list[
     left_out = []
     slots = pci_slots(guest)
     for name, vdev in zip(guest.vdevs, guest.config.vdevs, strict=True):
+        if name in hardware.served_elsewhere:
+            continue
         where = _place(guest, vdev, slots.get(name, 0), findings)
         plan = None if where is None else _plan(guest, vdev, name, where, hardware, findings)
         if plan is not None:

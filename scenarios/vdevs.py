@@ -6,6 +6,7 @@ from ..model.clock import format_ns, parse_ns
 from ..model.controller import redistributor
 from ..model.hardware.procedure import PCIE_BOUNDS
 from ..model.hardware.registry import kind_of_plan
+from ..model.host import user_back_end_procedure
 from ..model.plan import QuiescePlan, StepPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.vdev import shared_memory, virtio_vdev
@@ -117,6 +118,8 @@ def _steps(
 def _of_hardware(hardware: Hardware, device: str) -> Usual:
     if device == redistributor.NAME:
         procedure = redistributor.PROCEDURE
+    elif device in [one.name for one in hardware.back_ends]:
+        procedure = user_back_end_procedure.PROCEDURE
     else:
         procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
     bounds = PCIE_BOUNDS | dict(procedure.documented)

@@ -16,10 +16,8 @@ from ..hardware.ahci import (
 )
 from ..hardware.ahci_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 
 SLOTS = 32
 PIECE_LENGTH = 4096
@@ -43,16 +41,9 @@ class AhciDriver(DeviceDriver[AhciController]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: AhciController,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: AhciController) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         plan = device.plan
         self.list_addr = allocator.allocate(SLOTS * HEADER_SIZE, 1024)
         self.fis_addr = allocator.allocate(FIS_AREA_SIZE, FIS_AREA_SIZE)

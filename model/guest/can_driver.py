@@ -2,10 +2,8 @@
 
 from ..hardware.can import Can
 from ..hardware.can_procedure import PROCEDURE
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 
 
 class CanDriver(DeviceDriver[Can]):
@@ -17,16 +15,8 @@ class CanDriver(DeviceDriver[Can]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: Can,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: Can) -> None:
+        super().__init__(site, device)
         self.has_foreign_frame = False
 
     def set_up(self) -> Steps:

@@ -5,9 +5,10 @@ stops it by the documented procedure.  It is one process, so that the death of t
 where it stands; the device goes on.
 """
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from ..component import Component
+from ..hardware.edu_function import EduFunction
 from ..hardware.physical_device import PhysicalDevice
 from ..hardware.procedure import Procedure, pursue
 from ..kernel import Kernel, Mailbox, Steps
@@ -15,42 +16,63 @@ from ..timing import Timing
 from ..trace import DmaRequested
 from .layout import GuestAllocator
 
-DeviceKind = TypeVar("DeviceKind", bound=PhysicalDevice)
 
-
-class DeviceDriver(Component, Generic[DeviceKind]):
-    """A guest's driver for one device.
-
-    Args:
-        vm: Name of the VM; the driver is called `vm.device.driver`.
-        epoch: The instance of the VM.
-        device: What it drives.
-        allocator: Where its rings and buffers come from.
+class GuestSite(NamedTuple):
+    """What a driver gets from the guest that it belongs to.
 
     Attributes:
-        interrupts: Injected interrupts of the device.
+        vm: Name of the VM.
+        epoch: The instance of it.
+        allocator: Where rings and buffers come from.
+    """
+
+    kernel: Kernel
+    timing: Timing
+    vm: str
+    epoch: int
+    allocator: GuestAllocator
+
+
+Driven = TypeVar("Driven", bound=Component)
+DeviceKind = TypeVar("DeviceKind", bound=PhysicalDevice | EduFunction)
+
+
+class GuestDriver(Component, Generic[Driven]):
+    """A guest's driver for anything that is no vdev of qvm.
+
+    Args:
+        site: What it gets from its guest.
+        device: What it drives; the driver is called `vm.device.driver`.
+
+    Attributes:
+        interrupts: Interrupts that have been injected for it.
         handled: What has been served, for qvm to unmask.
         is_stopping: The driver asks for nothing more.
     """
 
     procedure: Procedure
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: DeviceKind,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, f"{vm}.{device.name}.driver", timing)
-        self.epoch = epoch
+    def __init__(self, site: GuestSite, device: Driven) -> None:
+        super().__init__(site.kernel, f"{site.vm}.{device.name}.driver", site.timing)
+        self.epoch = site.epoch
         self.device = device
-        self.ram = allocator.ram
-        self.interrupts: Mailbox[int] = Mailbox(kernel)
-        self.handled: Mailbox[int] = Mailbox(kernel)
+        self.ram = site.allocator.ram
+        self.interrupts: Mailbox[int] = Mailbox(site.kernel)
+        self.handled: Mailbox[int] = Mailbox(site.kernel)
         self.is_stopping = False
+
+    def run(self) -> Steps:
+        """Set up, then work for ever."""
+        raise NotImplementedError
+
+    def shut_down(self) -> Steps:
+        """Stop the device by the documented procedure, as a driver does at its own end."""
+        self.is_stopping = True
+        yield from pursue(self.kernel, self.device, self.epoch, self.procedure)
+
+
+class DeviceDriver(GuestDriver[DeviceKind]):
+    """A guest's driver for one passed-through device."""
 
     # What a driver of a kind supplies.
 
@@ -76,11 +98,6 @@ class DeviceDriver(Component, Generic[DeviceKind]):
                 self.serve()
             yield self.kernel.delay(self.timing.guest_irq_service, f"{self.name}.service")
             self.handled.put(intid)
-
-    def shut_down(self) -> Steps:
-        """Stop the device by the documented procedure, as a driver does at its own end."""
-        self.is_stopping = True
-        yield from pursue(self.kernel, self.device, self.epoch, self.procedure)
 
     # For the kinds.
 

@@ -10,6 +10,7 @@ from ..timing import Timing
 from ..trace import GuestEnded
 from .device_driver import DeviceDriver
 from .pci_server import PciServer
+from .user_back_end_driver import UserBackEndDriver
 
 
 class VdevDriver(Protocol):
@@ -31,6 +32,7 @@ class Guest(Component):
         pci: Its PCI server; `None` if it has no PCI bus.
         vdev_drivers: The drivers of its vdevs.
         device_drivers: The drivers of passed-through devices.
+        back_end_drivers: The drivers of back ends that have guest memory mapped.
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
@@ -46,6 +48,7 @@ class Guest(Component):
         pci: PciServer | None,
         vdev_drivers: list[VdevDriver],
         device_drivers: list[DeviceDriver[Any]],
+        back_end_drivers: list[UserBackEndDriver],
         *,
         starts: bool = True,
     ) -> None:
@@ -55,6 +58,7 @@ class Guest(Component):
         self.pci = pci
         self.vdev_drivers = vdev_drivers
         self.device_drivers = device_drivers
+        self.back_end_drivers = back_end_drivers
         self.is_running = starts
         self.has_booted = False
         self.threads: list[Process] = []
@@ -69,6 +73,7 @@ class Guest(Component):
         self.vdev_threads = [self.start(driver.run) for driver in self.vdev_drivers]
         self.threads += self.vdev_threads
         self.threads += [self.start(driver.run) for driver in self.device_drivers]
+        self.threads += [self.start(driver.run) for driver in self.back_end_drivers]
         if self.pci is not None:
             yield from self.pci.scan()
 
@@ -98,4 +103,6 @@ class Guest(Component):
                 yield from vdev_driver.shut_down()
             for device_driver in self.device_drivers:
                 yield from device_driver.shut_down()
+            for back_end_driver in self.back_end_drivers:
+                yield from back_end_driver.shut_down()
         self.stop("shut_down")

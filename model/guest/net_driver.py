@@ -6,10 +6,8 @@ back as soon as it has been filled.
 
 from ..hardware.nic import DESCRIPTOR, DESCRIPTOR_SIZE, STATUS_DONE, Nic
 from ..hardware.nic_procedure import PROCEDURE
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 
 _STATUS_BYTE_OFFSET = 12
 
@@ -23,16 +21,9 @@ class NetDriver(DeviceDriver[Nic]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: Nic,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: Nic) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         size, length = device.plan.ring_size, device.plan.buffer_length
         self.ring = allocator.allocate(size * DESCRIPTOR_SIZE, 128)
         self.buffers = [allocator.allocate(length, length) for _ in range(size)]

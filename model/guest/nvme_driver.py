@@ -16,9 +16,8 @@ from ..hardware.nvme_queues import (
     NvmeCommand,
 )
 from ..hardware.procedure import wait_until
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 from .layout import GuestAllocator
 
 PAGE = 4096
@@ -50,16 +49,9 @@ class NvmeDriver(DeviceDriver[Nvme]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: Nvme,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: Nvme) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         plan = device.plan
         self.admin = QueuePair(0, ADMIN_SIZE, allocator)
         self.io = QueuePair(1, plan.queue_size, allocator)

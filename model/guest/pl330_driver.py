@@ -22,10 +22,8 @@ from ..hardware.pl330 import (
 )
 from ..hardware.pl330_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 
 PROGRAM_LENGTH = 64
 _POLL_NS_MAX = 100_000_000
@@ -40,16 +38,9 @@ class Pl330Driver(DeviceDriver[Pl330]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: Pl330,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: Pl330) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         plan = device.plan
         self.program_addr = allocator.allocate(PROGRAM_LENGTH, PROGRAM_LENGTH)
         self.block_addr = allocator.allocate(plan.burst_length * plan.bursts, 4096)

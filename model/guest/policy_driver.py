@@ -3,10 +3,8 @@
 from ..hardware.policy_device import PolicyDevice
 from ..hardware.policy_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Kernel, Steps
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
 
 RING_SIZE = 64
 _JOBS_UNHEARD_MAX = 64
@@ -26,16 +24,9 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: PolicyDevice,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: PolicyDevice) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         plan = device.plan
         self.stride = max(16, sum(plan.lengths), plan.reads)
         self.area = allocator.allocate(self.stride * plan.in_flight, 4096)

@@ -9,11 +9,9 @@ from ..hardware.procedure import wait_until
 from ..hardware.xhci import Xhci
 from ..hardware.xhci_procedure import PROCEDURE
 from ..hardware.xhci_rings import CYCLE, TRB, TRB_SIZE, Trb
-from ..kernel import Kernel, Steps
+from ..kernel import Steps
 from ..memory import GuestRam
-from ..timing import Timing
-from .device_driver import DeviceDriver
-from .layout import GuestAllocator
+from .device_driver import DeviceDriver, GuestSite
 
 PAGE = 4096
 BUFFER_LENGTH = 1024
@@ -60,16 +58,9 @@ class XhciDriver(DeviceDriver[Xhci]):
 
     procedure = PROCEDURE
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        timing: Timing,
-        vm: str,
-        epoch: int,
-        device: Xhci,
-        allocator: GuestAllocator,
-    ) -> None:
-        super().__init__(kernel, timing, vm, epoch, device, allocator)
+    def __init__(self, site: GuestSite, device: Xhci) -> None:
+        super().__init__(site, device)
+        allocator = site.allocator
         size = device.plan.ring_size
         self.contexts_addr = allocator.allocate(PAGE, 64)
         self.context_addr = allocator.allocate(PAGE, 64)

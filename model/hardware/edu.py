@@ -104,6 +104,7 @@ class Edu(Component):
         self.dma_started = Signal(kernel)
         self.dma_cancelled = Signal(kernel)
         self.factorial_started = Signal(kernel)
+        self.changed = Signal(kernel)
         port.registers = self
         self.start(self._dma)
         self.start(self._compute)
@@ -156,6 +157,7 @@ class Edu(Component):
         if self.reset_cancels:
             self.registers["DMA_COMMAND"] = 0
             self.dma_cancelled.notify()
+            self.changed.notify()
 
     def _write_dma(self, register: str, value: int, epoch: int) -> None:
         if self.is_transferring:
@@ -202,6 +204,7 @@ class Edu(Component):
                 continue
             yield from self._transfer()
             self.registers["DMA_COMMAND"] &= ~DMA_START
+            self.changed.notify()
             if self.registers["DMA_COMMAND"] & DMA_WANTS_IRQ:
                 yield from self.port.landed()
                 self._raise(DMA_IRQ, self.dma_epoch)

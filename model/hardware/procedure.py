@@ -17,6 +17,7 @@ from ..clock import exactly
 from ..fabric import Port
 from ..kernel import Kernel, Signal, Steps
 from ..trace import AnyEvent, StopConfirmed
+from .edu_function import EduFunction
 from .physical_device import PhysicalDevice
 
 COMMON_STEPS: dict[str, str] = {
@@ -52,6 +53,9 @@ _WRITES = {
     "function-level-reset": ("PCI.FLR", 1),
 }
 _READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
+
+AnyDevice = PhysicalDevice | EduFunction
+"""What all devices have that a procedure can be followed on."""
 
 Order = tuple[tuple[str, int], ...]
 """Steps in order, each with its bound in nanoseconds; 0 for a step that does not wait."""
@@ -124,7 +128,7 @@ def carry_out_pcie(
 
 
 def carry_out_common(
-    kernel: Kernel, device: PhysicalDevice, epoch: int, step: str, bound_ns: int
+    kernel: Kernel, device: AnyDevice, epoch: int, step: str, bound_ns: int
 ) -> Steps:
     """Do one of the steps that every device understands; gives whether it was done."""
     assert step in COMMON_STEPS, f"no step {step} for {device.name}"

@@ -1,7 +1,7 @@
 """The kinds of physical devices: what belongs together for each.
 
 A kind is a device class `(kernel, timing, plan, wiring)`, a plan class whose first two fields are
-name and interrupt number, a driver class `(kernel, timing, vm, epoch, device, allocator)` for the
+name and interrupt number, a driver class `(site, device)` for the
 guest, and the procedure that makes the device quiet.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from .. import device_plans
 from ..guest.ahci_driver import AhciDriver
 from ..guest.can_driver import CanDriver
+from ..guest.edu_driver import EduDriver
 from ..guest.net_driver import NetDriver
 from ..guest.nvme_driver import NvmeDriver
 from ..guest.pl330_driver import Pl330Driver
@@ -20,6 +21,7 @@ from ..plan import NicPlan
 from . import (
     ahci_procedure,
     can_procedure,
+    edu_procedure,
     nic_procedure,
     nvme_procedure,
     pl330_procedure,
@@ -28,6 +30,7 @@ from . import (
 )
 from .ahci import AhciController
 from .can import Can
+from .edu_function import EduFunction
 from .nic import Nic
 from .nvme import Nvme
 from .pl330 import Pl330
@@ -40,7 +43,7 @@ class DeviceKind(NamedTuple):
     """What belongs to one kind of device.
 
     Attributes:
-        device: The class of the hardware, a `PhysicalDevice`.
+        device: The class of the hardware, a `PhysicalDevice` or made like one.
         plan: The class of its plan.
         driver: The class of the guest's driver for it.
         procedure: How it is made quiet.
@@ -99,6 +102,13 @@ def kinds() -> dict[str, DeviceKind]:
             CanDriver,
             can_procedure.PROCEDURE,
             "CAN controller: interrupts, no DMA",
+        ),
+        "edu": DeviceKind(
+            EduFunction,
+            device_plans.EduPlan,
+            EduDriver,
+            edu_procedure.PROCEDURE,
+            "teaching device: one transfer, 100 ms after it was asked for",
         ),
         "policy": DeviceKind(
             PolicyDevice,

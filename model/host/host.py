@@ -7,7 +7,8 @@ from ..controller.router import MessageRouter
 from ..controller.virtual_interface import VirtualInterface
 from ..fabric import Fabric, Port
 from ..hardware.nic import Nic
-from ..hardware.physical_device import PhysicalDevice, Wiring
+from ..hardware.physical_device import Wiring
+from ..hardware.procedure import AnyDevice
 from ..hardware.registry import kind_of_plan
 from ..interrupts import InterruptController
 from ..iommu import Iommu
@@ -22,6 +23,7 @@ from .power import Power
 from .procnto import HostKernel
 from .shared_memory import SharedMemoryPool
 from .smmuman import Smmuman
+from .user_back_end import UserBackEnd
 
 DRIVER_MEMORY_START = 0xF0_0000_0000
 """Where the host's drivers have their memory; VMs never get it."""
@@ -45,6 +47,7 @@ class Host:
     Attributes:
         devices: Those that can be passed through, by name.
         servers: Block drivers, by the name of their disk.
+        back_ends: Processes of their own that map guest memory, by name.
         peers: What sends to vdevs unasked, by the name of the vdev.
         power: What it all hangs on.
         shared_memory: The regions of memory that guests share.
@@ -68,7 +71,7 @@ class Host:
         self._route_messages(plan)
         fabric = Fabric(self.memory, self.controller, self.iommu)
         unconfined = Fabric(self.memory, self.controller, None)
-        self.devices: dict[str, PhysicalDevice] = {}
+        self.devices: dict[str, AnyDevice] = {}
         for device in plan.passable:
             way = fabric if plan.is_confined(device.name) else unconfined
             port = Port(kernel, device.name, timing, way)
@@ -90,6 +93,9 @@ class Host:
             for vm in plan.vms
             for vdev in vm.peered
         }
+        self.back_ends = {
+            one.name: UserBackEnd(kernel, timing, one, self.memory) for one in plan.back_ends
+        }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:
             nics = [one for one in self.devices.values() if isinstance(one, Nic)]
@@ -109,7 +115,7 @@ class Host:
         power.devices += [server.controller for server in self.servers.values()]
         if self.redistributor is not None:
             power.devices.append(self.redistributor)
-        power.processes = [*self.servers.values(), *self.peers.values()]
+        power.processes = [*self.servers.values(), *self.peers.values(), *self.back_ends.values()]
         if self.smmuman is not None:
             power.processes.append(self.smmuman)
         return power

@@ -1,6 +1,8 @@
 """Memory that guests share with each other: it belongs to the host and outlives every VM.
 
-Each client has a bit; notifying sets the bits of whoever notifies, and interrupts.
+Each client has a bit; notifying sets the bits of whoever notifies, and interrupts.  A client that
+dies may leave notifications behind that it has not read; whoever gets its index next then gets
+them too, if the host keeps them.
 
 Source:
     QNX 7.1 hypervisor guide, share_mem.
@@ -17,8 +19,12 @@ NOTIFY_ALL = 0xFFFF_FFFF
 class RegionClient(Protocol):
     """The factory vdev of an attached guest."""
 
-    def interrupt(self) -> None:
-        """Interrupt the guest."""
+    @property
+    def epoch(self) -> int:
+        """The VM instance that it belongs to."""
+
+    def interrupt(self, requested_epoch: int) -> None:
+        """Interrupt the guest for what was meant for an epoch."""
 
 
 class SharedRegion:
@@ -31,6 +37,7 @@ class SharedRegion:
     Attributes:
         clients: By index; `None` where nobody is attached.
         pending: For each index the clients that have notified it, as bits.
+        pending_for: For each index the epoch that these notifications were meant for.
     """
 
     def __init__(self, length: int, host_addr: int) -> None:
@@ -38,6 +45,7 @@ class SharedRegion:
         self.host_addr = host_addr
         self.clients: list[RegionClient | None] = [None] * CLIENTS_MAX
         self.pending = [0] * CLIENTS_MAX
+        self.pending_for = [0] * CLIENTS_MAX
 
     def attach(self, client: RegionClient) -> int | None:
         """Take a client and return its index; `None` if there is no room."""
@@ -45,13 +53,15 @@ class SharedRegion:
             return None
         index = self.clients.index(None)
         self.clients[index] = client
-        self.pending[index] = 0
+        if self.pending[index]:
+            client.interrupt(self.pending_for[index])
         return index
 
-    def detach(self, index: int) -> None:
-        """Let a client go."""
+    def detach(self, index: int, *, keeps_pending: bool = False) -> None:
+        """Let a client go, and what it has not read with it, unless that is kept."""
         self.clients[index] = None
-        self.pending[index] = 0
+        if not keeps_pending:
+            self.pending[index] = 0
 
     def read_status(self, index: int) -> int:
         """Return who is attached and who has notified, and forget the latter."""
@@ -66,8 +76,9 @@ class SharedRegion:
             if client is not None and wanted:
                 is_first = not self.pending[place]
                 self.pending[place] |= 1 << index
+                self.pending_for[place] = client.epoch
                 if is_first:
-                    client.interrupt()
+                    client.interrupt(client.epoch)
 
 
 class SharedMemoryPool:

@@ -141,6 +141,7 @@ class Supervisor(Component):
 
     def _press_power_button(self, qvm: Qvm, cause: TerminationCause) -> Steps:
         """Ask the guest to shut down; if it does not, send the signal again."""
+        qvm.press_button()
         if self.kernel.choose(GUEST_OBEYS_POWER_BUTTON) == "shuts-down":
             yield from qvm.guest.shut_down()
             yield from self._wait_along(BY_NAME["guest-shutdown"].path, "")

@@ -84,7 +84,7 @@ class UserBackEnd(Component):
         self.used_index = 0
         self.calls: Mailbox[int] | None = None
         self.changed = Signal(kernel)
-        self.start(self._work)
+        self.worker = self.start(self._work)
 
     # For qvm and the guest.
 
@@ -99,7 +99,9 @@ class UserBackEnd(Component):
     def kick(self, addr: int) -> None:
         """Make a buffer available."""
         if self.shared is not None and self.connected:
-            self.emit(DmaRequested(self.name, self.shared.epoch, addr, self.plan.length))
+            length = self.plan.length
+            host_addr = self.shared.ram.host_addr(addr, length)
+            self.emit(DmaRequested(self.name, self.shared.epoch, host_addr, length))
             self.available.put(addr)
             self.changed.notify()
 
@@ -120,8 +122,14 @@ class UserBackEnd(Component):
 
     def disconnect(self) -> None:
         """Close the socket, as the end of qvm does; the back end learns of it later."""
-        self.connected = False
-        self.start(self._on_disconnect)
+        if self.connected:
+            self.connected = False
+            self.start(self._on_disconnect)
+
+    def cut_off(self) -> None:
+        """Let it do nothing more, as the end of the host does."""
+        self._drop()
+        self.kernel.kill(self.worker)
 
     # Processes.
 

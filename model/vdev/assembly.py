@@ -5,6 +5,7 @@ from ..host.host import Host
 from ..kernel import Steps
 from ..plan import VmPlan
 from ..virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from .control import Control
 from .io_space import DIRECT_LENGTH, IoSpace
 from .shared_memory import SharedMemoryFactory
 from .site import VdevSite
@@ -30,6 +31,8 @@ class Vdevs:
         self.by_name: dict[str, AnyVdev] = {}
         for vdev_plan in plan.vdevs:
             vdev = _made(site, vdev_plan, host, self.io)
+            vdev.control(Control.OPTIONS_START)
+            vdev.control(Control.OPTIONS_END)
             self.by_name[vdev_plan.name] = vdev
             if vdev_plan.transport == "mmio":
                 self.io.add_direct(vdev_plan.loc, DIRECT_LENGTH, vdev)
@@ -39,6 +42,15 @@ class Vdevs:
                 vdev = self.by_name[vdev_plan.name]
                 slot = self.io.add_function(vdev_plan.slot, vdev)
                 vdev.intr = lines_start + slot
+        for vdev_plan in plan.vdevs:
+            is_pci = vdev_plan.transport == "pci"
+            self.by_name[vdev_plan.name].control(Control.PCI_BARS if is_pci else Control.GEN_FDT)
+        self.tell(Control.GUEST_CONFIGURED)
+
+    def tell(self, message: Control) -> None:
+        """Send all of them a message, in the order of the plan."""
+        for vdev in self.by_name.values():
+            vdev.control(message)
 
     @property
     def virtio(self) -> list[VirtioVdev]:

@@ -22,6 +22,7 @@ from ..addresses import FRAME_SIZE
 from ..component import Component
 from ..host.shared_memory import SharedMemoryPool, SharedRegion
 from ..kernel import Steps
+from ..open_questions import SHARED_MEMORY_PENDING
 from ..trace import IrqInjected
 from ..virtio.pci_function import (
     QVM_SHARED_MEMORY_FACTORY,
@@ -30,6 +31,7 @@ from ..virtio.pci_function import (
     PciIdentity,
 )
 from ..virtio_plan import SharedMemoryPlan
+from .control import Control, tell_control
 from .io_space import IoSpace
 from .site import NO_LINE, VdevSite
 
@@ -131,6 +133,10 @@ class SharedMemoryFactory(Component):
         self.size = 0
         self.windows: dict[int, RegionWindow] = {}
 
+    def control(self, message: Control) -> None:
+        """Take a message from qvm; it has no threads to start."""
+        tell_control(self, self.site, message)
+
     # Register accesses of the guest.
 
     def config_read(self, offset: int, length: int) -> int:
@@ -164,32 +170,40 @@ class SharedMemoryFactory(Component):
         elif offset == FACTORY_SIZE and length == 4:
             self._create(value)
 
-    def interrupt(self) -> None:
-        """Interrupt the guest."""
+    @property
+    def epoch(self) -> int:
+        """The VM instance that it belongs to."""
+        return self.site.epoch
+
+    def interrupt(self, requested_epoch: int) -> None:
+        """Interrupt the guest for what was meant for an epoch."""
         site = self.site
-        self.emit(IrqInjected(NO_LINE, site.vm, site.epoch, site.epoch, self.name))
+        self.emit(IrqInjected(NO_LINE, site.vm, site.epoch, requested_epoch, self.name))
         site.pic.inject(self.intr)
 
     # Regions.
 
-    def detach(self, window: RegionWindow) -> None:
+    def detach(self, window: RegionWindow, *, keeps_pending: bool = False) -> None:
         """Leave a region."""
         for start, one in list(self.windows.items()):
             if one is window:
-                window.region.detach(window.index)
+                window.region.detach(window.index, keeps_pending=keeps_pending)
                 self.io.remove_direct(start)
                 del self.windows[start]
 
     def disconnect(self) -> None:
         """Leave all regions, as the death of the process does."""
         for window in list(self.windows.values()):
-            self.detach(window)
+            has_pending = bool(window.region.pending[window.index])
+            keeps = has_pending and self.kernel.choose(SHARED_MEMORY_PENDING) == "kept"
+            self.detach(window, keeps_pending=keeps)
 
     def carry_out(self, step: str, bound_ns: int) -> Steps:  # noqa: ARG002
         """Do one step of quiescing; gives whether it was done."""
         assert step == "detach", f"no step {step} for a shared memory factory"
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.detach")
-        self.disconnect()
+        for window in list(self.windows.values()):
+            self.detach(window)
         return True
 
     def _create(self, pages: int) -> None:

@@ -21,6 +21,8 @@ Source:
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+from simpy.events import Process
+
 from ..clock import exactly
 from ..kernel import Mailbox, Signal, Steps
 from ..trace import WorkerEnded
@@ -52,6 +54,7 @@ from ..virtio_events import (
     SuspendShown,
 )
 from ..virtio_plan import VirtioPlan
+from .control import Control, tell_control
 from .register_side import RegisterSide
 from .site import VdevSite
 from .vdev_queue import VdevQueue
@@ -63,6 +66,7 @@ STEPS: dict[str, str] = {
     "reset": "reset the vdev by its own policy and wait for the end of that, at most the bound",
     "enter-stopped": "take nothing, give back what is in flight, then touch the guest no more "
     "(DEV_MODE STOPPED of VIRTIO 1.4), at most the bound",
+    "cancel-worker": "pthread_cancel of the worker thread, which nobody waits for",
     "join-worker": "pthread_cancel and pthread_join of the worker thread",
 }
 """What the TERMINATE callback of a virtio vdev can do."""
@@ -120,8 +124,15 @@ class VirtioVdev(RegisterSide):
         self.settled = Signal(self.kernel)
         self.tasks: Mailbox[Task] = Mailbox(self.kernel)
         self.kicked = [False] * len(registers.queues)
-        self.worker = self.start(self._work)
+        self.worker: Process | None = None
         self.is_worker_gone = False
+
+    def control(self, message: Control) -> None:
+        """Take a message from qvm; the first that allows threads starts the worker."""
+        tell_control(self, self.site, message)
+        if message is Control.GUEST_CONFIGURED:
+            assert self.worker is None, f"{self.name} is configured twice"
+            self.worker = self.start(self._work)
 
     # What subclasses say.
 
@@ -325,6 +336,8 @@ class VirtioVdev(RegisterSide):
                 return (yield from self._reset(bound_ns))
             case "enter-stopped":
                 return (yield from self._enter_stopped(bound_ns))
+            case "cancel-worker":
+                self.start(self._be_cancelled)
             case "join-worker":
                 yield self.kernel.delay(self.timing.thread_join, f"{self.name}.join")
                 self.end_worker("joined")
@@ -334,10 +347,15 @@ class VirtioVdev(RegisterSide):
 
     def end_worker(self, manner: str) -> None:
         """End the worker thread, if it is still there."""
-        if not self.is_worker_gone:
+        if self.worker is not None and not self.is_worker_gone:
             self.is_worker_gone = True
             self.kernel.kill(self.worker)
             self.emit(WorkerEnded(self.vm, self.epoch, self.name, manner))
+
+    def _be_cancelled(self) -> Steps:
+        """Let the worker thread run on until it comes upon a cancellation point."""
+        yield self.kernel.delay(self.timing.thread_join, f"{self.name}.cancellation_point")
+        self.end_worker("cancelled")
 
     def drain(self, bound_ns: int) -> Steps:
         """Wait until the back end has answered everything; gives whether it did in time."""

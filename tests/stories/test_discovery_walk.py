@@ -10,6 +10,7 @@ from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.system import run
 from quiesce.model.trace import (
     MILESTONES,
+    ControlMessageSent,
     GuestEnded,
     IrqInjected,
     MilestoneReached,
@@ -180,7 +181,7 @@ def test_detail_changes_what_is_told_and_nothing_that_happens(
         told = [
             (record.at_ns, record.source, record.event)
             for record in trace.records
-            if not isinstance(record.event, VirtioEvent)
+            if not isinstance(record.event, VirtioEvent | ControlMessageSent)
         ]
         both[detail] = (told, made.log)
     assert both["teardown"] == both["virtio"]

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, TypeVar
 from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
 from quiesce.model.clock import exactly
 from quiesce.model.fabric import Fabric, Port
-from quiesce.model.guest.device_driver import DeviceDriver
+from quiesce.model.guest.device_driver import DeviceDriver, GuestSite
 from quiesce.model.guest.layout import GuestAllocator
-from quiesce.model.hardware.physical_device import PhysicalDevice, Wiring
-from quiesce.model.hardware.procedure import Procedure, pursue
+from quiesce.model.hardware.physical_device import Wiring
+from quiesce.model.hardware.procedure import AnyDevice, Procedure, pursue
 from quiesce.model.hardware.registry import kinds
 from quiesce.model.interrupts import InterruptController
 from quiesce.model.iommu import Iommu
@@ -84,7 +84,7 @@ class Bench:
             Port(kernel, "dut0", timing, fabric), self.interrupts, 40, self.plan.trigger
         )
         self.device: Any = self.kind.device(kernel, timing, self.plan, wiring)
-        assert isinstance(self.device, PhysicalDevice)
+        assert isinstance(self.device, AnyDevice)
         self.host_start = HOST_RAM if iommu else RAM.start
         if self.iommu is not None:
             self.iommu.map("dut0", 1, RAM.start, self.host_start, RAM.length)
@@ -101,7 +101,7 @@ class Bench:
         stage_two = StageTwo(((RAM.start, self.host_start, RAM.length),))
         allocator = GuestAllocator(GuestRam(self.memory, stage_two), self.memory, RAM)
         self.driver = self.kind.driver(
-            self.kernel, self.timing, f"vm{epoch}", epoch, self.device, allocator
+            GuestSite(self.kernel, self.timing, f"vm{epoch}", epoch, allocator), self.device
         )
         assert isinstance(self.driver, DeviceDriver)
         self.interrupts.set_masked(40, False)
@@ -147,7 +147,8 @@ class Bench:
 
     def in_service(self) -> list[Any]:
         """Return what the device works on and has yet to write."""
-        return [one for one in self.device.running if one.service is not None and one.data]
+        running = getattr(self.device, "running", ())
+        return [one for one in running if one.service is not None and one.data]
 
     def _wait(self, duration_ns: int) -> Steps:
         yield self.kernel.delay(exactly(duration_ns), "bench.wait")

@@ -34,13 +34,14 @@ BRISK = Timing(
 """What takes long in life and adds nothing here."""
 
 MASTERS = ["ahci", "nvme", "xhci", "pl330", "policy"]
-EVERY_KIND = [*MASTERS, "can"]
+EVERY_KIND = [*MASTERS, "can", "edu"]
 
 WORKLOADS: dict[str, dict[str, Any]] = {
     "ahci": {"service": Span(50_000, 400_000)},
     "nvme": {"events": Span(200_000, 900_000), "shadow_doorbells": True},
     "xhci": {"port_events": Span(300_000, MS), "interval": Span(50_000, 200_000)},
     "pl330": {"pace": Span(4_000, 16_000)},
+    "edu": {"dma_delay": Span(100_000, 200_000)},
     "policy": {"service": Span(20_000, 90_000)},
     "can": {},
 }

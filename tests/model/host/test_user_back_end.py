@@ -7,6 +7,7 @@ import pytest
 from quiesce.model.choices import Choices, Nominal, Seeded
 from quiesce.model.clock import Span, exactly
 from quiesce.model.device_plans import UserBackEndPlan
+from quiesce.model.guest.device_driver import GuestSite
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.guest.user_back_end_driver import UserBackEndDriver
 from quiesce.model.hardware.procedure import pursue
@@ -37,14 +38,9 @@ class Bench:
 
     def boot(self, epoch: int) -> None:
         ram = GuestRam(self.memory, StageTwo(((RAM.start, RAM.start, RAM.length),)))
-        self.driver = UserBackEndDriver(
-            self.kernel,
-            Timing(),
-            "vm",
-            epoch,
-            self.back_end,
-            GuestAllocator(ram, self.memory, RAM),
-        )
+        allocator = GuestAllocator(ram, self.memory, RAM)
+        site = GuestSite(self.kernel, Timing(), "vm", epoch, allocator)
+        self.driver = UserBackEndDriver(site, self.back_end)
         self.thread = self.kernel.process(self.driver.run())
 
     def die(self) -> None:

@@ -1,0 +1,46 @@
+"""The guest's driver for the teaching device: one buffer, filled again and again."""
+
+from ..hardware.edu import BUFFER_START, DMA_START, DMA_TO_RAM, DMA_WANTS_IRQ
+from ..hardware.edu_function import EduFunction
+from ..hardware.edu_procedure import PROCEDURE
+from ..hardware.procedure import wait_until
+from ..kernel import Steps
+from .device_driver import DeviceDriver, GuestSite
+
+_POLL_NS_MAX = 1_000_000_000
+
+
+class EduDriver(DeviceDriver[EduFunction]):
+    """The driver.
+
+    Attributes:
+        buffer: Where the device puts its bytes.
+    """
+
+    procedure = PROCEDURE
+
+    def __init__(self, site: GuestSite, device: EduFunction) -> None:
+        super().__init__(site, device)
+        self.buffer = site.allocator.allocate(device.plan.length, 64)
+
+    def set_up(self) -> Steps:
+        """Wait for what a former owner has asked for, then open the gate and ask."""
+        device = self.device
+        yield from wait_until(self.kernel, device, lambda: not device.is_transferring, _POLL_NS_MAX)
+        device.read_cause()
+        self.post("MSI.ENABLE", int(device.wants_messages))
+        self.post("PCI.BME", 1)
+        self._ask()
+
+    def serve(self) -> None:
+        """Ask for the next transfer."""
+        if not self.is_stopping:
+            self._ask()
+
+    def _ask(self) -> None:
+        length = self.device.plan.length
+        self.requested(self.buffer, length)
+        self.post("DMA_SOURCE", BUFFER_START)
+        self.post("DMA_DESTINATION", self.buffer)
+        self.post("DMA_COUNT", length)
+        self.post("DMA_COMMAND", DMA_START | DMA_TO_RAM | DMA_WANTS_IRQ)

@@ -1,0 +1,45 @@
+"""How software makes the teaching device quiet.
+
+Its transfer cannot be taken back: the command register takes no writes while bit 0 reads 1.  A
+closed bus-master gate makes the transfer go nowhere, but it opens again with the next owner; so
+whoever wants quiet waits for the timer as well.
+
+Source:
+    QEMU 7.2, docs/specs/edu.txt: DMA command, bit 0, and interrupt acknowledge; the order follows.
+"""
+
+from ..kernel import Kernel, Steps
+from .edu_function import EduFunction
+from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
+
+STEPS: dict[str, str] = {
+    "clear-bus-master": "bus master enable off",
+    "await-transfer": "until bit 0 of the DMA command reads 0, at most the bound",
+    "acknowledge": "read the interrupt status and acknowledge it, read back",
+} | COMMON_STEPS
+"""Every step by name, with the register access that it is."""
+
+DOCUMENTED: Order = (
+    ("clear-bus-master", 0),
+    ("await-transfer", 200_000_000),
+    ("acknowledge", 0),
+    ("confirm", 1_000_000),
+)
+"""Step and bound in nanoseconds; the timer takes 100 ms."""
+
+
+def carry_out(kernel: Kernel, edu: EduFunction, epoch: int, step: str, bound_ns: int) -> Steps:
+    """Do one step; gives whether it was done, as opposed to timed out."""
+    if step == "clear-bus-master":
+        edu.port.post("PCI.BME", 0, epoch)
+    elif step == "await-transfer":
+        return (yield from wait_until(kernel, edu, lambda: not edu.is_transferring, bound_ns))
+    elif step == "acknowledge":
+        yield from edu.port.flush()
+        edu.read_cause()
+    else:
+        return (yield from carry_out_common(kernel, edu, epoch, step, bound_ns))
+    return True
+
+
+PROCEDURE = Procedure(STEPS, DOCUMENTED, carry_out, "QEMU 7.2, docs/specs/edu.txt")
