@@ -19,7 +19,7 @@ CITES = re.compile(
 )
 """What a source names: a document, a program whose text was read, or a calculation."""
 
-GIVEN = ("given by the scenario: ", "pinned by the scenario: ")
+GIVEN = ("given by the scenario", "pinned by the scenario", "the configuration")
 OPEN = "left open: "
 
 
