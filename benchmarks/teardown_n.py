@@ -6,7 +6,8 @@ devices 1..n in order, each 1..2, at whose end that device issues no more; then 
 the release.  Safe for D > 3, violated for D <= 3, and violated without any one of the callbacks.
 The longest way from crash to release is 2 + 2n + D.
 
-    python benchmarks/teardown_n.py [--n N] [--drain D] [--nostop K] [--no-slicing] [--json]
+    python benchmarks/teardown_n.py [--n N] [--drain D] [--nostop K] [--no-slicing] [--jobs N]
+        [--json]
 
 Without slicing the verdict alone is worked out unless `--distances` asks for more.
 """
@@ -21,6 +22,7 @@ import networkx
 from quiesce.model.clock import Span, exactly
 from quiesce.model.component import Component
 from quiesce.model.dense_model import DenseModel
+from quiesce.model.dense_scout import suspected
 from quiesce.model.dense_step import MakeStopwatch, MakeWatch
 from quiesce.model.kernel import Kernel, Steps
 from quiesce.model.timing import Timing
@@ -134,7 +136,12 @@ class Family:
 
 
 def measured(
-    family: Family, *, is_sliced: bool, in_parts: bool = True, has_distances: bool = True
+    family: Family,
+    *,
+    is_sliced: bool,
+    in_parts: bool = True,
+    has_distances: bool = True,
+    jobs: int = 1,
 ) -> dict[str, object]:
     """Prove one member, and return the figures."""
     started_s = time.monotonic()
@@ -146,6 +153,8 @@ def measured(
                 family.build, watches, stopwatches, in_parts=True, left_out=left_out
             ),
             family.wiring(),
+            jobs=jobs,
+            suspects=_suspects(family, claims),
         )
         verdict, classes, ranges = found.verdict, found.classes, found.ranges
     else:
@@ -178,6 +187,12 @@ def measured(
     }
 
 
+def _suspects(family: Family, claims: list[Claim]) -> list[int]:
+    numbered = [(number, make) for number, claim in enumerate(claims) for make in claim.watches]
+    broken = suspected(family.build, [make for _, make in numbered], ["qvm"])
+    return [numbered[at][0] for at in broken[:1]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prove a member of the teardown family.")
     parser.add_argument("--n", type=int, default=3, help="devices")
@@ -188,6 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--distances", action="store_true", help="measure distances without slicing, too"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the slices")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args()
     figures = measured(
@@ -195,6 +211,7 @@ def main() -> None:
         is_sliced=not (asked.no_slicing or asked.every_order),
         in_parts=not asked.every_order,
         has_distances=asked.distances,
+        jobs=asked.jobs,
     )
     if asked.json:
         print(json.dumps(figures))

@@ -221,6 +221,11 @@ class Reader:
             and each is not own_locals
             and getattr(each, "__code__", None) is not body.gi_code
         ]
+        # An exception that was raised and handled somewhere below leaves a None at the end, which
+        # means nothing.  Another None there is dropped in vain, but safely: at one place in the
+        # code there are always equally many values, so that no two states come to look the same.
+        if held and held[-1] is None:
+            held.pop()
         return (body.gi_code, frame.f_lasti, local_names, *held)
 
     def _method(self, method: Any) -> Form:

@@ -12,6 +12,7 @@ from typing import Any
 from simpy.events import Process
 
 from .canonical import Form, Reader, SharedStateError
+from .dense_growth import Observed
 from .dense_kernel import Build, DenseKernel, Pending
 from .dense_step import (
     EVERYTHING,
@@ -58,6 +59,7 @@ class DenseModel:
 
     Attributes:
         part_names: Of all parts: components, then watches, then stopwatches.
+        claim_names: Of the watches.
         first_stopwatch: Number of the first part that is a stopwatch.
         wait_counts: How many pending delays a part has in each form, by the number of the form.
         runs: How often the model was run from its beginning.
@@ -79,6 +81,7 @@ class DenseModel:
         self.in_parts = in_parts
         self.left_out = left_out
         self.part_names: tuple[str, ...] = ()
+        self.claim_names: tuple[str, ...] = ()
         self.first_stopwatch = 0
         self.wait_counts: list[int] = []
         self.runs = 0
@@ -108,6 +111,7 @@ class DenseModel:
             run = _Run(self, script)
             outcomes.append(run.outcome())
             self.part_names = run.part_names
+            self.claim_names = tuple(watch.name for watch in run.watches)
             self.first_stopwatch = len(run.part_names) - len(self.stopwatches)
             todo += _other_answers(script, run)
         return outcomes
@@ -137,6 +141,18 @@ class DenseModel:
             moments.append(run.moment(delay))
         return moments
 
+    def growth(self, step: Step) -> str:
+        """Return which attribute grew along a path, in words; an empty string if none did."""
+        steps = _path_of(step)
+        run = _Run(self, [value for _, _, value in steps[0].picks])
+        observed = Observed()
+        for each in steps[1:]:
+            observed.read(run.kernel, [process for process, _ in run.kernel.processes])
+            run.fire(run.waits[each.part][each.position], [value for _, _, value in each.picks])
+            run.read()
+        observed.read(run.kernel, [process for process, _ in run.kernel.processes])
+        return str(observed.grown() or "")
+
     def _run_to(self, step: Step) -> "_Run":
         if self._live is not None:
             *came_by, run = self._live
@@ -148,8 +164,7 @@ class DenseModel:
         for each in steps[1:]:
             if each.ended is None:
                 # The first to come this way must look which delay stands at the position.
-                run.read()
-                delay = run.waits[each.part][each.position]
+                delay = run.waits_of(each.part)[each.position]
                 each.ended = (delay.label, delay.serial)
             else:
                 delay = run.named(each.ended)
@@ -262,18 +277,29 @@ class _Run:
 
     # Reading the moment.
 
-    def read(self) -> None:
-        """Read the forms of all parts, and forget the delays that nobody can wait for."""
-        kernel, model = self.kernel, self.model
-        named = [*kernel.components, *kernel.absent] if model.in_parts else []
-        owners = {id(each): each.name for each in named}
+    def waits_of(self, part: int) -> list[Pending]:
+        """Return the pending delays of one part, in order."""
         rooted = self._processes()
+        reader = self._reader(rooted)
+        reader.read(*self._roots(rooted)[part])
+        return list(reader.delays)  # type: ignore[arg-type]
+
+    def _reader(self, rooted: dict[str, list[Process]]) -> Reader:
+        kernel = self.kernel
+        named = [*kernel.components, *kernel.absent] if self.model.in_parts else []
+        owners = {id(each): each.name for each in named}
         names: dict[int, Form] = {
             id(process): (owner, number)
             for owner, processes in rooted.items()
             for number, process in enumerate(processes)
         }
-        reader = Reader(owners, names)
+        return Reader(owners, names)
+
+    def read(self) -> None:
+        """Read the forms of all parts, and forget the delays that nobody can wait for."""
+        kernel, model = self.kernel, self.model
+        rooted = self._processes()
+        reader = self._reader(rooted)
         forms: list[int] = []
         waits: list[list[Pending]] = []
         for part, things in self._roots(rooted):

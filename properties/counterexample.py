@@ -68,12 +68,29 @@ class NotReplayedError(QuiesceError):
         return f"internal error: the run found against {self.claim!r} does not replay"
 
 
-def schedule_of(moments: Sequence[Moment], distance: tuple[int, int] | None = None) -> Schedule:
+class ImpossibleError(QuiesceError):
+    """No run goes along a path with the demands that were made of it."""
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "no timing of this path meets the demands"
+
+
+def schedule_of(
+    moments: Sequence[Moment],
+    distance: tuple[int, int] | None = None,
+    *,
+    at_most: Callable[[DelayName], int | None] = lambda _: None,
+) -> Schedule:
     """Return the run along a path with the smallest whole times.
 
     Args:
         moments: The events of the path; the last is the one that matters.
         distance: Number of an event of the path, and how long before the last it must be.
+        at_most: A greatest length for a delay, beside its own; the least one prevails.
+
+    Raises:
+        ImpossibleError: If there is none.
     """
     at_least: dict[tuple[Instant, Instant], int] = {}
 
@@ -87,6 +104,7 @@ def schedule_of(moments: Sequence[Moment], distance: tuple[int, int] | None = No
         demand(end, start, -distance[1])
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
+    ended = [moment.ended for moment in moments if moment.ended is not None]
     for before, moment in zip((moments[0], *moments), moments, strict=False):
         now = moment.ended
         demand(now, before.ended if moment.at_once else now, 0)
@@ -97,10 +115,10 @@ def schedule_of(moments: Sequence[Moment], distance: tuple[int, int] | None = No
             demand(now, delay, 0)
         for delay, lo_ns, hi_ns in moment.begun:
             demand(now, delay, lo_ns)
-            demand(delay, now, -hi_ns)
+            limit_ns = at_most(delay)
+            demand(delay, now, -(hi_ns if limit_ns is None else min(hi_ns, max(lo_ns, limit_ns))))
             begun_by[delay] = now
     last = moments[-1].ended
-    ended = [moment.ended for moment in moments if moment.ended is not None]
     # The fault was judged with all parts equally far: nothing later, nothing overdue.
     for instant in ended:
         if instant != last:
@@ -114,14 +132,21 @@ def schedule_of(moments: Sequence[Moment], distance: tuple[int, int] | None = No
 
 
 def _earliest(at_least: Mapping[tuple[Instant, Instant], int]) -> dict[Instant, int]:
-    """Return the earliest instants with these least distances from each to each."""
+    """Return the earliest instants with these least distances from each to each.
+
+    Raises:
+        ImpossibleError: If there are none.
+    """
     import networkx  # noqa: PLC0415
 
     graph: networkx.DiGraph[DelayName] = networkx.DiGraph()
     graph.add_node(_BEGINNING)
     for (earlier, later), ns in at_least.items():
         graph.add_edge(earlier or _BEGINNING, later or _BEGINNING, weight=-ns)
-    longest = networkx.single_source_bellman_ford_path_length(graph, _BEGINNING)
+    try:
+        longest = networkx.single_source_bellman_ford_path_length(graph, _BEGINNING)
+    except networkx.NetworkXUnbounded:
+        raise ImpossibleError from None
     at_ns: dict[Instant, int] = {name: -round(length) for name, length in longest.items()}
     at_ns[None] = 0
     return at_ns

@@ -118,15 +118,14 @@ class Layouts:
         kept = indices([*range(touches, size), *marks])
         return Layout(number, tuple(touch), touches, tuple(first_wait), waits, kept, size)
 
-    def change(self, layout: Layout, now: int, outcome: Outcome, after: State) -> Change:
-        """Return what an outcome of the delay at the index `now` does, leading to a state."""
-        new_layout = self.of(after)
+    def change(self, layout: Layout, now: int, outcome: Outcome, after: Layout) -> Change:
+        """Return what an outcome of the delay at the index `now` does, leading to a layout."""
         entered = tuple([(each.part, each.waits) for each in outcome.after])
-        key = (layout.number, new_layout.number, now, entered)
+        key = (layout.number, after.number, now, entered)
         change = self._changes.get(key)
         if change is None:
             number = len(self._changes)
-            change = self._changes[key] = _new_change(number, layout, new_layout, now, outcome)
+            change = self._changes[key] = _new_change(number, layout, after, now, outcome)
         return change
 
 

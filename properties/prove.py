@@ -27,7 +27,7 @@ a model goes round in circles for ever.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ from ..model.dense_step import Moment, Outcome, Step
 from .layout import Change, Layout, Layouts, State, indices
 from .zones import FOREVER, Zone, ZoneStore, fired, moved, origin, synchronised, tidied
 
-BATCH = 256
+BATCH = 1_024
 """Classes that are expanded together; the search may stop between batches only."""
 
 PROGRESS_EVERY_S = 0.2
@@ -47,6 +47,7 @@ class Explorable(Protocol):
     """A model that can be asked what its events do."""
 
     part_names: tuple[str, ...]
+    claim_names: tuple[str, ...]
     first_stopwatch: int
     wait_counts: list[int]
 
@@ -64,6 +65,10 @@ class Explorable(Protocol):
 
     def trail(self, step: Step) -> list[Moment]:
         """Return the events of a path in terms of the run along it."""
+        ...
+
+    def growth(self, step: Step) -> str:
+        """Return which attribute grew along a path, in words; an empty string if none did."""
         ...
 
 
@@ -134,7 +139,9 @@ def prove(
         stop_at_fault: Whether the first broken claim ends the search.
         progress: Told now and then how far it has come.
     """
-    return Search(model, stop_at_fault=stop_at_fault).run(max_classes, seconds, progress)
+    search = Search(model, stop_at_fault=stop_at_fault)
+    proof = search.run(max_classes, seconds, progress)
+    return search.explained(proof)
 
 
 class _Place:
@@ -172,6 +179,7 @@ class _Plan(NamedTuple):
     change: Change
     place: _Place
     is_judged: bool
+    is_over: bool
 
 
 class _Entry(NamedTuple):
@@ -181,13 +189,26 @@ class _Entry(NamedTuple):
     outcomes: list[Outcome]
 
 
+class Asked(NamedTuple):
+    """A question to the model, and its answer."""
+
+    step: Step
+    part: int
+    position: int
+    outcomes: list[Outcome]
+
+
 class _Memory:
-    """Remembers what events do."""
+    """Remembers what events do.
+
+    Attributes:
+        asked: All questions to the model, in order.
+    """
 
     def __init__(self, model: Explorable) -> None:
         self._model = model
         self._entries: dict[tuple[int, int, int], list[_Entry]] = {}
-        self.asked = 0
+        self.asked: list[Asked] = []
 
     def known(self, state: State, part: int, position: int) -> list[Outcome] | None:
         """Return what the end of a delay does in a state, if that is known."""
@@ -201,7 +222,7 @@ class _Memory:
         """Ask the model what the end of a delay does in a state."""
         state = node.place.state
         outcomes = self._model.outcomes(node.step, part, position)
-        self.asked += 1
+        self.asked.append(Asked(node.step, part, position, outcomes))
         entered = sorted({each.part for outcome in outcomes for each in outcome.after} | {part})
         needs = tuple((each, state[each]) for each in entered)
         self._entries.setdefault((part, state[part], position), []).append(_Entry(needs, outcomes))
@@ -212,12 +233,17 @@ class Search:
     """A search that can be interrupted and taken up again.
 
     Attributes:
+        beginnings: What the model said of its beginning.
+        memory: What it said of its events.
         frontier: Classes found and not yet expanded, fewest events first.
         faults: Broken claims found so far.
         ranges: Bounds of distances found so far.
+        faults_end_runs: Whether a run is of no interest from its first broken claim on.
         classes: Classes found so far.
         elapsed_s: Seconds spent so far.
     """
+
+    faults_end_runs = False
 
     def __init__(self, model: Explorable, *, stop_at_fault: bool = True) -> None:
         self.model = model
@@ -232,10 +258,10 @@ class Search:
         self.depth = 0
         self.elapsed_s = 0.0
         self._is_open = False
-        beginnings = model.beginnings()
+        self.beginnings = model.beginnings()
         has_stopwatches = model.first_stopwatch < len(model.part_names)
         self.layouts = Layouts(model, has_stopwatches=has_stopwatches)
-        for outcome in beginnings:
+        for outcome in self.beginnings:
             self._begin(outcome)
 
     def run(
@@ -274,6 +300,13 @@ class Search:
         verdict = "violated" if self.faults else "inconclusive" if reason else "proved"
         return Proof(verdict, self.classes, self.transitions, self.elapsed_s, tuple(self.faults),
                      dict(self.ranges), reason, self.depth)  # fmt: skip
+
+    def explained(self, proof: Proof) -> Proof:
+        """Return a proof with what may have kept the search from ending among its reasons."""
+        if proof.verdict != "inconclusive":
+            return proof
+        grown = self.model.growth(self.frontier[-1].step)
+        return proof._replace(reason=f"{proof.reason}; {grown}") if grown else proof
 
     def _begin(self, outcome: Outcome) -> None:
         place = self._place(tuple(each.form for each in outcome.after))
@@ -350,7 +383,7 @@ class Search:
         for number, index in enumerate(passed):
             at = alive[index]
             row, plan = due[at]
-            if not plan.outcome.is_last and plan.place.store.add(moments[number]):
+            if not plan.is_over and plan.place.store.add(moments[number]):
                 node = group[row]
                 step = steps.get(at) or Step(node.step, part, position, plan.outcome.picks)
                 self.classes += 1
@@ -364,14 +397,21 @@ class Search:
         zone = fired(node.zone[None], now, past, coming)[1]
         if len(zone):
             for claim, message in plan.outcome.faults:
-                self.note_fault(Fault(claim, message, step), zone[0], layout, plan)
+                self.note_fault(Fault(claim, message, step), zone[0], layout.touch, now)
             for part, is_started in plan.outcome.readings:
                 start = now if is_started else layout.touch[part]
                 least_ns, greatest_ns = -int(zone[0, start, now]), int(zone[0, now, start])
                 self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
 
-    def note_fault(self, fault: Fault, zone: Zone, layout: Layout, plan: _Plan) -> None:  # noqa: ARG002
-        """Note that a claim is broken, at the instants of a zone."""
+    def note_fault(self, fault: Fault, zone: Zone, touch: Sequence[int], now: int) -> None:  # noqa: ARG002
+        """Note that a claim is broken.
+
+        Args:
+            fault: What was found.
+            zone: All instants at which it is.
+            touch: For each part where its touch before this event stands in the zone.
+            now: Where the instant of this event does.
+        """
         self.faults.append(fault)
 
     def _widen(self, name: str, least_ns: int, greatest_ns: int, step: Step) -> None:
@@ -414,7 +454,8 @@ class Search:
         after = list(place.state)
         for each in outcome.after:
             after[each.part] = each.form
-        state = tuple(after)
-        change = self.layouts.change(place.layout, now, outcome, state)
+        target = self._place(tuple(after))
+        change = self.layouts.change(place.layout, now, outcome, target.layout)
         is_judged = bool(outcome.faults or outcome.readings)
-        return _Plan(outcome, change, self._place(state), is_judged)
+        is_over = outcome.is_last or (self.faults_end_runs and bool(outcome.faults))
+        return _Plan(outcome, change, target, is_judged, is_over)

@@ -45,6 +45,10 @@ class NeverAfter:
         """Return whether the end has come."""
         return (self._is_over, bool(self.fault))
 
+    def margin(self) -> "Distance":
+        """Return the stopwatch from the last record of the forbidden kind to the end."""
+        return Distance(f"margin: {self.name}", self._forbidden, self._end)
+
 
 class Distance:
     """A stopwatch from the latest record of one kind to the first of another kind after it.

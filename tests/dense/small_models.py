@@ -11,7 +11,7 @@ from quiesce.model.component import Component
 from quiesce.model.kernel import Kernel, Signal, Steps
 from quiesce.model.timing import Timing
 from quiesce.model.trace import IrqTaken, Record
-from quiesce.properties.watches import Distance, NeverAfter, source_is
+from quiesce.properties.watches import Distance, NeverAfter, Test, source_is
 
 NAMES = ("a", "b", "c")
 RUNS_MAX = 1_500
@@ -192,3 +192,24 @@ def brute_force(play: Play) -> Found | None:
         is_broken |= broken_here
         distances += found
     return Found(is_broken, (min(distances), max(distances)) if distances else None)
+
+
+def moments() -> dict[str, Test]:
+    """Who speaks first, as named moments."""
+    return {"a speaks": source_is("a"), "b speaks": source_is("b")}
+
+
+def unsafe_instants(play: Play) -> dict[str, set[int]] | None:
+    """Return at which whole instants each moment comes in a run that goes wrong after it.
+
+    Returns None if there are too many runs.
+    """
+    unsafe: dict[str, set[int]] = {name: set() for name in moments()}
+    for number, records in enumerate(every_run(play)):
+        if number == RUNS_MAX:
+            return None
+        spoken = [record for record in records if record.source in {"a", "b"}]
+        if judged(records)[0]:
+            # The claim can be broken by a word of a after one of b alone, so after the first word.
+            unsafe[f"{spoken[0].source} speaks"].add(spoken[0].at_ns)
+    return unsafe

@@ -1,5 +1,6 @@
 """The dense kernel and the forms of states: what is told apart, what is not, what is refused."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -82,6 +83,23 @@ def test_rounds_of_a_loop_over_equal_items_are_told_apart() -> None:
     distance = lambda: Distance("d", source_is("begin"), source_is("end"))  # noqa: E731
     proof = prove(DenseModel(build, [], [distance]))
     assert proof.ranges["d"][:2] == (3, 3)
+
+
+def test_an_exception_that_was_handled_does_not_tell_states_apart() -> None:
+    def build(kernel: Kernel) -> None:
+        def process() -> Steps:
+            if kernel.choices.happens("a.stumbles"):
+                stumble()
+            while True:
+                yield kernel.delay(exactly(1), "a.wait")
+
+        def stumble() -> None:
+            with contextlib.suppress(KeyError):
+                raise KeyError
+
+        kernel.process(process())
+
+    assert explored(build).classes == 1
 
 
 def test_which_of_two_locals_holds_a_value_is_told_apart() -> None:

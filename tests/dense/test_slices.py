@@ -1,0 +1,268 @@
+"""Slices: alike ones are proved once, any number of processes gives the same numbers."""
+
+import functools
+import multiprocessing
+import signal
+
+import networkx
+import pytest
+
+from quiesce.model.clock import Span, exactly
+from quiesce.model.component import Component
+from quiesce.model.dense_model import DenseModel
+from quiesce.model.dense_replay import replay
+from quiesce.model.dense_scout import suspected
+from quiesce.model.dense_shape import shape_of
+from quiesce.model.dense_step import MakeStopwatch, MakeWatch
+from quiesce.model.kernel import Kernel, Steps
+from quiesce.model.stretch import Stretched
+from quiesce.model.timing import Timing
+from quiesce.model.trace import DmaLanded, FramesReleased, TerminationBegun
+from quiesce.properties.budget import Trial, budget_of
+from quiesce.properties.counterexample import confirmed
+from quiesce.properties.prove import Search
+from quiesce.properties.slices import Claim, SlicedProof, prove_claims
+from quiesce.properties.symmetry import twin_proof
+from quiesce.properties.teams import Processes, Task
+from quiesce.properties.watches import Distance, NeverAfter, event_is
+from quiesce.properties.windows import joined, windows_of
+from quiesce.scenarios import dense
+
+TIMING = Timing()
+
+
+class Nic(Component):
+    """Writes twice; each landing takes its own time."""
+
+    def __init__(self, kernel: Kernel, name: str, landing: Span) -> None:
+        super().__init__(kernel, name, TIMING)
+        self.landing = landing
+        self.is_stopped = False
+        self.start(self._write)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+    def _write(self) -> Steps:
+        for _ in range(2):
+            yield self.kernel.delay(Span(2, 5), f"{self.name}.wait")
+            if self.is_stopped:
+                return
+            yield self.kernel.delay(self.landing, f"{self.name}.landing")
+            self.emit(DmaLanded(self.name, 1, 0, 1, "data"))
+
+
+class Qvm(Component):
+    """Stops all devices, at once or one after the other, and releases after a drain."""
+
+    def __init__(self, kernel: Kernel, nics: list[Nic], in_order: bool, favourite: str) -> None:
+        super().__init__(kernel, "qvm", TIMING)
+        self.nics = nics
+        self.in_order = in_order
+        self.favourite = favourite
+        self.start(self._end)
+
+    def _end(self) -> Steps:
+        yield self.kernel.delay(Span(0, 9), "qvm.life")
+        self.emit(TerminationBegun("vm", 1, "kill", True))
+        for nic in self.nics:
+            if self.in_order:
+                yield self.kernel.delay(Span(1, 2), "qvm.callback")
+            # Code that cares for a name: its slice has the same beginning and another life.
+            if nic.name == self.favourite:
+                yield self.kernel.delay(exactly(1), "qvm.courtesy")
+            nic.stop()
+        yield self.kernel.delay(exactly(4), "qvm.drain")
+        self.emit(FramesReleased("vm", 1, 0, 1))
+
+
+class Machine:
+    """Some devices and how they are stopped."""
+
+    def __init__(
+        self,
+        landings: list[Span],
+        *,
+        in_order: bool = False,
+        favourite: str = "",
+        stretched: int | None = None,
+    ) -> None:
+        self._stretched = stretched
+        self.landings = landings
+        self.in_order = in_order
+        self.favourite = favourite
+        self.names = [f"nic{number}" for number in range(len(landings))]
+
+    def build(self, kernel: Kernel) -> None:
+        Stretched(self._build, "*.landing", self._stretched)(kernel)
+
+    def _build(self, kernel: Kernel) -> None:
+        pairs = zip(self.names, self.landings, strict=True)
+        nics = [Nic(kernel, name, landing) for name, landing in pairs]
+        Qvm(kernel, nics, self.in_order, self.favourite)
+
+    def claims(self) -> list[Claim]:
+        claims = []
+        for name in self.names:
+            landing, release = event_is(DmaLanded, sources=[name]), event_is(FramesReleased)
+            watch = functools.partial(NeverAfter, f"{name} is silent", landing, release)
+            clock = functools.partial(Distance, f"{name}: margin", landing, release)
+            claims.append(Claim((watch,), (clock,), (name, "qvm")))
+        return claims
+
+    def explore(
+        self,
+        watches: tuple[MakeWatch, ...],
+        stopwatches: tuple[MakeStopwatch, ...],
+        left_out: frozenset[str],
+    ) -> DenseModel:
+        return DenseModel(self.build, watches, stopwatches, in_parts=True, left_out=left_out)
+
+    def sliced(
+        self,
+        claim: Claim,
+        watches: tuple[MakeWatch, ...],
+        stopwatches: tuple[MakeStopwatch, ...],
+    ) -> DenseModel:
+        left_out = frozenset(self.names) - frozenset(claim.subjects)
+        return self.explore(watches, stopwatches, left_out)
+
+    def proved(self, jobs: int = 1, *, is_shared: bool = True, **limits: int) -> SlicedProof:
+        graph: networkx.DiGraph[str] = networkx.DiGraph()
+        graph.add_edges_from(("qvm", name) for name in self.names)
+        shape = shape_of if is_shared else None
+        return prove_claims(self.claims(), self.explore, graph, jobs=jobs, shape=shape, **limits)  # type: ignore[arg-type]
+
+
+def bounds(proof: SlicedProof) -> dict[str, tuple[int, int]]:
+    return {name: (each.least_ns, each.greatest_ns) for name, each in proof.ranges.items()}
+
+
+ALIKE = [Span(1, 3)] * 4
+
+
+def test_devices_that_are_alike_are_proved_once_and_all_have_their_margin() -> None:
+    shared, each_alone = Machine(ALIKE).proved(), Machine(ALIKE).proved(is_shared=False)
+    assert shared.verdict == each_alone.verdict == "proved"
+    assert bounds(shared) == bounds(each_alone)
+    assert shared.twin_of == (-1, 0, 0, 0)
+    assert each_alone.twin_of == (-1,) * 4
+    assert each_alone.classes == 4 * shared.classes
+
+
+def test_devices_that_differ_in_a_span_share_nothing_with_the_others() -> None:
+    landings = [Span(1, 3), Span(1, 2), Span(1, 3), Span(1, 2)]
+    shared = Machine(landings).proved()
+    assert shared.twin_of == (-1, -1, 0, 1)
+    assert bounds(shared) == bounds(Machine(landings).proved(is_shared=False))
+
+
+def test_callbacks_in_order_make_devices_differ() -> None:
+    shared = Machine(ALIKE, in_order=True).proved()
+    assert shared.twin_of == (-1,) * 4
+    assert bounds(shared) == bounds(Machine(ALIKE, in_order=True).proved(is_shared=False))
+
+
+def test_code_that_cares_for_a_name_is_found_out() -> None:
+    """The slices begin alike in all but a name; what they answer differs, and nothing is shared."""
+    machine = Machine(ALIKE[:2], favourite="nic1")
+    searches = []
+    for claim in machine.claims():
+        searches.append(Search(machine.sliced(claim, claim.watches, claim.stopwatches)))
+        searches[-1].run(10_000)
+    assert twin_proof(searches[0], searches[1].model) is None
+    assert Machine(ALIKE[:2], favourite="nic1").proved().twin_of == (-1, -1)
+
+
+def test_a_late_landing_of_one_device_alone_is_found_among_twins() -> None:
+    landings = [Span(1, 3), Span(1, 3), Span(1, 3), Span(1, 4)]
+    machine = Machine(landings)
+    proof = machine.proved()
+    assert proof.verdict == "violated"
+    assert [slice_.claim.subjects[0] for slice_, _ in proof.faults] == ["nic3"]
+
+
+@pytest.mark.parametrize("late", [None, 0, 2])
+def test_any_number_of_processes_gives_the_same_numbers(late: int | None) -> None:
+    landings = [Span(1, 4 if number == late else 3) for number in range(4)]
+    machine = Machine(landings, in_order=True)
+    alone, together = machine.proved(), machine.proved(jobs=3)
+    assert together.verdict == alone.verdict
+    assert bounds(together) == bounds(alone)
+    assert together.classes == alone.classes
+    assert [fault.claim for _, fault in together.faults] == [
+        fault.claim for _, fault in alone.faults
+    ]
+    assert not multiprocessing.active_children()
+
+
+def test_a_path_found_by_another_process_replays() -> None:
+    machine = Machine([Span(1, 3), Span(1, 4)])
+    proof = machine.proved(jobs=2)
+    found, fault = proof.faults[0]
+    counterexample = confirmed(
+        found.model.trail(fault.step),
+        fault.claim,
+        found.claim.watches,
+        lambda schedule: replay(machine.build, *schedule),
+    )
+    assert isinstance(counterexample.records[-1].event, DmaLanded)
+
+
+def test_rounds_end_at_the_limit_with_a_reason() -> None:
+    alone = Machine(ALIKE, in_order=True).proved(max_classes=10)
+    together = Machine(ALIKE, in_order=True).proved(jobs=2, max_classes=10)
+    assert alone.verdict == together.verdict == "inconclusive"
+    assert alone.reason == together.reason
+    assert alone.reason.startswith("cut short after")
+
+
+@pytest.mark.parametrize("landing", [3, 5])
+def test_windows_in_slices_are_those_of_the_whole(landing: int) -> None:
+    machine = Machine([Span(1, 3), Span(1, landing)])
+    moments = {"stopping": event_is(TerminationBegun)}
+    in_slices = joined(
+        windows_of(functools.partial(machine.sliced, claim), claim.watches, moments)
+        for claim in machine.claims()
+    )
+    watches = [make for claim in machine.claims() for make in claim.watches]
+    whole = dense.windows(machine.build, watches, moments, in_parts=True)
+    assert in_slices.by_moment == whole.by_moment
+    # Stopped at 0..9 and released 4 later: who has issued at most 5 before and lands after 4.
+    assert bool(whole.by_moment["stopping"]) is (landing > 4)
+
+
+def test_a_budget_is_found_over_slices() -> None:
+    declared = Machine(ALIKE[:2])
+
+    def attempt(hi_ns: int) -> Trial:
+        machine = Machine(declared.landings, stretched=hi_ns)
+        proof = machine.proved()
+        if not proof.faults:
+            return Trial(proof.verdict, proof.reason)
+        found, fault = proof.faults[0]
+        return Trial("violated", "", fault, tuple(found.model.trail(fault.step)))
+
+    found = budget_of("landing", 1, 3, attempt, lambda label: label.endswith(".landing"))
+    # A landing at the instant of release, 4 after the stop, counts.
+    assert (found.verdict, found.largest_ns) == ("bounded", 3)
+
+
+def test_an_interrupt_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Processes, tasks: list[Task]):  # type: ignore[no-untyped-def]
+        for result in results(self, tasks):
+            yield result
+            signal.raise_signal(signal.SIGINT)
+
+    results = Processes.results
+    monkeypatch.setattr(Processes, "results", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Machine([Span(1, 3)] * 12, in_order=True).proved(jobs=2)
+    assert not multiprocessing.active_children()
+
+
+def test_a_scout_names_the_claim_that_an_ordinary_run_breaks() -> None:
+    machine = Machine([Span(1, 3), Span(1, 9)])
+    makes = [make for claim in machine.claims() for make in claim.watches]
+    assert suspected(machine.build, makes, ["qvm"]) == [1]
+    assert suspected(Machine(ALIKE).build, makes, ["qvm"]) == []
