@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 
     Attributes:
         number: Of the layout, in the order of finding.
-        touch: For each part the index of its touch; -1 for a stopwatch that stands still.
+        touch: For each part the index of its touch.
         touches: How many touches there are.
         first_wait: For each part the index of its first pending delay.
         waits: (index, part, position) of all pending delays.
@@ -99,14 +99,8 @@ class Layouts:
 
     def _new(self, number: int, state: State) -> Layout:
         first_stopwatch = self._forms.first_stopwatch
-        touch: list[int] = []
-        size = 0
-        for part, form in enumerate(state):
-            # When a stopwatch that stands still was touched last means nothing.
-            is_still = part >= first_stopwatch and not self._forms.is_running(form)
-            touch.append(-1 if is_still else size)
-            size += not is_still
-        touches = size
+        touch = tuple(range(len(state)))
+        size = touches = len(state)
         first_wait: list[int] = []
         waits: list[tuple[int, int, int]] = []
         for part, form in enumerate(state):
@@ -114,9 +108,11 @@ class Layouts:
             for position in range(self._forms.wait_counts[form]):
                 waits.append((size, part, position))
                 size += 1
-        marks = [index for index in touch[first_stopwatch:] if index >= 0]
+        # The touch of a stopwatch that stands still orders what it reads, and matters no longer
+        # when all have come equally far.
+        marks = [part for part in touch[first_stopwatch:] if self._forms.is_running(state[part])]
         kept = indices([*range(touches, size), *marks])
-        return Layout(number, tuple(touch), touches, tuple(first_wait), waits, kept, size)
+        return Layout(number, touch, touches, tuple(first_wait), waits, kept, size)
 
     def change(self, layout: Layout, now: int, outcome: Outcome, after: Layout) -> Change:
         """Return what an outcome of the delay at the index `now` does, leading to a layout."""
@@ -133,12 +129,11 @@ def _new_change(number: int, layout: Layout, after: Layout, now: int, outcome: O
     entered = {each.part: each for each in outcome.after}
     instants: list[tuple[int, int, int]] = [(0, 0, 0)] * after.size
     for part, index in enumerate(after.touch):
-        if index >= 0:
-            instants[index] = (now if part in entered else layout.touch[part], 0, 0)
+        instants[index] = (now if part in entered else layout.touch[part], 0, 0)
     for index, part, position in after.waits:
         instants[index] = _wait(layout, now, entered.get(part), part, position)
     overtaken = [index for index, part, _ in layout.waits if part in entered and index != now]
-    earlier = [layout.touch[part] for part in entered if layout.touch[part] >= 0]
+    earlier = [layout.touch[part] for part in entered]
     is_open = any(hi >= FOREVER for _, _, hi in instants)
     rebase = rebase_of(instants, layout.size)
     return Change(number, now, indices(earlier), indices(overtaken), rebase, after, is_open)

@@ -396,21 +396,22 @@ class Search:
         coming = indices([index for index, _, _ in layout.waits if index != now])
         zone = fired(node.zone[None], now, past, coming)[1]
         if len(zone):
+            entered = {each.part for each in plan.outcome.after}
+            touch = [now if part in entered else index for part, index in enumerate(layout.touch)]
             for claim, message in plan.outcome.faults:
-                self.note_fault(Fault(claim, message, step), zone[0], layout.touch, now)
+                self.note_fault(Fault(claim, message, step), zone[0], touch)
             for part, is_started in plan.outcome.readings:
                 start = now if is_started else layout.touch[part]
                 least_ns, greatest_ns = -int(zone[0, start, now]), int(zone[0, now, start])
                 self._widen(self.model.part_names[part], least_ns, greatest_ns, step)
 
-    def note_fault(self, fault: Fault, zone: Zone, touch: Sequence[int], now: int) -> None:  # noqa: ARG002
+    def note_fault(self, fault: Fault, zone: Zone, touch: Sequence[int]) -> None:  # noqa: ARG002
         """Note that a claim is broken.
 
         Args:
             fault: What was found.
             zone: All instants at which it is.
-            touch: For each part where its touch before this event stands in the zone.
-            now: Where the instant of this event does.
+            touch: For each part, where in the zone it stands when it was entered last.
         """
         self.faults.append(fault)
 

@@ -140,13 +140,10 @@ class WindowSearch(Search):
             # The moment and the fault are one with the beginning.
             self.found.setdefault(fault.message, []).append(Window(0, 0))
 
-    def note_fault(self, fault: Fault, zone: Zone, touch: Sequence[int], now: int) -> None:
+    def note_fault(self, fault: Fault, zone: Zone, touch: Sequence[int]) -> None:
         """Note the instants of the moment in a zone."""
         self.faults.append(fault)
-        beginning = touch[self.model.first_stopwatch]
-        moment = touch[self.model.first_stopwatch + 1]
-        if moment < 0:
-            moment = now
+        beginning, moment = touch[self.model.first_stopwatch :]
         window = Window(-int(zone[beginning, moment]), int(zone[moment, beginning]))
         windows = self.found.setdefault(fault.message, [])
         windows[:] = united([*windows, window])

@@ -15,6 +15,7 @@ from quiesce.model.dense_model import DenseModel
 from quiesce.properties.prove import prove
 
 from .small_models import (
+    Act,
     Found,
     Play,
     Program,
@@ -49,6 +50,18 @@ def test_verdict_and_bounds_are_those_of_all_integer_timings(program: Program) -
     assert expected is not None
     assert proved(play, in_parts=False) == expected
     assert proved(play, in_parts=True) == expected
+
+
+def test_what_a_stopwatch_reads_while_it_stands_still_is_ordered_too() -> None:
+    """b speaks before a, which is vain; then a must not be taken to have spoken before that."""
+    at_once = Act("wait")
+    program = (
+        (at_once, at_once, Act("say")),
+        (at_once, at_once, Act("race", first=(2, 2), second=(0, 1)),
+         Act("race", first=(0, 1), second=(1, 1)), Act("say")),
+    )  # fmt: skip
+    for in_parts in (False, True):
+        assert proved(Play(program), in_parts=in_parts).bounds == (0, 1)
 
 
 @pytest.mark.slow

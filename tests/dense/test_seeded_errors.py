@@ -156,8 +156,8 @@ def test_forgetting_attributes_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not disagrees(program)
     sow(
         SeededError("attributes of components do not tell states apart",
-                    canonical.Reader, "_instance", "self._any(value)) for name, value in (",
-                    "name == 'flag' or self._any(value)) for name, value in ("),
+                    canonical.Reader, "_instance", "self._any(values[name]) for name in order",
+                    "name == 'flag' or self._any(values[name]) for name in order"),
         monkeypatch,
     )  # fmt: skip
     assert disagrees(program)
