@@ -1,4 +1,4 @@
-"""Commands that show a run again, in other forms."""
+"""Commands that show what was found again, in other forms."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .. import exit_status
-from .app import JsonOption, OutOption, app
+from .app import JobsOption, JsonOption, OutOption, app
 
 
 @app.command("export", epilog=exit_status.HELP)
@@ -38,3 +38,61 @@ def _export(
 
     request = ExportRequest(runs=tuple(runs), formats=tuple(formats or ()), out=out, json=json)
     return export_command(request)
+
+
+@app.command("evidence", epilog=exit_status.HELP)
+def _evidence(
+    scenarios: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENARIOS", help="Scenarios; or `diff` and the folders of two packs."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the pack, which must be a new one.")
+    ] = Path("pack"),
+    requirements: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file of [[requirement]] tables with id, text and properties; each property"
+            " is one of its own if left out."
+        ),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=0, help="Drawn runs for each scenario.")] = 200,
+    prove_seconds: Annotated[
+        int, typer.Option(min=0, help="Seconds for the proof of each scenario.")
+    ] = 20,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Try every crash point, too.")] = False,
+    no_mutants: Annotated[
+        bool, typer.Option("--no-mutants", help="Leave the mutation score out.")
+    ] = False,
+    jobs: JobsOption = 1,
+    json: JsonOption = False,
+) -> int:
+    """Put together what a safety assessor needs, or say what has changed since.
+
+    Requirements, properties, scenarios and verdicts in both directions; labels, bounds, assumptions
+    with their sources; mutation score, margins, counterexamples, and how to do it again.
+
+    `quiesce evidence diff OLD NEW` tells what has changed; the exit status is then 1 if anything
+    has.
+    """
+    from ..commands.evidence import (  # noqa: PLC0415 - heavy
+        EvidenceRequest,
+        evidence_command,
+        evidence_diff_command,
+    )
+    from ..gathering import Extent  # noqa: PLC0415 - heavy
+
+    if scenarios[0] == "diff":
+        if len(scenarios) != 3:
+            raise typer.BadParameter("diff takes the folders of two packs", param_hint="SCENARIOS")
+        return evidence_diff_command(Path(scenarios[1]), Path(scenarios[2]), as_json=json)
+    request = EvidenceRequest(
+        scenarios=tuple(scenarios),
+        out=out,
+        extent=Extent(runs, prove_seconds, sweep, not no_mutants, jobs),
+        requirements=requirements,
+        json=json,
+    )
+    return evidence_command(request)
