@@ -60,14 +60,14 @@ class Extent(msgspec.Struct, frozen=True):
 
     Attributes:
         runs: Drawn runs for each scenario; 0 for none.
-        prove_seconds: For the proof of each scenario; 0 for none.
+        proof_limit: Seconds for the proof of each scenario; 0 for none.
         sweep: Whether every crash point is tried.
         mutants: Whether the mutation score is worked out.
         jobs: Processes.
     """
 
     runs: int = 200
-    prove_seconds: int = 20
+    proof_limit: int = 20
     sweep: bool = False
     mutants: bool = True
     jobs: int = 1
@@ -249,7 +249,7 @@ def _look_at(
         method, windows = _swept(word, name, folder, extent)
         methods.append(method)
     distances: tuple[Distance, ...] = ()
-    if extent.prove_seconds:
+    if extent.proof_limit:
         tell(f"{name}: every timing")
         method, distances = _proved(word, name, folder, extent)
         methods.append(method)
@@ -294,14 +294,14 @@ def _swept(word: str, name: str, folder: Path, extent: Extent) -> tuple[Method, 
 def _proved(
     word: str, name: str, folder: Path, extent: Extent
 ) -> tuple[Method, tuple[Distance, ...]]:
-    _quietly(prove_command, ProveRequest(scenario=word, out=folder, seconds=extent.prove_seconds))
+    _quietly(prove_command, ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit))
     proof = msgspec.json.decode((folder / name / "prove" / "proof.json").read_bytes(), type=_Proof)
     distances: tuple[Distance, ...] = ()
     if proof.is_whole:
         distances = tuple(
             Distance(each.name, each.least_ns, each.greatest_ns) for each in proof.distances
         )
-    command = f"quiesce prove {shlex.quote(word)} --seconds {extent.prove_seconds}"
+    command = f"quiesce prove {shlex.quote(word)} --seconds {extent.proof_limit}"
     return Method(command, proof.judgement, _files(folder, folder / name / "prove")), distances
 
 
