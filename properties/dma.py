@@ -17,7 +17,11 @@ from .verdict import Severity, Violation, how_late
 
 
 class NoDmaAfterTeardown(Property):
-    """No write lands in a frame that its own epoch has released."""
+    """No write lands in a frame that its own epoch has released.
+
+    A frame that is merely free by then makes the violation `stray`; one that has passed to another
+    VM makes it `corruption`.
+    """
 
     name = "no-dma-after-teardown"
     claim = (
@@ -37,12 +41,10 @@ class NoDmaAfterTeardown(Property):
         self.frames.odd.append(self._judge)
 
     def _judge(self, odd: OddLanding) -> None:
-        if odd.released_ns is not None:
-            severity: Severity = "stray" if odd.owner == NOBODY else "corruption"
-            self._report(odd, odd.released_ns, severity)
-
-    def _report(self, odd: OddLanding, released_ns: int, severity: Severity) -> None:
-        frames, epoch = self.frames, odd.landing.epoch
+        if odd.released_ns is None:
+            return
+        frames, epoch, released_ns = self.frames, odd.landing.epoch, odd.released_ns
+        severity: Severity = "stray" if odd.owner == NOBODY else "corruption"
         if odd.owner == NOBODY:
             now = "the frame is free"
         else:
@@ -62,35 +64,8 @@ class NoDmaAfterTeardown(Property):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
-        return Closing(self._of_writers(self.frames.released_count))
-
-    def _of_writers(self, counts: dict[int, int]) -> int:
         writers = self.frames.writers.union(self.masters.epochs)
-        return sum(counts.get(epoch, 0) for epoch in writers)
-
-
-class NoDmaIntoNextEpoch(NoDmaAfterTeardown):
-    """No write lands in a frame that has passed from its own epoch to another."""
-
-    name = "no-dma-into-next-epoch"
-    claim = "No write made for a VM lands in a frame that it released and another VM owns."
-    formula = (
-        "G (released(frame, epoch) and F granted(frame, other) -> "
-        "G (owner(frame) = other -> not landed(frame, epoch)))"
-    )
-    antecedent = "frames that went from a VM with writers to another"
-    boundary = (
-        "a landing at the instant of the grant counts as after it, whichever record comes first"
-    )
-    source = "QNX 7.1 hypervisor guide, quiescing: late DMA writes are the very dangerous kind"
-
-    def _judge(self, odd: OddLanding) -> None:
-        if odd.released_ns is not None and odd.owner != NOBODY:
-            self._report(odd, odd.released_ns, "corruption")
-
-    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Count the frames that have changed hands."""
-        return Closing(self._of_writers(self.frames.regranted_count))
+        return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
 
 
 class EpochsMatch(Property):
@@ -99,15 +74,19 @@ class EpochsMatch(Property):
     name = "epochs-match"
     claim = (
         "Every write lands in memory of the VM instance for which it was requested, and every "
-        "interrupt injected into a guest comes from a source that works for an owner of the line."
+        "interrupt injected into a guest comes from a source that works for an owner of the line, "
+        "present or former."
     )
     formula = (
         "G (landed(frame, epoch) -> owner(frame) in {epoch, nobody after epoch}) and "
-        "G (injected(line, epoch) -> attached(line, epoch))"
+        "G (injected(line, epoch) -> P attached(line, epoch))"
     )
     antecedent = "writes landed and interrupts injected"
     boundary = "owners are those at the end of the instant, whichever record comes first"
-    source = "the definition of an epoch; writes into a frame merely free are no-dma-after-teardown"
+    source = (
+        "the definition of an epoch; writes into a frame merely free are no-dma-after-teardown, "
+        "interrupts of a former owner irq-contained-after-teardown"
+    )
 
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
@@ -140,6 +119,8 @@ class EpochsMatch(Property):
         injection = odd.injection
         if injection is None or injection.epoch == odd.requested_epoch:
             return
+        if odd.detached_ns is not None:
+            return  # what a former owner leaves is irq-contained-after-teardown
         self.violate(
             odd.index,
             odd.at_ns,

@@ -26,6 +26,7 @@ from ..model.plan import (
     SystemPlan,
     VmPlan,
 )
+from ..model.short_timing import SHORT
 from ..model.termination import BY_NAME, CAUSES
 from ..model.timing import EVIDENCE, Timing
 from .dice import Dice
@@ -42,28 +43,6 @@ __all__ = [
     "timing_from",
     "with_moved_end",
 ]
-
-_SHORT = Timing(
-    process_exit_base=Span(0, 100_000),
-    process_exit_per_mib=Span(100, 20_000),
-    release_skew=Span(0, 20_000),
-    guest_boot=Span(20_000, 60_000),
-    guest_shutdown=Span(50_000, 200_000),
-    restart=Span(50_000, 100_000),
-    second_signal=Span(200_000, 400_000),
-    watchdog_period=Span(100_000, 300_000),
-    guest_dump=Span(50_000, 200_000),
-    message_block_timeout=exactly(500_000),
-    cleanup_at_low_priority=Span(10_000, 200_000),
-    nvme_rdy_clear=Span(20_000, 100_000),
-    nvme_rdy_set=Span(20_000, 100_000),
-    nvme_shutdown=Span(20_000, 200_000),
-    xhci_halt=Span(10_000, 100_000),
-    xhci_reset=Span(10_000, 100_000),
-    ahci_link_up=Span(10_000, 100_000),
-    ahci_hba_reset=Span(10_000, 100_000),
-)
-"""Spans that are short where the documented ones would only make a run longer."""
 
 DRAWN_SPANS = (
     "pcie_posted_write",
@@ -212,7 +191,7 @@ def platform_from(dice: Dice) -> Platform:
     )
 
 
-def timing_from(dice: Dice, base: Timing = _SHORT, spans: tuple[str, ...] = DRAWN_SPANS) -> Timing:
+def timing_from(dice: Dice, base: Timing = SHORT, spans: tuple[str, ...] = DRAWN_SPANS) -> Timing:
     """Return a timing table: each span as it is, one of its ends, or reaching into its tail."""
     changed: dict[str, Span] = {}
     for key in spans:

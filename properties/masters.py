@@ -34,7 +34,7 @@ class Master:
         has_requests: Whether it was given buffers.
         is_mapped: Whether the IOMMU was ever told about it.
         quiesce_begun: Whether somebody has begun to make it quiet.
-        timed_out: Whether a step of that has given up waiting.
+        timed_out: Whether a step of that has given up waiting since its stop was seen last.
         stop_confirmed: Whether somebody has seen that it writes no more.
         unmapped: Whether its translations have been removed.
         synced: Whether that removal is complete.
@@ -66,8 +66,12 @@ class Master:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether its writes have been seen to stop, or cannot reach memory any more."""
-        return self.stop_confirmed or self.synced
+        """Whether its writes have been seen to stop, or cannot reach memory any more.
+
+        A wait in vain after the stop was seen voids what was seen: somebody has done something
+        more to the device, and does not know what came of it.
+        """
+        return self.synced or (self.stop_confirmed and not self.timed_out)
 
     def key(self) -> Hashable:
         """Return all of it."""
@@ -162,7 +166,8 @@ class Masters(Listener):
             self.master(event.device, event.epoch).timed_out = True
 
     def _confirm(self, index: int, at_ns: int, event: StopConfirmed) -> None:  # noqa: ARG002
-        self.master(event.device, event.epoch).stop_confirmed = True
+        master = self.master(event.device, event.epoch)
+        master.stop_confirmed, master.timed_out = True, False
 
     reads: ClassVar[Reads] = {
         DmaRequested: _request,

@@ -88,7 +88,6 @@ class Frames(Listener):
         landings: How many writes have landed.
         writers: Epochs for which one has landed.
         released_count: How many frames each epoch has released.
-        regranted_count: How many of these another epoch has got.
         names: Name of the VM of each epoch.
     """
 
@@ -97,7 +96,6 @@ class Frames(Listener):
         self.landings = 0
         self.writers: set[int] = set()
         self.released_count: dict[int, int] = {}
-        self.regranted_count: dict[int, int] = {}
         self.names: dict[int, str] = {}
         self._holdings: Runs[Holding] = Runs()
         self._at_ns = -1
@@ -144,7 +142,7 @@ class Frames(Listener):
                 holdings[-1] = (holdings[-1][0], end, *now)
             else:
                 holdings.append((first, end, *now))
-        epochs = (self.writers, self.released_count, self.regranted_count)
+        epochs = (self.writers, self.released_count)
         return (tuple(holdings), *(tuple(sorted(each)) for each in epochs))
 
     def _turn(self, at_ns: int) -> None:
@@ -167,11 +165,6 @@ class Frames(Listener):
         self.names[event.epoch] = event.vm
         self._near = _NOWHERE
         first, end = event.first_frame, event.first_frame + event.count
-        for start, stop, holding in self._holdings.within(first, end):
-            for epoch, _ in holding.past:
-                if epoch != event.epoch:
-                    count = self.regranted_count.get(epoch, 0)
-                    self.regranted_count[epoch] = count + stop - start
         self._holdings.change(first, end, lambda holding: _granted(holding, event.epoch))
 
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002

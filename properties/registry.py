@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..model.errors import QuiesceError, nearest
-from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown, NoDmaIntoNextEpoch
+from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
 from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
 from .monitor import Property
 from .ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
@@ -16,7 +16,6 @@ TEARDOWN: dict[str, type[Property]] = {
     for kind in (
         NoDmaAfterTeardown,
         NoIrqAfterTeardown,
-        NoDmaIntoNextEpoch,
         IrqContainedAfterTeardown,
         NextOwnerGetsInterrupts,
         TeardownOrder,

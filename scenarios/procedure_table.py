@@ -9,36 +9,53 @@ up on the same frames and line, so that nothing is saved by mere slowness.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from ..model.clock import Span, exactly
-from ..model.hardware.procedure import Procedure
 from ..model.hardware.registry import DeviceKind, kinds
 from ..model.plan import AfterPlan, EndPlan, QuiescePlan, RamPlan, StepPlan, SystemPlan, VmPlan
+from ..model.short_timing import TIGHT
 from ..model.system import run
-from ..model.timing import Timing
 from ..model.trace import AnyEvent, QuiesceStepEnded
+from ..model.vdev.virtio_vdev import STEPS as VDEV_STEPS
 from ..properties.check import check
-from .mutants import timings
+from .changes import traits
+from .designs import CLASSES, CRASH, designs
+from .mutant_scores import timings
 
 SEEDS = 9
 """Random timings for each variation, besides the three fixed ones."""
 
 _DEVICE = "dev"
 _INTID = 40
-_TIMING = Timing(
-    pcie_posted_write=Span(100, 5_000),
-    process_exit_base=Span(0, 500),
-    process_exit_per_mib=Span(100, 2_000),
-    release_skew=exactly(0),
-    guest_boot=Span(20_000, 60_000),
-    gic_disable_rwp=Span(50, 500),
-    restart=Span(50_000, 100_000),
-)
+_CUT_NS = 1
+_ASK_FOR_IDLENESS = ("await-idle", "confirm")
+
+Steps = tuple[StepPlan, ...]
+
+
+class Subject(NamedTuple):
+    """What is made quiet.
+
+    Attributes:
+        summary: What it is, in half a line.
+        steps: Every step by name, with what it does.
+        documented: The documented order.
+        source: Where that comes from.
+        plan: Gives the system in which it is tried, without what its vdev does.
+    """
+
+    summary: str
+    steps: dict[str, str]
+    documented: Steps
+    source: str
+    plan: Callable[[], SystemPlan]
 
 
 class Variation(msgspec.Struct, frozen=True):
@@ -46,37 +63,44 @@ class Variation(msgspec.Struct, frozen=True):
 
     Attributes:
         name: In words.
+        kind: `documented`, `left-out`, `swapped`, `not-awaited` or `timed-out`.
         steps: What is done.
+        releases: Whether memory is released although a wait was in vain.
+        never_idle: Whether the device never says that it is idle.
     """
 
     name: str
-    steps: tuple[StepPlan, ...]
+    kind: str
+    steps: Steps
+    releases: bool = False
+    never_idle: bool = False
 
 
-def variations(procedure: Procedure) -> Iterator[Variation]:
-    """Give the documented order, each step left out, each two neighbours swapped, no waits."""
-    steps = tuple(StepPlan(*step) for step in procedure.documented)
-    yield Variation("as documented", steps)
-    for place, step in enumerate(steps):
-        left = steps[:place] + steps[place + 1 :]
-        yield Variation(f"without {_numbered(place, step)}", left)
-    for place, (one, other) in enumerate(pairwise(steps)):
-        mixed = (*steps[:place], other, one, *steps[place + 2 :])
-        words = f"{_numbered(place + 1, other)} before {_numbered(place, one)}"
-        yield Variation(words, mixed)
-    waiting = [step for step in steps if step.bound_ns]
-    if waiting:
-        hasty = tuple(replace(step, bound_ns=min(step.bound_ns, 1)) for step in steps)
-        yield Variation("every wait gives up after 1 ns, memory is released", hasty)
+def subjects() -> dict[str, Subject]:
+    """Return all that has a procedure, by name."""
+    found = {
+        name: Subject(
+            kind.summary,
+            kind.procedure.steps,
+            tuple(StepPlan(*step) for step in kind.procedure.documented),
+            kind.procedure.source,
+            partial(_plan_with, kind),
+        )
+        for name, kind in kinds().items()
+    }
+    block = CLASSES["block"]
+    found["virtio-blk"] = Subject(
+        block.summary,
+        VDEV_STEPS,
+        tuple(StepPlan(*step) for step in block.steps),
+        "QNX virtual device developer's guide, terminate: cancel and join the worker thread; "
+        "that the back end must be drained, cloud-hypervisor 7e2e7a164baa",
+        lambda: designs()[f"block/vdev/{CRASH}"],
+    )
+    return found
 
 
-def _numbered(place: int, step: StepPlan) -> str:
-    return f"{place + 1} {step.name}"
-
-
-def plan_of(kind: DeviceKind, steps: tuple[StepPlan, ...], *, releases: bool) -> SystemPlan:
-    """Return the system in which a procedure is tried."""
-    quiesce = QuiescePlan("vdev", _DEVICE, steps, "release" if releases else "quarantine")
+def _plan_with(kind: DeviceKind) -> SystemPlan:
     device = kind.plan(_DEVICE, _INTID)
     is_nic = kind is kinds()["nic"]
     vm = VmPlan(
@@ -84,8 +108,8 @@ def plan_of(kind: DeviceKind, steps: tuple[StepPlan, ...], *, releases: bool) ->
         (RamPlan(0x8000_0000, 4 << 20),),
         nics=(_DEVICE,) if is_nic else (),
         devices=() if is_nic else (_DEVICE,),
-        quiesce=(quiesce,),
-        end=EndPlan("guest-crash", Span(0, 40_000), AfterPlan("IrqTaken", count=3)),
+        quiesce=(QuiescePlan("vdev", _DEVICE, ()),),
+        end=EndPlan(CRASH, Span(0, 40_000), AfterPlan("IrqTaken", count=3)),
         restart=True,
     )
     return SystemPlan(
@@ -93,11 +117,56 @@ def plan_of(kind: DeviceKind, steps: tuple[StepPlan, ...], *, releases: bool) ->
         (vm,),
         nics=(device,) if is_nic else (),
         devices=() if is_nic else (device,),
-        timing=_TIMING,
+        timing=TIGHT,
         pinned={"guest.crash-reaches-qvm": "at-once", "procnto.pending-at-detach": "cleared"},
         observe=exactly(200_000),
         horizon_ns=2_000_000_000,
     )
+
+
+# Variations.
+
+
+def variations(steps: Steps) -> Iterator[Variation]:
+    """Give the documented order and every way to spoil it, step by step."""
+    yield Variation("as documented", "documented", steps)
+    for place, step in enumerate(steps):
+        left = steps[:place] + steps[place + 1 :]
+        yield Variation(f"without {_numbered(place, step)}", "left-out", left)
+    for place, (one, other) in enumerate(pairwise(steps)):
+        mixed = (*steps[:place], other, one, *steps[place + 2 :])
+        words = f"{_numbered(place + 1, other)} before {_numbered(place, one)}"
+        yield Variation(words, "swapped", mixed)
+    waiting = [place for place, step in enumerate(steps) if step.bound_ns]
+    for place in waiting:
+        cut = _cut(steps, place)
+        name = _numbered(place, steps[place])
+        yield Variation(
+            f"{name} is not awaited, memory is released", "not-awaited", cut, releases=True
+        )
+    if len(waiting) > 1:
+        yield Variation(
+            "nothing is awaited, memory is released",
+            "not-awaited",
+            _cut(steps, *waiting),
+            releases=True,
+        )
+    for place in waiting:
+        name = _numbered(place, steps[place])
+        asks = steps[place].name in _ASK_FOR_IDLENESS
+        yield Variation(f"{name} times out", "timed-out", _cut(steps, place), never_idle=asks)
+
+
+def _cut(steps: Steps, *places: int) -> Steps:
+    """Return the steps with the bounds at some places so short that they cannot be kept."""
+    return tuple(
+        replace(step, bound_ns=_CUT_NS) if place in places else step
+        for place, step in enumerate(steps)
+    )
+
+
+def _numbered(place: int, step: StepPlan) -> str:
+    return f"{place + 1} {step.name}"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -114,9 +183,9 @@ class Outcome(msgspec.Struct, frozen=True):
     properties: frozenset[str]
 
 
-def outcome(kind: DeviceKind, variation: Variation, seeds: int = SEEDS) -> Outcome:
+def outcome(subject: Subject, variation: Variation, seeds: int = SEEDS) -> Outcome:
     """Return what comes of a variation."""
-    plan = plan_of(kind, variation.steps, releases=variation.name.startswith("every wait"))
+    plan = _followed(subject.plan(), variation)
     traces = [run(plan, choices) for choices in timings(seeds)]
     broken = [{v.property for v in check(trace) if v.verdict == "violated"} for trace in traces]
     timed_out = sum(any(_gives_up(record.event) for record in trace.records) for trace in traces)
@@ -124,8 +193,21 @@ def outcome(kind: DeviceKind, variation: Variation, seeds: int = SEEDS) -> Outco
     return Outcome(sum(bool(each) for each in broken), timed_out, names)
 
 
+def _followed(plan: SystemPlan, variation: Variation) -> SystemPlan:
+    """Return the system whose vdev follows a variation."""
+    (vm,) = plan.vms
+    (callback,) = vm.quiesce
+    on_timeout = "release" if variation.releases else "quarantine"
+    callback = replace(callback, steps=variation.steps, on_timeout=on_timeout)
+    plan = replace(plan, vms=(replace(vm, quiesce=(callback,)),))
+    return traits(never_idle=True)(plan) if variation.never_idle else plan
+
+
 def _gives_up(event: AnyEvent) -> bool:
     return isinstance(event, QuiesceStepEnded) and event.outcome == "timed_out"
+
+
+# The document.
 
 
 def document() -> str:
@@ -134,26 +216,28 @@ def document() -> str:
         "# Quiesce procedures, tried",
         "",
         "Made by `python -m quiesce.scenarios.procedure_table`; every line comes from runs.",
-        f"Each variation ran with {SEEDS + 3} timings. Where a step timed out, the memory was",
-        "quarantined, which is safe and costs the memory; but for the last line of each table,",
-        "which releases it all the same. A step whose absence harms nobody here may still matter",
-        "elsewhere: procedures are made of several barriers on purpose, and the table shows what",
-        "these runs show and no more.",
+        f"Each variation ran with {SEEDS + 3} timings: the documented order; each step left out;",
+        "each two neighbours swapped; each wait not awaited, so that memory is released whatever",
+        "the device does; each wait timing out, where a wait for idleness meets a device that",
+        "never says so. Where a step times out the memory is quarantined, which is safe and costs",
+        "the memory; 0 in that column means that what is awaited had come before the first look.",
+        "",
+        "A step whose absence harms nobody here may still matter elsewhere: procedures are made of",
+        "several barriers on purpose, and the table shows what these runs show and no more.",
     ]
-    for name, kind in kinds().items():
-        lines += _section(name, kind)
+    for name, subject in subjects().items():
+        lines += _section(name, subject)
     return "\n".join(lines) + "\n"
 
 
-def _section(name: str, kind: DeviceKind) -> list[str]:
-    procedure = kind.procedure
-    lines = ["", f"## {name}: {kind.summary}", "", f"Source: {procedure.source}.", ""]
-    for place, (step, bound_ns) in enumerate(procedure.documented, start=1):
-        bound = f", at most {bound_ns / 1e6:g} ms" if bound_ns else ""
-        lines.append(f"{place}. `{step}`: {procedure.steps[step]}{bound}")
+def _section(name: str, subject: Subject) -> list[str]:
+    lines = ["", f"## {name}: {subject.summary}", "", f"Source: {subject.source}.", ""]
+    for place, step in enumerate(subject.documented, start=1):
+        bound = f", at most {step.bound_ns / 1e6:g} ms" if step.bound_ns else ""
+        lines.append(f"{place}. `{step.name}`: {subject.steps[step.name]}{bound}")
     lines += ["", "| variation | violated in | timed out in | by |", "|---|---|---|---|"]
-    for variation in variations(procedure):
-        found = outcome(kind, variation)
+    for variation in variations(subject.documented):
+        found = outcome(subject, variation)
         words = ", ".join(f"`{each}`" for each in sorted(found.properties)) or "nothing"
         lines.append(f"| {variation.name} | {found.violated} | {found.timed_out} | {words} |")
     return lines

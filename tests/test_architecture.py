@@ -46,6 +46,7 @@ FOR_ENGINES = {
         "interrupt_plan",
         "iommu_plan",
         "timing",
+        "short_timing",
         "traits",
         "faults",
         "termination",

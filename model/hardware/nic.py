@@ -61,6 +61,7 @@ class Nic(PhysicalDevice):
         RegisterBits(0x0000, "CTRL.RST", 1 << 26),
         RegisterBits(0x0100, "RCTL.EN", 1 << 1),
     )
+    restart_writes = (("CTRL.GIO_MASTER_DISABLE", 0), ("PCI.BME", 1), ("RCTL.EN", 1))
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: NicPlan, wiring: Wiring) -> None:
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)
@@ -82,6 +83,11 @@ class Nic(PhysicalDevice):
         if self.traits.never_idle or not self.master_disabled:
             return False
         return self.traits.says_stopped_early or (not self.is_storing and self.is_idle)
+
+    @property
+    def looks_stuck(self) -> bool:
+        """Whether it has a ring and receives nothing."""
+        return bool(self.ring_size) and not self.receive_enabled
 
     def on_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a write of one of the controller's own registers."""

@@ -149,6 +149,9 @@ class PhysicalDevice(Component):
     register_bits: ClassVar[tuple[RegisterBits, ...]] = ()
     """Where bus masters find the registers that make a difference."""
 
+    restart_writes: ClassVar[tuple[tuple[str, int], ...]] = ()
+    """What a recovery agent writes to a device that looks stuck to it: register and value."""
+
     plan: Any
     """The plan of the device's kind; `registry.kind_of_plan` says which kind that is."""
 
@@ -189,6 +192,11 @@ class PhysicalDevice(Component):
     def on_reset(self) -> None:
         """Put the kind's own registers to their defaults and let new operations not begin."""
         raise NotImplementedError
+
+    @property
+    def looks_stuck(self) -> bool:
+        """Whether it is set up and does not run, as a recovery agent of the host sees it."""
+        return False
 
     def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
         """Return the completion entry of an operation whose data is done, and its place."""

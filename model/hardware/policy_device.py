@@ -76,6 +76,7 @@ class PolicyDevice(PhysicalDevice):
     """
 
     register_bits = (RegisterBits(0x00, "RESET", 1),)
+    restart_writes = (("ENABLE", 1),)
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: PolicyPlan, wiring: Wiring) -> None:
         self.is_pcie = plan.is_pcie
@@ -98,6 +99,11 @@ class PolicyDevice(PhysicalDevice):
         if self.traits.says_stopped_early:
             return not self.enabled or self.is_stopping
         return not self.enabled and not self.accepted and super().is_idle
+
+    @property
+    def looks_stuck(self) -> bool:
+        """Whether it has buffers and is disabled."""
+        return bool(self.area) and not self.enabled
 
     def on_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a write of one of the device's own registers."""

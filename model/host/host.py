@@ -6,8 +6,7 @@ from ..controller.redistributor import TABLE_LENGTH, Redistributor
 from ..controller.router import MessageRouter
 from ..controller.virtual_interface import VirtualInterface
 from ..fabric import Fabric, Port
-from ..hardware.nic import Nic
-from ..hardware.physical_device import Wiring
+from ..hardware.physical_device import PhysicalDevice, Wiring
 from ..hardware.procedure import AnyDevice
 from ..hardware.registry import kind_of_plan
 from ..interrupts import InterruptController
@@ -98,8 +97,8 @@ class Host:
         }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
         if faults.resurrecting_agent:
-            nics = [one for one in self.devices.values() if isinstance(one, Nic)]
-            HealthMonitor(kernel, timing, nics)
+            devices = [one for one in self.devices.values() if isinstance(one, PhysicalDevice)]
+            HealthMonitor(kernel, timing, devices)
         self.virtual_interfaces = {
             vm.name: VirtualInterface(kernel, timing, vm.name)
             for vm in plan.vms

@@ -99,16 +99,17 @@ def _mutants(
     score: Annotated[
         bool, typer.Option("--score", help="Run them and show which properties notice each.")
     ] = False,
+    jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> int:
     """List the known ways in which a teardown goes wrong.
 
-    With --score each is built into designs that are right, and the exit status is 1 if no
-    property notices one.
+    With --score each is built into designs that are right, in several classes of devices and
+    exits; the exit status is 1 if one of them is not noticed, or something harmless is condemned.
     """
     from ..commands.mutants import mutants_command  # noqa: PLC0415 - heavy
 
-    return mutants_command(names or [], scores=score, as_json=json)
+    return mutants_command(names or [], is_scored=score, jobs=jobs, as_json=json)
 
 
 @app.command("prove", epilog=exit_status.HELP)

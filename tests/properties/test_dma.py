@@ -20,7 +20,6 @@ from .story import (
 )
 
 AFTER = "no-dma-after-teardown"
-INTO_NEXT = "no-dma-into-next-epoch"
 MATCH = "epochs-match"
 FAULTS = "faults-contained"
 
@@ -101,40 +100,17 @@ def test_hundred_violations_are_counted_and_twenty_kept() -> None:
     assert found.violations[0].index == 2
 
 
-# no-dma-into-next-epoch
+@pytest.mark.parametrize("order", [(landed(1), granted(2)), (granted(2), landed(1))])
+def test_write_at_the_instant_of_the_next_grant_hits_the_next_owner(
+    order: tuple[AnyEvent, ...],
+) -> None:
+    moments = (at(0, granted(1)), at(10, released(1)))
+    assert verdict(AFTER, *moments, at(20, *order)).severity == "corruption"
 
 
 def test_next_vm_undisturbed_holds() -> None:
     found = verdict(
-        INTO_NEXT, at(0, granted(1), landed(1)), at(10, released(1)), at(20, granted(2), landed(2))
-    )
-    assert (found.verdict, found.antecedents) == ("holds", 1)
-
-
-def test_old_write_in_the_next_vm_is_corruption() -> None:
-    found = verdict(
-        INTO_NEXT, at(0, granted(1)), at(10, released(1)), at(20, granted(2)), at(30, landed(1))
-    )
-    assert (found.verdict, found.severity) == ("violated", "corruption")
-
-
-def test_stray_write_without_a_next_vm_is_vacuous() -> None:
-    found = verdict(INTO_NEXT, at(0, granted(1)), at(10, released(1)), at(30, landed(1)))
-    assert found.verdict == "vacuous"
-
-
-@pytest.mark.parametrize("order", [(landed(1), granted(2)), (granted(2), landed(1))])
-def test_write_at_the_instant_of_the_next_grant_counts_as_after_it(
-    order: tuple[AnyEvent, ...],
-) -> None:
-    moments = (at(0, granted(1)), at(10, released(1)))
-    assert verdict(INTO_NEXT, *moments, at(20, *order)).verdict == "violated"
-    assert verdict(AFTER, *moments, at(20, *order)).severity == "corruption"
-
-
-def test_write_between_release_and_grant_hits_nobody() -> None:
-    found = verdict(
-        INTO_NEXT, at(0, granted(1)), at(10, released(1)), at(19, landed(1)), at(20, granted(2))
+        AFTER, at(0, granted(1), landed(1)), at(10, released(1)), at(20, granted(2), landed(2))
     )
     assert found.verdict == "holds"
 
@@ -190,10 +166,14 @@ def test_host_may_write_its_own_memory_but_not_a_vms() -> None:
     assert verdict(MATCH, at(0, granted(1)), at(5, landed(0))).verdict == "violated"
 
 
-def test_interrupt_of_the_dead_given_to_the_next_vm_is_spurious() -> None:
-    found = verdict(
-        MATCH, at(0, attached(1)), at(10, detached(1)), at(20, attached(2)), at(30, injected(2, 1))
-    )
+def test_interrupt_of_the_dead_given_to_the_next_vm_is_another_propertys_business() -> None:
+    moments = (at(0, attached(1)), at(10, detached(1)), at(20, attached(2)), at(30, injected(2, 1)))
+    assert verdict(MATCH, *moments).verdict == "holds"
+    assert verdict("irq-contained-after-teardown", *moments).verdict == "violated"
+
+
+def test_interrupt_of_somebody_who_never_had_the_line_is_spurious() -> None:
+    found = verdict(MATCH, at(20, attached(2)), at(30, injected(2, 1)))
     assert (found.verdict, found.severity) == ("violated", "spurious")
 
 
@@ -217,11 +197,11 @@ def test_write_at_the_instant_of_its_own_grant_is_inside_it(order: tuple[AnyEven
     assert verdict(MATCH, at(10, *order)).verdict == "holds"
 
 
-@pytest.mark.parametrize("order", [(injected(2, 1), detached(1)), (detached(1), injected(2, 1))])
-def test_injection_at_the_instant_of_detach_counts_as_after_it(order: tuple[AnyEvent, ...]) -> None:
-    moments = at(0, attached(1), attached(2))
-    assert verdict(MATCH, moments, at(10, *order)).verdict == "violated"
-    assert verdict(MATCH, moments, at(9, injected(2, 1)), at(10, detached(1))).verdict == "holds"
+@pytest.mark.parametrize("order", [(injected(2, 1), attached(1)), (attached(1), injected(2, 1))])
+def test_injection_at_the_instant_of_attach_counts_as_within(order: tuple[AnyEvent, ...]) -> None:
+    moments = at(0, attached(2))
+    assert verdict(MATCH, moments, at(10, *order)).verdict == "holds"
+    assert verdict(MATCH, moments, at(9, injected(2, 1)), at(10, attached(1))).verdict == "violated"
 
 
 # faults-contained

@@ -191,6 +191,14 @@ def test_release_after_a_time_out_is_found() -> None:
     )
 
 
+def test_a_time_out_after_the_stop_was_seen_voids_what_was_seen() -> None:
+    """A reset of a device that had stopped: nobody knows what it does now."""
+    story = (BARE, at(5, STOP), at(10, TIMED_OUT))
+    assert verdict(TIMEOUT, *story, at(20, released(1))).verdict == "violated"
+    assert verdict(ORDER, *story, at(20, released(1))).verdict == "holds"
+    assert verdict(TIMEOUT, *story, at(15, STOP), at(20, released(1))).verdict == "holds"
+
+
 def test_release_after_the_callback_as_a_whole_timed_out_is_found() -> None:
     # The vdev's name tells nothing of which device behind it goes on writing.
     callback = CallbackEnded("vm1", 1, "quiescer", "timed_out")
