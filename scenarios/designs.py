@@ -83,7 +83,7 @@ class DeviceClass(NamedTuple):
 
     Attributes:
         summary: What it is, and whether it writes only when asked.
-        device: Its plan; None for a vdev behind which a driver of the host works.
+        device: Its plan; that of a disk stands for a vdev behind which a driver of the host works.
         steps: How it is made quiet.
         at_work: An event that shows it at work.
         iommu_is_enough: Whether it stops by itself once the IOMMU refuses it and nobody asks.
@@ -91,7 +91,7 @@ class DeviceClass(NamedTuple):
     """
 
     summary: str
-    device: NicPlan | AnyDevicePlan | None
+    device: NicPlan | DiskPlan | AnyDevicePlan
     steps: Steps
     at_work: AfterPlan
     iommu_is_enough: bool = False
@@ -100,12 +100,14 @@ class DeviceClass(NamedTuple):
     @property
     def name_of_device(self) -> str:
         """The name under which it is quiesced."""
-        return _DISK if self.device is None else self.device.name
+        return _BLOCK if isinstance(self.device, DiskPlan) else self.device.name
 
 
 _DEVICE = "dev"
-_DISK = "disk"
+_BLOCK = "block"
 _TAKEN = AfterPlan("IrqTaken", count=3)
+_SUBMITTED = AfterPlan("RequestSubmitted", count=6)
+_BLOCK_STEPS = (("stop-queue", 0), ("join-worker", 0), ("cancel", 0), ("drain", 1_000_000_000))
 
 
 def _documented(kind: str) -> Steps:
@@ -127,10 +129,16 @@ CLASSES: dict[str, DeviceClass] = {
         iommu_is_enough=True,
     ),
     "block": DeviceClass(
-        "a virtio-blk vdev before a disk of the host: writes when asked, zero-copy",
-        None,
-        (("stop-queue", 0), ("join-worker", 0), ("cancel", 0), ("drain", 1_000_000_000)),
-        AfterPlan("RequestSubmitted", count=6),
+        "a virtio-blk vdev before a SATA disk of the host: writes when asked, zero-copy",
+        DiskPlan("ahci0", "devb-ahci", 33, service=Span(50_000, 500_000)),
+        _BLOCK_STEPS,
+        _SUBMITTED,
+    ),
+    "block-nvme": DeviceClass(
+        "a virtio-blk vdev before an NVMe disk of the host: writes when asked, zero-copy",
+        DiskPlan("nvme0", "devb-nvme", 33, service=Span(20_000, 200_000), kind="nvme"),
+        _BLOCK_STEPS,
+        _SUBMITTED,
     ),
     "ahci": DeviceClass(
         "a SATA controller of the guest's own: writes when asked",
@@ -201,7 +209,7 @@ def class_of(plan: SystemPlan) -> str:
     if vm.nics:
         return "nic"
     if not vm.devices:
-        return "block"
+        return "block" if not plan.disks or plan.disks[0].kind == "ahci" else "block-nvme"
     device = next(one for one in plan.devices if one.name == vm.devices[0])
     if isinstance(device, PolicyPlan):
         return "sensor" if device.period is not None else "accelerator"
@@ -226,7 +234,7 @@ def designs() -> dict[str, SystemPlan]:
 def _with_vdev(kind: DeviceClass, exit_: str) -> SystemPlan:
     steps = tuple(StepPlan(*step) for step in kind.steps)
     device = kind.name_of_device
-    vdev = device if kind.device is None else "vdev"
+    vdev = device if isinstance(kind.device, DiskPlan) else "vdev"
     quiesce = (QuiescePlan(vdev, device, steps),)
     return _system(kind, exit_, quiesce=quiesce, restart=True)
 
@@ -253,30 +261,20 @@ def _with_iommu(kind: DeviceClass, exit_: str) -> SystemPlan:
 
 def _system(kind: DeviceClass, exit_: str, **vm: Any) -> SystemPlan:
     device = kind.device
-    is_nic = isinstance(device, NicPlan)
     end = EndPlan(exit_, Span(0, 40_000), kind.at_work)
-    block = BlockPlan(_DISK, "ahci0", requests=40, depth=4, length=8192, queue_size=16)
-    disk = DiskPlan("ahci0", "devb-ahci", 33, service=Span(50_000, 500_000))
-    passed = () if device is None else (device.name,)
-    return SystemPlan(
+    plan = SystemPlan(
         "mutants",
-        (
-            VmPlan(
-                "vm",
-                _RAM,
-                nics=passed if is_nic else (),
-                devices=() if is_nic else passed,
-                blocks=(block,) if device is None else (),
-                end=end,
-                **vm,
-            ),
-        ),
-        nics=(device,) if isinstance(device, NicPlan) else (),
-        devices=() if device is None or isinstance(device, NicPlan) else (device,),
-        disks=(disk,) if device is None else (),
+        (VmPlan("vm", _RAM, end=end, **vm),),
         timing=TIGHT,
         pinned=PINNED,
-        observe=exactly(300_000 if is_nic else 600_000),
+        observe=exactly(600_000),
         horizon_ns=20_000_000,
         teardown_ns_max=5_000_000,
     )
+    if isinstance(device, NicPlan):
+        owner = replace(plan.vms[0], nics=(device.name,))
+        return replace(plan, vms=(owner,), nics=(device,), observe=exactly(300_000))
+    if isinstance(device, DiskPlan):
+        block = BlockPlan(_BLOCK, device.name, requests=40, depth=4, length=8192, queue_size=16)
+        return replace(plan, vms=(replace(plan.vms[0], blocks=(block,)),), disks=(device,))
+    return replace(plan, vms=(replace(plan.vms[0], devices=(device.name,)),), devices=(device,))

@@ -35,7 +35,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
         "nothing is quiesced",
         "bhyve PR 222937, openvmm #3338",
         (
-            *across("nic block ahci sensor pl330 xhci", no_quiesce),
+            *across("nic block block-nvme ahci sensor pl330 xhci", no_quiesce),
             *across("can", no_quiesce, "interrupts alone"),
             *across(
                 "sensor",
@@ -57,7 +57,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
             *across("nvme", steps(("disable", 0), ("clear-bus-master", 0))),
         ),
         {
-            "block": "its stop is a call within qvm, not a posted write",
+            "block, block-nvme": "its stop is a call within qvm, not a posted write",
             SHUTDOWN: BY_DRIVER,
             KILLED: NO_CALLBACK,
         },
@@ -69,7 +69,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
         (
             *across("nic", steps(("disable-receive", 0), ("mask-interrupts", 0), ("read-back", 0))),
             *across(
-                "block",
+                "block block-nvme",
                 steps(
                     ("stop-queue", 0), ("join-worker", 0), ("drain", 1_000), on_timeout="release"
                 ),
@@ -98,7 +98,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
         "work in the back end is neither drained nor cancelled",
         "cloud-hypervisor 7e2e7a164baa, dd3a2f2649b7",
         (
-            *across("block", steps(("stop-queue", 0), ("join-worker", 0))),
+            *across("block block-nvme", steps(("stop-queue", 0), ("join-worker", 0))),
             *across(
                 "ahci",
                 steps(("mask-interrupts", 0), ("stop-engine", 0), ("stop-fis-receive", 0)),
@@ -126,7 +126,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
             ),
             *across("nic", both(_ALL_POSTED, steps(("reset", 0), ("read-back", 0)))),
             *across(
-                "block",
+                "block block-nvme",
                 both(
                     detailed,
                     vdev(reset_policy="nothing"),
@@ -184,7 +184,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         {
-            "block, pl330, can": "they have no function level reset",
+            "block, block-nvme, pl330, can": "they have no function level reset",
             SHUTDOWN: BY_DRIVER,
             KILLED: NO_CALLBACK,
         },
@@ -207,7 +207,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
         {
             "nic": "it works on one frame at a time, whose writes have all left when one of them "
             "arrives",
-            "block": "qvm refuses buffers that are not guest memory",
+            "block, block-nvme": "qvm refuses buffers that are not guest memory",
             "can": NO_DMA,
             "iommu": "no register window is mapped",
             KILLED: NO_CALLBACK,
@@ -251,7 +251,7 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
                 steps(("mask-interrupts", 0), ("await-idle", 1_000), on_timeout="release"),
             ),
             *across(
-                "block",
+                "block block-nvme",
                 steps(
                     ("stop-queue", 0), ("join-worker", 0), ("drain", 20_000), on_timeout="release"
                 ),

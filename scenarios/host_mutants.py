@@ -33,7 +33,7 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
         "M2",
         "memory is returned before the callbacks",
         "CVE-2025-38064, Xen c24c3e21e3c9",
-        across("nic block ahci pl330", faults(memory_before_callbacks=True)),
+        across("nic block block-nvme ahci pl330", faults(memory_before_callbacks=True)),
         {KILLED: "there are no callbacks", "can": NO_DMA, SHUTDOWN: BY_DRIVER},
     ),
     Mutant(
@@ -42,7 +42,7 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
         "CVE-2024-43866, CVE-2022-48790",
         across("nic sensor", faults(resurrecting_agent=True), exits=(CRASH, ORDERLY)),
         {
-            "block, ahci, accelerator": _ENDS_BY_ITSELF,
+            "block, block-nvme, ahci, accelerator": _ENDS_BY_ITSELF,
             "iommu": "the device was not stopped, so no agent finds it stuck",
             SHUTDOWN: "the guest's own driver has also reset it, and nothing is set up any more",
             KILLED: "as with an IOMMU: nobody has stopped it",
@@ -139,7 +139,7 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
                 "a message stays pending for the next owner",
             ),
         ),
-        {"block": "its interrupt is qvm's own and ends with qvm", SHUTDOWN: BY_DRIVER},
+        {"block, block-nvme": "its interrupt is qvm's own and ends with qvm", SHUTDOWN: BY_DRIVER},
     ),
     Mutant(
         "M14",
