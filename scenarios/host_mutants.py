@@ -24,6 +24,7 @@ _QUICK_GUEST = timing(
     guest_irq_service=Span(100, 500),
     exit_to_vmm_process=Span(100, 500),
 )
+_RIGHT_AFTER_INJECTION = ends_after("IrqInjected", 3, within_ns=500)
 _LATE_DEATH = ends_after("IrqInjected", 3, within_ns=1_000)
 
 _ENDS_BY_ITSELF = "it does nothing that it was not asked for, and nobody asks any more"
@@ -137,6 +138,11 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
                     steps(("stop", 0), ("await-idle", 1_000_000_000), ("confirm", 1_000_000)),
                 ),
                 "a message stays pending for the next owner",
+            ),
+            *across(
+                "can sensor",
+                both(faults(list_registers_kept=True), _RIGHT_AFTER_INJECTION),
+                "a virtual interrupt stands in a list register still",
             ),
         ),
         {"block, block-nvme": "its interrupt is qvm's own and ends with qvm", SHUTDOWN: BY_DRIVER},
