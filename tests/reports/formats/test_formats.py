@@ -240,7 +240,7 @@ def test_an_editor_is_led_to_the_line_that_gives_the_guest_the_device(late_write
     log = Sarif.model_validate_json(sarif_json([found], "1.0"))
     (run,) = log.runs
     assert run.results
-    result = next(each for each in run.results if each.rule_id == "no-dma-into-next-epoch")
+    result = next(each for each in run.results if each.rule_id == "no-dma-after-teardown")
     assert result.locations
     physical = result.locations[0].physical_location
     assert physical is not None
