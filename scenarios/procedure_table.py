@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..model.clock import Span, exactly
+from ..model.device_plans import EduPlan
 from ..model.hardware.registry import DeviceKind, kinds
 from ..model.plan import AfterPlan, EndPlan, QuiescePlan, RamPlan, StepPlan, SystemPlan, VmPlan
 from ..model.short_timing import TIGHT
@@ -200,7 +201,8 @@ def _followed(plan: SystemPlan, variation: Variation) -> SystemPlan:
     on_timeout = "release" if variation.releases else "quarantine"
     callback = replace(callback, steps=variation.steps, on_timeout=on_timeout)
     plan = replace(plan, vms=(replace(vm, quiesce=(callback,)),))
-    return traits(never_idle=True)(plan) if variation.never_idle else plan
+    hangs = variation.never_idle and not isinstance(plan.passable[0], EduPlan)  # it has no traits
+    return traits(never_idle=True)(plan) if hangs else plan
 
 
 def _gives_up(event: AnyEvent) -> bool:
