@@ -306,7 +306,7 @@ def _proved(
 
 
 def _scores() -> tuple[MutantScore, ...]:
-    told = _quietly(lambda _: mutants_command([], scores=True, as_json=True), None)
+    told = _quietly(lambda _: mutants_command([], is_scored=True, jobs=1, as_json=True), None)
     return tuple(
         MutantScore(name, tuple(each["killed_by"]), each["runs"])
         for name, each in json.loads(told)["mutants"].items()
