@@ -55,6 +55,10 @@ class QuiesceError(Exception):
     """The base of every error that quiesce raises on purpose."""
 
 
+class InternalError(QuiesceError):
+    """A result that must not be trusted: a bug of quiesce and no fault of the user."""
+
+
 class InputError(QuiesceError):
     """An input that cannot be used, with all its problems and not only the first.
 

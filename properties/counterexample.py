@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..model.choices import ChoicePoint
 from ..model.dense_step import DelayName, MakeWatch, Moment, Pick
-from ..model.errors import QuiesceError
+from ..model.errors import InternalError, QuiesceError
 from ..model.trace import Record
 
 Instant = DelayName | None
@@ -52,7 +52,7 @@ Replay = Callable[[Schedule], tuple[list[Record], list[ChoicePoint]]]
 """Runs the model in the ordinary kernel by a schedule, and gives its records and answers."""
 
 
-class NotReplayedError(QuiesceError):
+class NotReplayedError(InternalError):
     """A counterexample of the search that the ordinary kernel does not confirm: our bug.
 
     Args:

@@ -35,6 +35,9 @@ NOW = 0
 JOINS_TRIED = 12
 """Classes of the same state with which a new one is compared for joining, latest first."""
 
+LOOK_AHEAD_MAX = 24
+"""Events that are looked at ahead of the search from one class."""
+
 PROGRESS_EVERY = 200
 """Classes between two reports of progress."""
 
@@ -318,7 +321,9 @@ class GraphSearch:
 
         Whatever is asked here would be asked later, when the model had to be run anew for it.
         """
-        while not node.is_open:
+        for _ in range(LOOK_AHEAD_MAX):
+            if node.is_open:
+                return
             firings = ((at, after_end(node, at)) for at in range(node.wait_count))
             position, fired = next((each for each in firings if each[1] is not None), (-1, None))
             if fired is None or self.graph.knows(node.state, position):

@@ -13,7 +13,7 @@ from typing import cast
 
 import typer
 
-from ..model.errors import QuiesceError
+from ..model.errors import InternalError, QuiesceError
 from . import exit_status
 from .exit_status import BAD_INPUT, INTERNAL, INTERRUPTED
 from .menus import configurations, reporting, running, searching  # noqa: F401 - they add their commands
@@ -61,7 +61,7 @@ def _text(word: str) -> str:
 
 def _reported(error: BaseException, as_json: bool) -> int:
     """Tell the user about an error in its own way, and return its status."""
-    if isinstance(error, QuiesceError):
+    if isinstance(error, QuiesceError) and not isinstance(error, InternalError):
         complain(error, BAD_INPUT, as_json=as_json)
         return BAD_INPUT
     if isinstance(error, KeyboardInterrupt | typer.Abort):

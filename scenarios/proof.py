@@ -9,9 +9,12 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
+from ..model.canonical import Form
+from ..model.choices import Earliest, Latest, Nominal, Seeded
 from ..model.clock import Span, format_ns
 from ..model.dense_graph import MakeMonitor, StateGraph
 from ..model.dense_replay import replay
+from ..model.errors import InternalError
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, schedule_of
@@ -23,9 +26,20 @@ from ..properties.paths import start_of, step_of, ways_to
 from ..properties.system_proof import Limits, SystemProof, Task, prove_system
 from .replay import Recording
 from .resolve import Resolved
-from .runner import RunResult, run_recording
+from .runner import RunResult, run_recording, run_scenario
 
-__all__ = ["at_any_instant", "attained", "counterexample", "prove_plan"]
+__all__ = [
+    "at_any_instant",
+    "attained",
+    "confirm",
+    "counterexample",
+    "growing",
+    "prove_plan",
+    "sampled",
+]
+
+SEEDS = 12
+"""Random runs that are looked at before a proof is tried, besides those with extreme timing."""
 
 
 def at_any_instant(plan: SystemPlan) -> SystemPlan:
@@ -118,15 +132,86 @@ def _epochs(plan: SystemPlan) -> list[tuple[int, VmPlan]]:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A run that the search found, as the ordinary kernel runs it.
+    """A run that was found, as the ordinary kernel runs it.
 
     Attributes:
         result: The run, judged.
-        events: Delays that end in it.
+        events: Delays that end until what was looked for; 0 if that was not counted.
     """
 
     result: RunResult
     events: int
+
+
+class ContradictionError(InternalError):
+    """A run violates what was proved: our bug.
+
+    Args:
+        claim: What was said to hold.
+    """
+
+    def __init__(self, claim: str) -> None:
+        self.claim = claim
+        super().__init__(claim)
+
+    def __str__(self) -> str:
+        """Say that it must not be trusted."""
+        return f"internal error: {self.claim!r} was proved, but a run violates it"
+
+
+def sampled(
+    scenario: Resolved, plan: SystemPlan, kinds: Sequence[type[Property]]
+) -> tuple[str, Found] | None:
+    """Return a violated property and a run that violates it, if one of a few runs does.
+
+    It takes much less time to stumble upon a violation than to show that a shorter one does not
+    exist; and no such run may violate what is proved afterwards.
+    """
+    names = {kind.name for kind in kinds}
+    resolved = replace(scenario, plan=plan)
+    for choices in (Nominal(), Earliest(), Latest(), *map(Seeded, range(SEEDS))):
+        result = run_scenario(resolved, choices, "a run of a sample, not made small")
+        for verdict in result.judgement.verdicts:
+            if verdict.verdict == "violated" and verdict.property in names:
+                return verdict.property, Found(result, 0)
+    return None
+
+
+def growing(proof: SystemProof) -> list[str]:
+    """Return the attributes that go on taking new values along the longest path, most first.
+
+    States do not meet while something in them keeps changing.
+    """
+    graph, last = proof.graph, proof.search.last
+    if last is None:
+        return []
+    assert isinstance(graph, StateGraph)
+    moments = graph.components_along(last.step)
+    first, second = moments[: len(moments) // 2], moments[len(moments) // 2 :]
+    before, after = _values(first), _values(second)
+    counts = {name: len(values - before.get(name, set())) for name, values in after.items()}
+    names = [name for name, count in counts.items() if 3 * count >= len(second)]
+    return sorted(names, key=lambda name: -counts[name])[:3]
+
+
+def _values(moments: list[list[tuple[str, dict[str, Form]]]]) -> dict[str, set[Form]]:
+    """Return the values that each attribute takes, by its dotted name."""
+    found: dict[str, set[Form]] = {}
+    for moment in moments:
+        for component, forms in moment:
+            for attribute, form in forms.items():
+                found.setdefault(f"{component}.{attribute}", set()).add(form)
+    return found
+
+
+def confirm(proof: SystemProof, sample: tuple[str, Found] | None) -> None:
+    """Check that what was proved does not fail in a run.
+
+    Raises:
+        ContradictionError: If it does.
+    """
+    if sample is not None and proof.findings[sample[0]].word in {"holds", "vacuous"}:
+        raise ContradictionError(sample[0])
 
 
 def counterexample(scenario: Resolved, plan: SystemPlan, proof: SystemProof, name: str) -> Found:

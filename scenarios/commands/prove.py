@@ -24,9 +24,22 @@ from ...reports.write import write
 from .. import replay
 from ..exit_status import INTERRUPTED, OF_VERDICT
 from ..library import resolved
-from ..proof import Found, at_any_instant, attained, counterexample, prove_plan
+from ..proof import (
+    Found,
+    at_any_instant,
+    attained,
+    confirm,
+    counterexample,
+    growing,
+    prove_plan,
+    sampled,
+)
 from ..resolve import Resolved
 from ..terminal import say, say_json
+
+SHORTEST_SECONDS = 30
+"""How long a shortest run is looked for where some run is known to violate a property, unless the
+user says otherwise."""
 
 
 class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +75,8 @@ class Proven(msgspec.Struct, frozen=True):
         proof: What was found.
         plan: Of which system.
         seconds: How long it took.
-        example: The counterexample, if a property is violated.
+        example: The counterexample, if a property is violated: with the fewest events, or, if
+            the search was cut short, the run of a sample.
         violated: The property that it violates, or an empty string.
     """
 
@@ -84,10 +98,14 @@ def prove_command(request: ProveRequest) -> int:
     kinds = _kinds(request.properties)
     plan = at_any_instant(scenario.plan) if request.any_instant else scenario.plan
     begun_s = time.monotonic()
-    deadline_s = float("inf") if request.seconds is None else begun_s + request.seconds
-    proof = prove_plan(plan, kinds, Limits(request.classes_max, deadline_s), _show)
+    sample = sampled(scenario, plan, kinds)
+    seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
+    proof = prove_plan(plan, kinds, Limits(request.classes_max, begun_s + seconds), _show)
     _progress("")
+    confirm(proof, sample)
     proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
+    if not proven.violated and sample is not None:
+        proven = msgspec.structs.replace(proven, violated=sample[0], example=sample[1])
     judgement = _judgement(scenario, request, proven)
     files = _write(judgement, scenario, request, proven)
     status = INTERRUPTED if proof.was_stopped else OF_VERDICT[judgement.verdict]
@@ -146,11 +164,19 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
     bounds = [covered, f"the end comes {end}", size]
     if proof.was_stopped:
         bounds.append("stopped by the user; nothing is proved")
+    elif proven.example is not None and not proven.example.events:
+        bounds.append(
+            "the run that violates was found by sampling; the search for one with the fewest "
+            "events was cut short"
+        )
     elif not proof.is_whole and not proven.violated:
         bounds.append(
             f"cut short at {search.depth} events of the longest path, {len(search.frontier)} "
             "classes not followed; go on with a greater --seconds or --max-states"
         )
+        names = growing(proof) if search.classes >= request.classes_max else []
+        if names:
+            bounds.append(f"still taking new values at the end of that path: {', '.join(names)}")
     if search.is_endless:
         bounds.append("some run stands still for ever before its end")
     return bounds
@@ -231,7 +257,12 @@ def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
         "judgement": judgement,
     }
     if proven.example is not None:
-        document["counterexample"] = {"property": proven.violated, "events": proven.example.events}
+        events = proven.example.events
+        document["counterexample"] = {
+            "property": proven.violated,
+            "events": events or None,
+            "is_fewest": bool(events),
+        }
     return document
 
 
@@ -252,7 +283,8 @@ def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verb
     for distance in proven.proof.distances:
         say(_in_words(distance), hang=2)
     if example is not None:
-        say(f"counterexample: {proven.violated}, {example.events} events, the fewest", hang=2)
+        size = f"{example.events} events, the fewest" if example.events else "found by sampling"
+        say(f"counterexample: {proven.violated}, {size}", hang=2)
         # One line whatever the width of the terminal, so that it can be copied.
         path = next(file for file in files if file.name == "replay.json")
         sys.stdout.write(f"replay: quiesce run --replay {shlex.quote(str(path))}\n")

@@ -7,12 +7,26 @@ from msgspec.structs import replace
 
 from quiesce.model.choices import Seeded
 from quiesce.model.clock import Span, exactly
+from quiesce.model.component import Component
+from quiesce.model.dense_graph import MakeMonitor, StateGraph
+from quiesce.model.kernel import Kernel, Steps
 from quiesce.model.plan import EndPlan, SystemPlan
 from quiesce.model.system import run
+from quiesce.model.timing import Timing
+from quiesce.model.trace import Header
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits, SystemProof
+from quiesce.properties.system_proof import Finding, Limits, SystemProof, Task, prove_system
 from quiesce.properties.verdict import Violation
-from quiesce.scenarios.proof import at_any_instant, attained, counterexample, prove_plan
+from quiesce.scenarios.proof import (
+    ContradictionError,
+    at_any_instant,
+    attained,
+    confirm,
+    counterexample,
+    growing,
+    prove_plan,
+    sampled,
+)
 from quiesce.scenarios.resolve import Resolved
 
 PlanMaker = Callable[..., SystemPlan]
@@ -123,3 +137,46 @@ def test_a_guest_that_may_crash_at_any_instant_is_safe_if_its_nic_is_stopped(
     proof = prove_plan(at_any_instant(small(nic_system, QUIET)), KINDS, Limits())
     assert proof.is_whole
     assert "violated" not in words(proof).values()
+
+
+def test_a_run_that_violates_what_was_proved_is_an_internal_error(nic_system: PlanMaker) -> None:
+    name = "no-dma-after-teardown"
+    plan = small(nic_system, gap=Span(20_000, 40_000))
+    busy = replace(plan, nics=(replace(plan.nics[0], frames=0),))
+    sample = sampled(scenario(busy), busy, KINDS)
+    assert sample is not None
+    assert sample[0] == name
+    cut = prove_plan(busy, (TEARDOWN[name],), Limits(classes_max=5))
+    confirm(cut, sample)
+    wrong = cut._replace(findings={name: Finding("holds", "in every run")})
+    with pytest.raises(ContradictionError, match="internal error"):
+        confirm(wrong, sample)
+
+
+class Counting(Component):
+    """Counts its rounds, as no model may."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel, "clock", Timing())
+        self.rounds = 0
+        self.is_on = False
+        self.start(self._tick)
+
+    def _tick(self) -> Steps:
+        while True:
+            yield self.kernel.delay(exactly(5), "clock.tick")
+            self.rounds += 1
+            self.is_on = not self.is_on
+
+
+def test_an_attribute_that_grows_for_ever_is_named() -> None:
+    def build(kernel: Kernel) -> None:
+        Counting(kernel)
+
+    def make_graph(make_monitor: MakeMonitor) -> StateGraph:
+        return StateGraph(build, make_monitor)
+
+    task = Task(make_graph, Header("clock"), KINDS, (), (), False)
+    proof = prove_system(task, Limits(classes_max=40))
+    assert not proof.is_whole
+    assert growing(proof) == ["clock.rounds"]
