@@ -358,8 +358,8 @@ class Search:
         """Follow an event from all classes of a stack to which it does the same."""
         self.transitions += len(due)
         change = due[0][1].change
-        rows = [row for row, _ in due]
-        before = zones if len(rows) == len(zones) else zones[rows]
+        # A class stands here once for each outcome, where what is answered makes no difference.
+        before = zones[[row for row, _ in due]]
         alive, after = fired(before, change.now, change.earlier, change.later)
         if not len(alive):
             return

@@ -64,6 +64,18 @@ def test_what_a_stopwatch_reads_while_it_stands_still_is_ordered_too() -> None:
         assert proved(Play(program), in_parts=in_parts).bounds == (0, 1)
 
 
+def test_a_class_with_two_equal_outcomes_does_not_take_the_place_of_another() -> None:
+    """c asks and does the same either way, in one stack with classes that have another zone."""
+    at_once, one = Act("wait"), Act("wait", first=(1, 1))
+    program = (
+        (at_once, one, at_once, at_once, Act("say")),
+        (Act("skip"), at_once, Act("await", first=(0, 1)), Act("say")),
+        (at_once, Act("wait", first=(1, 2)), Act("await"), Act("ask"), Act("say")),
+    )
+    for in_parts in (False, True):
+        assert proved(Play(program), in_parts=in_parts) == Found(is_broken=True, bounds=(0, 0))
+
+
 @pytest.mark.slow
 @settings(max_examples=EXAMPLES // 2, derandomize=True, deadline=None, database=None)
 @given(programs)
