@@ -264,6 +264,19 @@ class Guided(Choices):
         return self._option(bound, label)
 
 
+def by_label(log: Iterable[ChoicePoint]) -> dict[str, tuple[int, ...]]:
+    """Return the answers of each label, in order; what `Guided` takes.
+
+    Example:
+        >>> by_label([("a", 2, 1), ("b", 9, 4), ("a", 2, 0)])
+        {'a': (1, 0), 'b': (4,)}
+    """
+    answers: dict[str, list[int]] = {}
+    for label, _, value in log:
+        answers.setdefault(label, []).append(value)
+    return {label: tuple(values) for label, values in answers.items()}
+
+
 class Drawn(Choices):
     """Takes every answer from a function, such as a Hypothesis draw.
 

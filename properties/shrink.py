@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import msgspec
 
-from ..model.choices import ChoicePoint, Choices, Guided
+from ..model.choices import ChoicePoint, Choices, Guided, by_label
 from ..model.plan import SystemPlan
 from ..model.trace import DmaRequested, RequestSubmitted, Trace
 from .check import check
@@ -75,7 +75,7 @@ def shrink(
     Raises:
         AssertionError: If the run that is given does not violate the property.
     """
-    shrinker = _Shrinker(plan, _by_label(choices), name, run, attempts_max)
+    shrinker = _Shrinker(plan, by_label(choices), name, run, attempts_max)
     assert shrinker.found is not None, f"the run does not violate {name}"
     is_minimal = shrinker.work()
     trace, log = shrinker.found
@@ -101,13 +101,6 @@ def events_to_read(trace: Trace, violation: int) -> int:
         if isinstance(trace.records[index].event, _SUBMITS):
             return violation - index
     return violation
-
-
-def _by_label(choices: tuple[ChoicePoint, ...]) -> Answers:
-    answers: dict[str, tuple[int, ...]] = {}
-    for label, _, value in choices:
-        answers[label] = (*answers.get(label, ()), value)
-    return answers
 
 
 def _violated_at(trace: Trace, name: str) -> int | None:
@@ -225,7 +218,7 @@ class _Shrinker:
         weight = self._weigh(plan, trace, at, log)
         if self._weight and weight >= self._weight:
             return False
-        self.plan, self.answers = plan, _by_label(log)
+        self.plan, self.answers = plan, by_label(log)
         self.found, self._weight = (trace, log), weight
         return True
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ..model.iommu_plan import IommuPlan
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.traits import Traits
+from ..model.virtio_plan import SharedMemoryPlan
 
 __all__ = ["cost", "smaller", "without_a_device"]
 
@@ -25,6 +26,9 @@ _WORK = (
 """Whole numbers that say how much there is to do; smaller is simpler."""
 
 _ENDLESS_AT_0 = {"frames", "requests", "inputs", "jobs"}
+_GRANULE = {"length": 512, "ring_size": 8}
+"""What they are multiples of: sectors, and what a controller asks of its ring."""
+
 _WORK_MIN = {"length": 512, "ring_size": 8, "frame_length": 64}
 
 
@@ -73,8 +77,16 @@ def _without(items: tuple[Any, ...], position: int) -> tuple[Any, ...]:
 def _without_vms(plan: SystemPlan) -> Iterator[SystemPlan]:
     if len(plan.vms) == 1:
         return
-    for position in range(len(plan.vms)):
-        yield replace(plan, vms=_without(plan.vms, position))
+    for position, vm in enumerate(plan.vms):
+        vms = _without(plan.vms, position)
+        disks = {block.disk for block in vm.blocks}
+        disks -= {block.disk for other in vms for block in other.blocks}
+        gone = disks | set(vm.passed_through)
+        kept = {
+            field: tuple(one for one in getattr(plan, field) if one.name not in gone)
+            for field in _device_fields(plan)
+        }
+        yield replace(plan, vms=vms, **kept)
 
 
 def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
@@ -175,13 +187,12 @@ def _with(items: tuple[Any, ...], position: int, item: Any) -> tuple[Any, ...]:
 
 def _less(item: Any) -> Iterator[Any]:
     for name in _WORK:
-        if not hasattr(item, name):
+        if not hasattr(item, name) or isinstance(item, SharedMemoryPlan):
             continue
         value = getattr(item, name)
         least = _WORK_MIN.get(name, 1)
         if value == 0 and name in _ENDLESS_AT_0:
             value = 64
         for less in dict.fromkeys((least, value // 2, value - least)):
-            # Rings and queues have sizes of their own; only halves of them are sizes again.
-            if least <= less < value and (name != "ring_size" or less % 8 == 0):
+            if least <= less < value and less % _GRANULE.get(name, 1) == 0:
                 yield replace(item, **{name: less})

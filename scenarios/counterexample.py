@@ -1,5 +1,11 @@
-"""Counterexamples that were found by a search: made small, repeated and written to files."""
+"""Counterexamples that were found by a search: made small, repeated and written to files.
 
+Besides the report of the run there is an ordinary scenario of the small system, which names the
+replay file beside it: it can be run, changed, and kept as a regression.
+"""
+
+import shlex
+import textwrap
 from pathlib import Path
 
 import msgspec
@@ -9,13 +15,19 @@ from ..model.errors import InputError, Place, Problem
 from ..model.plan import SystemPlan
 from ..model.system import run
 from ..model.trace import Assumption
+from ..model.trace_codec import write_whole
 from ..properties.shrink import Shrunk, shrink, sizes
+from ..reports.why import why
 from ..reports.write import write
 from . import replay
+from .as_files import SCENARIO, NotWritten, scenario_files
 from .replay import Recording
 from .runner import RunResult, run_recording
 
-__all__ = ["Counterexample", "made_small", "write_counterexample"]
+__all__ = ["Counterexample", "Written", "made_small", "write_counterexample"]
+
+REPLAY = "replay.json"
+"""What `reports.write` calls the replay file."""
 
 
 class Counterexample(msgspec.Struct, frozen=True):
@@ -43,17 +55,66 @@ def made_small(
     return Counterexample(shrunk, run_recording(recording))
 
 
-def write_counterexample(example: Counterexample, folder: Path, *, plot: bool) -> tuple[Path, ...]:
-    """Write the report of a counterexample; returns the files.
+class Written(msgspec.Struct, frozen=True):
+    """What there is of a counterexample in files.
+
+    Attributes:
+        files: All of them.
+        command: What runs it again.
+        note: Why there is no scenario file; empty if there is one.
+    """
+
+    files: tuple[Path, ...]
+    command: str
+    note: str = ""
+
+
+def write_counterexample(example: Counterexample, folder: Path, *, plot: bool) -> Written:
+    """Write scenario, replay file and report of a counterexample.
 
     Raises:
         InputError: If the folder cannot be written.
     """
     result = example.result
     data = replay.encode(result.recording)
+    texts, note = _scenario_of(example)
     try:
-        return write(folder, result.trace, result.judgement, replay=data, plot=plot)
+        files = write(folder, result.trace, result.judgement, replay=data, plot=plot)
+        for name, text in texts.items():
+            write_whole(folder / name, text.encode())
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"
         remedy = "name another one with --out"
         raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+    paths = (*(folder / name for name in texts), *files)
+    if note:
+        replayed = shlex.quote(str(folder / REPLAY))
+        return Written(paths, f"quiesce run --replay {replayed}", note)
+    return Written(paths, f"quiesce run {shlex.quote(str(folder / SCENARIO))}")
+
+
+def _scenario_of(example: Counterexample) -> tuple[dict[str, str], str]:
+    """Return the texts of the scenario and its configurations, or why there are none."""
+    shrunk, result = example.shrunk, example.result
+    expect = {
+        verdict.property: verdict.verdict
+        for verdict in result.judgement.verdicts
+        if verdict.verdict in {"violated", "inconclusive"}
+    }
+    reason = why(result.trace, result.judgement)
+    head = "\n".join(
+        (
+            f"A run that violates {shrunk.property}, found by a search and made small.",
+            *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sizes(shrunk)),
+            *textwrap.wrap(reason, 96),
+            "",
+            f"    quiesce run {SCENARIO}        shows it",
+            f"    quiesce verify {SCENARIO}     says whether it is still so",
+            "",
+            "To keep it as a regression, mend what is wrong in it and adapt [expect].",
+        )
+    )
+    try:
+        return scenario_files(shrunk.plan, head=head, replay=REPLAY, expect=expect), ""
+    except NotWritten as error:
+        return {}, str(error)

@@ -29,12 +29,14 @@ from ..model.virtio_plan import (
     NetPlan,
     SharedMemoryPlan,
 )
+from . import replay
 from .findings import Findings
 from .guests import GuestEntry, check_architecture, guests_of
 from .hardware import Hardware, hardware_of
 from .interrupts import interrupts_of
 from .loader import ScenarioSource
 from .origins import origins_of
+from .replay import Recording
 from .schema import After, End, Scenario
 from .toml_places import KeyPath
 from .translation import iommu_plan
@@ -51,6 +53,7 @@ class Resolved(msgspec.Struct, frozen=True):
         expect: Property to the verdict that the scenario expects of it.
         configs: The configurations of the VMs.
         origins: Where each component is spoken of; see `origins`.
+        recorded: What the replay file of the scenario holds, if it names one.
     """
 
     plan: SystemPlan
@@ -58,6 +61,7 @@ class Resolved(msgspec.Struct, frozen=True):
     expect: dict[str, str]
     configs: tuple[VmConfig, ...]
     origins: dict[str, Place] = {}
+    recorded: Recording | None = None
 
 
 def resolve(source: ScenarioSource) -> Resolved:
@@ -66,6 +70,7 @@ def resolve(source: ScenarioSource) -> Resolved:
     Raises:
         ConfigError: If a configuration cannot be used.
         ScenarioError: If scenario, configurations and hardware do not fit each other.
+        TraceFormatError: If the replay file cannot be used.
     """
     findings = Findings(source.places)
     scenario = source.scenario
@@ -110,7 +115,9 @@ def resolve(source: ScenarioSource) -> Resolved:
     configs = tuple(guest.config for guest in guests)
     expect = {name: str(verdict) for name, verdict in scenario.expect.items()}
     origins = origins_of(source, guests, hardware)
-    return Resolved(plan, tuple(findings.assumptions), expect, configs, origins)
+    recorded = replay.read(source.folder / scenario.replay) if scenario.replay else None
+    assumptions = tuple(findings.assumptions)
+    return Resolved(plan, assumptions, expect, configs, origins, recorded)
 
 
 def _crash(scenario: Scenario) -> CrashPlan | None:

@@ -2,7 +2,16 @@
 
 import msgspec
 
-from ..model.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
+from ..model.choices import (
+    Choices,
+    Earliest,
+    Guided,
+    Latest,
+    Nominal,
+    Replay,
+    Seeded,
+    by_label,
+)
 from ..model.errors import Place
 from ..model.plan import SystemPlan
 from ..model.system import run
@@ -12,7 +21,14 @@ from ..properties.verdict import Judgement
 from .replay import Recording
 from .resolve import Resolved
 
-__all__ = ["RunResult", "choices_for", "run_recording", "run_scenario"]
+__all__ = [
+    "RunResult",
+    "choices_for",
+    "run_recording",
+    "run_scenario",
+    "same_system",
+    "usual_choices",
+]
 
 TIMINGS: dict[str, type[Nominal | Earliest | Latest]] = {
     "nominal": Nominal,
@@ -48,6 +64,27 @@ def choices_for(timing: str = "nominal", seed: int | None = None) -> tuple[Choic
     if seed is not None:
         return Seeded(seed), f"one draw of every delay and open question, seed {seed}"
     return TIMINGS[timing](), f"one choice for every delay ({timing}) and open question (default)"
+
+
+def usual_choices(scenario: Resolved) -> tuple[Choices, str]:
+    """Return the choices of a scenario that nobody else chooses for, and a sentence about them.
+
+    They are those of its replay file, if it names one: exactly, as long as the system is the
+    recorded one, and otherwise label by label, as far as they fit.
+    """
+    recorded = scenario.recorded
+    if recorded is None:
+        return choices_for()
+    if same_system(recorded.plan, scenario.plan):
+        return Replay(recorded.choices), f"as recorded: {recorded.chosen}"
+    chosen = f"answers of a recorded run of another system, as far as they fit: {recorded.chosen}"
+    return Guided(by_label(recorded.choices)), chosen
+
+
+def same_system(one: SystemPlan, other: SystemPlan) -> bool:
+    """Return whether two plans differ in nothing but what they are called."""
+    named = {"name": "", "description": ""}
+    return msgspec.structs.replace(one, **named) == msgspec.structs.replace(other, **named)
 
 
 def run_scenario(scenario: Resolved, choices: Choices, chosen: str) -> RunResult:

@@ -261,6 +261,13 @@ class Scenario(VmEntry, frozen=True):
         Meta(description="Several VMs; each has its own configuration, end and workload."),
     ] = ()
     platform: Annotated[Platform, Meta(description="The hardware.")] = Platform()
+    replay: Annotated[
+        str,
+        Meta(
+            description="A replay file, relative to the scenario, whose answers the run takes in "
+            "place of nominal timing; as far as they fit, if the system is another one."
+        ),
+    ] = ""
     detail: Annotated[
         Literal["teardown", "virtio"],
         Meta(description="Which events the trace has: `virtio` tells every step of every ring."),

@@ -1,6 +1,5 @@
 """`quiesce fuzz`: draw timings, choices and instants of death, and look for violations."""
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from ...properties.verdict import Judgement
 from ...reports.summary import print_judgement
 from ...reports.why import why
 from ..campaign import Effort, Outcome, carry_out
-from ..counterexample import Counterexample, made_small, write_counterexample
+from ..counterexample import Counterexample, Written, made_small, write_counterexample
 from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
 from ..library import resolved
 from ..resolve import Resolved
@@ -71,18 +70,19 @@ def fuzz_command(request: FuzzRequest) -> int:
     _clear()
     folder = request.out / scenario.plan.name / "fuzz"
     example = _example(outcome.campaign, scenario)
-    files: tuple[Path, ...] = ()
+    written = Written((), "")
     if example is not None:
-        files = write_counterexample(example, folder, plot=request.plot)
+        written = write_counterexample(example, folder, plot=request.plot)
     if not outcome.campaign.tally.runs:
         return _nothing(outcome)
     judgement = _judgement(scenario, request, outcome)
-    files = (*files, _write_campaign(judgement, folder))
+    campaign = _write_campaign(judgement, folder)
+    written = msgspec.structs.replace(written, files=(*written.files, campaign))
     status = _status(judgement, outcome)
     if request.json:
-        _tell_json(judgement, outcome, example, files, status)
+        _tell_json(judgement, outcome, example, written, status)
     else:
-        _tell(judgement, outcome, example, files, verbose=request.verbose)
+        _tell(judgement, outcome, example, written, verbose=request.verbose)
     return status
 
 
@@ -156,7 +156,7 @@ def _tell(
     judgement: Judgement,
     outcome: Outcome,
     example: Counterexample | None,
-    files: tuple[Path, ...],
+    written: Written,
     *,
     verbose: bool,
 ) -> None:
@@ -171,15 +171,18 @@ def _tell(
             f"counterexample: {example.shrunk.property}, {'; '.join(sizes(example.shrunk))}", hang=2
         )
         # One line whatever the width of the terminal, so that it can be copied.
-        sys.stdout.write(f"replay: {_replay_command(files)}\n")
-    say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
+        sys.stdout.write(f"again: {written.command}\n")
+        if written.note:
+            say(written.note, hang=2)
+    names = ", ".join(file.name for file in written.files)
+    say(f"written to {written.files[0].parent}: {names}", hang=2)
 
 
 def _tell_json(
     judgement: Judgement,
     outcome: Outcome,
     example: Counterexample | None,
-    files: tuple[Path, ...],
+    written: Written,
     status: int,
 ) -> None:
     tally = outcome.campaign.tally
@@ -191,7 +194,7 @@ def _tell_json(
         "violated": tally.violated,
         "was_stopped": outcome.was_stopped,
         "judgement": judgement,
-        "files": [str(file) for file in files],
+        "files": [str(file) for file in written.files],
     }
     if example:
         shrunk = example.shrunk
@@ -200,14 +203,10 @@ def _tell_json(
             "is_minimal": shrunk.is_minimal,
             "events": shrunk.events,
             "events_from_last_submit": shrunk.events_to_read,
-            "replay": _replay_command(files),
+            "again": written.command,
+            "note": written.note,
         }
     say_json(document)
-
-
-def _replay_command(files: tuple[Path, ...]) -> str:
-    path = next(file for file in files if file.name == "replay.json")
-    return f"quiesce run --replay {shlex.quote(str(path))}"
 
 
 def _nothing(outcome: Outcome) -> int:

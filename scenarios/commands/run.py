@@ -13,7 +13,7 @@ from ...reports.write import verdict_json, write
 from .. import replay
 from ..exit_status import OF_VERDICT
 from ..library import resolved
-from ..runner import RunResult, choices_for, run_recording, run_scenario
+from ..runner import RunResult, choices_for, run_recording, run_scenario, usual_choices
 from ..terminal import say, say_json
 
 
@@ -87,8 +87,10 @@ def _check_options(request: RunRequest) -> None:
 def _run(request: RunRequest) -> RunResult:
     if request.replay is not None:
         return run_recording(replay.read(request.replay))
-    choices, chosen = choices_for(request.timing or "nominal", request.seed)
-    return run_scenario(resolved(request.scenario), choices, chosen)
+    scenario = resolved(request.scenario)
+    if request.timing or request.seed is not None:
+        return run_scenario(scenario, *choices_for(request.timing or "nominal", request.seed))
+    return run_scenario(scenario, *usual_choices(scenario))
 
 
 def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from ...model.errors import QuiesceError
 from ...properties.verdict import Judgement
 from ..exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..library import resolved
-from ..runner import choices_for, run_scenario
+from ..runner import run_scenario, usual_choices
 from ..shipped import shipped_names
 from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
 
@@ -67,7 +67,7 @@ def _verified(word: str) -> Comparison:
     """Return the comparison for one scenario; one that cannot be used does not stop the others."""
     try:
         scenario = resolved(word)
-        result = run_scenario(scenario, *choices_for())
+        result = run_scenario(scenario, *usual_choices(scenario))
     except QuiesceError as error:
         return Comparison(Path(word).stem, UNUSABLE, "none", 0, tuple(str(error).split("\n")))
     return compared(result.judgement, scenario.expect)

@@ -32,6 +32,32 @@ def test_fuzzing_a_bare_crash_leaves_a_small_counterexample_that_can_be_repeated
     assert again["properties"]["no-dma-after-teardown"]["verdict"] == "violated"
 
 
+def test_the_counterexample_is_a_scenario_that_can_be_kept_and_mended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["fuzz", "nic-crash-bare", "--examples", "20", "--no-plot"])
+    said = capsys.readouterr().out
+    scenario = "out/nic-crash-bare/fuzz/counterexample.toml"
+    assert f"again: quiesce run {scenario}\n" in said
+    text = Path(scenario).read_text()
+    assert text.startswith("# A run that violates no-dma-after-teardown")
+    assert "# 1-minimal: no single step makes it smaller." in text
+    assert main(["run", scenario, "--no-plot"]) == exit_status.VIOLATED
+    assert "bound: as recorded: found by drawing and shrunk" in capsys.readouterr().out
+    assert main(["verify", scenario]) == exit_status.OK, "[expect] has what the run shows"
+    Path(scenario).write_text(text.replace('iommu = "none"', 'iommu = "smmuv3"'))
+    capsys.readouterr()
+    assert main(["run", scenario, "--no-plot"]) == exit_status.OK
+    assert "recorded run of another system, as far as they fit" in capsys.readouterr().out
+
+
+def test_a_replay_that_is_not_there_is_one_clear_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("vm.qvmconf").write_text("system vm\nram 0x80000000,1M\n")
+    Path("s.toml").write_text('configuration = "vm.qvmconf"\nreplay = "gone.json"\n')
+    assert main(["run", "s.toml"]) == exit_status.BAD_INPUT
+    assert "gone.json: the file cannot be read" in capsys.readouterr().err
+
+
 def test_clean_runs_are_told_with_what_they_are_worth(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", "nic-crash-quiesced", "--examples", "30", "--forget"]) == exit_status.OK
     said = capsys.readouterr().out
