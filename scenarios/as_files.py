@@ -20,7 +20,6 @@ import msgspec
 from ..model.clock import Span, format_ns
 from ..model.errors import QuiesceError
 from ..model.plan import DiskPlan, EndPlan, NicPlan, QuiescePlan, SystemPlan, VmPlan
-from ..model.termination import BY_NAME
 from ..model.virtio_plan import (
     AnyVdevPlan,
     BlockPlan,
@@ -130,9 +129,13 @@ def _scenario(plan: SystemPlan) -> Table:
     devices = [_device(device, number) for number, device in enumerate(plan.passable)]
     devices += [_disk(disk) for disk in plan.disks]
     nics = {nic.name: nic for nic in plan.nics}
-    top["platform"] = {"iommu": "smmuv3" if plan.iommu else "none"}
-    if devices:
-        top["platform"]["device"] = devices
+    platform: Table = {"iommu": "smmuv3" if plan.iommu else "none"}
+    platform["interrupt_controller"] = plan.interrupts.controller
+    platform["deactivated_by"] = plan.interrupts.deactivated_by
+    if plan.interrupts.routes != "none":
+        platform["message_routes"] = plan.interrupts.routes
+        platform["pending_table"] = plan.interrupts.pending_table
+    top["platform"] = platform | ({"device": devices} if devices else {})
     top["vm"] = [_vm(vm, nics) for vm in plan.vms]
     top["timing"] = {
         field: _span(getattr(plan.timing, field))
@@ -263,7 +266,7 @@ def _quiesce(callback: QuiescePlan) -> Table:
 
 
 def _configuration(vm: VmPlan, plan: SystemPlan) -> str:
-    pic = "apic" if any(BY_NAME[end.cause].architecture == "x86" for end in vm.ends) else "gic"
+    pic = "gic" if plan.interrupts.is_gic else "apic"
     lines = [f"system {vm.name}"]
     lines += [f"ram {ram.start:#x},{ram.length:#x}" for ram in vm.ram]
     for number, device in enumerate(plan.passable):
