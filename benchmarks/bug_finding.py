@@ -10,6 +10,9 @@ counts is that something is hit: the two properties that condemn a wrong order w
 
 A mutant needs a coincidence if uniform sampling does not find it at once, in the median.  What is
 not found within the limit counts as one more than the limit.
+
+Where drawing finds no hit within the limit, the mutant is tried once more with every property, in
+the tight design; `judged_by` then says `all`.  What is wrong there is wrong in every run.
 """
 
 import argparse
@@ -67,9 +70,15 @@ class Uniform(Choices):
         return self._random.randrange(bound)
 
 
-def until_drawn(plan: SystemPlan, seed: int, limit: int) -> tuple[int, Campaign]:
+Names = tuple[str, ...] | None
+"""Of the properties that are judged by; None for all."""
+
+
+def until_drawn(
+    plan: SystemPlan, seed: int, limit: int, names: Names = HITS
+) -> tuple[int, Campaign]:
     """Return how many drawn runs it takes; more than the limit if it is not found."""
-    search = Search(plan, seed=seed, moves_end=False, properties=HITS)
+    search = Search(plan, seed=seed, moves_end=False, properties=names)
     campaign = Campaign()
     for number in range(-(-limit // CHUNK)):
         fuzz_chunk(search, run, number, stop_at_first=True, campaign=campaign)
@@ -78,11 +87,11 @@ def until_drawn(plan: SystemPlan, seed: int, limit: int) -> tuple[int, Campaign]
     return limit + 1, campaign
 
 
-def until_uniform(plan: SystemPlan, seed: int, limit: int) -> int:
+def until_uniform(plan: SystemPlan, seed: int, limit: int, names: Names = HITS) -> int:
     """Return how many uniformly random runs it takes; more than the limit if it is not found."""
     for number in range(limit):
         trace = run(plan, Uniform(seed * 1_000_003 + number))
-        if any(verdict.verdict == "violated" for verdict in check(trace, HITS)):
+        if any(verdict.verdict == "violated" for verdict in check(trace, names)):
             return number + 1
     return limit + 1
 
@@ -92,21 +101,29 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of one mutant."""
     design, change = next(iter(BY_NAME[name].changes.items()))
-    limit, uniform_limit = limits
     plan = change(designs()[design])
-    if not is_tight:
-        plan = wide(plan)
+    figures = counted(plan if is_tight else wide(plan), seeds, limits, HITS, shrinks=shrinks)
+    if figures["drawn_median"] > limits[0]:
+        figures = counted(plan, seeds, limits, None, shrinks=shrinks)
+    return {"design": design} | figures
+
+
+def counted(
+    plan: SystemPlan, seeds: int, limits: tuple[int, int], names: Names, *, shrinks: bool
+) -> dict[str, Any]:
+    """Return how many runs of a plan it takes until one of the properties is violated."""
+    limit, uniform_limit = limits
     drawn, uniform, events = [], [], []
     for seed in range(seeds):
-        count, campaign = until_drawn(plan, seed, limit)
+        count, campaign = until_drawn(plan, seed, limit, names)
         drawn.append(count)
-        uniform.append(until_uniform(plan, seed, uniform_limit))
+        uniform.append(until_uniform(plan, seed, uniform_limit, names))
         if shrinks and campaign.findings:
             found = next(iter(campaign.findings.values()))
             small = shrink(found.plan, found.choices, found.properties[0], run)
             events.append(small.events_to_read)
     figures: dict[str, Any] = {
-        "design": design,
+        "judged_by": "hits" if names else "all",
         "drawn_median": statistics.median(drawn),
         "uniform_median": statistics.median(uniform),
         "unfound": sum(count > limit for count in drawn),

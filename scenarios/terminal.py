@@ -40,6 +40,14 @@ def width() -> int:
     return max(MIN_WIDTH, min(shutil.get_terminal_size((80, 24)).columns, MAX_WIDTH))
 
 
+def show_progress(text: str) -> None:
+    """Show on a terminal, in one line, how far something has come; an empty text clears it."""
+    if sys.stderr.isatty():
+        # The last column stays free: some terminals begin a new line with it.
+        sys.stderr.write(f"\r\x1b[K{text[: width() - 1]}")
+        sys.stderr.flush()
+
+
 def has_colour(stream: TextIO) -> bool:
     """Return whether colours may be written to a stream."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

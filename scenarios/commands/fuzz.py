@@ -19,7 +19,7 @@ from ..counterexample import Counterexample, Written, made_small, write_countere
 from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
 from ..library import resolved
 from ..resolve import Resolved
-from ..terminal import say, say_json
+from ..terminal import say, say_json, show_progress
 
 DATABASE = Path(".hypothesis") / "quiesce"
 """Where campaigns are remembered, next to what Hypothesis itself keeps."""
@@ -105,7 +105,7 @@ def _example(campaign: Campaign, scenario: Resolved) -> Counterexample | None:
         return order.index(finding.properties[0]), len(finding.choices)
 
     worst = min(findings, key=importance)
-    _progress("making the counterexample small")
+    show_progress("making the counterexample small")
     example = made_small(worst.plan, worst.choices, worst.properties[0], scenario.assumptions)
     _clear()
     return example
@@ -216,15 +216,8 @@ def _nothing(outcome: Outcome) -> int:
 
 def _show(campaign: Campaign, seconds: float) -> None:
     runs, violated = campaign.tally.runs, campaign.tally.violated
-    _progress(f"{runs} runs, {violated} violated, {round(runs / max(seconds, 1e-9))} runs/s")
-
-
-def _progress(text: str) -> None:
-    """Show on a terminal how far it has come; an empty text clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:78]}")
-        sys.stderr.flush()
+    show_progress(f"{runs} runs, {violated} violated, {round(runs / max(seconds, 1e-9))} runs/s")
 
 
 def _clear() -> None:
-    _progress("")
+    show_progress("")

@@ -1,6 +1,5 @@
 """`quiesce sweep`: let the guest die at every crash point of a scenario."""
 
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
@@ -9,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ...model.choices import ChoicePoint, Nominal
-from ...model.clock import format_ns, parse_ns
+from ...model.clock import TimeFormatError, format_ns, parse_ns
 from ...model.errors import InputError, Place, Problem, ScenarioError
 from ...model.system import header_of, run, run_watched
 from ...model.termination import BY_NAME, NEVER_STARTS
@@ -25,7 +24,7 @@ from ..library import resolved
 from ..replay import Recording
 from ..resolve import Resolved
 from ..shape import unknown_word
-from ..terminal import say, say_json, say_rows
+from ..terminal import say, say_json, say_rows, show_progress
 
 _INSTANTS_AT_A_TIME = 50
 
@@ -90,7 +89,7 @@ def sweep_command(request: SweepRequest) -> int:
         for cause in _causes(request, scenario, vm)
     ]
     seconds = time.monotonic() - begun
-    _progress("")
+    show_progress("")
     judgement = _judgement(scenario, swept, until_ns)
     files = _write(judgement, scenario, swept, request)
     status = OF_VERDICT[judgement.verdict] if judgement.verdicts else NOTHING_CHECKED
@@ -128,7 +127,10 @@ def _causes(request: SweepRequest, scenario: Resolved, vm: int) -> list[str]:
 def _until(request: SweepRequest, scenario: Resolved) -> int:
     """Return the last instant: as asked for, or when the nominal run of the scenario ends."""
     if request.until:
-        return parse_ns(request.until)
+        try:
+            return parse_ns(request.until)
+        except TimeFormatError as error:
+            raise ScenarioError([Problem(Place("--until"), str(error))]) from None
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
@@ -142,7 +144,7 @@ def _sweep(target: Target, jobs: int) -> Swept:
         part.absorb(other)
         rate = round(part.points / max(time.monotonic() - begun, 1e-9))
         done = part.gaps + part.empty_gaps
-        _progress(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
+        show_progress(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
 
     if jobs == 1:
         for piece in pieces:
@@ -313,10 +315,3 @@ def _tell_json(
             "files": [str(file) for file in files],
         }
     )
-
-
-def _progress(text: str) -> None:
-    """Show on a terminal how far it has come; an empty text clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:78]}")
-        sys.stderr.flush()

@@ -127,7 +127,9 @@ def test_a_cause_that_cannot_be_swept_is_refused(
 
 def test_a_last_instant_without_a_unit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "nic-crash-bare", "--until", "600"]) == exit_status.BAD_INPUT
-    assert "unit" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--until" in said
+    assert "unit" in said
 
 
 def test_a_proof_that_is_cut_short_says_so_and_proves_nothing(
