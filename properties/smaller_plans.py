@@ -81,7 +81,7 @@ def _without_vms(plan: SystemPlan) -> Iterator[SystemPlan]:
         vms = _without(plan.vms, position)
         disks = {block.disk for block in vm.blocks}
         disks -= {block.disk for other in vms for block in other.blocks}
-        gone = disks | set(vm.passed_through)
+        gone = disks | {*vm.passed_through, *vm.back_ends}
         kept = {
             field: tuple(one for one in getattr(plan, field) if one.name not in gone)
             for field in _device_fields(plan)

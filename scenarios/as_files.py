@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from ..model.clock import Span, format_ns
+from ..model.device_plans import UserBackEndPlan
 from ..model.errors import QuiesceError
-from ..model.plan import DiskPlan, EndPlan, NicPlan, QuiescePlan, SystemPlan, VmPlan
+from ..model.plan import AfterPlan, DiskPlan, EndPlan, NicPlan, QuiescePlan, SystemPlan, VmPlan
 from ..model.virtio_plan import (
     AnyVdevPlan,
     BlockPlan,
@@ -32,7 +33,7 @@ from .loader import load
 from .resolve import resolve
 from .runner import same_system
 from .schema import Bounds
-from .schema_devices import DeviceEntry, TraitsEntry
+from .schema_devices import BackEndEntry, DeviceEntry, TraitsEntry
 from .schema_vdevs import FEATURES, VdevEntry
 from .toml_text import toml_text
 from .vdev_plans import WORKLOADS
@@ -128,14 +129,24 @@ def _scenario(plan: SystemPlan) -> Table:
     top["observe"] = _span(plan.observe)
     devices = [_device(device, number) for number, device in enumerate(plan.passable)]
     devices += [_disk(disk) for disk in plan.disks]
+    devices += [_back_end(back_end, plan) for back_end in plan.back_ends]
     nics = {nic.name: nic for nic in plan.nics}
-    platform: Table = {"iommu": "smmuv3" if plan.iommu else "none"}
+    platform: Table = {"iommu": plan.iommu_unit.flavour if plan.iommu else "none"}
+    if plan.iommu:
+        unit = msgspec.structs.asdict(plan.iommu_unit)
+        unit["groups"] = [list(group) for group in plan.iommu_unit.groups]
+        platform["iommu_unit"] = {key: unit[key] for key in unit if key != "flavour"}
     platform["interrupt_controller"] = plan.interrupts.controller
     platform["deactivated_by"] = plan.interrupts.deactivated_by
     if plan.interrupts.routes != "none":
         platform["message_routes"] = plan.interrupts.routes
         platform["pending_table"] = plan.interrupts.pending_table
     top["platform"] = platform | ({"device": devices} if devices else {})
+    if plan.smmuman_crash is not None:
+        crash = plan.smmuman_crash
+        if crash.after is None:
+            raise NotWritten("smmuman ends at an instant, and not after an event")
+        top["smmuman"] = {"crash": _after(crash.after, crash.delay)}
     top["vm"] = [_vm(vm, nics) for vm in plan.vms]
     top["timing"] = {
         field: _span(getattr(plan.timing, field))
@@ -208,6 +219,21 @@ def _disk(disk: DiskPlan) -> Table:
     }
 
 
+def _back_end(back_end: UserBackEndPlan, plan: SystemPlan) -> Table:
+    known = set(BackEndEntry.__struct_fields__) - {"name", "vdev"}
+    owner = next((vm for vm in plan.vms if back_end.name in vm.back_ends), None)
+    if owner is None:
+        raise NotWritten(f"{back_end.name} serves nobody")
+    vdev = _served_by(back_end.name, owner)
+    return {"kind": "back-end", "name": back_end.name, "vdev": vdev} | _changed(back_end, known)
+
+
+def _served_by(back_end: str, vm: VmPlan) -> str:
+    """Return the name of the vdev whose queues a back end serves: the one that looks after it."""
+    carers = (callback.vdev for callback in vm.quiesce if callback.device == back_end)
+    return next(carers, f"vdev-of-{back_end}")
+
+
 def _vm(vm: VmPlan, nics: dict[str, NicPlan]) -> Table:
     table: Table = {"name": vm.name, "configuration": f"{vm.name}.qvmconf"}
     if vm.restart:
@@ -232,11 +258,15 @@ def _vm(vm: VmPlan, nics: dict[str, NicPlan]) -> Table:
 def _end(end: EndPlan) -> Table:
     if end.after is None:
         return {"cause": end.cause, "at": _span(end.delay)}
-    after = {"event": end.after.event, "count": end.after.count, "delay": _span(end.delay)}
+    return {"cause": end.cause, "after": _after(end.after, end.delay)}
+
+
+def _after(after: AfterPlan, delay: Span) -> Table:
+    table = {"event": after.event, "count": after.count, "delay": _span(delay)}
     for key in ("source", "milestone"):
-        if getattr(end.after, key):
-            after[key] = getattr(end.after, key)
-    return {"cause": end.cause, "after": after}
+        if getattr(after, key):
+            table[key] = getattr(after, key)
+    return table
 
 
 def _workload(vdev: AnyVdevPlan) -> Table:
@@ -289,6 +319,8 @@ def _in_order(vm: VmPlan) -> list[str]:
     chains = [[vdev.name for vdev in kind] for kind in (vm.blocks, vm.nets, vm.consoles)]
     chains += [[vdev.name for vdev in kind] for kind in (vm.entropies, vm.factories)]
     sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name in vm.back_ends:
+        sorter.add(_served_by(name, vm))
     for chain in (callbacks, *chains):
         for name in chain:
             sorter.add(name)

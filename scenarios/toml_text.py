@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["toml_text"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_IN_LINE = {"after", "reset", "traits"}
+_IN_LINE = {"after", "crash", "reset", "traits"}
 """Keys whose tables stand in one line; so do the tables of `steps`."""
 
 

@@ -54,7 +54,9 @@ def test_what_no_scenario_says_is_refused_and_named() -> None:
 
 
 PLAIN = st.text() | st.integers() | st.booleans()
-KEYS = st.text(min_size=1).filter(lambda key: key not in {"after", "reset", "traits", "steps"})
+KEYS = st.text(min_size=1).filter(
+    lambda key: key not in {"after", "crash", "reset", "traits", "steps"}
+)
 TABLES = st.recursive(
     st.dictionaries(KEYS, PLAIN | st.lists(PLAIN), max_size=3),
     lambda inner: st.dictionaries(
