@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..model.iommu_plan import IommuPlan
-from ..model.plan import EndPlan, SystemPlan, VmPlan
+from ..model.plan import EndPlan, NicPlan, SystemPlan, VmPlan
 from ..model.traits import Traits
 from ..model.virtio_plan import SharedMemoryPlan
 
@@ -21,15 +21,27 @@ _VDEV_FIELDS = ("blocks", "nets", "consoles", "entropies", "factories")
 
 _WORK = (
     *("requests", "frames", "inputs", "jobs", "sends", "prints"),
-    *("depth", "in_flight", "length", "frame_length", "ring_size", "slots", "prefetch"),
+    *(
+        "depth",
+        "in_flight",
+        "length",
+        "frame_length",
+        "buffer_length",
+        "ring_size",
+        "slots",
+        "prefetch",
+    ),
 )
 """Whole numbers that say how much there is to do; smaller is simpler."""
 
 _ENDLESS_AT_0 = {"frames", "requests", "inputs", "jobs"}
-_GRANULE = {"length": 512, "ring_size": 8}
+_GRANULE = {"length": 512, "ring_size": 8, "buffer_length": 64}
 """What they are multiples of: sectors, and what a controller asks of its ring."""
 
-_WORK_MIN = {"length": 512, "ring_size": 8, "frame_length": 64}
+_HEADER = 64
+"""Room for what stands before a frame in its buffer, generously."""
+
+_WORK_MIN = {"length": 512, "ring_size": 8, "frame_length": 64, "buffer_length": 256}
 
 
 def cost(plan: SystemPlan) -> tuple[int, int, int]:
@@ -189,10 +201,13 @@ def _less(item: Any) -> Iterator[Any]:
     for name in _WORK:
         if not hasattr(item, name) or isinstance(item, SharedMemoryPlan):
             continue
+        if name == "buffer_length" and not isinstance(item, NicPlan):
+            continue
         value = getattr(item, name)
         least = _WORK_MIN.get(name, 1)
         if value == 0 and name in _ENDLESS_AT_0:
             value = 64
         for less in dict.fromkeys((least, value // 2, value - least)):
-            if least <= less < value and less % _GRANULE.get(name, 1) == 0:
+            is_size = least <= less < value and less % _GRANULE.get(name, 1) == 0
+            if is_size and (name != "buffer_length" or less >= item.frame_length + _HEADER):
                 yield replace(item, **{name: less})
