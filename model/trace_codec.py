@@ -94,25 +94,31 @@ class TraceFile:
         """The records from the first on, anew at each reading."""
         with self.path.open("rb") as file:
             file.readline()
-            yield from _records_of(_whole_lines(file, str(self.path)), str(self.path))
+            yield from _records_of(file, str(self.path))
+            self._check_end(file)
 
     @property
     def causes(self) -> Iterator[int]:
         """The cause of each record, for less than reading the records takes."""
+        decode_cause = _cause_decoder.decode
         with self.path.open("rb") as file:
             file.readline()
-            for number, line in enumerate(_whole_lines(file, str(self.path)), start=2):
-                try:
-                    yield _cause_decoder.decode(line).cause
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise _damaged(str(self.path), number, f"not a record: {error}") from None
+            number = 1
+            try:
+                for line in file:
+                    number += 1
+                    yield decode_cause(line).cause
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _damaged(str(self.path), number, f"not a record: {error}") from None
+            self._check_end(file)
 
-
-def _whole_lines(lines: Iterable[bytes], file: str) -> Iterator[bytes]:
-    for number, line in enumerate(lines, start=2):
-        if not line.endswith(b"\n"):
-            raise _damaged(file, number, "the last line is cut off")
-        yield line
+    def _check_end(self, file: BinaryIO) -> None:
+        """Make sure that the last line is whole: a record can be cut off behind its last brace."""
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            last = sum(1 for _ in file)
+            raise _damaged(str(self.path), last, "the last line is cut off")
 
 
 def _decode_header(line: bytes, file: str) -> Header:

@@ -25,7 +25,6 @@ from .source import Flag, TraceSource
 
 _PROCESS = 1
 _LINES_AT_ONCE = 4_096
-_ARROW = '"cat":"cause","name":"cause","id":'
 
 _text = msgspec.json.Encoder().encode
 
@@ -98,41 +97,58 @@ class _Writer:
         self._levels: dict[Signal, Value] = {}
         self._arrows_taken: dict[int, int] = {}
         self._index = 0
-        self._end_ns = 0
+        self._at_ns, self._at = 0, "0.000"
+        self._where: dict[str, tuple[str, str, str]] = {}
         self._begun = 0
         for part in source.header.parts:
             self._thread(part.name)
 
     def add(self, record: Record, lines: list[str]) -> None:
         """Add the lines of a record."""
-        index, self._index = self._index, self._index + 1
-        self._end_ns = at_ns = record.at_ns
-        at = f"{at_ns // 1_000}.{at_ns % 1_000:03d}"
-        thread = self._threads.get(record.source) or self._thread(record.source)
-        if self._new_threads:
-            lines += self._new_threads
-            self._new_threads.clear()
-        event, cause = record.event, record.cause
-        where = f'"pid":{_PROCESS},"tid":{thread},"ts":{at}'
+        index = self._index
+        self._index = index + 1
+        at_ns, source, cause, event = record.at_ns, record.source, record.cause, record.event
+        if at_ns != self._at_ns:
+            self._at_ns = at_ns
+            self._at = f"{at_ns // 1_000}.{at_ns % 1_000:03d}"
+        at = self._at
+        where = self._where.get(source) or self._place(source, lines)
         line = (
-            f',\n{{"ph":"X",{where},"dur":0.001,"cat":"event","name":"{type(event).__name__}",'
+            f'{where[0]}{at},"dur":0.001,"cat":"event","name":"{event.__class__.__name__}",'
             f'"args":{{"record":{index},"event":{_text(event).decode()}}}}}'
         )
         # An arrow binds to the slice that is open on its thread: the one just written.
-        for number in range(self._effects[index]):
-            line += f',\n{{"ph":"s",{where},{_ARROW}"{index}.{number}"}}'
+        effects = self._effects[index]
+        if effects == 1:
+            line += f'{where[1]}{at},"id":"{index}.0"}}'
+        elif effects:
+            line += "".join([f'{where[1]}{at},"id":"{index}.{n}"}}' for n in range(effects)])
         if cause != NO_CAUSE:
-            number = self._taken(cause)
-            line += f',\n{{"ph":"f","bp":"e",{where},{_ARROW}"{cause}.{number}"}}'
+            number = 0 if self._effects[cause] == 1 else self._taken(cause)
+            line += f'{where[2]}{at},"id":"{cause}.{number}"}}'
         lines.append(line)
-        for change in self._reader.changes(record)[1:]:
-            self._change(change, at, lines)
+        if self._reader.has_signals(event):
+            for change in self._reader.changes(record)[1:]:
+                self._change(change, at, lines)
+
+    def _place(self, source: str, lines: list[str]) -> tuple[str, str, str]:
+        """Return the beginnings of the lines of a component: slice, arrow out, arrow in."""
+        thread = self._thread(source)
+        lines += self._new_threads
+        self._new_threads.clear()
+        rest = f'"pid":{_PROCESS},"tid":{thread},'
+        arrow = f'{rest}"cat":"cause","name":"cause","ts":'
+        place = self._where[source] = (
+            f',\n{{"ph":"X",{rest}"ts":',
+            f',\n{{"ph":"s",{arrow}',
+            f',\n{{"ph":"f","bp":"e",{arrow}',
+        )
+        return place
 
     def close(self, lines: list[str]) -> None:
         """End what has not ended with the trace."""
-        at = _us(self._end_ns)
         for signal in list(self._open):
-            self._end(signal, at, lines)
+            self._end(signal, self._at, lines)
 
     def _taken(self, cause: int) -> int:
         """Return the number of the arrow from a cause that comes in next."""

@@ -58,6 +58,11 @@ class SignalReader:
         rule = _RULES.get(kind)
         return [latest] if rule is None else [latest, *rule(event, self)]
 
+    @staticmethod
+    def has_signals(event: TraceEvent) -> bool:
+        """Return whether an event changes more than the latest event of its component."""
+        return event.__class__ in _RULES
+
     def signal(self, scope: str, name: str, kind: Kind) -> Signal:
         """Return the one signal of this name."""
         key = (scope, name)

@@ -105,3 +105,31 @@ def test_a_damaged_trace_names_the_line(damage, line: int, words: str) -> None: 
         trace_codec.decode(data, "t.jsonl")
     assert str(caught.value).startswith(f"t.jsonl:{line}: ")
     assert words in str(caught.value)
+
+
+# Traces that stay in their files.
+
+
+RECORDS = tuple(Record(at, "gic", at - 1, IrqTaken(at, 1)) for at in range(4))
+
+
+def test_a_trace_in_its_file_says_the_same_as_one_in_memory(tmp_path: Path) -> None:
+    trace = Trace(Header("four"), RECORDS)
+    trace_codec.write(trace, tmp_path / "t.jsonl")
+    file = trace_codec.TraceFile(tmp_path / "t.jsonl")
+    assert file.header == trace.header
+    assert tuple(file.records) == RECORDS == tuple(file.records)
+    assert list(file.causes) == list(trace.causes) == [-1, 0, 1, 2]
+
+
+@pytest.mark.parametrize("cut", [1, 9])
+def test_a_trace_whose_file_is_cut_off_is_refused_when_its_end_is_reached(
+    cut: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(trace_codec.encode(Trace(Header("four"), RECORDS))[:-cut])
+    file = trace_codec.TraceFile(path)
+    with pytest.raises(TraceFormatError, match=r"t\.jsonl:5"):
+        list(file.records)
+    with pytest.raises(TraceFormatError, match=r"t\.jsonl:5"):
+        list(file.causes)
