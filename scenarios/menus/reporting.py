@@ -96,3 +96,39 @@ def _evidence(
         json=json,
     )
     return evidence_command(request)
+
+
+@app.command("report", epilog=exit_status.HELP)
+def _report(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A folder that `quiesce run` has written, or a scenario to run."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the file, OUT/SCENARIO/report.html; without it, the folder of the "
+            "run, or `out`.",
+            show_default=False,
+        ),
+    ] = None,
+    points: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100_000,
+            help="Try so many other instants of death for the slider; 0 leaves it out.",
+        ),
+    ] = 200,
+    json: JsonOption = False,
+) -> int:
+    """Write a run as one HTML file that opens by double click, without server and network.
+
+    Lanes that zoom, pan and filter, every event with its bytes and its causes, a slider over the
+    instant of death, and what it all rests on.
+    """
+    from ..commands.report import ReportRequest, report_command  # noqa: PLC0415 - heavy
+
+    return report_command(ReportRequest(run=run, out=out, points=points, json=json))

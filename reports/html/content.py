@@ -1,0 +1,103 @@
+"""What a page is made of, as plain data; whoever has a run puts it together."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from ...model.trace import Trace
+from ...properties.verdict import Judgement, Severity, Word
+
+__all__ = ["ChoiceRow", "CrashPoint", "CrashStrip", "Explained", "HtmlReport"]
+
+
+class ChoiceRow(msgspec.Struct, frozen=True):
+    """The answers that one label got in a run.
+
+    Attributes:
+        label: Of the choice.
+        kind: `delay` (nanoseconds above the least of its span) or `option`.
+        asked: How often.
+        answers: What was answered, in words.
+    """
+
+    label: str
+    kind: Literal["delay", "option"]
+    asked: int
+    answers: str
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """An explanation of the violation in words.
+
+    Attributes:
+        sentences: What happened and what would have saved the run.
+    """
+
+    sentences: tuple[str, ...]
+
+
+class CrashPoint(msgspec.Struct, frozen=True):
+    """What comes of a death inside a gap.
+
+    Attributes:
+        from_ns: Instant before the gap.
+        to_ns: Instant after it.
+        at_ns: The instant of death that was tried, in the middle of the gap.
+        verdict: The word for all properties.
+        severity: The worst.
+        properties: Those that are violated.
+        first_ns: Instant of the first violation of the worst severity; -1 without any.
+        first: What it says; empty without any.
+    """
+
+    from_ns: int
+    to_ns: int
+    at_ns: int
+    verdict: Word
+    severity: Severity
+    properties: tuple[str, ...] = ()
+    first_ns: int = -1
+    first: str = ""
+
+
+class CrashStrip(msgspec.Struct, frozen=True):
+    """Deaths by one cause, tried over a run at nominal timing.
+
+    Attributes:
+        vm: Name of the VM that dies.
+        cause: Name of the termination cause.
+        until_ns: The last instant at which the end may begin.
+        gaps: How many gaps there are in which a death could be tried.
+        points: Those that were tried, in the order of time.
+    """
+
+    vm: str
+    cause: str
+    until_ns: int
+    gaps: int
+    points: tuple[CrashPoint, ...]
+
+
+class HtmlReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A run and what there is to say about it.
+
+    Attributes:
+        trace: What happened.
+        judgement: What was found in it.
+        choices: What the run chose, label by label; empty if that is not known.
+        crashes: What comes of other instants of death; None if that was not tried.
+        no_crashes: Why not, in a sentence; empty if it was.
+        explained: The explanation, if there is one.
+        replay: What to type to see the run again; empty if there is no such thing.
+        files: Where the user's files speak of components: name and place.
+    """
+
+    trace: Trace
+    judgement: Judgement
+    choices: Sequence[ChoiceRow] = ()
+    crashes: CrashStrip | None = None
+    no_crashes: str = ""
+    explained: Explained | None = None
+    replay: str = ""
+    files: Sequence[tuple[str, str]] = ()

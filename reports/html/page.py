@@ -1,0 +1,138 @@
+"""The door: a run as one HTML file."""
+
+from functools import cache
+from pathlib import Path
+
+from ... import __version__
+from ...model.trace import Trace
+from ...properties.verdict import SEVERITIES, Violation
+from ..chart import Chart
+from ..findings import findings_of
+from ..focus import focused_axis
+from ..lanes import chart_of
+from ..palette import BARS, MARKS, NAMES, epoch_hatch
+from ..summary import is_undocumented
+from ..why import why
+from ..words import EXACT, about_ns
+from .content import HtmlReport
+from .embed import json_for_element, policy_for
+from .event_table import event_table
+from .lane_table import lane_table
+from .numbers import Json, packed
+
+__all__ = ["page"]
+
+_HERE = Path(__file__).parent
+_SCRIPTS = ("data", "time", "look", "rows", "draw", "view", "causes", "crashes", "print", "main")
+"""The files in `js/`, in the order in which one may use another."""
+
+_CAPTIONS_MAX = 40
+"""So many violations are named in the picture; all that the verdicts keep are in the table."""
+
+
+def page(report: HtmlReport) -> str:
+    """Return the page of a run.
+
+    Everything that a user's file may have named is escaped.  Equal reports give equal pages.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - heavy
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["undocumented"] = is_undocumented
+    script, style = _script(), (_HERE / "page.css").read_text("utf-8")
+    return environment.get_template("page.html").render(
+        report=report,
+        judgement=report.judgement,
+        header=report.trace.header,
+        why=why(report.trace, report.judgement),
+        policy=policy_for(script, style),
+        script=script,
+        style=style,
+        data=json_for_element(_data(report)),
+        about=lambda value_ns: about_ns(value_ns, EXACT),
+        version=__version__,
+    )
+
+
+@cache
+def _script() -> str:
+    parts = [(_HERE / "js" / f"{name}.js").read_text("utf-8") for name in _SCRIPTS]
+    return f'(() => {{\n"use strict";\n{"".join(parts)}}})();\n'
+
+
+def _data(report: HtmlReport) -> Json:
+    trace, judgement = report.trace, report.judgement
+    chart = chart_of(trace)
+    findings = findings_of(trace, judgement)
+    seen = [finding.first.at_ns for finding in findings]
+    axis = focused_axis(chart, seen, left=0, right=1000)
+    return {
+        "scenario": judgement.scenario,
+        "events": event_table(trace.records),
+        "chart": lane_table(chart),
+        "focus": [packed(axis.start_ns), packed(axis.end_ns)],
+        "words": {},
+        "severities": SEVERITIES,
+        "markNames": NAMES,
+        "markShapes": MARKS,
+        "barStyles": {kind: [each.fill, each.hatch, each.height] for kind, each in BARS.items()},
+        "epochHatches": [epoch_hatch(epoch) for epoch in range(_epochs(chart) + 1)],
+        "findings": [
+            {"index": each.first.index, "label": each.label, "severity": each.first.severity}
+            for each in findings[:_CAPTIONS_MAX]
+            if _is_shown(each.first, trace)
+        ],
+        "violations": [
+            [each.index, verdict.property, each.severity, each.message]
+            for verdict in judgement.verdicts
+            for each in verdict.violations
+            if _is_shown(each, trace)
+        ],
+        "crashes": _crashes(report),
+    }
+
+
+def _epochs(chart: Chart) -> int:
+    """Return the greatest epoch that anything is drawn for."""
+    drawn = [
+        each.epoch
+        for lane in chart.lanes
+        for track in lane.tracks
+        for each in (*track.bars, *track.levels, *track.marks)
+    ]
+    return max(drawn, default=0)
+
+
+def _is_shown(violation: Violation, trace: Trace) -> bool:
+    """Return whether the trace has the record of a violation; that of a proof may be another's."""
+    return 0 <= violation.index < len(trace.records)
+
+
+def _crashes(report: HtmlReport) -> Json:
+    strip = report.crashes
+    if strip is None or not strip.points:
+        return None
+    return {
+        "vm": strip.vm,
+        "cause": strip.cause,
+        "until": packed(strip.until_ns),
+        "points": [
+            {
+                "from": packed(point.from_ns),
+                "to": packed(point.to_ns),
+                "at": packed(point.at_ns),
+                "verdict": point.verdict,
+                "severity": point.severity,
+                "properties": list(point.properties),
+                "firstAt": packed(point.first_ns),
+                "first": point.first,
+            }
+            for point in strip.points
+        ],
+    }

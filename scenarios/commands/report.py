@@ -1,0 +1,117 @@
+"""`quiesce report`: a run as one HTML file."""
+
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from ...model import trace_codec
+from ...model.errors import InputError, Place, Problem
+from ...model.plan import SystemPlan
+from ...reports import verdict_file
+from ...reports.html.content import CrashStrip, HtmlReport
+from ...reports.html.page import page
+from .. import replay
+from ..choice_rows import choice_rows
+from ..crash_points import crash_strip, target_of
+from ..exit_status import OK
+from ..library import resolved
+from ..runner import choices_for, run_scenario
+from ..terminal import say, say_json
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        run: Folder of a run, or a word for a scenario.
+        out: Folder for the file; None for the folder of the run itself, or `out`.
+        points: At most so many instants of death; 0 for none.
+        json: Whether to write JSON.
+    """
+
+    run: str
+    out: Path | None
+    points: int
+    json: bool
+
+
+def report_command(request: ReportRequest) -> int:
+    """Write the page.
+
+    Raises:
+        InputError: If the run or the folder for the file cannot be used.
+    """
+    folder = Path(request.run)
+    report = _of_folder(folder, request) if folder.is_dir() else _of_scenario(request)
+    path = _path(folder, report, request)
+    try:
+        trace_codec.write_whole(path, page(report).encode())
+    except OSError as error:
+        message = f"the file cannot be written: {error.strerror or error}"
+        problem = Problem(Place(str(path)), message, remedy="name another folder with --out")
+        raise InputError([problem]) from None
+    if request.json:
+        say_json({"files": [str(path)]})
+    else:
+        say(str(path))
+    return OK
+
+
+def _path(folder: Path, report: HtmlReport, request: ReportRequest) -> Path:
+    if request.out is None and folder.is_dir():
+        return folder / "report.html"
+    return (request.out or Path("out")) / report.trace.header.scenario / "report.html"
+
+
+def _of_scenario(request: ReportRequest) -> HtmlReport:
+    """Return the nominal run of a scenario."""
+    result = run_scenario(resolved(request.run), *choices_for())
+    crashes, no_crashes = _crashes(result.plan, request.points)
+    return HtmlReport(
+        trace=result.trace,
+        judgement=result.judgement,
+        choices=choice_rows(result.recording.choices),
+        crashes=crashes,
+        no_crashes=no_crashes,
+        replay=f"quiesce run {shlex.quote(request.run)}",
+        files=_files(result.origins),
+    )
+
+
+def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
+    """Return the run in a folder; what is not there is left out and said so."""
+    for name in ("trace.jsonl", "verdict.json"):
+        if not (folder / name).is_file():
+            message = f"there is no {name} in it, so it is not the folder of a run"
+            problem = Problem(Place(str(folder)), message, remedy="see `quiesce run --out`")
+            raise InputError([problem])
+    path = folder / "replay.json"
+    recording = replay.read(path) if path.is_file() else None
+    crashes = None
+    no_crashes = "There is no replay file beside the trace, so the system is not known."
+    if recording is not None:
+        crashes, no_crashes = _crashes(recording.plan, request.points)
+    return HtmlReport(
+        trace=trace_codec.read(folder / "trace.jsonl"),
+        judgement=verdict_file.read(folder / "verdict.json"),
+        choices=choice_rows(recording.choices) if recording else (),
+        crashes=crashes,
+        no_crashes=no_crashes,
+        replay=f"quiesce run --replay {shlex.quote(str(path))}" if recording else "",
+        files=_files(verdict_file.read_origins(folder / "origins.json")),
+    )
+
+
+def _crashes(plan: SystemPlan, points: int) -> tuple[CrashStrip | None, str]:
+    """Return what comes of other instants of death, or why that was not tried."""
+    if not points:
+        return None, "No other instant was tried, as was asked for."
+    target = target_of(plan)
+    if target is None:
+        return None, "The VM ends before its guest runs, so there is no other instant to try."
+    return crash_strip(target, points), ""
+
+
+def _files(origins: dict[str, Place]) -> list[tuple[str, str]]:
+    return [(name, str(place)) for name, place in origins.items()]
