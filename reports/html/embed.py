@@ -23,8 +23,8 @@ def json_for_element(data: Json) -> str:
     """Return the data as JSON that may stand in a `script` element.
 
     Example:
-        >>> json_for_element(["</script>"])
-        '["\\\\u003c/script\\\\u003e"]'
+        >>> json_for_element(["</p>"]).count("u003c"), json_for_element([1, "2"])
+        (1, '[1,"2"]')
     """
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character, escape in _ESCAPES.items():

@@ -36,7 +36,11 @@ def event_table(records: Iterable[Record]) -> Json:
         cause.append(0 if record.cause == NO_CAUSE else index - record.cause)
         kind.append(place)
     tables = [
-        {"type": name, "fields": names, "columns": [column(values) for values in zip(*of_type)]}
+        {
+            "type": name,
+            "fields": names,
+            "columns": [column(values) for values in zip(*of_type, strict=True)],
+        }
         for name, names, of_type in zip(types.listed(), fields, rows, strict=True)
     ]
     return {

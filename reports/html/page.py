@@ -3,7 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-from ... import __version__
 from ...model.trace import Trace
 from ...properties.verdict import SEVERITIES, Violation
 from ..chart import Chart
@@ -30,8 +29,8 @@ _CAPTIONS_MAX = 40
 """So many violations are named in the picture; all that the verdicts keep are in the table."""
 
 
-def page(report: HtmlReport) -> str:
-    """Return the page of a run.
+def page(report: HtmlReport, version: str) -> str:
+    """Return the page of a run, made by this version of quiesce.
 
     Everything that a user's file may have named is escaped.  Equal reports give equal pages.
     """
@@ -56,7 +55,7 @@ def page(report: HtmlReport) -> str:
         style=style,
         data=json_for_element(_data(report)),
         about=lambda value_ns: about_ns(value_ns, EXACT),
-        version=__version__,
+        version=version,
     )
 
 
@@ -94,18 +93,20 @@ def _data(report: HtmlReport) -> Json:
             for each in verdict.violations
             if _is_shown(each, trace)
         ],
+        "violationsLeftOut": sum(
+            each.violation_count - len(each.violations) for each in judgement.verdicts
+        ),
         "crashes": _crashes(report),
     }
 
 
 def _epochs(chart: Chart) -> int:
     """Return the greatest epoch that anything is drawn for."""
-    drawn = [
-        each.epoch
-        for lane in chart.lanes
-        for track in lane.tracks
-        for each in (*track.bars, *track.levels, *track.marks)
-    ]
+    drawn: list[int] = []
+    for track in (track for lane in chart.lanes for track in lane.tracks):
+        drawn += [bar.epoch for bar in track.bars]
+        drawn += [level.epoch for level in track.levels]
+        drawn += [mark.epoch for mark in track.marks]
     return max(drawn, default=0)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from ... import __version__
 from ...model import trace_codec
 from ...model.errors import InputError, Place, Problem
 from ...model.plan import SystemPlan
@@ -46,7 +47,7 @@ def report_command(request: ReportRequest) -> int:
     report = _of_folder(folder, request) if folder.is_dir() else _of_scenario(request)
     path = _path(folder, report, request)
     try:
-        trace_codec.write_whole(path, page(report).encode())
+        trace_codec.write_whole(path, page(report, __version__).encode())
     except OSError as error:
         message = f"the file cannot be written: {error.strerror or error}"
         problem = Problem(Place(str(path)), message, remedy="name another folder with --out")

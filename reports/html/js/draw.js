@@ -361,35 +361,50 @@ class Painter {
 
   captions() {
     const { view } = this;
+    const [first, ...others] = DATA.findings.map(
+      (each) => [EVENTS.at[each.index], `◆ ${each.label}`, "bad"]);
+    const told = (kinds, colour) => DATA.chart.moments
+      .filter((each) => kinds.includes(each.kind))
+      .map((each) => [each.at, each.label, colour]);
     const wanted = [
-      ...DATA.findings.map((each) => [EVENTS.at[each.index], `◆ ${each.label}`, "bad"]),
-      ...DATA.chart.moments.map((each) => [each.at, each.label,
-        each.kind === "teardown" ? "bad" : "ink"]),
+      ...(view.death === null ? [] : [[view.death, "end tried here", "select"]]),
+      ...(first ? [first] : []), ...told(["teardown"], "bad"), ...told(["end"], "ink"),
+      ...others, ...told(["released", "start"], "ink"),
     ].filter(([at]) => at >= view.from && at <= view.to);
-    if (view.death !== null) wanted.unshift([view.death, "end tried here", "select"]);
-    const taken = [[], [], []];
     this.pen.textAlign = "left";
     this.pen.font = SMALL;
-    for (const [at, text, colour] of wanted) this.caption(taken, this.x(at), text, colour);
+    const taken = [[], [], []];
+    const placed = wanted.map(([at, text, colour]) => this.place(taken, this.x(at), text, colour))
+      .filter((caption) => caption);
+    for (const { x, y, colour } of placed) this.thread(x, y, LOOK.colours[colour]);
+    for (const caption of placed) this.caption(caption);
   }
 
-  caption(taken, x, text, colour) {
+  /** The caption with its place on the first line that has room, or null. */
+  place(taken, x, text, colour) {
     const { pen, view } = this;
-    if (x < view.left || x > view.width) return;
     const width = pen.measureText(text).width;
-    const left = Math.max(Math.min(x + 3, view.width - width - 2), 2);
+    const left = Math.max(Math.min(x + 4, view.width - width - 2), 2);
     const free = taken.findIndex((lineOf) =>
       lineOf.every(([begin, end]) => left > end || left + width + 8 < begin));
-    if (free < 0) return;
+    if (free < 0) return null;
     taken[free].push([left, left + width + 8]);
-    const y = 13 + 14 * free;
-    pen.fillStyle = LOOK.colours[colour];
-    pen.fillText(text, left, y);
-    pen.strokeStyle = LOOK.colours[colour];
-    pen.lineWidth = 1;
-    pen.beginPath();
-    line(pen, x, y - 9, x, HEAD);
-    pen.stroke();
+    return { x, y: 13 + 14 * free, left, width, text, colour };
+  }
+
+  thread(x, y, colour) {
+    this.pen.strokeStyle = colour;
+    this.pen.lineWidth = 1;
+    this.pen.beginPath();
+    line(this.pen, x, y - 9, x, HEAD);
+    this.pen.stroke();
+  }
+
+  caption({ y, left, width, text, colour }) {
+    this.pen.fillStyle = LOOK.colours.paper;
+    this.pen.fillRect(left - 1, y - 10, width + 2, 13);
+    this.pen.fillStyle = LOOK.colours[colour];
+    this.pen.fillText(text, left, y);
   }
 }
 

@@ -116,7 +116,8 @@ const tellLegend = () => {
   const signs = { "|": "|", X: "✖", x: "×", o: "○", P: "✚", v: "▼", "^": "▲", 1: "⅄" };
   const named = [...kinds].filter((kind) => DATA.markNames[kind] && signs[DATA.markShapes[kind]]);
   const said = named.map((kind) => `${signs[DATA.markShapes[kind]]} ${DATA.markNames[kind]}`);
-  const found = VIOLATED.length ? ["◆ violation"] : [];
+  const some = DATA.violationsLeftOut ? ` (not marked: ${DATA.violationsLeftOut} later ones)` : "";
+  const found = VIOLATED.length ? [`◆ violation${some}`] : [];
   byId("legend").textContent = [...found, ...said].join("   ");
 };
 
