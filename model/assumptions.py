@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from .clock import Span
+from .clock import Span, format_ns
 from .iommu_assumptions import iommu_assumptions
 from .open_questions import QUESTIONS
 from .plan import DISK_KINDS, SystemPlan
@@ -54,6 +54,11 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
         "killed": any(not cause.orderly for cause in causes),
         "watchdog": any("watchdog_period" in cause.path for cause in causes),
         "server": any(cause.stalls_server for cause in causes),
+        "server-timeout": any(
+            vm.block_timeout_ns is None and BY_NAME[end.cause].stalls_server
+            for vm in plan.vms
+            for end in vm.ends
+        ),
         "host-down": any(cause.ends_host for cause in causes),
         "power-button": any(cause.asks_guest for cause in causes),
         "shutdown": any(cause.asks_guest or cause.guest == SHUTS_DOWN for cause in causes),
@@ -66,6 +71,8 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
     }
     kinds = {str(type(device).__struct_config__.tag) for device in plan.devices}
     disks = {disk.kind for disk in plan.disks}
+    if "sdmmc" in disks:
+        disks.add("pl330")
     return frozenset(part for part, is_used in uses.items() if is_used) | kinds | disks
 
 
@@ -81,7 +88,24 @@ def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
     consoles = [(vm.name, console) for vm in plan.vms for console in vm.consoles]
     rows += [(f"{name}.{one.name}.gap", one.gap, "console_input_gap") for name, one in consoles]
     spans = tuple(Assumption(name, str(span), _basis(key, span)) for name, span, key in rows)
-    return spans + (iommu_assumptions(plan) if plan.iommu and plan.passable else ())
+    return (
+        spans + _timeouts(plan) + (iommu_assumptions(plan) if plan.iommu and plan.passable else ())
+    )
+
+
+def _timeouts(plan: SystemPlan) -> tuple[Assumption, ...]:
+    """Return how long messages to a host server that stalls wait, where a configuration says it."""
+    basis = "given by the configuration: message-block-timeout"
+    return tuple(
+        Assumption(f"{vm.name}.message_block_timeout", _waits(vm.block_timeout_ns), basis)
+        for vm in plan.vms
+        if vm.block_timeout_ns is not None
+        and any(BY_NAME[end.cause].stalls_server for end in vm.ends)
+    )
+
+
+def _waits(ns: int) -> str:
+    return format_ns(ns) if ns else "for ever"
 
 
 def _basis(key: str, span: Span) -> str:

@@ -1,6 +1,6 @@
 """The evidence of spans that belong to processes of the host and to its end."""
 
-from .clock import MS
+from .clock import MS, US
 from .evidence import Evidence
 
 HOST_EVIDENCE: dict[str, Evidence] = {
@@ -10,6 +10,14 @@ HOST_EVIDENCE: dict[str, Evidence] = {
         "assumed",
         "the kernel's shutdown sequence on one processor; no figure published for QNX",
         tail_ns=1_000 * MS,
+    ),
+    "sdmmc_burst": Evidence(
+        "sdmmc",
+        "256 bytes between an SD or eMMC controller and its card",
+        "recalled",
+        "arithmetic: eMMC HS200, 200 MB/s (JEDEC JESD84-B51), to SD High Speed, 25 MB/s (SD "
+        "physical layer specification)",
+        tail_ns=100 * US,
     ),
 }
 """Taken into `timing.EVIDENCE`."""

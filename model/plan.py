@@ -64,7 +64,7 @@ class NicPlan(msgspec.Struct, frozen=True):
     traits: Traits = Traits()
 
 
-DISK_KINDS: dict[str, str] = {"ahci": "sata_ssd_req", "nvme": "nvme_req"}
+DISK_KINDS: dict[str, str] = {"ahci": "sata_ssd_req", "nvme": "nvme_req", "sdmmc": "emmc_req"}
 """The kinds of disk controllers that a host driver can own, with the usual span of a request."""
 
 
@@ -75,9 +75,11 @@ class DiskPlan(msgspec.Struct, frozen=True):
         name: Of the hardware, `ahci0`.
         server: Of the host driver, `devb-ahci`.
         intid: Line or vector number.
-        slots: Commands the controller works on at a time, 1 to 32.
-        service: Duration of a request.
+        slots: Commands the controller works on at a time, 1 to 32; `sdmmc` has one.
+        service: Duration of a request; for `sdmmc` without the transfer.
         kind: One of `DISK_KINDS`.
+        terminate: What ends the cancelling of a transfer that `sdmmc` has begun: `sync`, the
+            channel has stopped; `async`, it has been told to.
     """
 
     name: str
@@ -86,9 +88,12 @@ class DiskPlan(msgspec.Struct, frozen=True):
     slots: int = 4
     service: Span = Timing().sata_ssd_req
     kind: str = "ahci"
+    terminate: str = "sync"
 
     def __post_init__(self) -> None:
         assert self.kind in DISK_KINDS, self.kind
+        assert self.terminate in {"sync", "async"}, self.terminate
+        assert self.kind != "sdmmc" or self.slots == 1, self.slots
         assert 1 <= self.slots <= 32, self.slots
 
 
@@ -177,6 +182,8 @@ class VmPlan(msgspec.Struct, frozen=True):
         entropies: Its virtio-entropy vdevs.
         factories: Its factories of shared memory.
         bus_scan_limit: The highest PCI bus number that the guest's PCI server tries.
+        block_timeout_ns: After how long a message to a stalled host server is given up; 0 for
+            never, none for as long as `Timing.message_block_timeout` says.
         quiesce: What its vdevs do at termination, in the order of the configuration.
         end: How it ends; none means that it outlives the run.
         then: What else befalls it, such as a kill while it shuts down.
@@ -194,6 +201,7 @@ class VmPlan(msgspec.Struct, frozen=True):
     entropies: tuple[EntropyPlan, ...] = ()
     factories: tuple[SharedMemoryPlan, ...] = ()
     bus_scan_limit: int = 0
+    block_timeout_ns: int | None = None
     quiesce: tuple[QuiescePlan, ...] = ()
     end: EndPlan | None = None
     then: tuple[EndPlan, ...] = ()

@@ -61,6 +61,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sata_hdd_req: Span = Span(2 * MS, 20 * MS)
     nvme_req: Span = Span(10 * US, 200 * US)
     emmc_req: Span = Span(100 * US, 2 * MS)
+    sdmmc_burst: Span = Span(1_280, 10_240)
     flush_req: Span = Span(100 * US, 50 * MS)
     nic_rx_gap_1g: Span = Span(672, 12_304)
     nic_rx_gap_10g: Span = Span(67, 1_230)
@@ -234,7 +235,7 @@ EVIDENCE: dict[str, Evidence] = {
         "watchdog", "writing a guest dump before the end", "assumed", "depends on its size"
     ),
     "message_block_timeout": Evidence(
-        "server",
+        "server-timeout",
         "from a message to a host server to giving it up",
         "verified",
         "default of message-block-timeout, 10,000 ms; QNX hypervisor user's guide, set",

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .plan import SystemPlan, VmPlan
+from .plan import DiskPlan, SystemPlan, VmPlan
 from .termination import BY_NAME
 from .trace import Part
 from .virtio_plan import BlockPlan, ConsolePlan, NetPlan
@@ -34,6 +34,7 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
     for disk in plan.disks:
         parts.append(Part(disk.server, "host_driver"))
         parts += [Part(disk.name, "hardware"), Part(f"{disk.name}.dma", "dma_engine")]
+        parts += [Part(name, "hardware") for name in _cards(disk)]
     for device in plan.passable:
         parts += [Part(device.name, "hardware"), Part(f"{device.name}.dma", "dma_engine")]
     if plan.iommu:
@@ -72,6 +73,11 @@ def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
             graph.add_edge("bsp", name)
         graph.add_edges_from((name, "bsp") for name in ends)
     return graph
+
+
+def _cards(disk: DiskPlan) -> list[str]:
+    """Return the SD controller, if that is what the DMA controller called a disk serves."""
+    return [f"{disk.name}.card"] if disk.kind == "sdmmc" else []
 
 
 def _goes_down(plan: SystemPlan) -> bool:
@@ -118,6 +124,8 @@ def _hardware_edges(plan: SystemPlan) -> Edges:
         edges += [("iommu", name) for name in keepers if confined[name]]
     for disk in plan.disks:
         edges += _along("procnto", disk.server, disk.name)
+        for card in _cards(disk):
+            edges += _along(disk.name, card, disk.name) + _along(card, *way_to_cpu)
     return edges
 
 

@@ -214,9 +214,8 @@ def _disk(disk: DiskPlan) -> Table:
         "driver": disk.server,
         "serves": [f"/dev/{disk.name}"],
         "interrupt": disk.intid,
-        "slots": disk.slots,
         "service": _span(disk.service),
-    }
+    } | ({"terminate": disk.terminate} if disk.kind == "sdmmc" else {"slots": disk.slots})
 
 
 def _back_end(back_end: UserBackEndPlan, plan: SystemPlan) -> Table:

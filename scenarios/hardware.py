@@ -24,9 +24,11 @@ from .schema import Scenario, Workload
 from .schema_devices import (
     BackEndEntry,
     HostDiskEntry,
+    HostSdmmcEntry,
     MatchedEntry,
     NicEntry,
     PassedEntry,
+    QueueingDiskEntry,
     UnmodelledEntry,
 )
 from .shape import one_of
@@ -398,9 +400,12 @@ def _back_end(entry: BackEndEntry, intid: int) -> UserBackEndPlan:
 def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:
     kind = str(entry.__struct_config__.tag).removeprefix("host-")
     service = getattr(Timing(), DISK_KINDS[kind])
-    disk = DiskPlan(entry.name, entry.driver or f"devb-{kind}", intid, service=service, kind=kind)
-    if entry.slots is not None:
-        disk = msgspec.structs.replace(disk, slots=entry.slots)
+    known: dict[str, Any] = {"service": service, "kind": kind}
+    if isinstance(entry, HostSdmmcEntry):
+        known |= {"slots": 1, "terminate": entry.terminate}
+    elif isinstance(entry, QueueingDiskEntry) and entry.slots is not None:
+        known["slots"] = entry.slots
+    disk = DiskPlan(entry.name, entry.driver or f"devb-{kind}", intid, **known)
     if entry.service is not None:
         disk = msgspec.structs.replace(disk, service=parse_span(entry.service))
     return disk

@@ -41,7 +41,7 @@ from .schema import After, End, Scenario
 from .toml_places import KeyPath
 from .translation import iommu_plan
 from .vdev_plans import memory_needed, plans_of
-from .vdevs import check_workload_names, quiesce_of
+from .vdevs import block_timeout_of, check_workload_names, quiesce_of
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -84,7 +84,10 @@ def resolve(source: ScenarioSource) -> Resolved:
     vms = []
     for index, guest in enumerate(guests):
         check_architecture(guest, scenario, findings)
-        vms.append(_vm(guest, hardware, index, findings))
+        vm = _vm(guest, hardware, index, findings)
+        if "message_block_timeout" not in scenario.timing:
+            vm = msgspec.structs.replace(vm, block_timeout_ns=block_timeout_of(guest))
+        vms.append(vm)
     findings.raise_problems()
     plan = SystemPlan(
         name=source.name,

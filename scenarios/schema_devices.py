@@ -362,10 +362,6 @@ class HostDiskEntry(Closed, frozen=True):
         Annotated[int, Meta(ge=0, le=16_777_215)] | None,
         Meta(description="Host line or vector; one that nobody else uses if left out."),
     ] = None
-    slots: Annotated[
-        Annotated[int, Meta(ge=1, le=32)] | None,
-        Meta(description="Commands that it works on at a time, 1 to 32."),
-    ] = None
     service: Annotated[SpanText | None, Meta(description="Duration of a request.")] = None
     zero_copy: Annotated[
         bool | None,
@@ -376,12 +372,33 @@ class HostDiskEntry(Closed, frozen=True):
     ] = None
 
 
-class AhciEntry(HostDiskEntry, frozen=True, tag="ahci", tag_field="kind"):
+class QueueingDiskEntry(HostDiskEntry, frozen=True):
+    """One that works on several commands at a time."""
+
+    slots: Annotated[
+        Annotated[int, Meta(ge=1, le=32)] | None,
+        Meta(description="Commands that it works on at a time, 1 to 32."),
+    ] = None
+
+
+class AhciEntry(QueueingDiskEntry, frozen=True, tag="ahci", tag_field="kind"):
     """An AHCI controller that `devb-ahci` owns, behind virtio-blk vdevs."""
 
 
-class HostNvmeEntry(HostDiskEntry, frozen=True, tag="host-nvme", tag_field="kind"):
+class HostNvmeEntry(QueueingDiskEntry, frozen=True, tag="host-nvme", tag_field="kind"):
     """An NVMe controller that `devb-nvme` owns, behind virtio-blk vdevs."""
+
+
+class HostSdmmcEntry(HostDiskEntry, frozen=True, tag="host-sdmmc", tag_field="kind"):
+    """An SD or eMMC card whose data a PL330 moves; `devb-sdmmc` owns both, behind virtio-blk."""
+
+    terminate: Annotated[
+        Literal["sync", "async"],
+        Meta(
+            description="When a cancelled transfer's memory is given back: `sync` when the channel "
+            "has stopped, `async` when it has been told to."
+        ),
+    ] = "sync"
 
 
 class UnmodelledEntry(
@@ -398,6 +415,7 @@ DeviceEntry = (
     NicEntry
     | AhciEntry
     | HostNvmeEntry
+    | HostSdmmcEntry
     | SataEntry
     | NvmeEntry
     | XhciEntry

@@ -14,7 +14,7 @@ from ..model.errors import Place, Problem, nearest
 from .toml_places import KeyPath, Places
 
 _SHOWN_MAX = 40
-_LISTED_MAX = 12
+_LISTED_MAX = 14
 _TIME_LETTERS_MAX = 60
 _TIME_MAX_NS = 24 * 3600 * SECOND
 

@@ -211,7 +211,7 @@ def _block(
             vdev.hostdev[0].place,
             f"no disk of the platform serves {paths[0]!r} of {name!r}",
             word=paths[0],
-            remedy='add a [[platform.device]] of kind "ahci" or "host-nvme"',
+            remedy='add a [[platform.device]] of kind "ahci", "host-nvme" or "host-sdmmc"',
         )
         return None
     disk, entry = behind

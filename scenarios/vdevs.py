@@ -140,5 +140,21 @@ def _drain_bound_ns(guest: GuestEntry, device: str) -> int:
     return VmConfig().block_timeout_ns or 0 if timeout_ns is None else timeout_ns
 
 
+def block_timeout_of(guest: GuestEntry) -> int | None:
+    """Return after how long a stalled disk server is given up, as the configuration says it.
+
+    That of the first virtio-blk vdev counts, or else that of the VM.  Nanoseconds; 0 for never,
+    None if the configuration does not say.
+    """
+    config = guest.config
+    blocks = [index for index, vdev in enumerate(config.vdevs) if vdev.type == "virtio-blk"]
+    places = {-1, *blocks[:1]}
+    said = [one for one in config.settings if one.vdev in places]
+    if not any(one.variable.endswith("message-block-timeout") for one in said):
+        return None
+    timeout_ns = config.vdev_block_timeout_ns(blocks[0]) if blocks else config.block_timeout_ns
+    return timeout_ns or 0
+
+
 def _main_file(config: VmConfig) -> str:
     return config.files[-1] if config.files else "the configuration"

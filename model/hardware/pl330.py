@@ -6,8 +6,9 @@ into a write buffer and drains from there.  Killing a channel ends its program; 
 buffer still drains, and the channel reads as Killing until it has, unless the device says so too
 early.
 
-The channel here serves a peripheral that asks for bursts without end, as a sound card or a UART
-does: it was asked once, and goes on unasked.
+Passed through to a guest, the channel serves a peripheral that asks for bursts without end, as a
+sound card or a UART does: it was asked once, and goes on unasked.  Owned by a host driver it serves
+an SD controller (`sdmmc.HostPl330`).
 
 It is no PCIe function: there is no bus-master bit, no function level reset and no message.  What
 stops it is DMAKILL, and the reset line from the SoC's reset controller (`SOC.RESET`).
@@ -15,7 +16,8 @@ stops it is DMAKILL, and the reset line from the SoC's reset controller (`SOC.RE
 Registers (Arm PL330 technical reference manual, DDI 0424): DBGSTATUS, DBGCMD, DBGINST0, DBGINST1,
 CSR0, INTEN, INTCLR.  A write of DBGCMD while DBGSTATUS reads busy does nothing.
 
-Left out: more channels, security, faults, burst sizes of CCR (the plan has one), the source side.
+Left out: more channels, security, faults, and in CCR everything but the length of a burst, which
+the plan gives where a program does not.
 """
 
 from enum import Enum
@@ -36,14 +38,18 @@ DMALD = 0x04
 DMAST = 0x08
 DMAWMB = 0x13
 DMALP = 0x20
+DMALDPB = 0x27
 DMALPFE = 0x28
+DMASTPB = 0x2B
 DMAWFP = 0x30
+DMAWFPB = 0x32
 DMASEV = 0x34
 DMALPEND = 0x38
 DMAGO = 0xA0
 DMAMOV = 0xBC
-DAR = 2
-"""Opcodes, with loop counter 0 where there is one; and the number of the destination register."""
+SAR, CCR, DAR = 0, 1, 2
+"""Opcodes, with loop counter 0 where there is one; and the numbers of the registers that DMAMOV
+sets: source, control, destination."""
 
 _LENGTHS = {
     DMAEND: 1,
@@ -51,13 +57,16 @@ _LENGTHS = {
     DMAST: 1,
     DMAWMB: 1,
     DMALP: 2,
+    DMALDPB: 2,
     DMALPFE: 2,
+    DMASTPB: 2,
     DMAWFP: 2,
+    DMAWFPB: 2,
     DMASEV: 2,
     DMALPEND: 2,
-    DMAMOV: 6,
+    DMAMOV: 2,
 }
-
+"""Bytes of each instruction, the value of a DMAMOV not counted."""
 
 _LOOPS = {DMALP, DMALPEND, DMALPFE}
 
@@ -76,18 +85,34 @@ class ChannelThread:
 
     Attributes:
         epoch: Who started it.
+        data_epoch: On whose behalf.
         pc: The next instruction.
+        sar: Where the next load comes from; 0 for a source that is left out.
         dar: Where the next store goes.
+        burst_length: Bytes of a burst.
+        held: What was loaded and not yet stored.
         loops: How many rounds loop counter 0 has left.
         lines: The instruction cache.
     """
 
-    def __init__(self, epoch: int, pc: int) -> None:
+    def __init__(self, epoch: int, data_epoch: int, pc: int, burst_length: int) -> None:
         self.epoch = epoch
+        self.data_epoch = data_epoch
         self.pc = pc
-        self.dar = 0
+        self.sar = self.dar = 0
+        self.burst_length = burst_length
+        self.held = b""
         self.loops = 0
         self.lines: dict[int, bytes] = {}
+
+    def move(self, register: int, value: int) -> None:
+        """Carry out DMAMOV; of CCR only src_burst_size and src_burst_len count."""
+        if register == SAR:
+            self.sar = value
+        elif register == DAR:
+            self.dar = value
+        else:
+            self.burst_length = (value >> 4 & 0xF) + 1 << (value >> 1 & 7)
 
     def loop(self, instruction: bytes) -> None:
         """Carry out one of the loop instructions; `pc` is behind it already."""
@@ -105,6 +130,7 @@ class Pl330(PhysicalDevice):
     """The controller.
 
     Attributes:
+        value_length: Bytes of the value in a DMAMOV.
         state: Of the channel.
         thread: Its program, or None.
         buffer: Bursts that have been stored and wait.
@@ -114,6 +140,7 @@ class Pl330(PhysicalDevice):
     """
 
     is_pcie = False
+    value_length: int = 4
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: Pl330Plan, wiring: Wiring) -> None:
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)
@@ -125,6 +152,25 @@ class Pl330(PhysicalDevice):
         self.debug_busy = False
         self.debug_instruction = self.debug_argument = 0
         self.start(self._drain)
+
+    # The peripheral of the channel.
+
+    def await_request(self, thread: ChannelThread) -> Steps:
+        """Wait until the peripheral asks for the next burst."""
+        yield self.kernel.delay(self.plan.pace, f"{self.name}.pace")
+        if self.thread is thread:
+            self.kernel.begin_story()
+
+    def take_from_peripheral(self, length: int) -> bytes:
+        """Return the next bytes that the peripheral has."""
+        return _BURST_BYTE * length
+
+    def give_to_peripheral(self, data: bytes) -> None:
+        """Hand the peripheral a burst."""
+
+    def data_epoch(self, epoch: int) -> int:
+        """Return on whose behalf a program moves data that was started in an epoch."""
+        return epoch
 
     # Registers.
 
@@ -186,7 +232,9 @@ class Pl330(PhysicalDevice):
         if opcode == DMAGO and self.state is ChannelState.STOPPED:
             self.state = ChannelState.EXECUTING
             self.epoch = epoch
-            self.thread = thread = ChannelThread(epoch, self.debug_argument)
+            self.thread = thread = ChannelThread(
+                epoch, self.data_epoch(epoch), self.debug_argument, self.plan.burst_length
+            )
             self.start(lambda: self._execute(thread))
         elif opcode == DMAKILL and self.plan.killable:
             yield from self._kill()
@@ -217,12 +265,16 @@ class Pl330(PhysicalDevice):
 
     def _carry_out(self, thread: ChannelThread, instruction: bytes) -> Steps:
         opcode = instruction[0]
-        if opcode == DMAMOV and instruction[1] == DAR:
-            thread.dar = int.from_bytes(instruction[2:], "little")
+        if opcode == DMAMOV:
+            thread.move(instruction[1], int.from_bytes(instruction[2:], "little"))
         elif opcode in _LOOPS:
             thread.loop(instruction)
-        elif opcode == DMAWFP:
+        elif opcode in {DMAWFP, DMAWFPB}:
             yield from self._wait_for_peripheral(thread)
+        elif opcode in {DMALD, DMALDPB}:
+            yield from self._load(thread, opcode)
+        elif opcode == DMASTPB:
+            self.give_to_peripheral(thread.held)
         elif opcode == DMAST:
             yield from self._store(thread)
         elif opcode == DMAWMB:
@@ -234,10 +286,9 @@ class Pl330(PhysicalDevice):
 
     def _wait_for_peripheral(self, thread: ChannelThread) -> Steps:
         self.state = ChannelState.WAITING_FOR_PERIPHERAL
-        yield self.kernel.delay(self.plan.pace, f"{self.name}.pace")
+        yield from self.await_request(thread)
         if self.thread is thread:
             self.state = ChannelState.EXECUTING
-            self.kernel.begin_story()
 
     def _instruction(self, thread: ChannelThread) -> Steps:
         """Read the next instruction through the cache; gives None if it cannot be read."""
@@ -246,7 +297,8 @@ class Pl330(PhysicalDevice):
             return None
         assert first in _LENGTHS, f"{self.name}: no instruction {first:#04x}"
         instruction = bytes([first])
-        for offset in range(1, _LENGTHS[first]):
+        length = _LENGTHS[first] + (self.value_length if first == DMAMOV else 0)
+        for offset in range(1, length):
             following = yield from self._byte(thread, thread.pc + offset)
             if following is None:
                 return None
@@ -262,17 +314,26 @@ class Pl330(PhysicalDevice):
             thread.lines[start] = line
         return thread.lines[start][addr - start]
 
+    def _load(self, thread: ChannelThread, opcode: int) -> Steps:
+        length = thread.burst_length
+        if opcode == DMALDPB or not thread.sar:
+            thread.held = self.take_from_peripheral(length)
+            return
+        data = yield from self.fetch(thread.data_epoch, thread.sar, length)
+        thread.held = data or bytes(length)
+        thread.sar += length
+
     def _store(self, thread: ChannelThread) -> Steps:
         while len(self.buffer) >= self.plan.buffer_bursts:
             yield self.changed.wait()
             if self.thread is not thread:
                 return
-        length = self.plan.burst_length
-        self.emit(DmaFetched(self.name, thread.epoch, thread.dar, length))
+        length = len(thread.held)
+        self.emit(DmaFetched(self.name, thread.data_epoch, thread.dar, length))
         self.buffer.put(
             Operation(
-                thread.epoch,
-                ((thread.dar, _BURST_BYTE * length),),
+                thread.data_epoch,
+                ((thread.dar, thread.held),),
                 service=self.timing.pl330_write_buffer,
                 interrupts=False,
             )

@@ -72,6 +72,10 @@ class BlockJob:
         self.medium.commit(self.answer.to_commit)
         return self.answer.data
 
+    def give_up(self) -> None:
+        """Let it end with an error, whatever the disk has done already."""
+        self.answer = _NOT_EXECUTED
+
     def storage_events(self) -> Iterator[StorageEvent]:
         """Give what an executed job has done to the cache and to persistent storage."""
         if self.answer.status is not BlockStatus.OK:

@@ -10,6 +10,7 @@ from ..timing import Timing
 from .block_server import BlockServer, ServerSite
 from .devb_ahci import DevbAhci
 from .devb_nvme import DevbNvme
+from .devb_sdmmc import DevbSdmmc
 
 
 class MakesServer(Protocol):
@@ -28,5 +29,9 @@ class MakesServer(Protocol):
         ...
 
 
-BLOCK_SERVERS: dict[str, MakesServer] = {"ahci": DevbAhci, "nvme": DevbNvme}
+BLOCK_SERVERS: dict[str, MakesServer] = {
+    "ahci": DevbAhci,
+    "nvme": DevbNvme,
+    "sdmmc": DevbSdmmc,
+}
 """One for each of `plan.DISK_KINDS`."""

@@ -2,15 +2,17 @@
 
     stall > a message of the VM waits > message-block-timeout > unblock pulse > the server's answer
 
-qvm bounds its messages to host servers.  When the bound is over the server gets a pulse that asks
-it to let go; what it makes of that is an open question, and so is what qvm makes of the error.
-Meanwhile the server's hardware goes on with what it has.
+qvm bounds its messages to host servers, unless its configuration says 0 for that: then a message
+waits as long as the server stalls, and the VM lives with it.  When the bound is over the server
+gets a pulse that asks it to let go; what it makes of that is an open question, and so is what qvm
+makes of the error.  Meanwhile the server's hardware goes on with what it has.
 
 Source:
     QNX 7.0 hypervisor user's guide, set (message-block-timeout); 8.0 vdev API reference,
     qvm_msgblock_oneshot.
 """
 
+from ..clock import Span, exactly
 from ..kernel import Steps
 from ..open_questions import QVM_AFTER_SERVER_ERROR, SERVER_MONITOR, SERVER_UNBLOCKED
 from ..qvm import Qvm
@@ -27,15 +29,15 @@ def stall(qvm: Qvm, server: BlockServer | None) -> Steps:
         qvm: Whose messages wait.
         server: Who stalls; None for one that the model does not contain.
     """
-    kernel, timing = qvm.kernel, qvm.timing
+    kernel, timing, bound_ns = qvm.kernel, qvm.timing, qvm.plan.block_timeout_ns
     if server is not None:
         server.stall()
-        patience = kernel.delay(timing.message_block_timeout, f"{qvm.name}.next_message")
-        while not server.outstanding_of(qvm.epoch):
-            # Who asks nothing of a stalled server does not notice it.
-            if (yield kernel.first(server.settled.wait(), patience)) == 1:
-                return False
-    yield kernel.delay(timing.message_block_timeout, f"{qvm.name}.message_block_timeout")
+    if bound_ns == 0:
+        return False
+    timeout = timing.message_block_timeout if bound_ns is None else exactly(bound_ns)
+    if server is not None and not (yield from _is_asked(qvm, server, timeout)):
+        return False
+    yield kernel.delay(timeout, f"{qvm.name}.message_block_timeout")
     if qvm.is_gone:
         return False
     name = NO_PART if server is None else server.name
@@ -51,3 +53,13 @@ def stall(qvm: Qvm, server: BlockServer | None) -> Steps:
         server.abandon(qvm.epoch, in_hardware=answer == "replies-at-once")
         server.recover()
     return kernel.choose(QVM_AFTER_SERVER_ERROR) == "terminates"
+
+
+def _is_asked(qvm: Qvm, server: BlockServer, patience: Span) -> Steps:
+    """Wait for a message of the VM; gives whether there is one."""
+    # Who asks nothing of a stalled server does not notice it.
+    bound = qvm.kernel.delay(patience, f"{qvm.name}.next_message")
+    while not server.outstanding_of(qvm.epoch):
+        if (yield qvm.kernel.first(server.settled.wait(), bound)) == 1:
+            return False
+    return True

@@ -108,8 +108,8 @@ def test_a_full_scenario_keeps_its_words() -> None:
         (
             "[[platform.device]]\nname = 'x'",
             (
-                "s.toml:1:1: the key 'kind' is missing; say one of nic, ahci, host-nvme, sata, "
-                "nvme, xhci, pl330, can, edu, policy, back-end or unmodelled"
+                "s.toml:1:1: the key 'kind' is missing; say one of nic, ahci, host-nvme, "
+                "host-sdmmc, sata, nvme, xhci, pl330, can, edu, policy, back-end or unmodelled"
             ),
         ),
         (
@@ -120,8 +120,8 @@ def test_a_full_scenario_keeps_its_words() -> None:
             "[[platform.device]]\nkind = { a = 1 }",
             (
                 "s.toml:2:8: 'kind' is a table, but must be one of 'nic', 'ahci', 'host-nvme', "
-                "'sata', 'nvme', 'xhci', 'pl330', 'can', 'edu', 'policy', 'back-end' "
-                "or 'unmodelled'"
+                "'host-sdmmc', 'sata', 'nvme', 'xhci', 'pl330', 'can', 'edu', 'policy', "
+                "'back-end' or 'unmodelled'"
             ),
         ),
         (

@@ -5,6 +5,7 @@ import pytest
 from quiesce.model.clock import Span, exactly
 from quiesce.model.errors import ConfigError, ScenarioError
 from quiesce.model.plan import AfterPlan, EndPlan, QuiescePlan, StepPlan
+from quiesce.model.system import header_of
 from quiesce.model.timing import Timing
 from quiesce.scenarios.library import resolved
 from quiesce.scenarios.loader import load
@@ -312,7 +313,7 @@ def test_two_vms_have_ends_and_names_of_their_own(write: Write) -> None:
             'name = "ahci0"\nserves = ["/dev/sd*"]',
             (
                 "guest.qvmconf:3:63: no disk of the platform serves '/dev/hd0t131' of 'disk0'; "
-                'add a [[platform.device]] of kind "ahci" or "host-nvme"'
+                'add a [[platform.device]] of kind "ahci", "host-nvme" or "host-sdmmc"'
             ),
         ),
         (
@@ -530,3 +531,31 @@ def test_a_name_that_is_not_shipped_is_told(write: Write) -> None:
     write()
     with pytest.raises(ScenarioError, match="did you mean 'nic-crash-bare'"):
         resolved("nic-crash-bear")
+
+
+@pytest.mark.parametrize(
+    ("settings", "timing", "expected"),
+    [
+        ("", "", None),
+        ("set message-block-timeout 700\n", "", 700_000_000),
+        ("set message-block-timeout 0\n", "", 0),
+        ("set message-block-timeout 700\n", '[timing]\nmessage_block_timeout = "1ms"\n', None),
+    ],
+)
+def test_the_configuration_bounds_a_stalled_server_unless_the_scenario_does(
+    write: Write, settings: str, timing: str, expected: int | None
+) -> None:
+    text = SCENARIO.replace("guest-crash", "server-stall") + timing
+    plan = plan_of(write, text, settings + GUEST).plan
+    assert plan.vms[0].block_timeout_ns == expected
+    known = {row.name: row.value for row in header_of(plan).assumptions}
+    said = {None: None, 0: "for ever", 700_000_000: "700ms"}[expected]
+    assert known.get("linux-net.message_block_timeout") == said
+    assert ("message_block_timeout" in known) == (expected is None)
+
+
+def test_the_timeout_of_the_disk_vdev_comes_before_that_of_its_vm(write: Write) -> None:
+    guest = "set message-block-timeout 700\n" + GUEST
+    line = next(one for one in guest.splitlines() if "virtio-blk" in one)
+    guest = guest.replace(line, f"{line}\nset vdev-message-block-timeout 20")
+    assert plan_of(write, SCENARIO, guest).plan.vms[0].block_timeout_ns == 20_000_000

@@ -109,3 +109,21 @@ def test_nobody_notices_a_stall_that_stalls_nobody(block_system: PlanMaker) -> N
     trace = run(replace(plan, timing=timing), Nominal())
     assert of(trace, ServerStalled) != []
     assert of(trace, UnblockPulseSent) == []
+
+
+def test_the_vm_has_a_bound_of_its_own(block_system: PlanMaker) -> None:
+    end = EndPlan("server-stall", exactly(200_000), AfterPlan("BackendRequestBegun", count=3))
+    plan = block_system(DRAIN, vm={"end": end, "block_timeout_ns": 250_000})
+    trace = run(plan, Nominal())
+    ((stalled_ns, _),) = of(trace, ServerStalled)
+    ((pulse_ns, _),) = of(trace, UnblockPulseSent)
+    assert pulse_ns - stalled_ns == 250_000
+
+
+def test_without_a_bound_the_vm_waits_as_long_as_the_server_stalls(
+    block_system: PlanMaker,
+) -> None:
+    end = EndPlan("server-stall", exactly(200_000), AfterPlan("BackendRequestBegun", count=3))
+    trace = run(block_system(DRAIN, vm={"end": end, "block_timeout_ns": 0}), Nominal())
+    assert of(trace, ServerStalled) != []
+    assert of(trace, UnblockPulseSent) == of(trace, QvmExited) == []
