@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.clock import Span, format_ns
+from ..model.clock import MS, Span, format_ns
 from ..model.device_plans import UserBackEndPlan
 from ..model.errors import QuiesceError
 from ..model.plan import AfterPlan, DiskPlan, EndPlan, NicPlan, QuiescePlan, SystemPlan, VmPlan
@@ -298,6 +298,8 @@ def _configuration(vm: VmPlan, plan: SystemPlan) -> str:
     pic = "gic" if plan.interrupts.is_gic else "apic"
     lines = [f"system {vm.name}"]
     lines += [f"ram {ram.start:#x},{ram.length:#x}" for ram in vm.ram]
+    if vm.block_timeout_ns is not None:
+        lines.append(f"set message-block-timeout {vm.block_timeout_ns // MS}")
     for number, device in enumerate(plan.passable):
         if device.name in vm.passed_through:
             addr = _window(number)

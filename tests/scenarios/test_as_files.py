@@ -35,6 +35,15 @@ def test_whatever_makes_a_system_smaller_leaves_one_that_can_be_written(name: st
             assert SCENARIO in scenario_files(plan)
 
 
+@pytest.mark.parametrize("bound_ns", [0, 20_000_000])
+def test_the_bound_of_messages_stands_in_the_configuration(bound_ns: int, tmp_path: Path) -> None:
+    plan = resolved("host-sdmmc-crash").plan
+    plan = replace(plan, vms=(replace(plan.vms[0], block_timeout_ns=bound_ns),))
+    for file, text in scenario_files(plan).items():
+        (tmp_path / file).write_text(text)
+    assert same_system(resolve(load(tmp_path / SCENARIO)).plan, plan)
+
+
 def test_callbacks_that_no_configuration_can_order_are_refused() -> None:
     plan = resolved("blk-crash-drained").plan
     (vm,) = plan.vms
