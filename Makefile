@@ -39,6 +39,9 @@ lint: $(STAMP) ## format, style, types, import rules
 bench: $(STAMP) ## every benchmark, as tables
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+gallery: $(STAMP) ## draw docs/gallery anew
+	$(BIN)/python -m quiesce.scenarios.gallery docs/gallery
+
 wheel: $(STAMP) ## build the wheel and run the suite against it
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 

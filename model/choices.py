@@ -277,6 +277,43 @@ def by_label(log: Iterable[ChoicePoint]) -> dict[str, tuple[int, ...]]:
     return {label: tuple(values) for label, values in answers.items()}
 
 
+class Retold(Choices):
+    """Tells an earlier run once more in a system that has changed a little.
+
+    Each label has its own sequence of answers, as in `Guided`.  A delay whose span has another
+    length takes the same share of it.  Where the answers of a label run out its last one goes on,
+    and a label that the earlier run never asked gets what is nominal.
+
+    Args:
+        recorded: The log of that run.
+    """
+
+    def __init__(self, recorded: Iterable[ChoicePoint]) -> None:
+        super().__init__()
+        self._answers: dict[str, list[ChoicePoint]] = {}
+        for point in recorded:
+            self._answers.setdefault(point[0], []).append(point)
+        for answers in self._answers.values():
+            answers.reverse()
+
+    def _next(self, label: str) -> ChoicePoint | None:
+        answers = self._answers.get(label)
+        if answers is None:
+            return None
+        return answers.pop() if len(answers) > 1 else answers[0]
+
+    def _option(self, bound: int, label: str) -> int:
+        point = self._next(label)
+        return 0 if point is None else min(point[2], bound - 1)
+
+    def _offset(self, bound: int, label: str) -> int:
+        point = self._next(label)
+        if point is None:
+            return (bound - 1) // 2
+        _, earlier, value = point
+        return value if earlier == bound else value * (bound - 1) // (earlier - 1)
+
+
 class Drawn(Choices):
     """Takes every answer from a function, such as a Hypothesis draw.
 

@@ -82,6 +82,8 @@ class Port(Component):
         cache_answer: What the device does when it is told to forget them.
         moved: Fires when a write has come to the end of the link.
         settled: Fires when one of the three ways has become empty.
+        is_silent: Nothing leaves the device any more.
+        is_cut: Nothing passes the end of the link any more.
     """
 
     def __init__(self, kernel: Kernel, master: str, timing: Timing, fabric: Fabric) -> None:
@@ -99,6 +101,8 @@ class Port(Component):
         self.arriving = False
         self.moved = Signal(kernel)
         self.settled = Signal(kernel)
+        self.is_silent = False
+        self.is_cut = False
         if fabric.iommu is not None:
             fabric.iommu.ports[master] = self
         self.ways = [
@@ -116,7 +120,8 @@ class Port(Component):
 
     def issue(self, write: BusWrite) -> None:
         """Let a write leave the device; from here a reset of the device does not stop it."""
-        self.link.put(write)
+        if not self.is_silent:
+            self.link.put(write)
 
     def translate(self, epoch: int, addr: int, length: int) -> int | None:
         """Return where a write would land if it were translated now, or None if it is refused."""
@@ -196,6 +201,16 @@ class Port(Component):
         while self.drain or self.draining:
             yield self.settled.wait()
 
+    # What no software can do: for questions of the kind "what if".
+
+    def silence(self) -> None:
+        """Let nothing leave the device from here on, at once and for good."""
+        self.is_silent = True
+
+    def cut(self) -> None:
+        """Let nothing reach memory from here on but what has been translated."""
+        self.is_cut = True
+
     # Downstream, called by whoever drives the device.
 
     def post(self, register: str, value: int, epoch: int) -> None:
@@ -228,6 +243,8 @@ class Port(Component):
 
     def _translate(self, write: BusWrite) -> int | None:
         iommu = self.fabric.iommu
+        if self.is_cut:
+            return None
         if write.host_addr is not None:
             if write.from_cache and iommu is not None:
                 return iommu.pass_translated(

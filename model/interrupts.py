@@ -88,6 +88,7 @@ class InterruptController(Component):
     Attributes:
         router: What leads messages to their vectors; None if they carry the vector themselves.
         redistributor: What keeps the pending state of LPIs in memory; None if there are none.
+        silenced: Devices whose levels and edges no longer reach it.
     """
 
     def __init__(
@@ -99,13 +100,14 @@ class InterruptController(Component):
         self.taker: Taker | None = None
         self.router: MessageRouter | None = None
         self.redistributor: PendingKeeper | None = None
+        self.silenced: tuple[str, ...] = ()
 
     # The devices' side.
 
     def assert_level(self, intid: int, device: str, epoch: int) -> None:
         """Let a device raise its level line; raising it again changes nothing."""
         line = self._line(intid)
-        if device not in line.asserted_by:
+        if device not in line.asserted_by and device not in self.silenced:
             line.asserted_by[device] = epoch
             self.emit(IrqAsserted(intid, device, epoch, LEVEL))
             line.changed.notify()
@@ -140,6 +142,10 @@ class InterruptController(Component):
         line.is_message = kind == MESSAGE
         self.emit(IrqAsserted(intid, device, epoch, kind))
         line.changed.notify()
+
+    def silence(self, device: str) -> None:
+        """Let a device raise no line from here on: for questions of the kind "what if"."""
+        self.silenced = (*self.silenced, device)
 
     # The kernel's side.
 

@@ -269,14 +269,20 @@ class Kernel(simpy.Environment):
 
     # What the runner calls.
 
-    def execute(self, done: Event) -> None:
+    def execute(self, done: Event, events_max: int | None = None) -> None:
         """Run until `done` has been processed or nothing is left to happen.
 
+        Args:
+            done: What is waited for.
+            events_max: Scheduled events after which the run is given up; None for `EVENTS_MAX`.
+
         Raises:
-            BoundHit: If the run needs more than `EVENTS_MAX` events.
+            BoundHit: If the run needs more.
         """
+        if events_max is None:
+            events_max = EVENTS_MAX
         urgent, due, delays = self._urgent, self._due, self._delays
-        events_left = EVENTS_MAX
+        events_left = events_max
         while done.callbacks is not None:
             # The likeliest first; the order of precedence is that of `step`.
             if due and not urgent:
@@ -296,8 +302,8 @@ class Kernel(simpy.Environment):
             events_left -= 1
             if events_left == 0:
                 remedy = "some process of the model does not end; shorten the workload"
-                raise BoundHit("events", EVENTS_MAX, remedy)
-        self.events_run += EVENTS_MAX - events_left
+                raise BoundHit("events", events_max, remedy)
+        self.events_run += events_max - events_left
         self.choices.finish()
 
     # What SimPy calls.

@@ -37,13 +37,18 @@ class Extent:
 
 
 class PhysicalMemory(Component):
-    """All memory of the host.  `extents` are disjoint; free and host frames are in none."""
+    """All memory of the host.  `extents` are disjoint; free and host frames are in none.
+
+    Attributes:
+        silenced: Host threads whose writes are dropped.
+    """
 
     def __init__(self, kernel: Kernel, timing: Timing) -> None:
         super().__init__(kernel, "memory", timing)
         self.pages: dict[int, bytearray] = {}
         self.extents: list[Extent] = []
         self.quarantined: list[tuple[int, int]] = []
+        self.silenced: tuple[str, ...] = ()
 
     # Ownership.
 
@@ -142,8 +147,14 @@ class PhysicalMemory(Component):
 
     def land_from_cpu(self, writer: str, epoch: int, addr: int, data: bytes, content: str) -> None:
         """Let a write by a host thread on a guest's behalf land; it does not cross a frame."""
+        if writer in self.silenced:
+            return
         self.write(addr, data)
         self.emit(CpuWriteLanded(writer, epoch, addr, len(data), content))
+
+    def silence(self, writer: str) -> None:
+        """Let a host thread write nothing from here on: for questions of the kind "what if"."""
+        self.silenced = (*self.silenced, writer)
 
 
 class StageTwo:

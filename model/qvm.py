@@ -240,6 +240,10 @@ class Qvm(Component):
         """Whether its exit status can be read."""
         return self.state is QvmState.GONE
 
+    def withhold(self) -> None:
+        """Keep what has not been released yet from everybody, for good."""
+        self.quarantines = True
+
     def end(self, cause: TerminationCause) -> None:
         """Let the process end; what kills it also cuts off an orderly end that is under way."""
         if self.state in {QvmState.CLEANING, QvmState.GONE}:
@@ -409,9 +413,9 @@ class Qvm(Component):
         pieces = memory.pieces_of(self.epoch)
         if self.kernel.choose(RELEASE_ORDER) == "descending":
             pieces.reverse()
-        part_with = memory.quarantine if self.quarantines else memory.release
         for first, count in pieces:
             yield self.kernel.delay(self._release_span(count), f"{self.name}.release")
+            part_with = memory.quarantine if self.quarantines else memory.release
             part_with(self.name, self.epoch, first, count)
 
     def _release_span(self, frames: int) -> Span:

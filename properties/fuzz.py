@@ -27,6 +27,7 @@ from ..model.trace import TerminationBegun, Trace
 from .check import check
 from .dice import Dice
 from .drawn_plans import with_moved_end
+from .durations import Durations
 from .registry import PROPERTIES
 from .tally import Tally
 
@@ -66,14 +67,17 @@ class Campaign(msgspec.Struct):
     Attributes:
         tally: All runs.
         findings: The first run for each set of properties that were violated together.
+        durations: How long the teardowns took.
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
     findings: dict[str, Finding] = {}
+    durations: Durations = msgspec.field(default_factory=Durations)
 
     def absorb(self, other: "Campaign") -> None:
         """Take over what another part has shown."""
         self.tally.absorb(other.tally)
+        self.durations.absorb(other.durations)
         for key, finding in other.findings.items():
             self.findings.setdefault(key, finding)
 
@@ -129,6 +133,7 @@ class _Cases:
         choices = Biased(data[: Biased.SIZE])
         plan = with_moved_end(self._search.plan, Dice(data[Biased.SIZE :]), self._instants)
         trace = self._run(plan, choices)
+        self.campaign.durations.add(trace)
         violated = self.campaign.tally.add(check(trace, self._search.properties))
         if violated:
             # In the order in which properties are listed, what matters most first.

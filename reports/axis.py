@@ -100,7 +100,7 @@ class TimeAxis:
         time_ns = sum(piece.end_ns - piece.start_ns for piece in drawn)
         if not paper or not time_ns:
             return [self.start_ns]
-        step_ns = _round_up(time_ns * spacing / paper)
+        step_ns = round_up(time_ns * spacing / paper)
         return [
             at_ns
             for piece in drawn
@@ -169,8 +169,8 @@ def _laid_out(
     return pieces
 
 
-def _round_up(value: float) -> int:
-    """Return the smallest of 1, 2, 5, 10, 20, ... that is not below the value."""
+def round_up(value: float) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, ... that is not below the value: a step for ticks."""
     scale = 1
     while True:
         for digit in (1, 2, 5):

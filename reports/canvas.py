@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .fonts import families_for
 from .words import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ PNG_DPI = 144
 """Dots per inch of a PNG: two for each point."""
 
 _POINTS_PER_INCH = 72
+
+_LACKING = "letters drawn as boxes are in no font of this machine; the SVG file has them"
 
 _STROKES = "|_1234+x"
 """Shapes that are lines and have no edge of their own."""
@@ -100,11 +103,15 @@ def _file(
     import matplotlib as mpl  # noqa: PLC0415
 
     data = io.BytesIO()
+    texts = [printable(shape.text) for shape in shapes if isinstance(shape, Words)]
+    families, is_lacking = families_for(texts)
+    if is_lacking and format_ == "png":
+        shapes = [*shapes, Words(width - 6, height - 6, _LACKING, 6, "#6B6B6B", align="right")]
     settings = mpl.rc_context(
         {
             "svg.hashsalt": "quiesce",
             "svg.fonttype": "none",
-            "font.family": ["DejaVu Sans"],
+            "font.family": families,
             "hatch.linewidth": 0.5,
         }
     )

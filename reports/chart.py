@@ -112,7 +112,7 @@ class Moment(msgspec.Struct, frozen=True):
     Attributes:
         at_ns: Instant.
         kind: `end` (a guest stops, or the IOMMU is reset), `teardown` (first release), `released`
-            (last release) or `start` (a later epoch begins).
+            (last release), `start` (a later epoch begins) or `no-return` (nothing helps any more).
         epoch: Whose.
         label: Short.
     """

@@ -63,7 +63,8 @@ def _read_blocked(event: events.DmaReadBlocked, reader: Reader, at: At) -> None:
 
 
 def _dma_dropped(event: events.DmaDropped, reader: Reader, at: At) -> None:
-    lane = reader.book.home(event.master, *MASTERS)
+    # A vdev drops what comes for it as a device does, and has a lane of its own.
+    lane = reader.book.find(event.master, *WORKERS) or reader.book.home(event.master, *MASTERS)
     mark = Mark(at.ns, "dropped", event.epoch, at.index)
     lane.mark(reader.working(lane, event.epoch), mark)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .axis import TimeAxis
 from .canvas import Line, Rect, Shape, Sign, Words
-from .captions import Caption, Placed, placed, width_of
+from .captions import Caption, Placed, letters_in, placed, width_of
 from .chart import Bar, Lane, Level, Mark, Track
 from .density import Band, crowds, merged_bars
 from .palette import (
@@ -25,12 +25,14 @@ from .palette import (
     epoch_hatch,
     mixed,
 )
-from .words import about_ns, shortened
+from .words import about_ns, shortened, squeezed
 
 BAR_HEIGHT = 13.0
 LINE_HEIGHT = 8.5
 CAPTION_SIZE = 6.6
 
+_NAME_SIZE = 8.2
+_NAME_SIZE_MIN = 6.2
 _EMPTY_HEIGHT = 12.0
 _NAMED_HEIGHT = 19.0
 _GAP = 3.0
@@ -116,12 +118,22 @@ class Pen:
         if shaded:
             self._add(Rect(frame.name_left - 6, top, frame.right, self.y, BAND, depth=0))
         self._add(Line(((frame.name_left - 6, self.y), (frame.right, self.y)), HAIRLINE, 0.5))
-        name = shortened(lane.name, frame.names_max)
+        # A long name gets smaller letters before it loses any.
+        size = max(_NAME_SIZE * min(1.0, frame.names_max / max(len(lane.name), 1)), _NAME_SIZE_MIN)
+        name = squeezed(lane.name, int(frame.names_max * _NAME_SIZE / size))
         middle = top + _GAP + (BAR_HEIGHT / 2 if lane.tracks else _EMPTY_HEIGHT / 2)
-        self._add(Words(frame.name_left, middle, name, 8.2, bold=True))
+        self._add(Words(frame.name_left, middle, name, size, bold=True))
         kind = lane.kind.replace("_", " ")
         if lane.tracks and kind != lane.name:
             self._add(Words(frame.name_left, middle + 9, kind, 6.4, FAINT_INK))
+
+    def silent(self, lanes: Sequence[Lane]) -> None:
+        """Name the lanes in which nothing happened, in one line below what is there."""
+        middle = self.y + _EMPTY_HEIGHT / 2 + 1
+        room = letters_in(self.frame.right - self.frame.name_left, CAPTION_SIZE)
+        text = shortened(f"no event: {', '.join(lane.name for lane in lanes)}", room)
+        self._add(Words(self.frame.name_left, middle, text, CAPTION_SIZE, FAINT_INK))
+        self.y += _EMPTY_HEIGHT + 3
 
     def _add(self, shape: Shape) -> None:
         self.shapes.append(shape)

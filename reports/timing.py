@@ -15,6 +15,7 @@ from .canvas import Line, Rect, Shape, Sign, Words, png, svg
 from .captions import Caption, letters_in, placed, width_of
 from .chart import Chart, Lane, Moment
 from .drawing import Frame, Pen, bounds_of, hidden_before_and_after
+from .explanation import Explanation
 from .findings import Finding, findings_of
 from .focus import focused_axis
 from .lanes import chart_of
@@ -31,15 +32,18 @@ _FINDINGS_MAX = 4
 _CENTRAL = 2
 """So many verdicts, those about the teardown point, stand first and large."""
 
-_NAME_LETTERS = 22
+_NAME_LETTERS = 26
 _TRACK_LETTERS = 18
 _TICK_SPACING = 62.0
+_BOLD = 1.12
+"""Bold letters are so much wider."""
 
 _MOMENT_LINES = {
     "end": (INK, 1.0, ":"),
     "teardown": (INK, 1.8, "-"),
     "released": (INK, 1.0, "--"),
     "start": (FAINT_INK, 0.9, "-."),
+    "no-return": (FORBIDDEN, 1.1, ":"),
 }
 
 
@@ -49,14 +53,18 @@ class Picture:
     Args:
         trace: What happened.
         judgement: What was found in it.
+        explanation: What would have saved it; None if nobody has asked or nothing is violated.
 
     Attributes:
         axis: Which time is shown, and which is left out.
         height: In points; the width is `WIDTH`.
     """
 
-    def __init__(self, trace: Trace, judgement: Judgement) -> None:
+    def __init__(
+        self, trace: Trace, judgement: Judgement, explanation: Explanation | None = None
+    ) -> None:
         self._judgement = judgement
+        self._explanation = explanation
         self._found = findings_of(trace, judgement)
         chart = chart_of(trace)
         frame = _frame_for(chart, self._found)
@@ -66,11 +74,17 @@ class Picture:
         y = self._title(why(trace, judgement))
         findings_top = y
         y = self._name_findings(frame, y)
-        y, lines = self._name_moments(chart.moments, frame, y)
+        moments = _with_no_return(chart.moments, explanation)
+        y, lines = self._name_moments(moments, frame, y)
         pen = Pen(frame, y)
         shown = [lane for lane in chart.lanes if not _is_drawn_elsewhere(lane, trace)]
+        silent = [lane for lane in shown if lane.is_silent]
+        if len(silent) > 1:
+            shown = [lane for lane in shown if not lane.is_silent]
         for count, lane in enumerate(shown):
             pen.lane(lane, shaded=count % 2 == 0)
+        if len(silent) > 1:
+            pen.silent(silent)
         self._shapes += pen.shapes
         self._moment_lines(lines, pen.y)
         self._violation_lines(findings_top, y, pen)
@@ -112,7 +126,25 @@ class Picture:
         for line in _wrapped(reason, 8.6)[:5]:
             self._add(Words(_EDGE, y + 2, line, 8.6))
             y += 11.5
-        return y + 4
+        return self._say_what_saves(y) + 4
+
+    def _say_what_saves(self, y: float) -> float:
+        """Write the change that would have saved the run, and until when there was a way."""
+        explanation = self._explanation
+        if explanation is None:
+            return y
+        saving, no_return = explanation.sturdy or explanation.saving, explanation.no_return
+        said = []
+        if saving is not None:
+            whole = "This" if saving.is_entire else f"For {explanation.property}, this"
+            said.append(f"{whole} would have saved the run (tried): {saving.text}.")
+        if no_return is not None:
+            at = about_ns(no_return.at_ns, self._digits)
+            said.append(f"Point of no return: {at}.")
+        for line in _wrapped(" ".join(said), 8.6, bold=True)[:3]:
+            self._add(Words(_EDGE, y + 2, line, 8.2, bold=True))
+            y += 11.5
+        return y
 
     def _name_findings(self, frame: Frame, top: float) -> float:
         y = top
@@ -245,6 +277,14 @@ class Picture:
         return y + 6
 
 
+def _with_no_return(moments: Sequence[Moment], explanation: Explanation | None) -> Sequence[Moment]:
+    if explanation is None or explanation.no_return is None:
+        return moments
+    label = "point of no return"
+    moment = Moment(explanation.no_return.at_ns, "no-return", explanation.epoch, label)
+    return sorted([*moments, moment], key=lambda each: each.at_ns)
+
+
 def _is_drawn_elsewhere(lane: Lane, trace: Trace) -> bool:
     """Return whether a lane is empty only because its doings are drawn in other lanes."""
     return lane.is_silent and any(record.source == lane.name for record in trace.records)
@@ -277,10 +317,9 @@ def _moment_text(moment: Moment, digits: int) -> str:
     return f"{moment.label}, {about_ns(moment.at_ns, digits)}"
 
 
-def _wrapped(text: str, size: float) -> list[str]:
-    return textwrap.wrap(
-        printable(text), letters_in(WIDTH - 2 * _EDGE, size), break_on_hyphens=False
-    )
+def _wrapped(text: str, size: float, *, bold: bool = False) -> list[str]:
+    room = letters_in(WIDTH - 2 * _EDGE, size * (_BOLD if bold else 1))
+    return textwrap.wrap(printable(text), room, break_on_hyphens=False)
 
 
 def _zigzag(x: float, top: float, bottom: float) -> Line:

@@ -17,7 +17,7 @@ from .why_iommu import missing_iommu
 from .words import EXACT, about_ns
 
 
-class _Deed(NamedTuple):
+class Deed(NamedTuple):
     """A write or an interrupt that went against a claim.
 
     Attributes:
@@ -59,7 +59,7 @@ def _late_write(trace: Trace, violation: Violation, actor: str, epoch: int, addr
     released = ledger.released_by(epoch, frame, violation.index)
     limit_ns = released.since_ns if released else violation.at_ns
     limit = f"the release of frame {frame:#x}" if released else "the write"
-    deed = _Deed(violation, actor, epoch, limit_ns, limit)
+    deed = Deed(violation, actor, epoch, limit_ns, limit)
     owner = ledger.owner(frame, violation.index)
     if owner.epoch == FREE:
         then = "belonged to nobody"
@@ -70,7 +70,7 @@ def _late_write(trace: Trace, violation: Violation, actor: str, epoch: int, addr
         f"its write for epoch {epoch}{_origin(trace, violation, actor)} landed at "
         f"{_at(violation.at_ns)}{late} in frame {frame:#x}, which then {then}"
     )
-    parts = [_missing_stop(trace, deed), write]
+    parts = [missing_stop(trace, deed), write]
     if isinstance(trace.records[violation.index].event, events.DmaLanded):
         parts.append(missing_iommu(trace, deed.violation.index, deed.actor, deed.epoch))
     return _sentence("; ".join(part for part in parts if part))
@@ -83,21 +83,21 @@ def _late_interrupt(trace: Trace, violation: Violation, event: events.IrqTaken) 
     limit_ns, limit = violation.at_ns, "the interrupt"
     if detached_ns is not None:
         limit_ns, limit = detached_ns, f"the detach of irq {event.intid}"
-    deed = _Deed(violation, actor, event.epoch, limit_ns, limit)
+    deed = Deed(violation, actor, event.epoch, limit_ns, limit)
     by = f", raised by {actor} at {_at(raised.at_ns)}," if raised and actor else ""
     taken = f"irq {event.intid} of epoch {event.epoch}{by} was taken"
     late = (
         f", {_at(violation.at_ns - limit_ns)} after {limit}" if limit_ns < violation.at_ns else ""
     )
     parts = [
-        _missing_stop(trace, deed) if actor else "",
+        missing_stop(trace, deed) if actor else "",
         taken + f" at {_at(violation.at_ns)}{late}",
         _open_route(trace, deed, event.intid),
     ]
     return _sentence("; ".join(part for part in parts if part))
 
 
-def _open_route(trace: Trace, deed: _Deed, intid: int) -> str:
+def _open_route(trace: Trace, deed: Deed, intid: int) -> str:
     """Return why the actor's messages still found their way at the teardown point."""
     state = ""
     for record in trace.records[: deed.violation.index]:
@@ -160,7 +160,7 @@ def _step_of_origin(event: events.AnyEvent, actor: str) -> str:
     return ""
 
 
-def _missing_stop(trace: Trace, deed: _Deed) -> str:
+def missing_stop(trace: Trace, deed: Deed) -> str:
     """Return what was done, or not done, to stop the actor before the teardown point."""
     end_ns = _end_of_guest(trace, deed)
     until = f"{deed.limit} at {_at(deed.limit_ns)}"
@@ -193,7 +193,7 @@ def _missing_stop(trace: Trace, deed: _Deed) -> str:
     return f"{deed.actor} was told to stop ({steps}), but nobody saw it stop before {until}"
 
 
-def _steps_of_others(trace: Trace, deed: _Deed) -> str:
+def _steps_of_others(trace: Trace, deed: Deed) -> str:
     """Return what the quiesce steps for the same epoch came to that were not the actor's."""
     others = _steps(trace, deed, of_actor=False)
     for record in others:
@@ -206,7 +206,7 @@ def _steps_of_others(trace: Trace, deed: _Deed) -> str:
     return f", but only for {' and '.join(sorted({event.device for event in begun}))}"
 
 
-def _steps(trace: Trace, deed: _Deed, *, of_actor: bool) -> list[Record]:
+def _steps(trace: Trace, deed: Deed, *, of_actor: bool) -> list[Record]:
     return [
         record
         for record in trace.records[: deed.violation.index]
@@ -220,7 +220,7 @@ def _steps(trace: Trace, deed: _Deed, *, of_actor: bool) -> list[Record]:
     ]
 
 
-def _end_of_guest(trace: Trace, deed: _Deed) -> int:
+def _end_of_guest(trace: Trace, deed: Deed) -> int:
     ends = [
         record.at_ns
         for record in trace.records[: deed.violation.index]

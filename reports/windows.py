@@ -1,20 +1,21 @@
-"""The strip plot of a sweep: for which instants of death a system is unsafe, cause by cause.
+"""The strip plot of a sweep or a proof: for which instants of death a system is unsafe, by cause.
 
 One row for each cause, time from left to right: a strip where an end that begins then violates
 something, in a stronger colour the worse it is, on a pale bed as far as was swept.  An unsafe
 instant without width is drawn wide enough to be seen; the numbers beside the row are exact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from ..properties.verdict import SEVERITIES, Severity
+from .axis import round_up
 from .canvas import Line, Rect, Shape, Words, png, svg
 from .palette import BAND, FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, mixed
 from .words import about_ns, shortened
 
-__all__ = ["CauseRow", "WindowPicture"]
+__all__ = ["CauseRow", "WindowPicture", "window_picture"]
 
 WIDTH = 900.0
 _EDGE = 16.0
@@ -25,15 +26,15 @@ _TOP = 62.0
 _STRIP_MIN = 1.2
 """A strip is drawn at least so wide, in points, or nobody would see it."""
 
-_TICKS = 5
+_TICKS = 8
 
 
 class CauseRow(msgspec.Struct, frozen=True):
-    """What a sweep showed for one cause.
+    """What a sweep or a proof showed for one cause.
 
     Attributes:
         cause: Its name.
-        points: How many crash points there were.
+        points: How many crash points there were; 0 if all instants were covered at once.
         unsafe: How many of them violate something.
         windows: Unsafe ones: first and last instant, and the worst severity.
     """
@@ -44,8 +45,26 @@ class CauseRow(msgspec.Struct, frozen=True):
     windows: tuple[tuple[int, int, Severity], ...]
 
 
+def window_picture(
+    title: str, label: str, windows: Mapping[str, Sequence[tuple[int, int]]], until_ns: int
+) -> "WindowPicture":
+    """Return the picture of unsafe windows that are known exactly, as a proof gives them.
+
+    Args:
+        title: What was proved.
+        label: Of the judgement.
+        windows: First and last unsafe instant of each window, by cause; none where all is safe.
+        until_ns: The last instant that is covered.
+    """
+    rows = [
+        CauseRow(cause, 0, 0, tuple((first, last, SEVERITIES[-1]) for first, last in each))
+        for cause, each in windows.items()
+    ]
+    return WindowPicture(title, label, rows, until_ns)
+
+
 class WindowPicture:
-    """The picture of a sweep.
+    """The picture of unsafe windows.
 
     Args:
         title: What was swept.
@@ -59,8 +78,10 @@ class WindowPicture:
         self._shapes: list[Shape] = [
             Words(_EDGE, 20, shortened(title, 80), 13, INK, bold=True),
             Words(_EDGE, 38, f"label: {label}", 9, FAINT_INK),
-            Words(WIDTH - _EDGE, 38, "crash points: unsafe of all", 9, FAINT_INK, align="right"),
         ]
+        if any(row.points for row in rows):
+            said = "crash points: unsafe of all"
+            self._shapes.append(Words(WIDTH - _EDGE, 38, said, 9, FAINT_INK, align="right"))
         for number, row in enumerate(rows):
             self._row(row, _TOP + number * _ROW, shaded=number % 2 == 0)
         bottom = _TOP + len(rows) * _ROW
@@ -93,13 +114,16 @@ class WindowPicture:
                 Rect(left, top + 3, right, top + _ROW - 3, mixed(FORBIDDEN, share), depth=2)
             )
         worst = max((window[2] for window in row.windows), key=SEVERITIES.index, default="none")
-        said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else ", all safe")
-        ink = FORBIDDEN if row.unsafe else INK
+        if row.points:
+            said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else ", all safe")
+        else:
+            unsafe_ns = sum(last - first for first, last, _ in row.windows)
+            said = f"unsafe for {about_ns(unsafe_ns)} in all" if row.windows else "all safe"
+        ink = FORBIDDEN if row.windows else INK
         self._shapes.append(Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right"))
 
     def _axis(self, bottom: float) -> None:
-        for tick in range(_TICKS + 1):
-            at_ns = self._until_ns * tick // _TICKS
+        for at_ns in range(0, self._until_ns + 1, round_up(self._until_ns / _TICKS)):
             x = self._x(at_ns)
             self._shapes.append(Line(((x, _TOP), (x, bottom + 4)), HAIRLINE))
             self._shapes.append(

@@ -29,6 +29,23 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 0)] + "…"
 
 
+def squeezed(text: str, length: int) -> str:
+    """Return the text, printable, cut in its middle to at most `length` characters.
+
+    Names that begin alike and end alike stay apart by this better than by `shortened`.
+
+    Example:
+        >>> squeezed("qvm178.virtio-net_qvm178.driver", 20)
+        'qvm178.vir…78.driver'
+    """
+    text = printable(text)
+    if len(text) <= length:
+        return text
+    head = length // 2
+    tail = max(length - head - 1, 0)
+    return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
 def about_ns(value_ns: int, digits: int = 4) -> str:
     """Return a duration or instant in its largest unit, rounded down to so many digits.
 

@@ -12,10 +12,13 @@ from ..model.errors import Place
 from ..model.trace import Trace
 from ..properties.verdict import Judgement
 from . import verdict_file
+from .causal_formats import dot, mermaid
+from .causal_graph import CausalPicture
+from .explanation import Explanation
 from .timing import Picture
 from .why import why
 
-__all__ = ["verdict_json", "write"]
+__all__ = ["explanation_files", "verdict_json", "write"]
 
 VERDICT_VERSION = 1
 """Version of the form of `verdict.json`."""
@@ -29,19 +32,22 @@ def write(
     replay: bytes,
     plot: bool = True,
     origins: dict[str, Place] | None = None,
+    explanation: Explanation | None = None,
 ) -> tuple[Path, ...]:
     """Write the report of a run into a folder, which is made if it is not there.
 
     The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`, and
-    `origins.json` where it is known which files speak of the components: a replay does not know.
+    `origins.json` where it is known which files speak of the components: a replay does not know;
+    with an explanation those of `explanation_files`.
 
     Args:
         folder: Where; files of these names are replaced.
         trace: What happened.
         judgement: What was found in it.
         replay: The bytes of the replay file; empty for a recorded trace, which has none.
-        plot: Whether to draw the timing picture, which takes longer than all the rest.
         origins: Where the user's files speak of each component, if that is known.
+        plot: Whether to draw the pictures, which takes longer than all the rest.
+        explanation: Why the worst violation came about; None if nobody has asked or none did.
 
     Returns:
         The files that were written.
@@ -56,14 +62,38 @@ def write(
         "origins.json": verdict_file.encode_origins(origins) if origins else b"",
     }
     if plot:
-        picture = Picture(trace, judgement)
+        picture = Picture(trace, judgement, explanation)
         files |= {"timing.svg": picture.svg(), "timing.png": picture.png()}
+    if explanation is not None:
+        files |= explanation_files(explanation, judgement.scenario, plot=plot)
     written = []
     for name, data in files.items():
         if data:
             trace_codec.write_whole(folder / name, data)
             written.append(folder / name)
     return tuple(written)
+
+
+def explanation_files(
+    explanation: Explanation, scenario: str, *, plot: bool = True
+) -> dict[str, bytes]:
+    """Return the files of an explanation by name.
+
+    They are `explanation.txt`, `explanation.json` for programs, `causes.dot`, `causes.mmd` and,
+    with a plot, `causes.svg` and `causes.png`.
+    """
+    graph = explanation.slice
+    title = f"{scenario}: what led to the violation of {explanation.property}"
+    files = {
+        "explanation.txt": "".join(f"{each}\n" for each in explanation.sentences).encode(),
+        "explanation.json": msgspec.json.format(msgspec.json.encode(explanation), indent=2) + b"\n",
+        "causes.dot": dot(graph, title).encode(),
+        "causes.mmd": mermaid(graph).encode(),
+    }
+    if plot:
+        picture = CausalPicture(graph, title)
+        files |= {"causes.svg": picture.svg(), "causes.png": picture.png()}
+    return files
 
 
 def verdict_json(trace: Trace, judgement: Judgement) -> bytes:

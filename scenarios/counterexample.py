@@ -21,6 +21,7 @@ from ..reports.why import why
 from ..reports.write import write
 from . import replay
 from .as_files import SCENARIO, NotWritten, scenario_files
+from .explaining import explained
 from .replay import Recording
 from .runner import RunResult, run_recording
 
@@ -79,7 +80,14 @@ def write_counterexample(example: Counterexample, folder: Path, *, plot: bool) -
     data = replay.encode(result.recording)
     texts, note = _scenario_of(example)
     try:
-        files = write(folder, result.trace, result.judgement, replay=data, plot=plot)
+        files = write(
+            folder,
+            result.trace,
+            result.judgement,
+            replay=data,
+            plot=plot,
+            explanation=explained(result, is_quick=True),
+        )
         for name, text in texts.items():
             write_whole(folder / name, text.encode())
     except OSError as error:

@@ -143,6 +143,31 @@ class Host:
             self.memory.commit(PENDING_TABLE_START, TABLE_LENGTH)
             self.redistributor.use_table(HOST_EPOCH, PENDING_TABLE_START)
 
+    def port_of(self, master: str) -> Port | None:
+        """Return the port of a bus master, or None if it is none."""
+        if master in self.devices:
+            return self.devices[master].port
+        if master in self.servers:
+            return self.servers[master].controller.port
+        redistributor = self.redistributor
+        if redistributor is not None and redistributor.name == master:
+            return redistributor.port
+        return None
+
+    def silence(self, actor: str) -> None:
+        """Let a device or a host thread neither write nor interrupt from here on."""
+        port = self.port_of(actor)
+        if port is not None:
+            port.silence()
+        self.memory.silence(actor)
+        self.controller.silence(actor)
+
+    def cut(self, master: str) -> None:
+        """Let nothing of a bus master reach memory but what has been translated."""
+        port = self.port_of(master)
+        if port is not None:
+            port.cut()
+
     def next_epoch(self) -> int:
         """Return the number of a new VM instance."""
         self.epochs += 1

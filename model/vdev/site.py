@@ -106,6 +106,8 @@ class WorkerRam(GuestRam):
         if self._held is None:
             self._memory.land_from_cpu(self._writer, self._epoch, host_addr, data, self.content)
             return
+        if self._writer in self._memory.silenced:
+            return
         self._memory.write(host_addr, data)
         event = CpuWriteLanded(self._writer, self._epoch, host_addr, len(data), self.content)
         self._held.append(event)

@@ -8,6 +8,7 @@ import msgspec
 from ...model.errors import InputError, Place, Problem
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
+from ...properties.durations import Durations
 from ...properties.fuzz import Campaign, Finding, Search, confidence
 from ...properties.registry import PROPERTIES
 from ...properties.shrink import sizes
@@ -16,6 +17,7 @@ from ...reports.summary import print_judgement
 from ...reports.why import why
 from ..campaign import Effort, Outcome, carry_out
 from ..counterexample import Counterexample, Written, made_small, write_counterexample
+from ..distributions import durations_json, write_durations
 from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
 from ..library import resolved
 from ..resolve import Resolved
@@ -76,8 +78,11 @@ def fuzz_command(request: FuzzRequest) -> int:
     if not outcome.campaign.tally.runs:
         return _nothing(outcome)
     judgement = _judgement(scenario, request, outcome)
-    campaign = _write_campaign(judgement, folder)
-    written = msgspec.structs.replace(written, files=(*written.files, campaign))
+    durations = outcome.campaign.durations
+    made = [_write_campaign(judgement, durations, folder)]
+    if request.plot and durations.count:
+        made += write_durations(durations, judgement, scenario.plan.teardown_ns_max, folder)
+    written = msgspec.structs.replace(written, files=(*written.files, *made))
     status = _status(judgement, outcome)
     if request.json:
         _tell_json(judgement, outcome, example, written, status)
@@ -134,9 +139,14 @@ def _judgement(scenario: Resolved, request: FuzzRequest, outcome: Outcome) -> Ju
     )
 
 
-def _write_campaign(judgement: Judgement, folder: Path) -> Path:
+def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) -> Path:
     path = folder / "campaign.json"
-    content = {"verdict": judgement.verdict, "severity": judgement.severity, "judgement": judgement}
+    content = {
+        "verdict": judgement.verdict,
+        "severity": judgement.severity,
+        "judgement": judgement,
+        "teardown_durations": durations_json(durations),
+    }
     try:
         write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     except OSError as error:

@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 
 from ...model.errors import InputError, Place, Problem
+from ...reports.explanation import Explanation
 from ...reports.summary import print_judgement
 from ...reports.why import why
 from ...reports.write import verdict_json, write
 from .. import replay
 from ..exit_status import OF_VERDICT
+from ..explaining import explained
 from ..library import resolved
 from ..runner import RunResult, choices_for, run_recording, run_scenario, usual_choices
 from ..terminal import say, say_json
@@ -27,6 +29,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         seed: For random choices.
         replay: A replay file.
         plot: Whether to draw the timing diagram.
+        explain: Whether to look for what would have saved the run.
         json: Whether to write JSON.
         verbose: Whether to show every assumption.
     """
@@ -39,6 +42,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     plot: bool
     json: bool
     verbose: bool
+    explain: bool = True
 
 
 class UsageProblem(InputError):
@@ -54,15 +58,20 @@ def run_command(request: RunRequest) -> int:
     _check_options(request)
     result = _run(request)
     folder = request.out / result.plan.name
-    files = _write(result, folder, plot=request.plot)
+    explanation = explained(result, is_quick=True) if request.explain else None
+    files = _write(result, folder, explanation, plot=request.plot)
     status = OF_VERDICT[result.judgement.verdict]
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"
     if request.json:
         verdict = msgspec.json.decode(verdict_json(result.trace, result.judgement))
+        verdict["explanation"] = explanation
         paths = [str(file) for file in files]
         say_json(verdict | {"exit_status": status, "replay": command, "files": paths})
     else:
         _tell(result, command, verbose=request.verbose)
+        if explanation is not None:
+            say()
+            say(f"saved by: {explanation.sentences[-2]}", hang=2)
         say()
         say(f"written to {folder}: {', '.join(file.name for file in files)}", hang=2)
     return status
@@ -93,7 +102,9 @@ def _run(request: RunRequest) -> RunResult:
     return run_scenario(scenario, *usual_choices(scenario))
 
 
-def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:
+def _write(
+    result: RunResult, folder: Path, explanation: Explanation | None, *, plot: bool
+) -> tuple[Path, ...]:
     """Write every file of a run; what is there is whole."""
     recording = replay.encode(result.recording)
     try:
@@ -104,6 +115,7 @@ def _write(result: RunResult, folder: Path, *, plot: bool) -> tuple[Path, ...]:
             replay=recording,
             plot=plot,
             origins=result.origins,
+            explanation=explanation,
         )
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"

@@ -40,15 +40,18 @@ def _run(
     replay: Annotated[
         Path | None, typer.Option(help="Repeat the run of a replay.json; needs no scenario.")
     ] = None,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no timing diagram.")] = False,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
+    no_explain: Annotated[
+        bool, typer.Option("--no-explain", help="Do not look for what would have saved the run.")
+    ] = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Run a scenario once and judge it.
 
     Writes trace.jsonl, verdict.json, replay.json, origins.json (which lines of your files speak of
-    each component) and the timing diagram to OUT/SCENARIO/.  One
-    run shows what can happen, never that nothing else can.
+    each component) and the timing diagram to OUT/SCENARIO/, for a violation with an explanation and
+    a graph of its causes.  One run shows what can happen, never that nothing else can.
 
     The exit status is 1 if a property is violated, whether or not the scenario expects that;
     `quiesce verify` compares with what is expected.
@@ -65,8 +68,79 @@ def _run(
         plot=not no_plot,
         json=json,
         verbose=verbose,
+        explain=not no_explain,
     )
     return run_command(request)
+
+
+@app.command("explain", epilog=exit_status.HELP)
+def _explain(
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|SCENARIO",
+            help="The folder of a run, its replay.json, or a scenario as for `quiesce run`.",
+            autocompletion=complete_scenario,
+            show_default=False,
+        ),
+    ],
+    out: OutOption = Path("out"),
+    timing: Annotated[
+        TimingChoice | None,
+        typer.Option(help="Of a scenario: every delay at its middle, least or greatest value."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of a scenario: draw delays and open questions at random.")
+    ] = None,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Say why a run went wrong, and what would have saved it.
+
+    Single changes of the scenario are tried, the smallest first, by running it again.  So the
+    change that is named does save the run; whether it saves others as well is said.
+
+    The explanation and the graph of causes are written to the folder of the run, or to
+    OUT/SCENARIO/.  The exit status is 1 if there was something to explain.
+    """
+    from ..commands.explain import ExplainRequest, explain_command  # noqa: PLC0415 - heavy
+
+    timing_word = timing.value if timing else ""
+    request = ExplainRequest(word, out, timing_word, seed, plot=not no_plot, json=json)
+    return explain_command(request)
+
+
+@app.command("compare")
+def _compare(
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="The folder of a run, its replay.json, or a scenario; stands above.",
+            autocompletion=complete_scenario,
+            show_default=False,
+        ),
+    ],
+    second: Annotated[
+        str,
+        typer.Argument(
+            metavar="B",
+            help="The other run.",
+            autocompletion=complete_scenario,
+            show_default=False,
+        ),
+    ],
+    out: OutOption = Path("out"),
+    json: JsonOption = False,
+) -> int:
+    """Draw two runs in one picture, aligned at the instant at which qvm begins to end.
+
+    Writes compare.svg and compare.png to OUT/A-and-B/.  The exit status is 0 whatever the
+    verdicts are.
+    """
+    from ..commands.compare import CompareRequest, compare_command  # noqa: PLC0415 - heavy
+
+    return compare_command(CompareRequest((first, second), out, json))
 
 
 @app.command("scenarios")

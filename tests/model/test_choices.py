@@ -14,6 +14,7 @@ from quiesce.model.choices import (
     Latest,
     Nominal,
     Replay,
+    Retold,
     Seeded,
 )
 from quiesce.model.errors import ReplayMismatch
@@ -114,3 +115,23 @@ def test_drawn_choices_replay(data: st.DataObject) -> None:
     drawn = Drawn(lambda bound, label: data.draw(st.integers(0, bound - 1), label))
     answers = questions(drawn)
     assert questions(Replay(drawn.log)) == answers
+
+
+def test_a_run_that_is_told_once_more_keeps_each_labels_answers_in_order() -> None:
+    choices = Retold([("a", 10, 3), ("b", 5, 4), ("a", 10, 7)])
+    assert choices.between(0, 4, "b") == 4
+    assert [choices.between(100, 109, "a") for _ in range(4)] == [103, 107, 107, 107]
+    assert choices.between(0, 8, "new") == 4
+    assert choices.pick(("default", "other"), "question") == "default"
+
+
+def test_a_delay_of_another_length_takes_the_same_share_of_it() -> None:
+    choices = Retold([("a", 11, 10), ("b", 11, 0), ("c", 11, 5)])
+    assert choices.between(0, 100, "a") == 100
+    assert choices.between(0, 100, "b") == 0
+    assert choices.between(0, 100, "c") == 50
+
+
+def test_an_option_that_is_gone_becomes_the_last_there_is() -> None:
+    choices = Retold([("order", 3, 2)])
+    assert choices.pick(("x", "y"), "order") == "y"

@@ -110,7 +110,8 @@ def test_forty_lanes_with_long_names_fit(judge: Judge) -> None:
         for at in range(400)
     )
     picture = picture_of(Trace(Header("wide", parts=parts), records), judge)
-    assert words_in(picture.svg()).count("some.component.with.a…") == 40
+    words = words_in(picture.svg())
+    assert all(part.name in words for part in parts)
     assert picture.height < 2000
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quiesce.model.clock import parse_ns
-from quiesce.reports.words import EXACT, about_ns, printable, shortened
+from quiesce.reports.words import EXACT, about_ns, printable, shortened, squeezed
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,11 @@ def test_control_characters_and_line_ends_are_replaced() -> None:
 def test_a_long_name_is_cut_with_an_ellipsis() -> None:
     assert shortened("quiesce-eth0", 8) == "quiesce…"
     assert shortened("eth0", 4) == "eth0"
+
+
+def test_names_that_begin_and_end_alike_stay_apart_when_squeezed() -> None:
+    names = ["qvm178.virtio-net_qvm178", "qvm178.virtio-blk_qvm178"]
+    squeezed_names = [squeezed(name, 20) for name in names]
+    assert all(len(name) == 20 for name in squeezed_names)
+    assert squeezed("short", 20) == "short"
+    assert squeezed("abcdef", 1) == "…"

@@ -48,6 +48,12 @@ def test_a_run_writes_its_files_and_tells_what_was_found(write: Write, capsys: C
         assert part in out
     assert "\nreplay: quiesce run --replay out/s/replay.json\n" in out
     assert sorted(path.name for path in Path("out/s").iterdir()) == [
+        "causes.dot",
+        "causes.mmd",
+        "causes.png",
+        "causes.svg",
+        "explanation.json",
+        "explanation.txt",
         "origins.json",
         "replay.json",
         "timing.png",

@@ -1,0 +1,299 @@
+"""Says in three to six sentences why a run went wrong and what would have saved it.
+
+What the trace shows is put together here; what was found by running again, the change that saves
+and the point of no return, is given as plain data, for a report makes no runs.
+"""
+
+import msgspec
+
+from ..model import trace as events
+from ..model.trace import NO_CAUSE, Trace
+from ..properties.verdict import Judgement, Severity
+from .causal_slice import CausalSlice, slice_of_culprit
+from .culprit import Culprit, culprit_of, main_finding
+from .why import Deed, missing_stop
+from .why_iommu import missing_iommu
+from .words import EXACT, about_ns
+
+__all__ = ["Explanation", "LastChance", "NoReturn", "Saving", "explain"]
+
+
+class Saving(msgspec.Struct, frozen=True):
+    """A single change that saves the run, found by trying.
+
+    Attributes:
+        text: What to do, as an instruction without a full stop.
+        kind: How far it reaches: `bound`, `timeout`, `step`, `order`, `callback`, `software`,
+            `procedure`, `pause`, `signal`, `iommu` or `device`.
+        amount_ns: How much longer or shorter something takes; 0 for any other change.
+        is_entire: Whether nothing at all is violated any more.
+        is_sturdy: Whether nothing is violated with any of the other timings either.
+        keeps_memory: Whether memory is kept from everybody, where it was returned before.
+    """
+
+    text: str
+    kind: str
+    amount_ns: int
+    is_entire: bool
+    is_sturdy: bool
+    keeps_memory: bool = False
+
+
+class LastChance(msgspec.Struct, frozen=True):
+    """Until when one act would have prevented the violation.
+
+    Attributes:
+        act: `silence`, `cut` or `withhold`.
+        target: The component that is silenced or cut, or the VM that withholds.
+        too_late_ns: The act helps before this instant, and no more from it on.
+        tried_ns: The last instant at which it was tried and helped.
+    """
+
+    act: str
+    target: str
+    too_late_ns: int
+    tried_ns: int
+
+
+class NoReturn(msgspec.Struct, frozen=True):
+    """The point of no return.
+
+    Attributes:
+        at_ns: From here on no act of qvm helps any more.
+        is_exit: Whether that is only because qvm was gone.
+        chances: Each act that would have helped, at its time.
+    """
+
+    at_ns: int
+    is_exit: bool
+    chances: tuple[LastChance, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a run went wrong.
+
+    Attributes:
+        property: That is violated.
+        severity: Of the violation that is explained.
+        index: Its record.
+        at_ns: Its instant.
+        actor: The device, vdev or process that did it; empty if nobody in particular.
+        vm: The VM for whose epoch it was done.
+        epoch: That epoch.
+        late_by_ns: How long after the release or detach; None if there is none.
+        sentences: The explanation, three to six of them.
+        slice: What led to it, as a graph.
+        saving: The smallest single change that saves the run; None if none was found.
+        sturdy: The smallest that does so with other timings as well; None if none was found.
+        tried: How many changes were tried; 0 if none was looked for.
+        timings: With how many other timings a change was run to call it sturdy.
+        was_cut: Whether the search stopped at its bound.
+        no_return: The point of no return; None if no act of qvm would have helped.
+    """
+
+    property: str
+    severity: Severity
+    index: int
+    at_ns: int
+    actor: str
+    vm: str
+    epoch: int
+    late_by_ns: int | None
+    sentences: tuple[str, ...]
+    slice: CausalSlice
+    saving: Saving | None = None
+    sturdy: Saving | None = None
+    tried: int = 0
+    timings: int = 0
+    was_cut: bool = False
+    no_return: NoReturn | None = None
+
+    def text(self) -> str:
+        """Return the sentences as one paragraph."""
+        return " ".join(self.sentences)
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What was found by running again; the fields are those of `Explanation`."""
+
+    saving: Saving | None = None
+    sturdy: Saving | None = None
+    tried: int = 0
+    timings: int = 0
+    was_cut: bool = False
+    no_return: NoReturn | None = None
+
+
+def explain(trace: Trace, judgement: Judgement, tried: Tried | None = None) -> Explanation | None:
+    """Return why the worst violation came about; None if nothing is violated.
+
+    Args:
+        trace: What happened.
+        judgement: What was found in it.
+        tried: What running again has shown; None if nobody has.
+    """
+    finding = main_finding(trace, judgement)
+    if finding is None:
+        return None
+    culprit = culprit_of(trace, finding)
+    found = tried or Tried()
+    graph = slice_of_culprit(trace, culprit)
+    sentences = [
+        _deed(culprit),
+        _in_flight(trace, culprit, graph),
+        _not_stopped(trace, culprit),
+        _released(trace, culprit),
+        _saving(found, culprit) if tried is not None else "",
+        _no_return(found.no_return) if tried is not None else "",
+    ]
+    violation = culprit.violation
+    return Explanation(
+        property=culprit.property,
+        severity=violation.severity,
+        index=violation.index,
+        at_ns=violation.at_ns,
+        actor=culprit.actor,
+        vm=culprit.vm,
+        epoch=culprit.epoch,
+        late_by_ns=graph.late_by_ns,
+        sentences=tuple(sentence for sentence in sentences if sentence),
+        slice=graph,
+        **msgspec.structs.asdict(found),
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text}."
+
+
+def _at(at_ns: int) -> str:
+    return about_ns(at_ns, EXACT)
+
+
+def _deed(culprit: Culprit) -> str:
+    violation = culprit.violation
+    return _sentence(f"At {_at(violation.at_ns)} {violation.message}")
+
+
+def _in_flight(trace: Trace, culprit: Culprit, graph: CausalSlice) -> str:
+    """Return how the write or interrupt began, and where it was when the limit came."""
+    deeds = [node for node in graph.nodes if node.role == "deed"]
+    if not deeds or not isinstance(
+        trace.records[culprit.violation.index].event,
+        events.DmaLanded | events.CpuWriteLanded | events.IrqTaken,
+    ):
+        return ""
+    told = "; ".join(f"at {_at(node.at_ns)} {node.text}" for node in deeds[-3:])
+    what = "The write" if culprit.owner is not None else "The interrupt"
+    if culprit.limit == NO_CAUSE:
+        return _sentence(f"{what} came about like this: {told}")
+    limit_ns = trace.records[culprit.limit].at_ns
+    before = [node for node in deeds if node.at_ns < limit_ns]
+    if not before:
+        stage = "nothing of it was under way yet"
+    elif len(before) == len(deeds):
+        stage = "it was in flight, past every gate of the device"
+    else:
+        stage = f"it had come as far as: {before[-1].text}"
+    return _sentence(
+        f"{what} came about like this: {told}; at the {_limit(trace, culprit)} {stage}"
+    )
+
+
+def _limit(trace: Trace, culprit: Culprit) -> str:
+    record = trace.records[culprit.limit]
+    word = "detach" if isinstance(record.event, events.IrqDetached) else "release"
+    return f"{word} at {_at(record.at_ns)}"
+
+
+def _not_stopped(trace: Trace, culprit: Culprit) -> str:
+    if not culprit.actor:
+        return ""
+    violation = culprit.violation
+    limit_ns, limit = violation.at_ns, "the violation"
+    if culprit.limit != NO_CAUSE:
+        limit_ns = trace.records[culprit.limit].at_ns
+        is_irq = isinstance(trace.records[culprit.limit].event, events.IrqDetached)
+        limit = "the detach" if is_irq else f"the release of frame {culprit.frame:#x}"
+    deed = Deed(violation, culprit.actor, culprit.epoch, limit_ns, limit)
+    parts = [missing_stop(trace, deed)]
+    if isinstance(trace.records[violation.index].event, events.DmaLanded):
+        parts.append(missing_iommu(trace, violation.index, culprit.actor, culprit.epoch))
+    text = "; ".join(part for part in parts if part)
+    is_name = text.startswith(culprit.actor)
+    return _sentence(text if is_name else text[:1].upper() + text[1:])
+
+
+def _released(trace: Trace, culprit: Culprit) -> str:
+    """Return what ended, what was given back, and by whom, with instants."""
+    words = []
+    first_release_ns = -1
+    for record in trace.records[: culprit.violation.index + 1]:
+        event = record.event
+        if getattr(event, "epoch", NO_CAUSE) != culprit.epoch:
+            continue
+        at = _at(record.at_ns)
+        if isinstance(event, events.TerminationBegun):
+            words.append(f"qvm of {event.vm} began to end ({event.cause}) at {at}")
+        elif isinstance(event, events.FramesReleased) and first_release_ns < 0:
+            first_release_ns = record.at_ns
+            words.append(f"returned its first frame at {at}")
+    if culprit.limit != NO_CAUSE:
+        record = trace.records[culprit.limit]
+        if isinstance(record.event, events.IrqDetached):
+            words.append(f"detached from irq {record.event.intid} at {_at(record.at_ns)}")
+        elif record.at_ns != first_release_ns:
+            words.append(f"returned this frame at {_at(record.at_ns)}")
+    owner = culprit.owner
+    if owner is not None and owner.epoch > 0:
+        words.append(f"and epoch {owner.epoch} of {owner.vm} was given it at {_at(owner.since_ns)}")
+    return _sentence(", ".join(words)) if words else ""
+
+
+def _saving(found: Tried, culprit: Culprit) -> str:
+    saving, sturdy = found.saving, found.sturdy
+    count = "1 change was" if found.tried == 1 else f"{found.tried} changes were"
+    ran = f"{count} tried by running again"
+    if found.was_cut:
+        ran += ", then the search stopped at its bound"
+    if saving is None:
+        return _sentence(f"No single change was found that saves the run: {ran}")
+    if not saving.is_entire:
+        return _sentence(
+            f"No single change was found that saves the run entirely ({ran}); the smallest that "
+            f"mends {culprit.property}: {_change(saving)}"
+        )
+    text = f"The smallest single change that saves the run ({ran}): {_change(saving)}"
+    if saving.is_sturdy:
+        return _sentence(f"{text}; it saves {found.timings} other timings as well")
+    if sturdy is None:
+        return _sentence(f"{text}; with some other timings it is not enough")
+    return _sentence(
+        f"{text}; with some other timings it is not enough, and the smallest that saves all "
+        f"{found.timings} that were tried: {_change(sturdy)}"
+    )
+
+
+def _change(saving: Saving) -> str:
+    kept = " (guest memory is then kept from everybody)" if saving.keeps_memory else ""
+    return f"{saving.text}{kept}"
+
+
+_ACTS = {
+    "silence": "to silence {target}",
+    "cut": "to remove the maps of {target} and sync",
+    "withhold": "to withhold the memory of {target}",
+}
+
+
+def _no_return(no_return: NoReturn | None) -> str:
+    if no_return is None:
+        return "No act of qvm during the teardown could have prevented it."
+    told = ", or ".join(
+        f"{_ACTS[chance.act].format(target=chance.target)} before {_at(chance.too_late_ns)}"
+        for chance in no_return.chances
+    )
+    gone = ", when qvm was gone" if no_return.is_exit else ""
+    return _sentence(
+        f"The point of no return was {_at(no_return.at_ns)}{gone}: it would have been enough {told}"
+    )
