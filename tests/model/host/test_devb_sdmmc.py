@@ -13,12 +13,13 @@ from quiesce.model.hardware.pl330 import DMAEND, DMALP, DMAMOV, ChannelState
 from quiesce.model.host.block_job import formatted_content
 from quiesce.model.host.devb_sdmmc import DevbSdmmc, program_of
 from quiesce.model.kernel import Kernel
-from quiesce.model.plan import DiskPlan, EndPlan, SystemPlan
+from quiesce.model.plan import AfterPlan, DiskPlan, EndPlan, SystemPlan
 from quiesce.model.system import build, header_of
 from quiesce.model.trace import (
     BackendRequestEnded,
     DmaLanded,
     FramesReleased,
+    IrqTaken,
     RequestCompleted,
     StopConfirmed,
     Trace,
@@ -169,6 +170,39 @@ def test_a_cancelled_write_reaches_the_card_whole_or_not_at_all(
         assert "cancelled" in outcomes
         assert outcomes[-1] == "done", "the card takes the next guest's commands"
         assert not server.pl330.card.is_silent
+
+
+def test_a_card_that_is_busy_ends_the_cancelled_write_in_silence(
+    block_system: PlanMaker,
+) -> None:
+    """Its late interrupt would be taken for the end of the next guest's command."""
+    busy = replace(EMMC, service=exactly(400_000))
+    plan = behind_emmc(block_system, TERMINATE, busy, operation="write", length=512)
+    end = EndPlan("guest-crash", exactly(200_000), AfterPlan("BackendRequestBegun"))
+    plan = replace(plan, vms=(replace(plan.vms[0], end=end),), observe=exactly(3_000_000))
+    trace, _ = lets_run(plan, Nominal())
+    outcomes = [event.outcome for event in of(trace, BackendRequestEnded)]
+    assert "cancelled" in outcomes
+    assert outcomes.count("done") >= 2
+    assert len(of(trace, IrqTaken)) == outcomes.count("done")
+
+
+def test_no_program_is_started_in_a_channel_that_has_not_stopped(
+    block_system: PlanMaker,
+) -> None:
+    """DMAGO does nothing there, and the command would wait for ever."""
+    plan = behind_emmc(block_system)
+    kernel = Kernel(Nominal(), plan.pinned)
+    server = build(kernel, plan).host.servers["emmc0"]
+    assert isinstance(server, DevbSdmmc)
+    server.pl330.state = ChannelState.EXECUTING
+    kernel.execute(kernel.delay(exactly(400_000), "test.before"))
+    assert server.in_slots, "a command waits for the channel"
+    assert server.pl330.thread is None
+    server.pl330.state = ChannelState.STOPPED
+    server.pl330.changed.notify()
+    kernel.execute(kernel.delay(exactly(20_000), "test.after"))
+    assert server.pl330.thread is not None
 
 
 @pytest.mark.parametrize(("length", "bursts"), [(512, [2]), (300, [1, 1, 1]), (40, [1, 1])])
