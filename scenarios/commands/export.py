@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -14,6 +15,7 @@ from ...reports import verdict_file
 from ...reports.formats.junit import junit_xml
 from ...reports.formats.needs import needs_json
 from ...reports.formats.sarif import Found, sarif_json
+from ...reports.formats.sequence import sequence
 from ...reports.formats.source import TraceSource
 from ...reports.formats.table import RUN_FORMATS
 from ..exit_status import OK
@@ -58,6 +60,10 @@ class Exported(msgspec.Struct, frozen=True):
         return Found(trace, self.judgement, self.origins)
 
 
+def _write_sequence(run: Exported, to: BinaryIO) -> None:
+    to.write(sequence(run.found().trace, run.judgement).encode())
+
+
 def _judgements(runs: Sequence[Exported]) -> list[Judgement]:
     return [run.judgement for run in runs]
 
@@ -69,7 +75,9 @@ ALL_RUNS: dict[str, tuple[str, Callable[[Sequence[Exported]], bytes]]] = {
 }
 """Formats with one file for all runs: its name, and what makes it."""
 
-FORMATS = (*RUN_FORMATS, *ALL_RUNS)
+SEQUENCE = "mermaid"
+SEQUENCE_FILE = "sequence.mmd"
+FORMATS = (*RUN_FORMATS, SEQUENCE, *ALL_RUNS)
 
 
 def export_command(request: ExportRequest) -> int:
@@ -140,8 +148,12 @@ def _write(word: str, runs: Sequence[Exported], out: Path) -> list[Path]:
         return [out / name]
     written = []
     for run in runs:
-        path = out / run.source.header.scenario / RUN_FORMATS[word].file
+        file_name = SEQUENCE_FILE if word == SEQUENCE else RUN_FORMATS[word].file
+        path = out / run.source.header.scenario / file_name
         with trace_codec.whole_file(path) as file:
-            RUN_FORMATS[word].write(run.source, run.judgement, file)
+            if word == SEQUENCE:
+                _write_sequence(run, file)
+            else:
+                RUN_FORMATS[word].write(run.source, run.judgement, file)
         written.append(path)
     return written

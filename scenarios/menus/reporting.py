@@ -21,7 +21,7 @@ def _export(
         list[str] | None,
         typer.Option(
             "--as",
-            help="vcd, perfetto, btf, junit, sarif or needs; all of them if left out.",
+            help="vcd, perfetto, btf, mermaid, junit, sarif or needs; all of them if left out.",
             show_default=False,
         ),
     ] = None,
@@ -31,8 +31,8 @@ def _export(
     """Write runs in formats that other programs open.
 
     To OUT/SCENARIO/: trace.vcd for GTKWave and Surfer, trace.perfetto.json for Perfetto, trace.btf
-    for Trace Compass.  To OUT/, one for all runs: junit.xml for build servers,
-    findings.sarif for editors and code hosts, needs.json for Sphinx-Needs.
+    for Trace Compass, sequence.mmd for Mermaid.  To OUT/, one for all runs: junit.xml for
+    build servers, findings.sarif for editors and code hosts, needs.json for Sphinx-Needs.
     """
     from ..commands.export import ExportRequest, export_command  # noqa: PLC0415 - heavy
 

@@ -18,6 +18,7 @@ def test_a_scenario_is_exported_in_every_format(tmp_path: Path, capsys: Capture)
         "findings.sarif",
         "junit.xml",
         "needs.json",
+        "sequence.mmd",
         "trace.btf",
         "trace.perfetto.json",
         "trace.vcd",
