@@ -9,6 +9,7 @@ from ... import __version__
 from ...model import trace_codec
 from ...model.errors import InputError, Place, Problem
 from ...model.plan import SystemPlan
+from ...model.trace import Trace
 from ...reports import verdict_file
 from ...reports.html.content import CrashStrip, HtmlReport
 from ...reports.html.page import page
@@ -20,6 +21,10 @@ from ..library import resolved
 from ..runner import choices_for, run_scenario
 from ..terminal import say, say_json
 
+POINTS_MAX = 200
+RECORDS_MAX = 40_000
+"""Without being asked, a page tries no more deaths than have so many records together."""
+
 
 class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked for.
@@ -27,13 +32,13 @@ class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         run: Folder of a run, or a word for a scenario.
         out: Folder for the file; None for the folder of the run itself, or `out`.
-        points: At most so many instants of death; 0 for none.
+        points: At most so many instants of death; 0 for none, None for what takes about a second.
         json: Whether to write JSON.
     """
 
     run: str
     out: Path | None
-    points: int
+    points: int | None
     json: bool
 
 
@@ -68,7 +73,7 @@ def _path(folder: Path, report: HtmlReport, request: ReportRequest) -> Path:
 def _of_scenario(request: ReportRequest) -> HtmlReport:
     """Return the nominal run of a scenario."""
     result = run_scenario(resolved(request.run), *choices_for())
-    crashes, no_crashes = _crashes(result.plan, request.points)
+    crashes, no_crashes = _crashes(result.plan, _points(request, result.trace))
     return HtmlReport(
         trace=result.trace,
         judgement=result.judgement,
@@ -89,12 +94,13 @@ def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
             raise InputError([problem])
     path = folder / "replay.json"
     recording = replay.read(path) if path.is_file() else None
+    trace = trace_codec.read(folder / "trace.jsonl")
     crashes = None
     no_crashes = "There is no replay file beside the trace, so the system is not known."
     if recording is not None:
-        crashes, no_crashes = _crashes(recording.plan, request.points)
+        crashes, no_crashes = _crashes(recording.plan, _points(request, trace))
     return HtmlReport(
-        trace=trace_codec.read(folder / "trace.jsonl"),
+        trace=trace,
         judgement=verdict_file.read(folder / "verdict.json"),
         choices=choice_rows(recording.choices) if recording else (),
         crashes=crashes,
@@ -102,6 +108,13 @@ def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
         replay=f"quiesce run --replay {shlex.quote(str(path))}" if recording else "",
         files=_files(verdict_file.read_origins(folder / "origins.json")),
     )
+
+
+def _points(request: ReportRequest, trace: Trace) -> int:
+    """Return how many deaths to try; the same for the same run on any machine."""
+    if request.points is not None:
+        return request.points
+    return max(min(POINTS_MAX, RECORDS_MAX // max(len(trace.records), 1)), 1)
 
 
 def _crashes(plan: SystemPlan, points: int) -> tuple[CrashStrip | None, str]:

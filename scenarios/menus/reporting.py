@@ -115,13 +115,15 @@ def _report(
         ),
     ] = None,
     points: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             max=100_000,
-            help="Try so many other instants of death for the slider; 0 leaves it out.",
+            help="Try so many other instants of death for the slider; 0 leaves it out, and without "
+            "the option there are up to 200, fewer for a long run.",
+            show_default=False,
         ),
-    ] = 200,
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Write a run as one HTML file that opens by double click, without server and network.

@@ -1,6 +1,7 @@
 """`quiesce report` as a user calls it, and the deaths that its slider shows."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,14 @@ def test_a_quiesced_system_is_safe_at_every_instant_tried() -> None:
     target = target_of(resolved("nic-crash-quiesced").plan)
     assert target is not None
     assert {point.severity for point in crash_strip(target, 25).points} == {"none"}
+
+
+def test_a_long_run_gets_fewer_deaths_unless_more_are_asked_for(tmp_path: Path) -> None:
+    main(["report", "article-walk", "--out", str(tmp_path)])
+    text = (tmp_path / "article-walk" / "report.html").read_text()
+    found = re.search(r"One instant was tried in the middle of\s+(\d+) of the (\d+) gaps", text)
+    assert found is not None
+    assert 10 <= int(found.group(1)) < 50 < int(found.group(2))
 
 
 # The choices

@@ -49,7 +49,7 @@ const pairsOf = (index) => {
   const fields = EVENTS.fields(index);
   const bytes = bytesOf(fields);
   const pairs = fields.map(([name, value]) => [name.replaceAll("_", " "), fieldInWords(name, value)]);
-  return bytes ? [...pairs, ["writes or reads", bytes]] : pairs;
+  return bytes ? [...pairs, ["its bytes", bytes]] : pairs;
 };
 
 const toEvent = (index) => {

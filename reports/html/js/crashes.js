@@ -3,16 +3,28 @@
 const CRASHES = DATA.crashes;
 
 const SAFE_HEIGHT = 12;
+const BELOW = 26; // The pointer and the instants.
 
 /** How tall a severity stands, so that it shows without colour. */
 const tallness = (severity, height) => {
   const at = DATA.severities.indexOf(severity);
-  return SAFE_HEIGHT + ((height - SAFE_HEIGHT - 16) * at) / (DATA.severities.length - 1);
+  return SAFE_HEIGHT + ((height - SAFE_HEIGHT - BELOW - 2) * at) / (DATA.severities.length - 1);
 };
 
 const crashColour = (point) => {
   if (point.verdict === "violated") return LOOK.colours.bad;
   return point.verdict === "holds" ? LOOK.colours.good : LOOK.colours.open;
+};
+
+/** Name the instants of some bars, at the left edge of each. */
+const crashScale = (pen, width, height, step) => {
+  pen.font = SMALL;
+  pen.textAlign = "left";
+  pen.fillStyle = LOOK.colours.faint;
+  for (let left = 0; left + 90 < width; left += Math.max(width / 6, 110)) {
+    const point = CRASHES.points[Math.floor(left / step)];
+    pen.fillText(inUnits(Number(whole(point.at))), left + 1, height - 4);
+  }
 };
 
 /** Points stand at equal distances: instants crowd where much happens. */
@@ -29,13 +41,14 @@ const paintCrashes = () => {
     const tall = tallness(point.severity, height);
     const hatch = point.verdict === "violated" ? "x" : "";
     const wide = Math.max(step - (step > 4 ? 1 : 0), 1);
-    fillOf(pen, at * step, height - 12 - tall, wide, tall, colour, hatch ? 0.85 : 0.45, hatch);
+    fillOf(pen, at * step, height - BELOW - tall, wide, tall, colour, hatch ? 0.85 : 0.45, hatch);
   });
   pen.fillStyle = LOOK.colours.ink;
   pen.beginPath();
   const x = (chosen + 0.5) * step;
-  line(pen, x, height - 10, x - 6, height, x + 6, height, x, height - 10);
+  line(pen, x, height - BELOW, x - 5, height - BELOW + 8, x + 5, height - BELOW + 8);
   pen.fill();
+  crashScale(pen, width, height, step);
 };
 
 const tellCrash = () => {

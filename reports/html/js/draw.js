@@ -4,6 +4,7 @@ const HEAD = 64; // Axis and three lines of captions.
 const RIGHT = 10;
 const FONT = '12px system-ui, "DejaVu Sans", sans-serif';
 const SMALL = '11px system-ui, "DejaVu Sans", sans-serif';
+const MOMENTS_MAX = 40;
 const CLOSE = 3; // Marks nearer than so many pixels become ticks.
 
 /** What is on the canvas: times from `from` to `to`, rows from `top`, `left` pixels for names. */
@@ -247,14 +248,17 @@ class Painter {
 
   moments() {
     const { pen, view } = this;
-    for (const moment of DATA.chart.moments) {
+    const inView = DATA.chart.moments.filter(
+      (moment) => moment.at >= view.from && moment.at <= view.to);
+    // Many lines would hide the rows, and so become short; they grow when one zooms in.
+    const bottom = inView.length > MOMENTS_MAX ? HEAD + 6 : view.height;
+    for (const moment of inView) {
       const x = this.x(moment.at);
-      if (x < view.left || x > view.width) continue;
       pen.strokeStyle = moment.kind === "teardown" ? LOOK.colours.forbidden : LOOK.colours.ink;
       pen.lineWidth = moment.kind === "teardown" ? 3 : 1.2;
       pen.setLineDash({ released: [7, 4], start: [2, 3], end: [] }[moment.kind] || []);
       pen.beginPath();
-      line(pen, x, HEAD, x, view.height);
+      line(pen, x, HEAD, x, bottom);
       pen.stroke();
       pen.setLineDash([]);
     }
