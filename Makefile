@@ -41,6 +41,7 @@ bench: $(STAMP) ## every benchmark, as tables
 
 gallery: $(STAMP) ## draw docs/gallery anew
 	$(BIN)/python -m quiesce.scenarios.gallery docs/gallery
+	$(BIN)/python benchmarks/html_report.py --picture docs/gallery/html-report.png
 
 wheel: $(STAMP) ## build the wheel and run the suite against it
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

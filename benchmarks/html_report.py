@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from formats import long_trace
+from formats import long_trace  # type: ignore[import-not-found]
 
 from quiesce.model.trace import Trace
 from quiesce.properties.check import judge

@@ -7,8 +7,9 @@ import msgspec
 
 from ...model.trace import Trace
 from ...properties.verdict import Judgement, Severity, Word
+from ..explanation import Explanation
 
-__all__ = ["ChoiceRow", "CrashPoint", "CrashStrip", "Explained", "HtmlReport"]
+__all__ = ["ChoiceRow", "CrashPoint", "CrashStrip", "HtmlReport"]
 
 
 class ChoiceRow(msgspec.Struct, frozen=True):
@@ -25,16 +26,6 @@ class ChoiceRow(msgspec.Struct, frozen=True):
     kind: Literal["delay", "option"]
     asked: int
     answers: str
-
-
-class Explained(msgspec.Struct, frozen=True):
-    """An explanation of the violation in words.
-
-    Attributes:
-        sentences: What happened and what would have saved the run.
-    """
-
-    sentences: tuple[str, ...]
 
 
 class CrashPoint(msgspec.Struct, frozen=True):
@@ -88,7 +79,7 @@ class HtmlReport(msgspec.Struct, frozen=True, kw_only=True):
         choices: What the run chose, label by label; empty if that is not known.
         crashes: What comes of other instants of death; None if that was not tried.
         no_crashes: Why not, in a sentence; empty if it was.
-        explained: The explanation, if there is one.
+        explanation: Why the worst violation came about, if something is violated.
         replay: What to type to see the run again; empty if there is no such thing.
         files: Where the user's files speak of components: name and place.
     """
@@ -98,6 +89,6 @@ class HtmlReport(msgspec.Struct, frozen=True, kw_only=True):
     choices: Sequence[ChoiceRow] = ()
     crashes: CrashStrip | None = None
     no_crashes: str = ""
-    explained: Explained | None = None
+    explanation: Explanation | None = None
     replay: str = ""
     files: Sequence[tuple[str, str]] = ()

@@ -1,18 +1,20 @@
 """The door: a run as one HTML file."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from ...model.trace import Trace
 from ...properties.verdict import SEVERITIES, Violation
 from ..chart import Chart
+from ..event_words import in_words
 from ..findings import findings_of
 from ..focus import focused_axis
 from ..lanes import chart_of
 from ..palette import BARS, MARKS, NAMES, epoch_hatch
 from ..summary import is_undocumented
 from ..why import why
-from ..words import EXACT, about_ns
+from ..words import EXACT, about_ns, printable
 from .content import HtmlReport
 from .embed import json_for_element, policy_for
 from .event_table import event_table
@@ -29,6 +31,19 @@ _CAPTIONS_MAX = 40
 """So many violations are named in the picture; all that the verdicts keep are in the table."""
 
 
+_WORDS_MAX = 3_000
+"""Of a longer trace only what matters is told in words; the rest by its type and fields."""
+
+_ROLES = {
+    "violation": "violation",
+    "deed": "how it came about",
+    "limit": "what was given back",
+    "teardown": "teardown",
+    "stop": "what was done to stop it",
+}
+"""The parts of a causal slice in words."""
+
+
 def page(report: HtmlReport, version: str) -> str:
     """Return the page of a run, made by this version of quiesce.
 
@@ -40,6 +55,7 @@ def page(report: HtmlReport, version: str) -> str:
         loader=FileSystemLoader(_HERE),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -49,6 +65,7 @@ def page(report: HtmlReport, version: str) -> str:
         report=report,
         judgement=report.judgement,
         header=report.trace.header,
+        roles=_ROLES,
         why=why(report.trace, report.judgement),
         policy=policy_for(script, style),
         script=script,
@@ -57,6 +74,12 @@ def page(report: HtmlReport, version: str) -> str:
         about=lambda value_ns: about_ns(value_ns, EXACT),
         version=version,
     )
+
+
+def _plain(value: object) -> object:
+    """Return text without characters that would change what stands around it, such as U+202E."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return printable(str(value)) if is_text else value
 
 
 @cache
@@ -76,7 +99,7 @@ def _data(report: HtmlReport) -> Json:
         "events": event_table(trace.records),
         "chart": lane_table(chart),
         "focus": [packed(axis.start_ns), packed(axis.end_ns)],
-        "words": {},
+        "words": _words(report),
         "severities": SEVERITIES,
         "markNames": NAMES,
         "markShapes": MARKS,
@@ -98,6 +121,23 @@ def _data(report: HtmlReport) -> Json:
         ),
         "crashes": _crashes(report),
     }
+
+
+def _words(report: HtmlReport) -> dict[int, str]:
+    """Return records in words: all of a short trace, and of a long one those that matter."""
+    records = report.trace.records
+    wanted: Iterable[int] = range(len(records))
+    if len(records) > _WORDS_MAX:
+        nodes = report.explanation.slice.nodes if report.explanation else ()
+        wanted = sorted(
+            {node.index for node in nodes}
+            | {each.index for each in _violations(report) if _is_shown(each, report.trace)}
+        )
+    return {index: in_words(records[index].event) for index in wanted}
+
+
+def _violations(report: HtmlReport) -> list[Violation]:
+    return [each for verdict in report.judgement.verdicts for each in verdict.violations]
 
 
 def _epochs(chart: Chart) -> int:

@@ -7,19 +7,24 @@ import msgspec
 
 from ... import __version__
 from ...model import trace_codec
-from ...model.errors import InputError, Place, Problem
+from ...model.errors import InputError, Place, Problem, TraceFormatError
 from ...model.plan import SystemPlan
 from ...model.trace import Trace
+from ...properties.verdict import Judgement
 from ...reports import verdict_file
+from ...reports.explanation import Explanation, explain
 from ...reports.html.content import CrashStrip, HtmlReport
 from ...reports.html.page import page
 from .. import replay
 from ..choice_rows import choice_rows
 from ..crash_points import crash_strip, target_of
 from ..exit_status import OK
+from ..explaining import explained
 from ..library import resolved
 from ..runner import choices_for, run_scenario
 from ..terminal import say, say_json
+
+_ANEW = "run `quiesce explain` on the folder"
 
 POINTS_MAX = 200
 RECORDS_MAX = 40_000
@@ -80,6 +85,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
         choices=choice_rows(result.recording.choices),
         crashes=crashes,
         no_crashes=no_crashes,
+        explanation=explained(result, is_quick=True),
         replay=f"quiesce run {shlex.quote(request.run)}",
         files=_files(result.origins),
     )
@@ -95,19 +101,41 @@ def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
     path = folder / "replay.json"
     recording = replay.read(path) if path.is_file() else None
     trace = trace_codec.read(folder / "trace.jsonl")
+    judgement = verdict_file.read(folder / "verdict.json")
     crashes = None
     no_crashes = "There is no replay file beside the trace, so the system is not known."
     if recording is not None:
         crashes, no_crashes = _crashes(recording.plan, _points(request, trace))
     return HtmlReport(
         trace=trace,
-        judgement=verdict_file.read(folder / "verdict.json"),
+        judgement=judgement,
+        explanation=_explanation(folder, trace, judgement),
         choices=choice_rows(recording.choices) if recording else (),
         crashes=crashes,
         no_crashes=no_crashes,
         replay=f"quiesce run --replay {shlex.quote(str(path))}" if recording else "",
         files=_files(verdict_file.read_origins(folder / "origins.json")),
     )
+
+
+def _explanation(folder: Path, trace: Trace, judgement: Judgement) -> Explanation | None:
+    """Return the explanation in the folder of a run, or else what the trace alone shows.
+
+    Raises:
+        TraceFormatError: If what is there is none, or is about another trace.
+    """
+    path = folder / "explanation.json"
+    if not path.is_file():
+        return explain(trace, judgement)
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Explanation)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        problem = Problem(Place(str(path)), f"not an explanation: {error}", remedy=_ANEW)
+        raise TraceFormatError([problem]) from None
+    if max(node.index for node in found.slice.nodes) >= len(trace.records):
+        problem = Problem(Place(str(path)), "it explains another trace", remedy=_ANEW)
+        raise TraceFormatError([problem])
+    return found
 
 
 def _points(request: ReportRequest, trace: Trace) -> int:

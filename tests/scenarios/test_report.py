@@ -1,5 +1,6 @@
 """`quiesce report` as a user calls it, and the deaths that its slider shows."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -46,6 +47,21 @@ def test_without_a_replay_file_the_page_says_what_is_missing(tmp_path: Path) -> 
     text = (folder / "report.html").read_text()
     assert "There is no replay file beside the trace" in text
     assert 'id="crash-slider"' not in text
+
+
+def test_the_explanation_in_the_folder_is_shown(tmp_path: Path, capsys: Capture) -> None:
+    main(["run", "nic-crash-bare", "--no-plot", "--out", str(tmp_path)])
+    folder = tmp_path / "nic-crash-bare"
+    explanation = json.loads((folder / "explanation.json").read_bytes())
+    assert main(["report", str(folder), "--points", "0"]) == OK
+    text = html.unescape((folder / "report.html").read_text())
+    assert explanation["saving"]["text"] in text
+    assert all(sentence in text for sentence in explanation["sentences"])
+    for node in explanation["slice"]["nodes"]:
+        node["index"] += 100_000
+    (folder / "explanation.json").write_text(json.dumps(explanation))
+    assert main(["report", str(folder), "--points", "0"]) == BAD_INPUT
+    assert "it explains another trace" in capsys.readouterr().err
 
 
 def test_the_slider_is_left_out_where_it_is_not_wanted_or_makes_no_sense(tmp_path: Path) -> None:

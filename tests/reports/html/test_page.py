@@ -15,6 +15,7 @@ from quiesce.model import trace as ev
 from quiesce.model.trace import Header, Part, Record, Trace
 from quiesce.model.trace_codec import encode
 from quiesce.properties.check import judge
+from quiesce.reports.explanation import explain
 from quiesce.reports.html import page as page_module
 from quiesce.reports.html.content import ChoiceRow, CrashPoint, CrashStrip, HtmlReport
 from quiesce.reports.html.embed import json_for_element
@@ -90,9 +91,13 @@ def report_named(word: str) -> HtmlReport:
     )
     trace = Trace(header, records)
     point = CrashPoint(0, 10, 5, "violated", "stray", (word,), 40, word)
+    judgement = judge(trace, bounds=(word,))
+    explanation = explain(trace, judgement)
+    assert explanation is not None
     return HtmlReport(
         trace=trace,
-        judgement=judge(trace, bounds=(word,)),
+        judgement=judgement,
+        explanation=explanation,
         choices=(ChoiceRow(word, "option", 1, word),),
         crashes=CrashStrip(word, word, 50, 1, (point,)),
         replay=word,
@@ -189,3 +194,24 @@ def test_the_tables_say_what_the_verdict_rests_on() -> None:
         assert assumption.value in told
     for verdict in report.judgement.verdicts:
         assert verdict.property in told
+
+
+def test_what_led_to_the_violation_stands_in_a_table_and_each_event_in_words() -> None:
+    result = run_of("nic-crash-bare")
+    explanation = explain(result.trace, result.judgement)
+    assert explanation is not None
+    report = HtmlReport(trace=result.trace, judgement=result.judgement, explanation=explanation)
+    text = page(report, "1.0")
+    parsed = outline(text)
+    told = "".join(parsed.texts["td"]) + "".join(parsed.texts["b"])
+    assert len(explanation.slice.nodes) > 3
+    for node in explanation.slice.nodes:
+        assert node.text in told
+        assert data_of(text)["words"][str(node.index)] == node.text
+    assert explanation.sentences[0] in text
+
+
+def test_no_character_turns_the_text_around() -> None:
+    text = page(report_named("left\u202etfel"), "1.0").split("quiesce-data")[0]
+    assert "\u202e" not in text
+    assert "left?tfel" in text
