@@ -8,6 +8,7 @@ from ..model.device_plans import (
     AhciPlan,
     AnyDevicePlan,
     CanPlan,
+    EduPlan,
     NvmePlan,
     Pl330Plan,
     PolicyPlan,
@@ -98,6 +99,18 @@ def _xhci(dice: Dice, place: Surroundings) -> Drawn:
     return _passed(device, PROCEDURES["xhci"], place)
 
 
+def _edu(dice: Dice, place: Surroundings) -> Drawn:
+    lo_ns = dice.pick((20_000, 100_000, 5_000))
+    device = EduPlan(
+        f"dev{place.number}",
+        40 + place.number,
+        trigger=_trigger(dice, place),
+        dma_delay=Span(lo_ns, lo_ns * dice.pick((2, 1))),
+        length=dice.pick((1_024, 64, 4_096)),
+    )
+    return _passed(device, PROCEDURES["edu"], place)
+
+
 def _policy(dice: Dice, place: Surroundings) -> Drawn:
     lo_ns = dice.pick((1_000, 10_000))
     trigger = _trigger(dice, place)
@@ -145,6 +158,7 @@ DEVICE_KINDS: tuple[DeviceKind, ...] = (
     DeviceKind("xhci", _xhci, False, ("DmaLanded", "IrqTaken")),
     DeviceKind("policy", _policy, True, ("DmaIssued", "DmaLanded", "IrqTaken")),
     *VDEV_KINDS[1:],
+    DeviceKind("edu", _edu, True, ("DmaRequested", "DmaLanded", "IrqTaken")),
 )
 """Every kind of device that is drawn.
 

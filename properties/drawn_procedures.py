@@ -99,6 +99,12 @@ PROCEDURES: dict[str, Steps] = {
         ("empty-buffer", 0),
         ("confirm", 1_000_000),
     ),
+    "edu": (
+        ("clear-bus-master", 0),
+        ("await-transfer", 200_000_000),
+        ("acknowledge", 0),
+        ("confirm", 1_000_000),
+    ),
     "policy": (
         ("mask-interrupts", 0),
         ("stop", 0),
