@@ -1,10 +1,10 @@
-"""A counterexample is made small the same way every time, and as far as it goes."""
+"""A counterexample is made small the same way every time."""
 
 from quiesce.model.choices import Replay
 from quiesce.model.system import run
 from quiesce.properties.check import check
 from quiesce.properties.fuzz import Finding, Search, fuzz_chunk
-from quiesce.properties.shrink import shrink, sizes
+from quiesce.properties.shrink import shrink
 from quiesce.properties.smaller_plans import cost
 from quiesce.scenarios.library import resolved
 
@@ -24,26 +24,9 @@ def test_the_same_finding_shrinks_to_the_same_run() -> None:
     assert cost(first.plan) < cost(finding.plan)
 
 
-def test_what_is_small_shrinks_no_further() -> None:
-    finding = found()
-    small = shrink(finding.plan, finding.choices, NAME, run)
-    again = shrink(small.plan, small.choices, NAME, run)
-    assert (again.plan, again.choices, again.events) == (small.plan, small.choices, small.events)
-    assert small.is_minimal
-    assert "1-minimal: no single step makes it smaller" in sizes(small)
-
-
 def test_the_small_run_replays_and_violates_the_same_property() -> None:
     finding = found()
     small = shrink(finding.plan, finding.choices, NAME, run)
     (verdict,) = check(run(small.plan, Replay(small.choices)), (NAME,))
     assert verdict.verdict == "violated"
     assert verdict.violations[0].index + 1 == small.events
-
-
-def test_a_bound_on_attempts_is_told() -> None:
-    finding = found()
-    small = shrink(finding.plan, finding.choices, NAME, run, attempts_max=5)
-    assert not small.is_minimal
-    assert small.attempts == 5
-    assert "not known to be minimal: stopped after 5 attempts" in sizes(small)
