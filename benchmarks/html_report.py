@@ -38,7 +38,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--window-size=1500,1250",
+    "--window-size=1500,1330",
 )
 
 # Zooms in and back out; gives the slowest painting in milliseconds.
@@ -121,6 +121,7 @@ def picture(target: Path) -> None:
         _, path = made("nic-crash-restart", Path(folder))
         chrome.get(path.as_uri())
         chrome.find_element("css selector", "#lanes").send_keys("v")
+        chrome.execute_script("scrollTo(0, 0)")
         chrome.execute_async_script(
             "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()));"
         )
