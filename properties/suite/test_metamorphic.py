@@ -176,7 +176,7 @@ def scaled(item: Any, factor: int) -> Any:
     changed = {}
     for field in item.__struct_fields__:
         value = getattr(item, field)
-        is_time = field.endswith(("_ns", "_ns_max"))
+        is_time = field.endswith(("_ns", "_ns_max")) and value is not None
         changed[field] = value * factor if is_time else scaled(value, factor)
     return replace(item, **changed)
 
