@@ -5,11 +5,12 @@ measured by a search of its own over the states that are known by then, which co
 model is not run again.  The bound on the duration of a teardown is one of these distances.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..model.dense_step import Monitor
 from ..model.trace import Header
+from .end_windows import EndWindows, end_windows
 from .graph_search import Graph, GraphSearch, Reading, Tell, Way
 from .judging import JudgeMonitor, without_times
 from .measures import FirstParting, Measure
@@ -120,13 +121,7 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
 
 def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool) -> SystemProof:
     kinds = without_times(task.kinds)
-
-    def monitor() -> Monitor:
-        return JudgeMonitor(
-            task.header, kinds, starts_again=task.starts_again, watches_always=watches_always
-        )
-
-    graph = task.make_graph(monitor)
+    graph = _graph(task, watches_always=watches_always)
     search = GraphSearch(graph)
     distances: list[Distance] = []
     findings: dict[str, Finding] = {}
@@ -146,6 +141,55 @@ def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: b
         findings.setdefault(kind.name, Finding("inconclusive", _unfinished(search)))
     in_order = {kind.name: findings[kind.name] for kind in task.kinds}
     return SystemProof(in_order, tuple(distances), graph, search, not search.frontier, was_stopped)
+
+
+def _graph(task: Task, *, watches_always: bool) -> Graph:
+    kinds = without_times(task.kinds)
+
+    def monitor() -> Monitor:
+        return JudgeMonitor(
+            task.header, kinds, starts_again=task.starts_again, watches_always=watches_always
+        )
+
+    return task.make_graph(monitor)
+
+
+def unsafe_windows(
+    task: Task,
+    proof: SystemProof,
+    moments: Mapping[str, str],
+    limits: Limits,
+    tell: Tell | None = None,
+) -> EndWindows:
+    """Return the search for the instants of ends from which a property can be violated.
+
+    The bound on the duration of a teardown is no part of it.
+
+    Args:
+        task: The system and its properties.
+        proof: Of the same task; what it knows of the states is used.
+        moments: For each label of a delay that is an end, the name of that end.
+        limits: When to give up.
+        tell: Told now and then how far it has come.
+    """
+
+    def search_in(graph: Graph) -> EndWindows:
+        return end_windows(
+            graph,
+            moments,
+            classes_max=limits.classes_max,
+            deadline_s=limits.deadline_s,
+            tell=tell,
+        )
+
+    search = search_in(proof.graph)
+    if proof.is_whole or not search.is_whole:
+        return search
+    parting = GraphSearch(proof.graph, FirstParting(), stop_at_fault=False)
+    parting.run(limits.classes_max, limits.deadline_s)
+    if not parting.frontier and (parting.least is None or parting.least.ns > 0):
+        return search
+    return search_in(_graph(task, watches_always=True))
 
 
 def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:

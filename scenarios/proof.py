@@ -18,12 +18,19 @@ from ..model.errors import InternalError
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, schedule_of
+from ..properties.end_windows import EndWindows
 from ..properties.graph_search import Reading, Tell, Way
 from ..properties.judging import readings_of
 from ..properties.measures import Between, Measure, ToOwnRelease
 from ..properties.monitor import Property
 from ..properties.paths import start_of, step_of, ways_to
-from ..properties.system_proof import Limits, SystemProof, Task, prove_system
+from ..properties.system_proof import (
+    Limits,
+    SystemProof,
+    Task,
+    prove_system,
+    unsafe_windows,
+)
 from .replay import Recording
 from .resolve import Resolved
 from .runner import RunResult, run_recording, run_scenario
@@ -36,6 +43,7 @@ __all__ = [
     "growing",
     "prove_plan",
     "sampled",
+    "windows_of_plan",
 ]
 
 SEEDS = 12
@@ -58,11 +66,38 @@ def prove_plan(
     plan: SystemPlan, kinds: Sequence[type[Property]], limits: Limits, tell: Tell | None = None
 ) -> SystemProof:
     """Judge every run of a plan by these properties, and measure what belongs to them."""
+    return prove_system(_task(plan, kinds), limits, tell)
 
+
+def windows_of_plan(
+    plan: SystemPlan,
+    kinds: Sequence[type[Property]],
+    proof: SystemProof,
+    limits: Limits,
+    tell: Tell | None = None,
+) -> EndWindows:
+    """Return for which instants of the ends of its VMs a plan can go wrong.
+
+    Args:
+        plan: The system and its run.
+        kinds: The properties.
+        proof: Of that plan and these properties.
+        limits: When to give up.
+        tell: Told now and then how far it has come.
+    """
+    moments = {
+        f"{vm.name}.end": f"{vm.name}: {' then '.join(end.cause for end in vm.ends)}"
+        for vm in plan.vms
+        if vm.ends
+    }
+    return unsafe_windows(_task(plan, kinds), proof, moments, limits, tell)
+
+
+def _task(plan: SystemPlan, kinds: Sequence[type[Property]]) -> Task:
     def make_graph(make_monitor: MakeMonitor) -> StateGraph:
         return StateGraph(builder(plan), make_monitor, plan.pinned)
 
-    task = Task(
+    return Task(
         make_graph,
         header_of(plan),
         kinds,
@@ -70,7 +105,6 @@ def prove_plan(
         measures_of(plan),
         any(vm.restart for vm in plan.vms),
     )
-    return prove_system(task, limits, tell)
 
 
 def distances_of(plan: SystemPlan) -> list[Measure]:
