@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..model.dense_step import Edge
-from .graph_search import NOW, Class, Graph, GraphSearch, Tell, Way, after_end, elapsed
+from .graph_search import NOW, Class, Graph, GraphSearch, Tell, Way, elapsed
 from .measures import IDLE, Turn
 from .windows import Window, united
 from .zones import Zone

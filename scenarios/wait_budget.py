@@ -6,22 +6,27 @@ bound of a step changes what a run does after it; there the budget is the edge t
 value that is proved while the next one is violated.
 
 A few sampled runs refute a value at hardly any price, so the edge is first sought with them alone;
-the value below is then proved, which mostly settles it.  Each value is a proof of its own: what a
+the value below is then proved, which mostly settles it.  Where a proof finds a path instead, the
+least value with which that path exists is tried next.  Each value is a proof of its own: what a
 state is depends on the spans that its delays were begun with, so states are not used again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ..model.clock import Span
+from ..model.dense_graph import StateGraph
+from ..model.dense_step import Moment
 from ..model.errors import Place, Problem, ScenarioError, nearest
 from ..model.kernel import Delay, Kernel
 from ..model.plan import SystemPlan
 from ..model.system import build
+from ..properties.counterexample import ImpossibleError, schedule_of
 from ..properties.monitor import Property
-from ..properties.system_proof import Limits, SystemProof
+from ..properties.paths import start_of, step_of, ways_to
+from ..properties.system_proof import Finding, Limits, SystemProof
 from .proof import Found, confirm, counterexample, prove_plan, sampled
 from .resolve import Resolved
 
@@ -132,9 +137,13 @@ def _searched(probe: "_Probe", least: int, greatest: int) -> WaitBudget:
     while probe.unsafe_ns is None or probe.unsafe_ns - safe > 1:
         top = greatest if probe.unsafe_ns is None else probe.unsafe_ns - 1
         tried = (max(safe, least) + top) // 2 if halves else top
+        if safe < probe.guess_ns < tried:
+            tried = max(least, probe.guess_ns)
         word = probe.proved(tried)
         if word == "proved":
             safe = proved = tried
+            # What the path needs that was found last is one more, and that path is violated.
+            probe.guess_ns = tried + 1 if tried == probe.guess_ns else -1
             if tried == greatest:
                 return probe.result("kept", proved)
         elif word == "inconclusive":
@@ -167,12 +176,14 @@ class _Probe:
         self.proofs = 0
         self.unsafe_ns: int | None = None
         self.violation: tuple[str, Found] | None = None
+        self.guess_ns = -1
+        span = getattr(plan.timing, wait.name, None) if wait.is_span else None
+        self._labels = _spans_used(plan).get(id(span), frozenset())
 
     def sample_edge(self, least: int, greatest: int) -> None:
         """Find the smallest value that sampled runs violate."""
-        if self._sampled(greatest) is None:
-            return
-        low, high = least - 1, greatest
+        found = (high for high in _halved(greatest, least) if self._sampled(high) is not None)
+        low, high = least - 1, next(found, least - 1)
         while high - low > 1:
             middle = (low + high) // 2
             if self._sampled(middle) is None:
@@ -196,6 +207,7 @@ class _Probe:
         confirm(proof, sample)
         for name, finding in proof.findings.items():
             if finding.way is not None:
+                self.guess_ns = self._needed(proof, finding, ns) - 1
                 found = counterexample(self.scenario, plan, proof, name)
                 self._note(ns, (name, found))
                 return "violated"
@@ -205,9 +217,27 @@ class _Probe:
     def result(self, verdict: str, safe_ns: int | None) -> WaitBudget:
         """Return what has been found."""
         name, found = self.violation or ("", None)
-        return WaitBudget(
-            self.wait, verdict, safe_ns, self.unsafe_ns, name, found, self.proofs
-        )
+        return WaitBudget(self.wait, verdict, safe_ns, self.unsafe_ns, name, found, self.proofs)
+
+    def _needed(self, proof: SystemProof, finding: Finding, ns: int) -> int:
+        """Return the least value with which the path of a violation exists."""
+        assert finding.way is not None, "a violated property has a way"
+        graph = proof.graph
+        assert isinstance(graph, StateGraph)
+        ways = ways_to(finding.way, finding.distance_ns)
+        moments = graph.trail(step_of(ways))
+        distance = None
+        if finding.distance_ns is not None:
+            distance = (start_of(ways), self.plan.teardown_ns_max + 1)
+        labels = self._labels
+        low, high = self.wait.least_ns - 1, ns
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _exists(moments, distance, labels, middle):
+                high = middle
+            else:
+                low = middle
+        return high
 
     def _sampled(self, ns: int) -> tuple[str, Found] | None:
         sample = sampled(self.scenario, self._plan(ns), self.kinds)
@@ -223,6 +253,29 @@ class _Probe:
         return self.wait.stretched(self.plan, ns)
 
 
+def _halved(greatest: int, least: int) -> Iterator[int]:
+    """Return values from the greatest down, each half of the one before."""
+    while greatest > least:
+        yield greatest
+        greatest //= 2
+
+
+def _exists(
+    moments: Sequence[Moment],
+    distance: tuple[int, int] | None,
+    labels: frozenset[str],
+    bound_ns: int,
+) -> bool:
+    """Return whether a path exists if the delays with some labels take no longer than a bound."""
+    try:
+        schedule_of(
+            moments, distance, at_most=lambda delay: bound_ns if delay[0] in labels else None
+        )
+    except ImpossibleError:
+        return False
+    return True
+
+
 # What there is.
 
 
@@ -236,13 +289,14 @@ def _span_wait(plan: SystemPlan, name: str) -> Wait:
 
 
 def _step_waits(plan: SystemPlan) -> list[Wait]:
-    return [
-        _step_wait(f"{quiesce.device}.{step.name}", step.bound_ns)
+    bounds = {
+        f"{quiesce.device}.{step.name}": step.bound_ns
         for vm in plan.vms
         for quiesce in vm.quiesce
         for step in quiesce.steps
         if step.bound_ns > 0
-    ]
+    }
+    return [_step_wait(name, bound_ns) for name, bound_ns in bounds.items()]
 
 
 def _step_wait(name: str, bound_ns: int) -> Wait:
@@ -270,22 +324,19 @@ def _step_wait(name: str, bound_ns: int) -> Wait:
     return Wait(name, bound_ns, bound_ns, stretched, is_span=False)
 
 
-def _spans_used(plan: SystemPlan) -> list[int]:
-    """Return the identities of the spans that delays of two extreme runs are begun with."""
+def _spans_used(plan: SystemPlan) -> dict[int, frozenset[str]]:
+    """Return the labels of the delays of two extreme runs, by the identity of their spans."""
     from ..model.choices import Earliest, Latest  # noqa: PLC0415
 
-    used: dict[int, None] = {}
+    used: dict[int, frozenset[str]] = {}
     for choices in (Earliest(), Latest()):
         kernel = Kernel(choices, plan.pinned)
         begin = kernel.delay
 
-        def delay(
-            span: Span, label: str, begin: Callable[[Span, str], Delay] = begin
-        ) -> Delay:
-            used[id(span)] = None
+        def delay(span: Span, label: str, begin: Callable[[Span, str], Delay] = begin) -> Delay:
+            used[id(span)] = used.get(id(span), frozenset()) | {label}
             return begin(span, label)
 
         kernel.delay = delay  # type: ignore[method-assign]  # this kernel serves one run
-        done = build(kernel, plan).observed
-        kernel.run(done)
-    return list(used)
+        kernel.execute(build(kernel, plan).observed)
+    return used

@@ -36,6 +36,8 @@ from ..proof import (
 )
 from ..resolve import Resolved
 from ..terminal import say, say_json
+from ..wait_budget import waits_named
+from .prove_more import More, document_of, files_of, more_of, remaining, sentences
 
 SHORTEST_SECONDS = 30
 """How long a shortest run is looked for where some run is known to violate a property, unless the
@@ -50,7 +52,9 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
         properties: Names; empty for all of a teardown.
         any_instant: Whether each end may come at any instant.
         classes_max: After how many classes to give up.
-        seconds: After how many seconds, or None.
+        seconds: After how many seconds, or None; the map and each budget have as many again.
+        windows: Whether to map the instants of ends that are unsafe.
+        budgets: Names of waits whose budgets are wanted.
         out: Folder for the results.
         plot: Whether to draw the counterexample.
         json: Whether to write JSON.
@@ -62,6 +66,8 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
     any_instant: bool = False
     classes_max: int = 1_000_000
     seconds: int | None = None
+    windows: bool = False
+    budgets: tuple[str, ...] = ()
     out: Path = Path("out")
     plot: bool = True
     json: bool = False
@@ -78,6 +84,7 @@ class Proven(msgspec.Struct, frozen=True):
         example: The counterexample, if a property is violated: with the fewest events, or, if
             the search was cut short, the run of a sample.
         violated: The property that it violates, or an empty string.
+        more: Unsafe windows and budgets, if they were asked for.
     """
 
     proof: SystemProof
@@ -85,6 +92,7 @@ class Proven(msgspec.Struct, frozen=True):
     seconds: float
     example: Found | None = None
     violated: str = ""
+    more: More | None = None
 
 
 def prove_command(request: ProveRequest) -> int:
@@ -97,6 +105,7 @@ def prove_command(request: ProveRequest) -> int:
     scenario = resolved(request.scenario)
     kinds = _kinds(request.properties)
     plan = at_any_instant(scenario.plan) if request.any_instant else scenario.plan
+    waits = [wait for name in request.budgets for wait in waits_named(plan, name)]
     begun_s = time.monotonic()
     sample = sampled(scenario, plan, kinds)
     seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
@@ -106,6 +115,20 @@ def prove_command(request: ProveRequest) -> int:
     proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
     if not proven.violated and sample is not None:
         proven = msgspec.structs.replace(proven, violated=sample[0], example=sample[1])
+    if (request.windows or waits) and not proof.was_stopped:
+        limits = remaining(request.seconds, request.classes_max)
+        more = more_of(
+            scenario,
+            plan,
+            kinds,
+            proof,
+            limits,
+            windows=request.windows,
+            waits=waits,
+            progress=_progress,
+        )
+        _progress("")
+        proven = msgspec.structs.replace(proven, more=more)
     judgement = _judgement(scenario, request, proven)
     files = _write(judgement, scenario, request, proven)
     status = INTERRUPTED if proof.was_stopped else OF_VERDICT[judgement.verdict]
@@ -213,11 +236,15 @@ def _write(
         path = folder / "proof.json"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, _encoded(_document(judgement, proven)))
-        return (*files, path, *_margin_files(scenario, proven, folder))
+        files = (*files, path, *_margin_files(scenario, proven, folder))
+        if proven.more is not None:
+            name, label = judgement.scenario, judgement.label
+            files += tuple(files_of(proven.more, name, label, folder))
     except OSError as error:
         message = f"the folder for the results cannot be written: {error.strerror or error}"
         remedy = "name another one with --out"
         raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+    return files
 
 
 def _margin_files(scenario: Resolved, proven: Proven, folder: Path) -> list[Path]:
@@ -256,6 +283,8 @@ def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
         ],
         "judgement": judgement,
     }
+    if proven.more is not None:
+        document |= document_of(proven.more)
     if proven.example is not None:
         events = proven.example.events
         document["counterexample"] = {
@@ -282,6 +311,8 @@ def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verb
     )
     for distance in proven.proof.distances:
         say(_in_words(distance), hang=2)
+    for sentence in sentences(proven.more) if proven.more is not None else ():
+        say(sentence, hang=2)
     if example is not None:
         size = f"{example.events} events, the fewest" if example.events else "found by sampling"
         say(f"counterexample: {proven.violated}, {size}", hang=2)

@@ -113,7 +113,7 @@ def _mutants(
 
 
 @app.command("prove", epilog=exit_status.HELP)
-def _prove(
+def _prove(  # noqa: PLR0913, PLR0917 - one for each option
     scenario: ScenarioArgument,
     properties: Annotated[
         list[str] | None,
@@ -126,6 +126,17 @@ def _prove(
         int, typer.Option(min=1, help="Give up after so many classes of states.")
     ] = 1_000_000,
     seconds: Annotated[int | None, typer.Option(min=1, help="Give up after so long.")] = None,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="Map the instants of its end that are unsafe.")
+    ] = False,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--budget",
+            help="How long a wait may take: a span of [timing], DEVICE.STEP of a quiesce "
+            "procedure, or `all`.",
+        ),
+    ] = None,
     out: OutOption = Path("out"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no counterexample.")] = False,
     json: JsonOption = False,
@@ -144,6 +155,8 @@ def _prove(
         any_instant=any_instant,
         classes_max=max_states,
         seconds=seconds,
+        windows=windows,
+        budgets=tuple(budget or ()),
         out=out,
         plot=not no_plot,
         json=json,

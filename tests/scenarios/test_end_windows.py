@@ -8,7 +8,6 @@ from quiesce.model.clock import Span, exactly
 from quiesce.model.plan import EndPlan, SystemPlan
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
-from quiesce.properties.windows import Window
 from quiesce.scenarios.proof import prove_plan, windows_of_plan
 
 PlanMaker = Callable[..., SystemPlan]

@@ -1,0 +1,187 @@
+"""What `quiesce prove` tells beside verdict and distances: unsafe windows and budgets of waits."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ...model.clock import format_ns
+from ...model.plan import SystemPlan
+from ...model.trace_codec import write_whole
+from ...properties.monitor import Property
+from ...properties.system_proof import Limits, SystemProof
+from ...properties.windows import Window
+from ...reports.windows import window_picture
+from .. import replay
+from ..proof import Found, windows_of_plan
+from ..resolve import Resolved
+from ..wait_budget import Wait, WaitBudget, budget_of_wait
+
+__all__ = ["More", "document_of", "files_of", "more_of", "sentences"]
+
+
+class More(msgspec.Struct, frozen=True):
+    """What was found.
+
+    Attributes:
+        windows: Unsafe windows by VM and cause, or None if nobody asked.
+        is_whole: Whether there are no others.
+        until_ns: The last instant of the map.
+        broken_before: Properties that are violated before any end.
+        budgets: Of the waits that were asked for.
+    """
+
+    windows: dict[str, tuple[Window, ...]] | None
+    is_whole: bool
+    until_ns: int
+    broken_before: tuple[str, ...]
+    budgets: tuple[WaitBudget, ...]
+
+
+def more_of(
+    scenario: Resolved,
+    plan: SystemPlan,
+    kinds: Sequence[type[Property]],
+    proof: SystemProof,
+    limits: Callable[[], Limits],
+    *,
+    windows: bool,
+    waits: Sequence[Wait],
+    progress: Callable[[str], None],
+) -> More:
+    """Find what was asked for.
+
+    Args:
+        scenario: Whose plan it is.
+        plan: The system and its run.
+        kinds: The properties.
+        proof: Of that plan and these properties.
+        limits: Gives the limits for the next search, or for all searches of a budget.
+        windows: Whether unsafe windows are wanted.
+        waits: Whose budgets are wanted.
+        progress: Told what is being done.
+    """
+    ends = [end.delay.hi_ns for vm in plan.vms for end in vm.ends]
+    until_ns = max(ends, default=0)
+    found: dict[str, tuple[Window, ...]] | None = None
+    is_whole, before = True, set[str]()
+    if windows:
+        progress("unsafe windows")
+        search = windows_of_plan(plan, kinds, proof, limits())
+        found = {name: tuple(each) for name, each in search.found.items()}
+        is_whole, before = search.is_whole, search.broken_before
+        last = [window.last_ns for each in found.values() for window in each]
+        until_ns = max([until_ns, *last])
+    budgets = []
+    for wait in waits:
+        progress(f"budget of {wait.name}")
+        # A proof that was cut short by this very limit says nothing about the next one.
+        known = proof if proof.is_whole else None
+        budgets.append(budget_of_wait(scenario, plan, kinds, wait, limits(), known))
+    return More(found, is_whole, until_ns, tuple(sorted(before)), tuple(budgets))
+
+
+# Files.
+
+
+def document_of(more: More) -> dict[str, object]:
+    """Return what belongs into the file of the proof."""
+    document: dict[str, object] = {}
+    if more.windows is not None:
+        document["unsafe_windows"] = {
+            "is_whole": more.is_whole,
+            "violated_before_any_end": more.broken_before,
+            "by_end": {
+                name: [{"first_ns": each.first_ns, "last_ns": each.last_ns} for each in windows]
+                for name, windows in more.windows.items()
+            },
+        }
+    if more.budgets:
+        document["budgets"] = [
+            {
+                "name": each.wait.name,
+                "declared_ns": each.wait.declared_ns,
+                "verdict": each.verdict,
+                "safe_ns": each.safe_ns,
+                "unsafe_ns": each.unsafe_ns,
+                "property": each.violated or None,
+                "limited_by": _limit(each.violated, each.found) if each.found else None,
+                "proofs": each.proofs,
+            }
+            for each in more.budgets
+        ]
+    return document
+
+
+def files_of(more: More, title: str, label: str, folder: Path) -> list[Path]:
+    """Write the strip of the unsafe windows, and the run that limits each budget."""
+    files: dict[str, bytes] = {}
+    # A row without windows would say that all is safe.
+    rows = {name: each for name, each in (more.windows or {}).items() if each or more.is_whole}
+    if rows:
+        known = "" if more.is_whole else ", as far as is known"
+        heading = f"{title}: for which instants of its end it is unsafe{known}"
+        picture = window_picture(heading, label, rows, more.until_ns)
+        files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
+    for budget in more.budgets:
+        if budget.found is not None:
+            data = replay.encode(budget.found.result.recording)
+            files[f"budget-{budget.wait.name}.json"] = data
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in files]
+
+
+# Telling.
+
+
+def sentences(more: More) -> list[str]:
+    """Return a line for each end and each wait."""
+    found = []
+    for name, windows in (more.windows or {}).items():
+        spans = ", ".join(
+            f"{format_ns(each.first_ns)} to {format_ns(each.last_ns)}" for each in windows
+        )
+        if more.is_whole:
+            found.append(f"unsafe if it begins at, {name}: {spans or 'no instant'}")
+        else:
+            known = f"{spans} for certain" if spans else "no instant found yet"
+            found.append(f"unsafe if it begins at, {name}: {known}; cut short, the rest is open")
+    if more.broken_before:
+        found.append(f"violated before any end begins: {', '.join(more.broken_before)}")
+    return found + [_in_words(each) for each in more.budgets]
+
+
+def _in_words(budget: WaitBudget) -> str:
+    name, safe, unsafe = budget.wait.name, budget.safe_ns, budget.unsafe_ns
+    kind = f"budget of {name} (declared {format_ns(budget.wait.declared_ns)})"
+    limit = f"; {_limit(budget.violated, budget.found)}" if budget.found is not None else ""
+    match budget.verdict:
+        case "bounded" if safe is not None:
+            return f"{kind}: {format_ns(safe)}, exact; a nanosecond more{limit}"
+        case "kept" if safe is not None:
+            return f"{kind}: at least {format_ns(safe)}, no more was tried"
+        case "violated":
+            return f"{kind}: none; violated however short it is{limit}"
+    known = f"{format_ns(safe)} is proved" if safe is not None else "no value is proved"
+    above = f", {format_ns(unsafe)} is violated{limit}" if unsafe is not None else ""
+    return f"{kind}: open; {known}{above}; a proof between was cut short"
+
+
+def _limit(name: str, found: Found) -> str:
+    """Say which event breaks a property, and when."""
+    verdicts = {each.property: each for each in found.result.judgement.verdicts}
+    violation = verdicts[name].violations[0]
+    record = found.result.trace.records[violation.index]
+    event = type(record.event).__name__
+    return (
+        f"{event} of {record.source} at {format_ns(violation.at_ns)} violates {name}: "
+        f"{violation.message}"
+    )
+
+
+def remaining(seconds: float | None, classes_max: int) -> Callable[[], Limits]:
+    """Return what gives each search the same limits, from when it begins."""
+    allowed = float("inf") if seconds is None else seconds
+    return lambda: Limits(classes_max, time.monotonic() + allowed)

@@ -1,0 +1,87 @@
+"""How long a wait of a real system may take: exact, and by which event it is limited."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from quiesce.model.clock import Span, exactly
+from quiesce.model.errors import ScenarioError
+from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.properties.registry import TEARDOWN
+from quiesce.properties.system_proof import Limits
+from quiesce.scenarios.proof import prove_plan
+from quiesce.scenarios.resolve import Resolved
+from quiesce.scenarios.wait_budget import budget_of_wait, waits_named, waits_of
+
+PlanMaker = Callable[..., SystemPlan]
+NAME = "no-dma-after-teardown"
+KINDS = (TEARDOWN[NAME],)
+QUIET = (
+    ("disable-receive", 0),
+    ("disable-bus-master", 0),
+    ("await-idle", 80_000_000),
+    ("read-back", 0),
+)
+
+
+@pytest.fixture
+def plan(nic_system: PlanMaker) -> SystemPlan:
+    """Return a NIC that is never stopped, whose last frame comes just before the release."""
+    return nic_system(
+        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
+        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
+        observe=exactly(300_000),
+        pinned={
+            "guest.crash-reaches-qvm": "at-once",
+            "procnto.release-order": "ascending",
+            "qvm.mask-tracking": "untracked",
+        },
+    )
+
+
+def scenario(plan: SystemPlan) -> Resolved:
+    return Resolved(plan, (), {}, ())
+
+
+@pytest.mark.slow
+def test_a_write_may_take_just_less_than_the_release(plan: SystemPlan) -> None:
+    wait = waits_named(plan, "pcie_posted_write")[0]
+    budget = budget_of_wait(scenario(plan), plan, KINDS, wait, Limits())
+    assert budget.verdict == "bounded"
+    assert budget.safe_ns is not None
+    assert budget.unsafe_ns == budget.safe_ns + 1
+    for ns, word in ((budget.safe_ns, "holds"), (budget.unsafe_ns, "violated")):
+        assert prove_plan(wait.stretched(plan, ns), KINDS, Limits()).findings[NAME].word == word
+    assert budget.found is not None
+    violated = {each.property: each for each in budget.found.result.judgement.verdicts}[NAME]
+    record = budget.found.result.trace.records[violated.violations[0].index]
+    assert type(record.event).__name__ == "DmaLanded"
+
+
+def test_a_proof_that_is_cut_short_names_no_value_as_safe(plan: SystemPlan) -> None:
+    wait = waits_named(plan, "pcie_posted_write")[0]
+    budget = budget_of_wait(scenario(plan), plan, KINDS, wait, Limits(classes_max=5))
+    assert budget.verdict == "inconclusive"
+    assert budget.safe_ns is None
+
+
+def test_waits_are_spans_that_runs_come_to_and_waiting_steps(nic_system: PlanMaker) -> None:
+    names = [wait.name for wait in waits_of(nic_system(QUIET))]
+    assert "pcie_posted_write" in names
+    assert "sata_ssd_req" not in names
+    assert "eth0.await-idle" in names
+    assert "eth0.read-back" not in names
+
+
+def test_a_step_waits_as_long_as_told_and_no_other_does(nic_system: PlanMaker) -> None:
+    plan = nic_system(QUIET)
+    wait = waits_named(plan, "eth0.await-idle")[0]
+    steps = wait.stretched(plan, 7).vms[0].quiesce[0].steps
+    assert [step.bound_ns for step in steps] == [0, 0, 7, 0]
+    assert replace(steps[2], bound_ns=80_000_000) == plan.vms[0].quiesce[0].steps[2]
+
+
+def test_a_wait_that_does_not_exist_is_an_error_with_the_nearest_one(plan: SystemPlan) -> None:
+    with pytest.raises(ScenarioError, match="pcie_posted_write"):
+        waits_named(plan, "pcie_posted_writ")
