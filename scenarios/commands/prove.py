@@ -197,7 +197,11 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
             f"cut short at {search.depth} events of the longest path, {len(search.frontier)} "
             "classes not followed; go on with a greater --seconds or --max-states"
         )
-        names = growing(proof) if search.classes >= request.classes_max else []
+        per_state = search.classes / max(search.states, 1)
+        bounds.append(
+            f"why so large: {search.states} states so far, {per_state:.1f} classes to a state"
+        )
+        names = growing(proof)
         if names:
             bounds.append(f"still taking new values at the end of that path: {', '.join(names)}")
     if search.is_endless:
