@@ -67,7 +67,7 @@ class StateGraph:
             script = todo.pop()
             run = _Run(self, script)
             found.append(run.edge(None, -1, at_once=False))
-            todo += _other_answers(script, run)
+            todo += run.kernel.script.other_scripts()
         return found
 
     def knows(self, state: int, position: int) -> bool:
@@ -131,7 +131,7 @@ class StateGraph:
             run.fire(run.delay_at(step, position), script, at_once=at_once)
             edge = run.edge(step, position, at_once=at_once)
             found.append(edge)
-            todo += _other_answers(script, run)
+            todo += run.kernel.script.other_scripts()
             if edge.open_state < 0:
                 self._keep(edge.step, run)
         return found
@@ -163,17 +163,6 @@ def _path_of(step: Step) -> list[Step]:
 
 def _values(picks: Iterable[Pick]) -> Script:
     return tuple([value for _, _, value in picks])
-
-
-def _other_answers(script: Script, run: "_Run") -> list[Script]:
-    """Return the scripts that differ from what was answered first behind the script's end."""
-    log = run.kernel.script.taken()
-    values = _values(log)
-    return [
-        (*values[:at], other)
-        for at in range(len(script), len(log))
-        for other in range(1, log[at][1])
-    ]
 
 
 class _Run:

@@ -103,6 +103,18 @@ class Scripted(Choices):
         """Return the answers given since `begin`."""
         return tuple(self.log)
 
+    def other_scripts(self) -> list[tuple[int, ...]]:
+        """Return the scripts that differ from this one first behind its end, one for each answer.
+
+        Followed for each script in turn, they lead to every set of answers once.
+        """
+        values = tuple(value for _, _, value in self.log)
+        return [
+            (*values[:at], other)
+            for at in range(len(self._script), len(self.log))
+            for other in range(1, self.log[at][1])
+        ]
+
     def _option(self, bound: int, label: str) -> int:  # noqa: ARG002
         position = len(self.log)
         return self._script[position] if position < len(self._script) else 0

@@ -113,7 +113,7 @@ class DenseModel:
             self.part_names = run.part_names
             self.claim_names = tuple(watch.name for watch in run.watches)
             self.first_stopwatch = len(run.part_names) - len(self.stopwatches)
-            todo += _other_answers(script, run)
+            todo += run.kernel.script.other_scripts()
         return outcomes
 
     def outcomes(self, step: Step, part: int, position: int) -> list[Outcome]:
@@ -126,7 +126,7 @@ class DenseModel:
             run.fire(run.waits[part][position], script)
             outcome = run.outcome()
             outcomes.append(outcome)
-            todo += _other_answers(script, run)
+            todo += run.kernel.script.other_scripts()
             self._live = (step, part, position, outcome.picks, run)
         return outcomes
 
@@ -180,17 +180,6 @@ def _path_of(step: Step) -> list[Step]:
         steps.append(at)
         at = at.parent
     return steps[::-1]
-
-
-def _other_answers(script: Script, run: "_Run") -> list[Script]:
-    """Return the scripts that differ from what was answered first behind the script's end."""
-    log = run.kernel.script.taken()
-    values = tuple(value for _, _, value in log)
-    return [
-        (*values[:at], other)
-        for at in range(len(script), len(log))
-        for other in range(1, log[at][1])
-    ]
 
 
 class _Run:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.errors import InputError, Place, Problem
 from ...model.trace_codec import write_whole
 from ...reports.comparison import ComparedRun, ComparisonPicture
 from ..exit_status import OK
 from ..runner import RunResult
 from ..terminal import say, say_json, say_rows
+from ..unwritable import unwritable
 from .explain import run_of
 
 
@@ -45,9 +45,7 @@ def compare_command(request: CompareRequest) -> int:
         for name, data in files.items():
             write_whole(folder / name, data)
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     differences = _differences(first, second)
     if request.json:
         paths = [str(folder / name) for name in files]

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from ...reports.evidence.difference import differences
 from ...reports.evidence.pack import Pack, Requirement
 from ..exit_status import OF_VERDICT, OK, VIOLATED
 from ..gathering import Extent, gather, read_requirements, seal
-from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
+from ..terminal import VERDICT_STYLES, say, say_json, say_rows, show_progress, styled
 
 
 class EvidenceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +78,12 @@ def _made(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack
         remedy = "name another folder with --out"
         raise InputError([Problem(Place(str(request.out)), message, remedy=remedy)]) from None
     try:
-        pack = gather(request.scenarios, place, request.extent, requirements, _progress)
+        pack = gather(request.scenarios, place, request.extent, requirements, show_progress)
         seal(pack, place)
         place.chmod(0o755)
         os.replace(place, request.out)  # noqa: PTH105
     finally:
-        _progress("")
+        show_progress("")
         shutil.rmtree(place, ignore_errors=True)
     return pack
 
@@ -121,10 +120,3 @@ def _read(folder: Path) -> Pack:
         message = f"not the data of an evidence pack: {error}"
         problem = Problem(Place(str(path)), message, remedy="see `quiesce evidence --help`")
         raise TraceFormatError([problem]) from None
-
-
-def _progress(text: str) -> None:
-    """Show on a terminal what is being done; an empty text clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:78]}")
-        sys.stderr.flush()

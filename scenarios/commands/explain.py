@@ -14,6 +14,7 @@ from ..explaining import explained
 from ..library import resolved
 from ..runner import RunResult, choices_for, run_recording, run_scenario
 from ..terminal import say, say_json
+from ..unwritable import unwritable
 
 REPLAY = "replay.json"
 
@@ -100,7 +101,5 @@ def _write(
         for name, data in files.items():
             write_whole(folder / name, data)
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     return tuple(folder / name for name in files)

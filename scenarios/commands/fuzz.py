@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.errors import InputError, Place, Problem
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
 from ...properties.durations import Durations
@@ -22,6 +21,7 @@ from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
 from ..library import resolved
 from ..resolve import Resolved
 from ..terminal import say, say_json, show_progress
+from ..unwritable import unwritable
 
 DATABASE = Path(".hypothesis") / "quiesce"
 """Where campaigns are remembered, next to what Hypothesis itself keeps."""
@@ -150,9 +150,7 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
     try:
         write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     return path
 
 

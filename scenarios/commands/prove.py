@@ -9,7 +9,7 @@ import msgspec
 
 from ...model.clock import format_ns
 from ...model.dense_graph import StateGraph
-from ...model.errors import InputError, Place, Problem, ScenarioError
+from ...model.errors import Place, Problem, ScenarioError
 from ...model.plan import SystemPlan
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
@@ -35,7 +35,8 @@ from ..proof import (
     sampled,
 )
 from ..resolve import Resolved
-from ..terminal import say, say_json
+from ..terminal import say, say_json, show_progress
+from ..unwritable import unwritable
 from ..wait_budget import waits_named
 from .prove_more import More, document_of, files_of, more_of, remaining, sentences
 
@@ -110,7 +111,7 @@ def prove_command(request: ProveRequest) -> int:
     sample = sampled(scenario, plan, kinds)
     seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
     proof = prove_plan(plan, kinds, Limits(request.classes_max, begun_s + seconds), _show)
-    _progress("")
+    show_progress("")
     confirm(proof, sample)
     proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
     if not proven.violated and sample is not None:
@@ -125,9 +126,9 @@ def prove_command(request: ProveRequest) -> int:
             limits,
             windows=request.windows,
             waits=waits,
-            progress=_progress,
+            progress=show_progress,
         )
-        _progress("")
+        show_progress("")
         proven = msgspec.structs.replace(proven, more=more)
     judgement = _judgement(scenario, request, proven)
     files = _write(judgement, scenario, request, proven)
@@ -245,9 +246,7 @@ def _write(
             name, label = judgement.scenario, judgement.label
             files += tuple(files_of(proven.more, name, label, folder))
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     return files
 
 
@@ -340,14 +339,7 @@ def _tell_json(judgement: Judgement, proven: Proven, files: tuple[Path, ...], st
 
 def _show(progress: Progress) -> None:
     rate = round(progress.classes / max(progress.elapsed_s, 1e-9))
-    _progress(
+    show_progress(
         f"{progress.classes} classes, {rate} classes/s, depth {progress.depth}, "
         f"frontier {progress.frontier}"
     )
-
-
-def _progress(text: str) -> None:
-    """Show on a terminal how far it has come; an empty text clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:78]}")
-        sys.stderr.flush()

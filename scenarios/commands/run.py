@@ -17,6 +17,7 @@ from ..explaining import explained
 from ..library import resolved
 from ..runner import RunResult, choices_for, run_recording, run_scenario, usual_choices
 from ..terminal import say, say_json
+from ..unwritable import unwritable
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +119,7 @@ def _write(
             explanation=explanation,
         )
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
 
 
 def _tell(result: RunResult, command: str, *, verbose: bool) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from ...model.choices import ChoicePoint, Nominal
 from ...model.clock import TimeFormatError, format_ns, parse_ns
-from ...model.errors import InputError, Place, Problem, ScenarioError
+from ...model.errors import Place, Problem, ScenarioError
 from ...model.system import header_of, run, run_watched
 from ...model.termination import BY_NAME, NEVER_STARTS
 from ...model.trace_codec import write_whole
@@ -25,6 +25,7 @@ from ..replay import Recording
 from ..resolve import Resolved
 from ..shape import unknown_word
 from ..terminal import say, say_json, say_rows, show_progress
+from ..unwritable import unwritable
 
 _INSTANTS_AT_A_TIME = 50
 
@@ -217,9 +218,7 @@ def _write(
         for name, data in files.items():
             write_whole(folder / name, data)
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     return tuple(folder / name for name in files)
 
 

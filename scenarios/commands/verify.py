@@ -1,6 +1,5 @@
 """`quiesce verify`: run scenarios and compare what they show with what they expect."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ..exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..library import resolved
 from ..runner import run_scenario, usual_choices
 from ..shipped import shipped_names
-from ..terminal import VERDICT_STYLES, say, say_json, say_rows, styled
+from ..terminal import VERDICT_STYLES, say, say_json, say_rows, show_progress, styled
 
 UNUSABLE = "unusable"
 """Stands in place of a verdict where a scenario could not be read or run."""
@@ -45,9 +44,9 @@ def verify_command(words: Sequence[str], *, as_json: bool) -> int:
     words = list(words) or shipped_names()
     comparisons = []
     for number, word in enumerate(words, 1):
-        _progress(f"{number}/{len(words)} {word}")
+        show_progress(f"{number}/{len(words)} {word}")
         comparisons.append(_verified(word))
-    _progress("")
+    show_progress("")
     status = _status(comparisons)
     if as_json:
         say_json({"exit_status": status, "scenarios": comparisons})
@@ -124,10 +123,3 @@ def _tell_differences(comparisons: Sequence[Comparison]) -> None:
         for difference in each.differences:
             say(f"- {difference}", indent=2, hang=2)
     say()
-
-
-def _progress(text: str) -> None:
-    """Show on a terminal how far it has come; an empty text clears the line."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{text[:38]}")
-        sys.stderr.flush()
