@@ -26,6 +26,7 @@ from simpy.events import Event, Process
 
 from .errors import QuiesceError
 from .kernel import Delay, First, Mailbox
+from .liveness import dead_locals
 
 Form = Hashable
 
@@ -33,6 +34,7 @@ _LEAVES = frozenset({int, str, bytes, float, type(None), type(Ellipsis), type})
 _TRUE, _FALSE = (bool, True), (bool, False)
 _AS_IT_IS, _THE_KERNEL, _FROZEN, _BY_ITS_PARTS = "as it is", "kernel", "frozen", "by its parts"
 _FRAME_OWN = (types.CodeType, types.FrameType)
+_DEAD = "dead"
 
 
 class SharedStateError(QuiesceError):
@@ -214,13 +216,14 @@ class Reader:
             return "ended"
         local_names = tuple(frame.f_locals)
         own_locals = frame.f_locals
-        held = [
-            self._any(each)
+        found = [
+            each
             for each in gc.get_referents(body)
             if not isinstance(each, _FRAME_OWN)
             and each is not own_locals
             and getattr(each, "__code__", None) is not body.gi_code
         ]
+        held = [self._any(each) for each in _without_dead(body, own_locals, found)]
         # An exception that was raised and handled somewhere below leaves a None at the end, which
         # means nothing.  Another None there is dropped in vain, but safely: at one place in the
         # code there are always equally many values, so that no two states come to look the same.
@@ -261,6 +264,27 @@ class Reader:
         # What led to an item is a position in the trace and decides nothing.
         items = tuple([self._any(item) for item, _ in mailbox._items])
         return (Mailbox, items, self._any(mailbox._arrived))
+
+
+def _without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> list[Any]:
+    """Return what a generator holds, with a mark for each local that nothing will read.
+
+    What it holds is its name, its qualified name, the bound locals in the order of their names,
+    and then the rest.  Where that is not so, nothing is left out.
+    """
+    code = body.gi_code
+    dead = dead_locals(code, body.gi_frame.f_lasti)
+    bound = [name for name in code.co_varnames if name in own_locals]
+    if dead.isdisjoint(bound) or len(held) < 2 + len(bound):
+        return held
+    if held[0] is not body.__name__ or held[1] is not body.__qualname__:
+        return held
+    cells = code.co_cellvars
+    for each, name in zip(held[2:], bound, strict=False):
+        if each is not own_locals[name] and name not in cells:
+            return held
+    marked = [_DEAD if name in dead else each for each, name in zip(held[2:], bound, strict=False)]
+    return [*held[:2], *marked, *held[2 + len(bound) :]]
 
 
 @lru_cache(maxsize=4096)

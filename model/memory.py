@@ -112,6 +112,13 @@ class PhysicalMemory(Component):
 
     # Bytes.
 
+    def forget_content(self, epoch: int) -> None:
+        """Clear what an epoch's frames hold; for when nobody is left who could read it."""
+        for extent in self._of(epoch):
+            for frame in self.pages:
+                if extent.first <= frame < extent.end:
+                    self.pages[frame] = bytearray(FRAME_SIZE)
+
     def commit(self, addr: int, length: int) -> None:
         """Touch every frame of a range, as a driver does that clears its buffers."""
         for frame in range(addr >> FRAME_SHIFT, ((addr + length - 1) >> FRAME_SHIFT) + 1):

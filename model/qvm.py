@@ -20,7 +20,7 @@ from .controller import redistributor
 from .controller.redistributor import TABLE_LENGTH
 from .guest.device_driver import DeviceDriver, GuestSite
 from .guest.drivers import vdev_drivers
-from .guest.guest import Guest
+from .guest.guest import Drivers, Guest
 from .guest.layout import GuestAllocator
 from .guest.pci_server import LINES_START, PciServer
 from .guest.site import DriverSite
@@ -183,9 +183,12 @@ class Qvm(Component):
             name,
             epoch,
             pci if io.functions else None,
-            vdev_drivers(site, self.plan, slots),
-            [kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices],
-            [UserBackEndDriver(guest_site, one) for one in self.back_ends],
+            Drivers(
+                vdev_drivers(site, self.plan, slots),
+                [kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices],
+                [UserBackEndDriver(guest_site, one) for one in self.back_ends],
+            ),
+            vdev_site.pic,
             starts=starts,
         )
 
@@ -367,6 +370,8 @@ class Qvm(Component):
             back_end.disconnect()
         for server in (*self.vdevs.servers, *self.plan.back_ends):
             self.emit(ConnectionClosed(self.name, self.epoch, server))
+        if not self.host.faults.memory_before_callbacks:
+            self._forget()
         for device in self.devices:
             intid = device.wiring.intid
             yield from self.host.host_kernel.detach(intid, self.name, self.epoch)
@@ -384,6 +389,15 @@ class Qvm(Component):
             yield from self._close_smmuman(cause)
             yield self._skew()
             yield from self._release_memory()
+
+    def _forget(self) -> None:
+        """Let go of what no instruction of the process will use again."""
+        quiet = self.vdevs.are_quiet_for(self.epoch)
+        self.vdevs.forget()
+        self.irqs.clear()
+        has_other_masters = self.devices or self.back_ends or self.host.has_guest_table
+        if quiet and not has_other_masters:
+            self.host.memory.forget_content(self.epoch)
 
     def _end_threads(self) -> None:
         for thread in (self.irq_thread, *self.handled_threads):

@@ -1,6 +1,6 @@
 """The guest of a VM: its PCI server, its drivers, and the ways in which it stops."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from simpy.events import Process
 
@@ -8,6 +8,7 @@ from ..component import Component
 from ..kernel import Kernel, Steps
 from ..timing import Timing
 from ..trace import GuestEnded
+from ..vdev.site import GuestPic
 from .device_driver import DeviceDriver
 from .pci_server import PciServer
 from .user_back_end_driver import UserBackEndDriver
@@ -25,14 +26,30 @@ class VdevDriver(Protocol):
         ...
 
 
+class Drivers(NamedTuple):
+    """The drivers of a guest.
+
+    Attributes:
+        vdevs: Of its vdevs.
+        devices: Of passed-through devices.
+        back_ends: Of back ends that have guest memory mapped.
+    """
+
+    vdevs: list[VdevDriver]
+    devices: list[DeviceDriver[Any]]
+    back_ends: list[UserBackEndDriver]
+
+
 class Guest(Component):
     """The guest operating system as far as it matters here: the sum of its drivers.
 
     Args:
         pci: Its PCI server; `None` if it has no PCI bus.
-        vdev_drivers: The drivers of its vdevs.
-        device_drivers: The drivers of passed-through devices.
-        back_end_drivers: The drivers of back ends that have guest memory mapped.
+        drivers: Its drivers.
+        pic: Its interrupt controller.
+
+    A guest that has stopped will never read again what it knew, and so forgets it: two runs that
+    differ in nothing else are then the same from there on.
 
     Attributes:
         is_running: Whether any instruction of it is still executed.
@@ -46,9 +63,8 @@ class Guest(Component):
         vm: str,
         epoch: int,
         pci: PciServer | None,
-        vdev_drivers: list[VdevDriver],
-        device_drivers: list[DeviceDriver[Any]],
-        back_end_drivers: list[UserBackEndDriver],
+        drivers: Drivers,
+        pic: GuestPic,
         *,
         starts: bool = True,
     ) -> None:
@@ -56,13 +72,13 @@ class Guest(Component):
         self.vm = vm
         self.epoch = epoch
         self.pci = pci
-        self.vdev_drivers = vdev_drivers
-        self.device_drivers = device_drivers
-        self.back_end_drivers = back_end_drivers
+        self.vdev_drivers, self.device_drivers, self.back_end_drivers = drivers
+        self.pic = pic
         self.is_running = starts
         self.has_booted = False
         self.threads: list[Process] = []
         self.vdev_threads: list[Process] = []
+        self.boot_thread: Process | None = None
         if starts:
             self.boot_thread = self.start(self._boot)
             self.threads.append(self.boot_thread)
@@ -84,7 +100,15 @@ class Guest(Component):
             for thread in self.threads:
                 if thread is not self.kernel.active_process:
                     self.kernel.kill(thread)
+            self._forget()
             self.emit(GuestEnded(self.vm, self.epoch, manner))
+
+    def _forget(self) -> None:
+        self.pci = None
+        self.vdev_drivers, self.device_drivers, self.back_end_drivers = [], [], []
+        self.threads, self.vdev_threads, self.boot_thread = [], [], None
+        self.has_booted = False
+        self.pic.forget()
 
     def shut_down(self) -> Steps:
         """Let every driver end its work in order, then stop; a crash may come in between."""
@@ -95,6 +119,7 @@ class Guest(Component):
 
     def _shut_down(self) -> Steps:
         yield self.kernel.delay(self.timing.guest_shutdown, f"{self.name}.shutdown")
+        assert self.boot_thread is not None, "a guest that runs has been started"
         self.kernel.kill(self.boot_thread)
         if self.has_booted:
             for thread in self.vdev_threads:

@@ -36,4 +36,7 @@ class DevbAhci(BlockServer):
 
     def finished(self) -> list[int]:
         """Clear PxIS; returns the slots that are done."""
-        return self.ahci.acknowledge()
+        done = self.ahci.acknowledge()
+        for slot in done:
+            self.ahci.command_list.pop(slot, None)
+        return done

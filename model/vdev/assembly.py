@@ -24,6 +24,8 @@ class Vdevs:
     Attributes:
         by_name: By their name in the VM, in the order of the plan.
         io: Where the guest finds them.
+        block_servers: The host drivers behind them.
+        servers: Names of the host processes that they are connected to, sorted.
     """
 
     def __init__(self, site: VdevSite, plan: VmPlan, host: Host, lines_start: int) -> None:
@@ -45,6 +47,9 @@ class Vdevs:
         for vdev_plan in plan.vdevs:
             is_pci = vdev_plan.transport == "pci"
             self.by_name[vdev_plan.name].control(Control.PCI_BARS if is_pci else Control.GEN_FDT)
+        blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
+        self.block_servers = [block.server for block in blocks]
+        self.servers = sorted({vdev.server_name for vdev in self.virtio if vdev.server_name})
         self.tell(Control.GUEST_CONFIGURED)
 
     def tell(self, message: Control) -> None:
@@ -58,21 +63,18 @@ class Vdevs:
         return [vdev for vdev in self.by_name.values() if isinstance(vdev, VirtioVdev)]
 
     @property
-    def servers(self) -> list[str]:
-        """Names of the host processes that they are connected to, sorted."""
-        return sorted({vdev.server_name for vdev in self.virtio if vdev.server_name})
-
-    @property
     def masters(self) -> list[str]:
         """Names of the controllers that write guest memory on their behalf, sorted."""
-        blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
-        return sorted({block.server.controller.name for block in blocks})
+        return sorted({server.controller.name for server in self.block_servers})
 
     @property
     def block_server(self) -> BlockServer | None:
         """The host driver behind the first of them that has one."""
-        blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
-        return blocks[0].server if blocks else None
+        return self.block_servers[0] if self.block_servers else None
+
+    def are_quiet_for(self, epoch: int) -> bool:
+        """Return whether no host driver behind them has anything left to do for an epoch."""
+        return all(server.is_quiet_for(epoch) for server in self.block_servers)
 
     def carry_out(self, name: str, step: str, bound_ns: int) -> Steps:
         """Do a step of quiescing of one of them."""
@@ -87,6 +89,11 @@ class Vdevs:
         """Close all connections, as the death of the process does."""
         for vdev in self.by_name.values():
             vdev.disconnect()
+
+    def forget(self) -> None:
+        """Let go of all vdevs: their threads and connections have ended."""
+        self.by_name = {}
+        self.io = IoSpace()
 
 
 def _made(site: VdevSite, plan: AnyVdevPlan, host: Host, io: IoSpace) -> AnyVdev:

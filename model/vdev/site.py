@@ -11,6 +11,9 @@ from ..trace import CpuWriteLanded
 NO_LINE = -1
 """The interrupt number of a vdev's own interrupt, which has no physical line."""
 
+DATA = "data"
+"""What a worker thread writes when nothing else is said."""
+
 _FIRST_MESSAGE = 0x2000
 """Guest interrupt numbers from here on are given to messages, as the LPIs of a GIC are."""
 
@@ -42,6 +45,10 @@ class GuestPic:
         inbox = self.handlers.get(number)
         if inbox is not None:
             inbox.put(number)
+
+    def forget(self) -> None:
+        """Let all drivers go: the guest executes nothing any more."""
+        self.handlers = {}
 
 
 class VdevSite(NamedTuple):
@@ -77,7 +84,7 @@ class WorkerRam(GuestRam):
         super().__init__(site.memory, site.stage_two)
         self._writer = writer
         self._epoch = site.epoch
-        self.content = "data"
+        self.content = DATA
         self._held: list[CpuWriteLanded] | None = None
 
     def write(self, addr: int, data: bytes) -> None:

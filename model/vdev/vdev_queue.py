@@ -17,6 +17,7 @@ from ..virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
+from .site import DATA
 
 if TYPE_CHECKING:
     from .virtio_vdev import VirtioVdev
@@ -51,10 +52,12 @@ class VdevQueue:
         ram = self.vdev.ram
         ram.content = "suppression"
         if self.vdev.is_detailed:
-            return self._take_detailed()
-        chain = self.side.next_chain()
-        if isinstance(chain, DescriptorChain):
-            self.in_flight += 1
+            chain = self._take_detailed()
+        else:
+            chain = self.side.next_chain()
+            if isinstance(chain, DescriptorChain):
+                self.in_flight += 1
+        ram.content = DATA
         return chain
 
     def complete(self, head: int, length: int) -> bool:
@@ -80,10 +83,11 @@ class VdevQueue:
             self._tell(BufferRead(*self._who, chain.head_index, addr, length))
         return self.vdev.ram.read(addr, length)
 
-    def write(self, chain: DescriptorChain, addr: int, data: bytes, content: str = "data") -> None:
+    def write(self, chain: DescriptorChain, addr: int, data: bytes, content: str = DATA) -> None:
         """Write into a buffer of a chain."""
         self.vdev.ram.content = content
         self.vdev.ram.write(addr, data)
+        self.vdev.ram.content = DATA
         if self.vdev.is_detailed:
             self._tell(BufferWritten(*self._who, chain.head_index, addr, len(data)))
 
@@ -109,6 +113,7 @@ class VdevQueue:
         side.write_used_element(head, length)
         vdev.ram.content = "used_idx"
         side.publish_used()
+        vdev.ram.content = DATA
         vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
         return side.must_notify()
 
@@ -139,6 +144,7 @@ class VdevQueue:
         self._tell(BarrierPassed(*self._who, "used_idx"))
         vdev.ram.content = "used_idx"
         side.publish_used()
+        vdev.ram.content = DATA
         must_notify = side.must_notify()
         self._tell(UsedPublished(*self._who, self._published(), must_notify))
         vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))

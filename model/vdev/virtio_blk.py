@@ -9,6 +9,7 @@ Data that the host driver's hardware moves without copying is told as the vdev's
 buffers when the host driver answers; when it really lands, the DMA events say.
 """
 
+from itertools import count
 from typing import NamedTuple
 
 from ..addresses import pages_of
@@ -118,7 +119,6 @@ class VirtioBlk(VirtioVdev):
         self.plan = plan
         self.server = server
         self.in_backend: dict[int, Transfer] = {}
-        self.next_tag = 0
 
     @property
     def server_name(self) -> str:
@@ -226,11 +226,7 @@ class VirtioBlk(VirtioVdev):
 
     def _free_tag(self) -> int:
         # A request that outlives a reset keeps its tag, so a chain's head would not do.
-        while self.next_tag in self.in_backend:
-            self.next_tag = (self.next_tag + 1) & 0xFFFF
-        tag = self.next_tag
-        self.next_tag = (self.next_tag + 1) & 0xFFFF
-        return tag
+        return next(tag for tag in count() if tag not in self.in_backend)
 
     def _host_pieces(self, buffers: tuple[Buffer, ...]) -> tuple[tuple[int, int], ...]:
         return tuple(

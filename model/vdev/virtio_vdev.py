@@ -56,7 +56,7 @@ from ..virtio_events import (
 from ..virtio_plan import VirtioPlan
 from .control import Control, tell_control
 from .register_side import RegisterSide
-from .site import VdevSite
+from .site import DATA, VdevSite
 from .vdev_queue import VdevQueue
 
 STEPS: dict[str, str] = {
@@ -208,6 +208,7 @@ class VirtioVdev(RegisterSide):
         negotiated = registers.machine.negotiated
         self.ram.content = "suppression"
         side = device_queue(self.ram, registers.queues[effect.index].layout, negotiated)
+        self.ram.content = DATA
         assert isinstance(side, SplitDeviceQueue | PackedDeviceQueue)
         self.queues[effect.index] = VdevQueue(
             self,

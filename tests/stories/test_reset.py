@@ -181,8 +181,8 @@ def test_receive_buffers_are_taken_back_by_the_reset_of_a_shutdown(walk_system: 
     plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))})
     kernel = Kernel(Nominal(), plan.pinned)
     system = build(kernel, plan)
-    kernel.execute(system.observed)
     net = system.supervisors[0].qvm.vdevs.by_name["net"]
     assert isinstance(net, VirtioVdev)
+    kernel.execute(system.observed)
     assert net.queues == {}
     assert int(net.registers.machine.status) == 0

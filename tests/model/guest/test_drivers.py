@@ -172,9 +172,9 @@ def test_a_shutdown_at_any_instant_of_set_up_and_work_comes_to_its_end(
         plan = walk_system(vm={"end": end}, observe=exactly(0))
         plan = replace(plan, timing=replace(plan.timing, guest_shutdown=exactly(0)))
         kernel, system = built(plan)
+        vdevs = system.supervisors[0].qvm.vdevs.virtio
         kernel.execute(system.observed)
         assert [event.status for event in of(kernel, QvmExited)] == [0], delay_ns
-        vdevs = system.supervisors[0].qvm.vdevs.virtio
         assert [int(vdev.registers.machine.status) for vdev in vdevs] == [0] * 4, delay_ns
 
 
@@ -185,9 +185,9 @@ def test_two_guests_notify_each_other_through_shared_memory(walk_system: PlanMak
     second = replace(first, name="qvm179", ram=(ram,), blocks=(), end=None)
     end = EndPlan("guest-crash", exactly(2_000_000))
     kernel, system = built(replace(plan, vms=(replace(first, end=end), second)))
+    last = [one.qvm.guest.vdev_drivers[-1] for one in system.supervisors]
     kernel.execute(system.observed)
     region = system.host.shared_memory.regions["frames"]
-    last = [one.qvm.guest.vdev_drivers[-1] for one in system.supervisors]
     drivers = [driver for driver in last if isinstance(driver, SharedMemoryDriver)]
     assert sorted(driver.index for driver in drivers) == [0, 1]
     seen = [driver.seen for driver in drivers]

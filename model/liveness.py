@@ -1,0 +1,105 @@
+"""Which locals of a suspended generator can still be read, by its bytecode.
+
+A local that is overwritten before anything reads it, on every way from here on, is *dead*: no run
+depends on it.  A process that loops keeps the last request that it has served in a local until the
+next one comes; two moments that differ in nothing else are the same moment (`canonical`).
+
+This is the backward data-flow analysis of compilers (live variables), over bytecode:
+
+    read before i = uses of i, and (read after i without what i sets), and read by the handlers of i
+
+An exception may come before an instruction has set what it sets, and the death of a process is an
+exception at its `yield`; so what the handlers of an instruction read is live before and after it.
+Wherever an instruction is not known, more is taken to be live, never less.
+
+Source:
+    Aho, Lam, Sethi and Ullman, Compilers, 9.2.5; dead variables in model checking: Holzmann, The
+    Spin Model Checker, 2003; the `dis` module of Python.
+"""
+
+import dis
+from collections.abc import Iterable
+from functools import lru_cache
+from types import CodeType
+
+_SETS = frozenset({"STORE_FAST", "DELETE_FAST"})
+_NEVER_GOES_ON = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
+_ONLY_JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
+
+Names = frozenset[str]
+
+
+@lru_cache(maxsize=8192)
+def dead_locals(code: CodeType, at: int) -> Names:
+    """Return the locals that nothing reads from a suspended instruction on.
+
+    Args:
+        code: Of the generator.
+        at: Offset of the instruction at which it is suspended; -1 if it has not begun.
+    """
+    live = _live_after(code).get(at)
+    if live is None:
+        return frozenset()
+    # What an inner function sees lives as long as that function.
+    return frozenset(code.co_varnames) - live - frozenset(code.co_cellvars)
+
+
+@lru_cache(maxsize=1024)
+def _live_after(code: CodeType) -> dict[int, Names]:
+    instructions = list(dis.get_instructions(code))
+    where = {each.offset: position for position, each in enumerate(instructions)}
+    after = [_successors(instructions, where, position) for position in range(len(instructions))]
+    handlers = _handlers(code, instructions, where)
+    effects = [_effect(each) for each in instructions]
+    before: list[Names] = [frozenset()] * len(instructions)
+    has_changed = True
+    while has_changed:
+        has_changed = False
+        for position in reversed(range(len(instructions))):
+            uses, sets = effects[position]
+            caught = _union(before, handlers[position])
+            live = uses | (_union(before, after[position]) - sets) | caught
+            if live != before[position]:
+                before[position] = live
+                has_changed = True
+    return {
+        each.offset: _union(before, after[position]) | _union(before, handlers[position])
+        for position, each in enumerate(instructions)
+    }
+
+
+def _union(sets: list[Names], positions: Iterable[int]) -> Names:
+    return frozenset().union(*[sets[position] for position in positions])
+
+
+def _successors(
+    instructions: list[dis.Instruction], where: dict[int, int], position: int
+) -> tuple[int, ...]:
+    each = instructions[position]
+    found = []
+    if each.opcode in dis.hasjrel or each.opcode in dis.hasjabs:
+        found.append(where[each.argval])
+    goes_on = each.opname not in _NEVER_GOES_ON and not each.opname.startswith(_ONLY_JUMPS)
+    if goes_on and position + 1 < len(instructions):
+        found.append(position + 1)
+    return tuple(found)
+
+
+def _handlers(
+    code: CodeType, instructions: list[dis.Instruction], where: dict[int, int]
+) -> list[tuple[int, ...]]:
+    entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]  # not in typeshed
+    return [
+        tuple(where[one.target] for one in entries if one.start <= each.offset < one.end)
+        for each in instructions
+    ]
+
+
+def _effect(each: dis.Instruction) -> tuple[Names, Names]:
+    """Return which locals an instruction reads, and which it sets without reading them."""
+    if "_FAST" not in each.opname:
+        return frozenset(), frozenset()
+    named = frozenset({each.argval} if isinstance(each.argval, str) else each.argval)
+    if each.opname in _SETS:
+        return frozenset(), named
+    return named, frozenset()

@@ -1,0 +1,64 @@
+"""A VM that is gone leaves nothing behind in which two runs could still differ."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from quiesce.model.canonical import Form, Reader
+from quiesce.model.choices import Nominal
+from quiesce.model.clock import exactly
+from quiesce.model.kernel import Kernel
+from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.qvm import Qvm
+from quiesce.model.system import System, build
+from quiesce.model.trace import RequestCompleted
+
+PlanMaker = Callable[..., SystemPlan]
+
+
+def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Form]:
+    """Run until the VM has ended; give the system, and what its qvm still knows."""
+    after = AfterPlan("RequestCompleted", "qvm178.blk", requests)
+    vm = replace(plan.vms[0], end=EndPlan(cause, exactly(0), after))
+    kernel = Kernel(Nominal(), plan.pinned)
+    system = build(kernel, replace(plan, vms=(vm,)))
+    kernel.execute(system.observed)
+    done = [one for one in kernel.records if isinstance(one.event, RequestCompleted)]
+    assert len(done) >= requests
+    qvm = system.supervisors[0].qvm
+    qvm.plan = plan.vms[0]
+    return system, Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm])
+
+
+@pytest.mark.parametrize("cause", ["guest-crash", "guest-shutdown", "sigkill"])
+def test_what_it_had_done_before_its_end_is_forgotten(walk_system: PlanMaker, cause: str) -> None:
+    """Otherwise a proof would follow the end of each VM once for each thing that it ever did."""
+    plan = walk_system()
+    _, early = ended_after(plan, 2, cause)
+    _, late = ended_after(plan, 5, cause)
+    assert early == late
+
+
+def test_it_knows_much_while_it_runs(walk_system: PlanMaker) -> None:
+    kernel = Kernel(Nominal(), {})
+    plan = walk_system()
+    running = replace(plan.vms[0], end=None)
+    system = build(kernel, replace(plan, vms=(running,)))
+    qvm: Qvm = system.supervisors[0].qvm
+    forms = set()
+    kernel.execute(kernel.delay(exactly(2_000_000), "test"))
+    forms.add(Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm]))
+    kernel.execute(kernel.delay(exactly(300_000), "test"))
+    forms.add(Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm]))
+    assert len(forms) == 2
+
+
+def test_memory_that_nobody_can_read_any_more_is_blank(walk_system: PlanMaker) -> None:
+    plan = walk_system()
+    system, _ = ended_after(plan, 3, "guest-crash")
+    memory = system.host.memory
+    [(_, start, length)] = system.supervisors[0].stage_two.ranges
+    frames = [frame for frame in memory.pages if start <= frame << 12 < start + length]
+    assert frames, "what was touched is still known, for it decides the pieces of the release"
+    assert not any(any(memory.pages[frame]) for frame in frames)
