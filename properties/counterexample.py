@@ -80,6 +80,7 @@ def schedule_of(
     moments: Sequence[Moment],
     distance: tuple[int, int] | None = None,
     *,
+    or_more: bool = False,
     at_most: Callable[[DelayName], int | None] = lambda _: None,
 ) -> Schedule:
     """Return the run along a path with the smallest whole times.
@@ -87,6 +88,7 @@ def schedule_of(
     Args:
         moments: The events of the path; the last is the one that matters.
         distance: Number of an event of the path, and how long before the last it must be.
+        or_more: Whether it may be longer before.
         at_most: A greatest length for a delay, beside its own; the least one prevails.
 
     Raises:
@@ -101,7 +103,8 @@ def schedule_of(
     if distance is not None:
         start, end = moments[distance[0]].ended, moments[-1].ended
         demand(start, end, distance[1])
-        demand(end, start, -distance[1])
+        if not or_more:
+            demand(end, start, -distance[1])
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
     ended = [moment.ended for moment in moments if moment.ended is not None]

@@ -5,7 +5,7 @@ measured by a search of its own over the states that are known by then, which co
 model is not run again.  The bound on the duration of a teardown is one of these distances.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..model.dense_step import Monitor
@@ -18,13 +18,36 @@ from .monitor import Property
 from .ordering import TeardownBounded
 from .verdict import Word
 
-MakeMonitor = Callable[[], Monitor]
+
+class MonitorMaker(NamedTuple):
+    """Makes the monitor of one run; equal ones make monitors that judge alike.
+
+    Attributes:
+        header: Of the trace.
+        kinds: The properties, without those that compare times.
+        starts_again: As for `JudgeMonitor`.
+        watches_always: As for `JudgeMonitor`.
+    """
+
+    header: Header
+    kinds: tuple[type[Property], ...]
+    starts_again: bool
+    watches_always: bool
+
+    def __call__(self) -> Monitor:
+        """Return a monitor that has seen nothing."""
+        return JudgeMonitor(
+            self.header,
+            self.kinds,
+            starts_again=self.starts_again,
+            watches_always=self.watches_always,
+        )
 
 
 class MakeGraph(Protocol):
     """Makes the states of a system, judged by a monitor."""
 
-    def __call__(self, make_monitor: MakeMonitor) -> Graph:
+    def __call__(self, make_monitor: MonitorMaker) -> Graph:
         """Return the graph, of which nothing is known yet."""
         ...
 
@@ -145,13 +168,7 @@ def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: b
 
 def _graph(task: Task, *, watches_always: bool) -> Graph:
     kinds = without_times(task.kinds)
-
-    def monitor() -> Monitor:
-        return JudgeMonitor(
-            task.header, kinds, starts_again=task.starts_again, watches_always=watches_always
-        )
-
-    return task.make_graph(monitor)
+    return task.make_graph(MonitorMaker(task.header, kinds, task.starts_again, watches_always))
 
 
 def unsafe_windows(

@@ -5,6 +5,7 @@ a schedule of its delays; the ordinary kernel runs it, and the ordinary properti
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -12,12 +13,13 @@ from msgspec.structs import replace
 from ..model.canonical import Form
 from ..model.choices import Earliest, Latest, Nominal, Seeded
 from ..model.clock import Span, format_ns
-from ..model.dense_graph import MakeMonitor, StateGraph
+from ..model.dense_graph import StateGraph
 from ..model.dense_replay import replay
 from ..model.errors import InternalError
 from ..model.plan import EndPlan, SystemPlan, VmPlan
+from ..model.settled_graph import SettledGraph
 from ..model.system import builder, header_of
-from ..properties.counterexample import NotReplayedError, schedule_of
+from ..properties.counterexample import NotReplayedError, Schedule, schedule_of
 from ..properties.end_windows import EndWindows
 from ..properties.graph_search import Reading, Tell, Way
 from ..properties.judging import readings_of
@@ -26,6 +28,7 @@ from ..properties.monitor import Property
 from ..properties.paths import start_of, step_of, ways_to
 from ..properties.system_proof import (
     Limits,
+    MonitorMaker,
     SystemProof,
     Task,
     prove_system,
@@ -34,6 +37,7 @@ from ..properties.system_proof import (
 from .replay import Recording
 from .resolve import Resolved
 from .runner import RunResult, run_recording, run_scenario
+from .waits import OpenStates
 
 __all__ = [
     "at_any_instant",
@@ -42,6 +46,7 @@ __all__ = [
     "counterexample",
     "growing",
     "prove_plan",
+    "run_along",
     "sampled",
     "windows_of_plan",
 ]
@@ -63,10 +68,30 @@ def at_any_instant(plan: SystemPlan) -> SystemPlan:
 
 
 def prove_plan(
-    plan: SystemPlan, kinds: Sequence[type[Property]], limits: Limits, tell: Tell | None = None
+    plan: SystemPlan,
+    kinds: Sequence[type[Property]],
+    limits: Limits,
+    tell: Tell | None = None,
+    *,
+    states: OpenStates | None = None,
+    is_measured: bool = True,
 ) -> SystemProof:
-    """Judge every run of a plan by these properties, and measure what belongs to them."""
-    return prove_system(_task(plan, kinds), limits, tell)
+    """Judge every run of a plan by these properties, and measure what belongs to them.
+
+    Args:
+        plan: The system and its run.
+        kinds: The properties.
+        limits: When to give up.
+        tell: Told now and then how far it has come.
+        states: Those known of plans that differ from this one in the length of waits alone.
+        is_measured: Whether distances are measured that decide nothing.
+    """
+    task = _task(plan, kinds)
+    if states is not None:
+        task = task._replace(make_graph=partial(states.graph, plan))
+    if not is_measured:
+        task = task._replace(measures=())
+    return prove_system(task, limits, tell)
 
 
 def windows_of_plan(
@@ -94,7 +119,7 @@ def windows_of_plan(
 
 
 def _task(plan: SystemPlan, kinds: Sequence[type[Property]]) -> Task:
-    def make_graph(make_monitor: MakeMonitor) -> StateGraph:
+    def make_graph(make_monitor: MonitorMaker) -> StateGraph:
         return StateGraph(builder(plan), make_monitor, plan.pinned)
 
     return Task(
@@ -219,7 +244,7 @@ def growing(proof: SystemProof) -> list[str]:
     graph, last = proof.graph, proof.search.last
     if last is None:
         return []
-    assert isinstance(graph, StateGraph)
+    assert isinstance(graph, StateGraph | SettledGraph)
     moments = graph.components_along(last.step)
     first, second = moments[: len(moments) // 2], moments[len(moments) // 2 :]
     before, after = _values(first), _values(second)
@@ -291,9 +316,16 @@ def _run_again(
     distance_ns: int | None = None,
 ) -> Found:
     graph = proof.graph
-    assert isinstance(graph, StateGraph)
+    assert isinstance(graph, StateGraph | SettledGraph)
     distance = None if distance_ns is None else (start_of(ways), distance_ns)
     schedule = schedule_of(graph.trail(step_of(ways)), distance)
+    return run_along(scenario, plan, schedule, chosen, len(ways) - 1)
+
+
+def run_along(
+    scenario: Resolved, plan: SystemPlan, schedule: Schedule, chosen: str, events: int
+) -> Found:
+    """Return the run that a schedule tells, judged."""
     if schedule.last_ns >= plan.horizon_ns:
         plan = replace(plan, horizon_ns=schedule.last_ns + plan.observe.hi_ns + 1)
     # The run goes on from the end of the path, as fast as it may.
@@ -306,4 +338,4 @@ def _run_again(
         pinned=plan.pinned,
     )
     recording = Recording(plan, scenario.assumptions, chosen, tuple(log))
-    return Found(run_recording(recording), len(ways) - 1)
+    return Found(run_recording(recording), events)

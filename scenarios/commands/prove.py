@@ -11,6 +11,7 @@ from ...model.clock import format_ns
 from ...model.dense_graph import StateGraph
 from ...model.errors import Place, Problem, ScenarioError
 from ...model.plan import SystemPlan
+from ...model.settled_graph import SettledGraph
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
 from ...properties.graph_search import Progress
@@ -37,7 +38,7 @@ from ..proof import (
 from ..resolve import Resolved
 from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
-from ..wait_budget import waits_named
+from ..waits import OpenStates, waits_named
 from .prove_more import More, document_of, files_of, more_of, remaining, sentences
 
 SHORTEST_SECONDS = 30
@@ -95,6 +96,11 @@ class Proven(msgspec.Struct, frozen=True):
     violated: str = ""
     more: More | None = None
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the user stopped any part of it."""
+        return self.proof.was_stopped or (self.more is not None and self.more.was_stopped)
+
 
 def prove_command(request: ProveRequest) -> int:
     """Prove or refute, and tell what came out.
@@ -106,33 +112,34 @@ def prove_command(request: ProveRequest) -> int:
     scenario = resolved(request.scenario)
     kinds = _kinds(request.properties)
     plan = at_any_instant(scenario.plan) if request.any_instant else scenario.plan
-    waits = [wait for name in request.budgets for wait in waits_named(plan, name)]
+    states = OpenStates(
+        {wait.name: wait for name in request.budgets for wait in waits_named(plan, name)}.values()
+    )
     begun_s = time.monotonic()
     sample = sampled(scenario, plan, kinds)
     seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
-    proof = prove_plan(plan, kinds, Limits(request.classes_max, begun_s + seconds), _show)
+    limits = Limits(request.classes_max, begun_s + seconds)
+    proof = prove_plan(plan, kinds, limits, _show, states=states)
     show_progress("")
     confirm(proof, sample)
     proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
     if not proven.violated and sample is not None:
         proven = msgspec.structs.replace(proven, violated=sample[0], example=sample[1])
-    if (request.windows or waits) and not proof.was_stopped:
-        limits = remaining(request.seconds, request.classes_max)
+    if (request.windows or states.waits) and not proof.was_stopped:
         more = more_of(
-            scenario,
-            plan,
+            msgspec.structs.replace(scenario, plan=plan),
             kinds,
             proof,
-            limits,
+            remaining(request.seconds, request.classes_max),
             windows=request.windows,
-            waits=waits,
+            states=states,
             progress=show_progress,
         )
         show_progress("")
         proven = msgspec.structs.replace(proven, more=more)
     judgement = _judgement(scenario, request, proven)
     files = _write(judgement, scenario, request, proven)
-    status = INTERRUPTED if proof.was_stopped else OF_VERDICT[judgement.verdict]
+    status = INTERRUPTED if proven.was_stopped else OF_VERDICT[judgement.verdict]
     if request.json:
         _tell_json(judgement, proven, files, status)
     else:
@@ -269,12 +276,12 @@ def _encoded(document: object) -> bytes:
 def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
     search = proven.proof.search
     graph = proven.proof.graph
-    assert isinstance(graph, StateGraph)
+    assert isinstance(graph, StateGraph | SettledGraph)
     document: dict[str, object] = {
         "verdict": judgement.verdict,
         "severity": judgement.severity,
         "is_whole": proven.proof.is_whole,
-        "was_stopped": proven.proof.was_stopped,
+        "was_stopped": proven.was_stopped,
         "classes": search.classes,
         "states": search.states,
         "frontier": len(search.frontier),

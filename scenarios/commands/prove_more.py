@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from ...model.clock import format_ns
-from ...model.plan import SystemPlan
 from ...model.trace_codec import write_whole
 from ...properties.monitor import Property
 from ...properties.system_proof import Limits, SystemProof
@@ -16,7 +15,8 @@ from ...reports.windows import window_picture
 from .. import replay
 from ..proof import Found, windows_of_plan
 from ..resolve import Resolved
-from ..wait_budget import Wait, WaitBudget, budget_of_wait
+from ..wait_budget import WaitBudget, budget_of_wait
+from ..waits import OpenStates
 
 __all__ = ["More", "document_of", "files_of", "more_of", "sentences"]
 
@@ -30,6 +30,7 @@ class More(msgspec.Struct, frozen=True):
         until_ns: The last instant of the map.
         broken_before: Properties that are violated before any end.
         budgets: Of the waits that were asked for.
+        was_stopped: Whether the user stopped it; what had been found by then is kept.
     """
 
     windows: dict[str, tuple[Window, ...]] | None
@@ -37,49 +38,53 @@ class More(msgspec.Struct, frozen=True):
     until_ns: int
     broken_before: tuple[str, ...]
     budgets: tuple[WaitBudget, ...]
+    was_stopped: bool
 
 
 def more_of(
     scenario: Resolved,
-    plan: SystemPlan,
     kinds: Sequence[type[Property]],
     proof: SystemProof,
     limits: Callable[[], Limits],
     *,
     windows: bool,
-    waits: Sequence[Wait],
+    states: OpenStates,
     progress: Callable[[str], None],
 ) -> More:
     """Find what was asked for.
 
     Args:
-        scenario: Whose plan it is.
-        plan: The system and its run.
+        scenario: Its plan is the system and its run.
         kinds: The properties.
-        proof: Of that plan and these properties.
+        proof: Of that plan and these properties, over these states.
         limits: Gives the limits for the next search, or for all searches of a budget.
         windows: Whether unsafe windows are wanted.
-        waits: Whose budgets are wanted.
+        states: With the waits whose budgets are wanted left open.
         progress: Told what is being done.
     """
+    plan = scenario.plan
     ends = [end.delay.hi_ns for vm in plan.vms for end in vm.ends]
     until_ns = max(ends, default=0)
     found: dict[str, tuple[Window, ...]] | None = None
-    is_whole, before = True, set[str]()
+    is_whole, was_stopped, before = True, False, set[str]()
     if windows:
         progress("unsafe windows")
         search = windows_of_plan(plan, kinds, proof, limits())
         found = {name: tuple(each) for name, each in search.found.items()}
-        is_whole, before = search.is_whole, search.broken_before
+        is_whole, was_stopped = search.is_whole, search.was_stopped
+        before = search.broken_before
         last = [window.last_ns for each in found.values() for window in each]
         until_ns = max([until_ns, *last])
-    budgets = []
-    for wait in waits:
+    budgets: list[WaitBudget] = []
+    # A proof that was cut short by this very limit says nothing about the next one.
+    known = proof if proof.is_whole else None
+    for wait in states.waits:
+        if was_stopped:
+            break
         progress(f"budget of {wait.name}")
-        # A proof that was cut short by this very limit says nothing about the next one.
-        known = proof if proof.is_whole else None
-        budgets.append(budget_of_wait(scenario, plan, kinds, wait, limits(), known))
-    return More(found, is_whole, until_ns, tuple(sorted(before)), tuple(budgets))
+        budgets.append(budget_of_wait(scenario, kinds, wait, limits(), states=states, known=known))
+        was_stopped = budgets[-1].was_stopped
+    return More(found, is_whole, until_ns, tuple(sorted(before)), tuple(budgets), was_stopped)
 
 
 # Files.
@@ -162,11 +167,15 @@ def _in_words(budget: WaitBudget) -> str:
             return f"{kind}: {format_ns(safe)}, exact; a nanosecond more{limit}"
         case "kept" if safe is not None:
             return f"{kind}: at least {format_ns(safe)}, no more was tried"
-        case "violated":
+        case "unused":
+            return f"{kind}: any; no run comes to this wait"
+        case "violated" if budget.wait.is_span:
             return f"{kind}: none; violated however short it is{limit}"
+        case "violated":
+            return f"{kind}: none; violated as it is, and nothing shorter was tried{limit}"
     known = f"{format_ns(safe)} is proved" if safe is not None else "no value is proved"
-    above = f", {format_ns(unsafe)} is violated{limit}" if unsafe is not None else ""
-    return f"{kind}: open; {known}{above}; a proof between was cut short"
+    between = f", {format_ns(unsafe)} is violated" if unsafe is not None else ""
+    return f"{kind}: open; {known}{between}; a proof of more was cut short{limit}"
 
 
 def _limit(name: str, found: Found) -> str:

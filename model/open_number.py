@@ -1,0 +1,128 @@
+"""A length of time that is left open while a model runs: which one it is, is said afterwards.
+
+A model hands the ends of its spans on to the kernel and looks at nothing of them.  So a plan may
+have open numbers in their place; what the model does is then known for all their values at once,
+and a search fills them in.  Code that wants to know more of one than can be said for all its
+values is an error: what it does would depend on the value.
+"""
+
+from typing import Never
+
+import msgspec
+
+from .errors import QuiesceError
+
+
+class OpenNumberError(QuiesceError):
+    """Model code looks at a length of time that is left open.
+
+    Args:
+        name: Of the number.
+        use: What was done with it.
+    """
+
+    def __init__(self, name: str, use: str) -> None:
+        self.name = name
+        self.use = use
+        super().__init__(name, use)
+
+    def __str__(self) -> str:
+        """Name both and say what is allowed."""
+        return (
+            f"what the model does depends on the length of {self.name}, which is {self.use}; make "
+            "the decision a race between delays (kernel.first)"
+        )
+
+
+class OpenNumber(msgspec.Struct, frozen=True):
+    """A number of nanoseconds that may have any whole value of a range.
+
+    It stands for `value * factor // divisor`, which never falls as the value grows.
+
+    Attributes:
+        name: Of the value; equal names have equal values.
+        least_ns: The least value.
+        greatest_ns: The greatest value.
+        factor: At least 0.
+        divisor: At least 1.
+    """
+
+    name: str
+    least_ns: int
+    greatest_ns: int
+    factor: int = 1
+    divisor: int = 1
+
+    def at(self, value_ns: int) -> int:
+        """Return what it is for one value.
+
+        Example:
+            >>> (OpenNumber("vm_exit", 200, 9_000) * 3).at(500)
+            1500
+        """
+        assert self.least_ns <= value_ns <= self.greatest_ns, (self, value_ns)
+        return value_ns * self.factor // self.divisor
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and greatest of what it stands for."""
+        return self.at(self.least_ns), self.at(self.greatest_ns)
+
+    def __mul__(self, count: int) -> "OpenNumber":
+        if not isinstance(count, int) or count < 0 or self.divisor != 1:
+            self._unusable("multiplied by something else than a count")
+        return msgspec.structs.replace(self, factor=self.factor * count)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, count: int) -> "OpenNumber":
+        if not isinstance(count, int) or count <= 0:
+            self._unusable("divided by something else than a count")
+        return msgspec.structs.replace(self, divisor=self.divisor * count)
+
+    # Comparisons have an answer where it is the same for all values.
+
+    def __le__(self, other: object) -> bool:
+        return self._never(other, above=True)
+
+    def __gt__(self, other: object) -> bool:
+        return not self._never(other, above=True)
+
+    def __ge__(self, other: object) -> bool:
+        return self._never(other, above=False)
+
+    def __lt__(self, other: object) -> bool:
+        return not self._never(other, above=False)
+
+    def _never(self, other: object, *, above: bool) -> bool:
+        """Return whether it is never above the other (or below it); else it must always be."""
+        if self == other:
+            return True
+        if not isinstance(other, OpenNumber | int):
+            self._unusable("compared with something else than a number")
+        low, high = self.range
+        other_low, other_high = other.range if isinstance(other, OpenNumber) else (other, other)
+        if not above:
+            low, high, other_low, other_high = -high, -low, -other_high, -other_low
+        if high <= other_low:
+            return True
+        if low > other_high:
+            return False
+        self._unusable("compared with a number among its values")
+
+    def __bool__(self) -> bool:
+        return self > 0
+
+    def _used(self, *_: object) -> Never:
+        self._unusable("used as a number")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __truediv__ = __mod__ = __neg__ = _used
+    __int__ = __index__ = __float__ = __round__ = _used
+
+    def _unusable(self, use: str) -> Never:
+        raise OpenNumberError(self.name, use)
+
+
+def settled(number: int | OpenNumber, values_ns: dict[str, int]) -> int:
+    """Return a number that may be open for given values, by name."""
+    return number.at(values_ns[number.name]) if isinstance(number, OpenNumber) else number
