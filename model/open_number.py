@@ -104,11 +104,9 @@ class OpenNumber(msgspec.Struct, frozen=True):
         other_low, other_high = other.range if isinstance(other, OpenNumber) else (other, other)
         if not above:
             low, high, other_low, other_high = -high, -low, -other_high, -other_low
-        if high <= other_low:
-            return True
-        if low > other_high:
-            return False
-        self._unusable("compared with a number among its values")
+        if other_low < high and low <= other_high:
+            self._unusable("compared with a number among its values")
+        return high <= other_low
 
     def __bool__(self) -> bool:
         return self > 0
@@ -121,6 +119,11 @@ class OpenNumber(msgspec.Struct, frozen=True):
 
     def _unusable(self, use: str) -> Never:
         raise OpenNumberError(self.name, use)
+
+
+def name_of(number: object) -> str:
+    """Return the name of a number that is left open, or an empty string."""
+    return number.name if isinstance(number, OpenNumber) else ""
 
 
 def settled(number: int | OpenNumber, values_ns: dict[str, int]) -> int:

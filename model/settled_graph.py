@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from .canonical import Form
 from .dense_graph import StateGraph
 from .dense_step import Edge, Moment, Step
-from .open_number import OpenNumber, settled
+from .open_number import name_of, settled
 
 __all__ = ["SettledGraph", "settled_moments"]
 
@@ -62,10 +62,10 @@ class SettledGraph:
         return self.graph.components_along(step)
 
     def _settled(self, edge: Edge) -> Edge:
-        names = [wait.hi_ns.name for wait in edge.waits if isinstance(wait.hi_ns, OpenNumber)]
+        names = {name_of(wait.hi_ns) for wait in edge.waits} - {""}
         if not names:
             return edge
-        self.met.update(names)
+        self.met |= names
         waits = [
             wait._replace(
                 lo_ns=settled(wait.lo_ns, self.values_ns), hi_ns=settled(wait.hi_ns, self.values_ns)

@@ -14,6 +14,8 @@ from ..model.dense_step import DelayName, MakeWatch, Moment, Pick
 from ..model.errors import InternalError, QuiesceError
 from ..model.trace import Record
 
+_FAR_NS = 1 << 60
+
 Instant = DelayName | None
 """The end of a delay; None for the beginning of the run."""
 
@@ -103,8 +105,7 @@ def schedule_of(
     if distance is not None:
         start, end = moments[distance[0]].ended, moments[-1].ended
         demand(start, end, distance[1])
-        if not or_more:
-            demand(end, start, -distance[1])
+        demand(end, start, -(_FAR_NS if or_more else distance[1]))
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
     ended = [moment.ended for moment in moments if moment.ended is not None]

@@ -8,18 +8,21 @@ model is not run again.  The bound on the duration of a teardown is one of these
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from ..model.dense_step import Monitor
 from ..model.trace import Header
-from .end_windows import EndWindows, end_windows
+from .end_windows import end_windows
 from .graph_search import Graph, GraphSearch, Reading, Tell, Way
 from .judging import JudgeMonitor, without_times
 from .measures import FirstParting, Measure
 from .monitor import Property
 from .ordering import TeardownBounded
 from .verdict import Word
+from .windows import Window
 
 
-class MonitorMaker(NamedTuple):
+class MonitorMaker(msgspec.Struct, frozen=True):
     """Makes the monitor of one run; equal ones make monitors that judge alike.
 
     Attributes:
@@ -128,6 +131,12 @@ class SystemProof(NamedTuple):
     was_stopped: bool
 
 
+def is_proved(proof: SystemProof) -> bool:
+    """Return whether every run was covered and none violates or leaves open a property."""
+    words = {finding.word for finding in proof.findings.values()}
+    return proof.is_whole and words <= {"holds", "vacuous"}
+
+
 def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> SystemProof:
     """Judge every run of a system.
 
@@ -137,7 +146,7 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
         tell: Told now and then how far it has come.
     """
     proof = _attempt(task, limits, tell, watches_always=False)
-    if proof.is_whole and not _changes_hands_later(proof, limits):
+    if proof.is_whole and not _parts_late(proof.graph, limits):
         proof = _attempt(task, limits, tell, watches_always=True)
     return proof
 
@@ -171,16 +180,30 @@ def _graph(task: Task, *, watches_always: bool) -> Graph:
     return task.make_graph(MonitorMaker(task.header, kinds, task.starts_again, watches_always))
 
 
+class UnsafeWindows(NamedTuple):
+    """For which instants of ends a system can go wrong.
+
+    Attributes:
+        found: Windows by the name of the end, disjoint and in order.
+        broken_before: Properties that a run violates before any end.
+        is_whole: Whether there are no more windows.
+        was_stopped: Whether the user stopped it.
+    """
+
+    found: dict[str, list[Window]]
+    broken_before: set[str]
+    is_whole: bool
+    was_stopped: bool
+
+
 def unsafe_windows(
     task: Task,
     proof: SystemProof,
     moments: Mapping[str, str],
     limits: Limits,
     tell: Tell | None = None,
-) -> EndWindows:
-    """Return the search for the instants of ends from which a property can be violated.
-
-    The bound on the duration of a teardown is no part of it.
+) -> UnsafeWindows:
+    """Return the instants of ends from which a property can be violated.
 
     Args:
         task: The system and its properties.
@@ -189,24 +212,35 @@ def unsafe_windows(
         limits: When to give up.
         tell: Told now and then how far it has come.
     """
+    found: dict[str, list[Window]] = {name: [] for name in moments.values()}
+    if is_proved(proof):
+        return UnsafeWindows(found, set(), is_whole=True, was_stopped=False)
 
-    def search_in(graph: Graph) -> EndWindows:
-        return end_windows(
+    def search_in(graph: Graph, measure: Measure | None, known: UnsafeWindows) -> UnsafeWindows:
+        search = end_windows(
             graph,
             moments,
             classes_max=limits.classes_max,
             deadline_s=limits.deadline_s,
             tell=tell,
+            measure=measure,
+            found=known.found,
+        )
+        return UnsafeWindows(
+            search.found,
+            known.broken_before | search.broken_before,
+            known.is_whole and search.is_whole,
+            known.was_stopped or search.was_stopped,
         )
 
-    search = search_in(proof.graph)
-    if proof.is_whole or not search.is_whole:
-        return search
-    parting = GraphSearch(proof.graph, FirstParting(), stop_at_fault=False)
-    parting.run(limits.classes_max, limits.deadline_s)
-    if not parting.frontier and (parting.least is None or parting.least.ns > 0):
-        return search
-    return search_in(_graph(task, watches_always=True))
+    windows = search_in(proof.graph, None, UnsafeWindows(found, set(), True, False))
+    if windows.is_whole and not proof.is_whole and not _parts_late(proof.graph, limits):
+        windows = search_in(_graph(task, watches_always=True), None, windows)
+    if TeardownBounded in task.kinds and proof.findings[TeardownBounded.name].word != "holds":
+        for measure in task.bounded:
+            if not windows.was_stopped:
+                windows = search_in(proof.graph, measure, windows)
+    return windows
 
 
 def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:
@@ -264,7 +298,7 @@ def _measured(
     return search
 
 
-def _changes_hands_later(proof: SystemProof, limits: Limits) -> bool:
+def _parts_late(graph: Graph, limits: Limits) -> bool:
     """Return whether nothing changes hands at the very instant at which an end begins."""
-    search = _measured(proof.graph, FirstParting(), limits, [], None)
+    search = _measured(graph, FirstParting(), limits, [], None)
     return not search.frontier and (search.least is None or search.least.ns > 0)

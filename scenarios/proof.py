@@ -20,7 +20,6 @@ from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.settled_graph import SettledGraph
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, Schedule, schedule_of
-from ..properties.end_windows import EndWindows
 from ..properties.graph_search import Reading, Tell, Way
 from ..properties.judging import readings_of
 from ..properties.measures import Between, Measure, ToOwnRelease
@@ -31,6 +30,7 @@ from ..properties.system_proof import (
     MonitorMaker,
     SystemProof,
     Task,
+    UnsafeWindows,
     prove_system,
     unsafe_windows,
 )
@@ -100,7 +100,7 @@ def windows_of_plan(
     proof: SystemProof,
     limits: Limits,
     tell: Tell | None = None,
-) -> EndWindows:
+) -> UnsafeWindows:
     """Return for which instants of the ends of its VMs a plan can go wrong.
 
     Args:

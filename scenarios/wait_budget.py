@@ -19,8 +19,8 @@ from ..model.settled_graph import SettledGraph, settled_moments
 from ..properties.counterexample import ImpossibleError, Schedule, schedule_of
 from ..properties.monitor import Property
 from ..properties.paths import start_of, step_of, ways_to
-from ..properties.system_proof import Finding, Limits, SystemProof
-from .proof import Found, confirm, counterexample, prove_plan, run_along, sampled
+from ..properties.system_proof import Finding, Limits, SystemProof, is_proved
+from .proof import Found, counterexample, prove_plan, run_along, sampled
 from .resolve import Resolved
 from .waits import OpenStates, Wait
 
@@ -136,7 +136,7 @@ class _Probe:
 
     def note_declared(self, proof: SystemProof) -> None:
         """Take over what a proof with the declared value has shown."""
-        if _is_proved(proof):
+        if is_proved(proof):
             self.safe_ns = self.wait.declared_ns
             self._note_use(proof)
 
@@ -168,7 +168,7 @@ class _Probe:
             if finding.way is not None:
                 self._note_violated(proof, name, finding, ns)
                 return "violated"
-        if not _is_proved(proof):
+        if not is_proved(proof):
             return "inconclusive"
         self.safe_ns = ns
         self._note_use(proof)
@@ -244,8 +244,3 @@ class _Path:
             return schedule_of(moments, self._distance, or_more=True)
         except ImpossibleError:
             return None
-
-
-def _is_proved(proof: SystemProof) -> bool:
-    words = {finding.word for finding in proof.findings.values()}
-    return proof.is_whole and words <= {"holds", "vacuous"}

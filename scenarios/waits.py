@@ -98,12 +98,10 @@ class OpenStates:
         there = [wait for wait in self.waits if wait.length_of(plan) is not None]
         opened = reduce(lambda plan, wait: wait.opened(plan), there, plan)
         # What a header assumes is told, and decides nothing.
-        alike = make_monitor._replace(header=replace(make_monitor.header, assumptions=()))
-        for known_plan, known_monitor, graph in self._known:
-            if known_plan == opened and known_monitor == alike:
-                break
-        else:
-            graph = StateGraph(builder(opened), make_monitor, plan.pinned)
+        alike = replace(make_monitor, header=replace(make_monitor.header, assumptions=()))
+        known = [graph for *asked, graph in self._known if asked == [opened, alike]]
+        graph = known[0] if known else StateGraph(builder(opened), make_monitor, plan.pinned)
+        if not known:
             self._known.append((opened, alike, graph))
         values_ns = {wait.name: wait.length_of(plan) or 0 for wait in there}
         return SettledGraph(graph, values_ns)

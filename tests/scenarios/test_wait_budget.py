@@ -12,7 +12,8 @@ from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
 from quiesce.scenarios.proof import prove_plan
 from quiesce.scenarios.resolve import Resolved
-from quiesce.scenarios.wait_budget import budget_of_wait, waits_named, waits_of
+from quiesce.scenarios.wait_budget import budget_of_wait
+from quiesce.scenarios.waits import waits_named, waits_of
 
 PlanMaker = Callable[..., SystemPlan]
 NAME = "no-dma-after-teardown"
@@ -47,7 +48,7 @@ def scenario(plan: SystemPlan) -> Resolved:
 @pytest.mark.slow
 def test_a_write_may_take_just_less_than_the_release(plan: SystemPlan) -> None:
     wait = waits_named(plan, "pcie_posted_write")[0]
-    budget = budget_of_wait(scenario(plan), plan, KINDS, wait, Limits())
+    budget = budget_of_wait(scenario(plan), KINDS, wait, Limits())
     assert budget.verdict == "bounded"
     assert budget.safe_ns is not None
     assert budget.unsafe_ns == budget.safe_ns + 1
@@ -61,7 +62,7 @@ def test_a_write_may_take_just_less_than_the_release(plan: SystemPlan) -> None:
 
 def test_a_proof_that_is_cut_short_names_no_value_as_safe(plan: SystemPlan) -> None:
     wait = waits_named(plan, "pcie_posted_write")[0]
-    budget = budget_of_wait(scenario(plan), plan, KINDS, wait, Limits(classes_max=5))
+    budget = budget_of_wait(scenario(plan), KINDS, wait, Limits(classes_max=5))
     assert budget.verdict == "inconclusive"
     assert budget.safe_ns is None
 
