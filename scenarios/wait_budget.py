@@ -30,6 +30,10 @@ REACH = 8
 """A value is tried at most so many times as great as what is proved."""
 
 
+PRECISION = 64
+"""So closely is the edge sought by sampled runs; what is left is found by proofs."""
+
+
 class WaitBudget(NamedTuple):
     """What was found about a wait.
 
@@ -102,7 +106,7 @@ def _searched(probe: "_Probe") -> str:
             tried = min(REACH * max(probe.safe_ns, 1), top)
         # What a path needs is nearly always the edge; halving is for the rest.
         if violated % 3 == 2:
-            tried = max((probe.safe_ns + tried) // 2, wait.least_ns)
+            tried = (probe.safe_ns + tried + 1) // 2
         word = probe.proved(tried)
         if word == "inconclusive":
             return word
@@ -141,14 +145,14 @@ class _Probe:
             self._note_use(proof)
 
     def sample_edge(self) -> None:
-        """Find the smallest value that sampled runs violate."""
+        """Find about the smallest value that sampled runs violate."""
         low, high = self.safe_ns, self.wait.greatest_ns
         while low < high and self._is_refuted(high):
             if self.unsafe_ns is not None:
                 high = min(high, self.unsafe_ns)
             high = (low + high) // 2
         low, high = high, self.unsafe_ns or high
-        while high - low > 1:
+        while high - low > 1 + high // PRECISION:
             middle = (low + high) // 2
             if self._is_refuted(middle):
                 high = middle

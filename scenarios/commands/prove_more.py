@@ -175,7 +175,7 @@ def _in_words(budget: WaitBudget) -> str:
             return f"{kind}: none; violated as it is, and nothing shorter was tried{limit}"
     known = f"{format_ns(safe)} is proved" if safe is not None else "no value is proved"
     between = f", {format_ns(unsafe)} is violated" if unsafe is not None else ""
-    return f"{kind}: open; {known}{between}; a proof of more was cut short{limit}"
+    return f"{kind}: open; {known}{between}; a proof was cut short{limit}"
 
 
 def _limit(name: str, found: Found) -> str:

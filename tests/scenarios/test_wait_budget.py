@@ -1,19 +1,23 @@
 """How long a wait of a real system may take: exact, and by which event it is limited."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import pytest
 from msgspec.structs import replace
 
 from quiesce.model.clock import Span, exactly
+from quiesce.model.dense_kernel import DenseKernel
 from quiesce.model.errors import ScenarioError
 from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.system import builder
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
+from quiesce.scenarios.library import resolved
 from quiesce.scenarios.proof import prove_plan
 from quiesce.scenarios.resolve import Resolved
 from quiesce.scenarios.wait_budget import budget_of_wait
-from quiesce.scenarios.waits import waits_named, waits_of
+from quiesce.scenarios.waits import OpenStates, waits_named, waits_of
 
 PlanMaker = Callable[..., SystemPlan]
 NAME = "no-dma-after-teardown"
@@ -86,3 +90,52 @@ def test_a_step_waits_as_long_as_told_and_no_other_does(nic_system: PlanMaker) -
 def test_a_wait_that_does_not_exist_is_an_error_with_the_nearest_one(plan: SystemPlan) -> None:
     with pytest.raises(ScenarioError, match="pcie_posted_write"):
         waits_named(plan, "pcie_posted_writ")
+
+
+@pytest.mark.slow
+def test_states_that_values_share_give_each_of_them_its_own_proof(nic_system: PlanMaker) -> None:
+    quiet = nic_system(
+        QUIET,
+        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
+        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
+        observe=exactly(300_000),
+        pinned={
+            "guest.crash-reaches-qvm": "at-once",
+            "procnto.release-order": "ascending",
+            "qvm.mask-tracking": "untracked",
+        },
+    )
+    waits = [
+        wait
+        for name in ("pcie_posted_write", "process_exit_per_mib", "eth0.await-idle")
+        for wait in waits_named(quiet, name)
+    ]
+    states = OpenStates(waits)
+    kinds = (TEARDOWN["no-dma-after-teardown"], TEARDOWN["teardown-bounded"])
+    for wait, times in ((waits[0], 20), (waits[1], 3), (waits[2], 7)):
+        stretched = wait.stretched(quiet, times * wait.declared_ns)
+        alone = prove_plan(stretched, kinds, Limits())
+        shared = prove_plan(stretched, kinds, Limits(), states=states)
+        assert shared.search.classes == alone.search.classes
+        assert [(name, found.word) for name, found in shared.findings.items()] == [
+            (name, found.word) for name, found in alone.findings.items()
+        ]
+        assert [(each.name, each.least.ns, each.greatest.ns) for each in shared.distances] == [
+            (each.name, each.least.ns, each.greatest.ns) for each in alone.distances
+        ]
+        assert wait.is_span or wait.name in shared.graph.met  # type: ignore[attr-defined]
+
+
+def test_what_a_model_asks_of_its_lengths_has_one_answer_for_all_values() -> None:
+    """Every wait of each scenario is left open, and some run is gone through without any clock."""
+    for name in ("nic-crash-quiesced", "blk-crash-drained", "nvme-crash-quiesced", "article-walk"):
+        plan = resolved(name).plan
+        opened = reduce(lambda plan, wait: wait.opened(plan), waits_of(plan), plan)
+        kernel = DenseKernel(pinned=opened.pinned)
+        done = builder(opened)(kernel)
+        kernel.settle()
+        ended = 0
+        while done.callbacks is not None and kernel.pending and ended < 400:
+            kernel.fire(kernel.pending[0])
+            ended += 1
+        assert ended > 30
