@@ -2,7 +2,8 @@
 
 For a virtio-net vdev it is the peer that bridges to another guest or to the network, for a
 virtio-console vdev the terminal.  It lives on when the VM dies, and sends on when the next
-instance connects; what it sends while nobody is connected is lost.
+instance connects.  What it would send while nobody is connected is lost, so it is not followed; the
+first message to the next instance comes at any moment up to the longest time between two.
 """
 
 from typing import NamedTuple, Protocol
@@ -11,7 +12,7 @@ from simpy.events import Process
 
 from ..clock import Span
 from ..component import Component
-from ..kernel import Kernel, Steps
+from ..kernel import Kernel, Signal, Steps
 from ..timing import Timing
 from ..trace import FrameArrived
 from ..virtio_plan import ConsolePlan, NetPlan
@@ -45,6 +46,7 @@ class Peer(Component):
 
     Attributes:
         client: The vdev of the present VM instance; `None` if none is connected.
+        turned: Signals that one has connected or left.
         heard: The last message that it was sent.
     """
 
@@ -53,6 +55,7 @@ class Peer(Component):
         self.vdev = vdev
         self.client: PeerClient | None = None
         self.heard = b""
+        self.turned = Signal(kernel)
         self.threads: list[Process] = []
         if traffic is not None:
             self.threads.append(self.start(lambda: self._send(traffic)))
@@ -60,11 +63,13 @@ class Peer(Component):
     def connect(self, client: PeerClient) -> None:
         """Take a vdev as the other side."""
         self.client = client
+        self.turned.notify()
 
     def disconnect(self, client: PeerClient) -> None:
         """Let a vdev go, if it is still the other side."""
         if self.client is client:
             self.client = None
+            self.turned.notify()
 
     def cut_off(self) -> None:
         """Let its thread run no more."""
@@ -76,14 +81,20 @@ class Peer(Component):
         self.heard = message
 
     def _send(self, traffic: Traffic) -> Steps:
-        left, content = traffic.messages, 0
+        left, content, gap = traffic.messages, 0, traffic.gap
         while True:
-            yield self.kernel.delay(traffic.gap, f"{self.name}.gap")
-            if self.client is not None:
-                content = (content + 1) % _CONTENTS
-                self.kernel.begin_story()
-                self.emit(FrameArrived(self.vdev, traffic.length))
-                self.client.receive(bytes([content]) * traffic.length)
+            pause = self.kernel.delay(gap, f"{self.name}.gap")
+            has_turned = (yield self.kernel.first(pause, self.turned.wait())) == 1
+            if has_turned or self.client is None:
+                while self.client is None:
+                    yield self.turned.wait()
+                gap = Span(0, traffic.gap.hi_ns)
+                continue
+            gap = traffic.gap
+            content = (content + 1) % _CONTENTS
+            self.kernel.begin_story()
+            self.emit(FrameArrived(self.vdev, traffic.length))
+            self.client.receive(bytes([content]) * traffic.length)
             if left:
                 left -= 1
                 if left == 0:

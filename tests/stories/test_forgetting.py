@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from quiesce.model.canonical import Form, Reader
 from quiesce.model.choices import Nominal
 from quiesce.model.clock import exactly
-from quiesce.model.kernel import Kernel
+from quiesce.model.kernel import Delay, Kernel
 from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.qvm import Qvm
 from quiesce.model.system import System, build
-from quiesce.model.trace import RequestCompleted
+from quiesce.model.trace import FrameArrived, QvmExited, RequestCompleted, VmStarted
 
 PlanMaker = Callable[..., SystemPlan]
 
@@ -29,6 +29,15 @@ def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Fo
     qvm = system.supervisors[0].qvm
     qvm.plan = plan.vms[0]
     return system, Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm])
+
+
+def pending(kernel: Kernel) -> list[tuple[int, str]]:
+    """Return when each delay ends that somebody waits for, and whose it is."""
+    return [
+        (at_ns, event.label)
+        for at_ns, _, event, _ in kernel._delays
+        if isinstance(event, Delay) and event.callbacks
+    ]
 
 
 @pytest.mark.parametrize("cause", ["guest-crash", "guest-shutdown", "sigkill"])
@@ -62,3 +71,24 @@ def test_memory_that_nobody_can_read_any_more_is_blank(walk_system: PlanMaker) -
     frames = [frame for frame in memory.pages if start <= frame << 12 < start + length]
     assert frames, "what was touched is still known, for it decides the pieces of the release"
     assert not any(any(memory.pages[frame]) for frame in frames)
+
+
+def test_nobody_waits_for_messages_to_a_vm_that_is_gone(walk_system: PlanMaker) -> None:
+    """A peer goes on for ever; each message that it would lose is an event more in every run."""
+    system, _ = ended_after(walk_system(), 3, "guest-crash")
+    peers = system.host.peers.values()
+    assert [peer.client for peer in peers] == [None, None]
+    waits = [label for _, label in pending(system.kernel)]
+    assert not any(label.endswith("peer.gap") for label in waits), waits
+
+
+def test_the_next_instance_hears_from_its_peer_again(walk_system: PlanMaker) -> None:
+    plan = walk_system(vm={"restart": True}, observe=exactly(3_000_000))
+    system, _ = ended_after(plan, 3, "guest-crash")
+    records = system.kernel.records
+    started = [at for at, one in enumerate(records) if isinstance(one.event, VmStarted)]
+    assert len(started) == 2
+    heard = [at for at, one in enumerate(records) if isinstance(one.event, FrameArrived)]
+    assert any(at > started[1] for at in heard)
+    gone = next(at for at, one in enumerate(records) if isinstance(one.event, QvmExited))
+    assert not any(gone < at < started[1] for at in heard)
