@@ -70,6 +70,9 @@ class Between:
         bound_ns: What it may be at most, or None.
         restarts: Whether a further start counts instead of the one before.
         goes_on: Whether it runs on after a stop, so that later ones are read as well.
+
+    Attributes:
+        restarts: As given: it is the time that is left after the last start.
     """
 
     def __init__(
@@ -86,19 +89,19 @@ class Between:
         self.bound_ns = bound_ns
         self._start = start
         self._stop = stop
-        self._restarts = restarts
+        self.restarts = restarts
         self._goes_on = goes_on
 
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Start at the first start, or the latest one; read at the first stop, or at each."""
         is_started = is_read = is_read_at_once = False
         for mark in marks:
-            if mark == self._start and (mode == IDLE or (self._restarts and mode == "running")):
+            if mark == self._start and (mode == IDLE or (self.restarts and mode == "running")):
                 mode, is_started = "running", True
             elif mark == self._stop and mode == "running":
                 is_read, is_read_at_once = True, is_started
                 if not self._goes_on:
-                    mode, is_started = IDLE if self._restarts else OVER, False
+                    mode, is_started = IDLE if self.restarts else OVER, False
         return (Turn(mode, is_started, is_read, is_read_at_once),)
 
 

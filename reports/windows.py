@@ -13,7 +13,7 @@ from ..properties.verdict import SEVERITIES, Severity
 from .axis import round_up
 from .canvas import Line, Rect, Shape, Words, png, svg
 from .palette import BAND, FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, mixed
-from .words import about_ns, shortened
+from .words import EXACT, about_ns, shortened
 
 __all__ = ["CauseRow", "WindowPicture", "window_picture"]
 
@@ -46,7 +46,12 @@ class CauseRow(msgspec.Struct, frozen=True):
 
 
 def window_picture(
-    title: str, label: str, windows: Mapping[str, Sequence[tuple[int, int]]], until_ns: int
+    title: str,
+    label: str,
+    windows: Mapping[str, Sequence[tuple[int, int]]],
+    until_ns: int,
+    *,
+    from_ns: int = 0,
 ) -> "WindowPicture":
     """Return the picture of unsafe windows that are known exactly, as a proof gives them.
 
@@ -55,12 +60,13 @@ def window_picture(
         label: Of the judgement.
         windows: First and last unsafe instant of each window, by cause; none where all is safe.
         until_ns: The last instant that is covered.
+        from_ns: The first one.
     """
     rows = [
         CauseRow(cause, 0, 0, tuple((first, last, SEVERITIES[-1]) for first, last in each))
         for cause, each in windows.items()
     ]
-    return WindowPicture(title, label, rows, until_ns)
+    return WindowPicture(title, label, rows, until_ns, from_ns=from_ns)
 
 
 class WindowPicture:
@@ -71,9 +77,14 @@ class WindowPicture:
         label: Of the judgement.
         rows: One for each cause.
         until_ns: The last instant that was swept.
+        from_ns: The first one.
     """
 
-    def __init__(self, title: str, label: str, rows: Sequence[CauseRow], until_ns: int) -> None:
+    def __init__(
+        self, title: str, label: str, rows: Sequence[CauseRow], until_ns: int, *, from_ns: int = 0
+    ) -> None:
+        # One instant alone has no width; it is drawn as the end of all that came before.
+        self._from_ns = from_ns if from_ns < until_ns else 0
         self._until_ns = max(1, until_ns)
         self._shapes: list[Shape] = [
             Words(_EDGE, 20, shortened(title, 80), 13, INK, bold=True),
@@ -97,7 +108,8 @@ class WindowPicture:
         return png(self._shapes, WIDTH, self.height)
 
     def _x(self, at_ns: int) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * at_ns / self._until_ns
+        share = (at_ns - self._from_ns) / (self._until_ns - self._from_ns)
+        return _LEFT + (_RIGHT - _LEFT) * share
 
     def _row(self, row: CauseRow, top: float, *, shaded: bool) -> None:
         if shaded:
@@ -117,13 +129,13 @@ class WindowPicture:
         if row.points:
             said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else ", all safe")
         else:
-            unsafe_ns = sum(last - first for first, last, _ in row.windows)
-            said = f"unsafe for {about_ns(unsafe_ns)} in all" if row.windows else "all safe"
+            said = _in_words(row)
         ink = FORBIDDEN if row.windows else INK
         self._shapes.append(Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right"))
 
     def _axis(self, bottom: float) -> None:
-        for at_ns in range(0, self._until_ns + 1, round_up(self._until_ns / _TICKS)):
+        step_ns = round_up((self._until_ns - self._from_ns) / _TICKS)
+        for at_ns in range(-(-self._from_ns // step_ns) * step_ns, self._until_ns + 1, step_ns):
             x = self._x(at_ns)
             self._shapes.append(Line(((x, _TOP), (x, bottom + 4)), HAIRLINE))
             self._shapes.append(
@@ -131,3 +143,15 @@ class WindowPicture:
             )
         said = "instant at which the end begins"
         self._shapes.append(Words((_LEFT + _RIGHT) / 2, bottom + 32, said, 9, INK, align="center"))
+
+
+def _in_words(row: CauseRow) -> str:
+    if not row.windows:
+        return "all safe"
+    if len(row.windows) == 1:
+        first_ns, last_ns, _ = row.windows[0]
+        if first_ns == last_ns:
+            return f"unsafe at {about_ns(first_ns, EXACT)}"
+        return f"{about_ns(first_ns, EXACT)} to {about_ns(last_ns, EXACT)}"
+    unsafe_ns = sum(last - first for first, last, _ in row.windows)
+    return f"unsafe for {about_ns(unsafe_ns)} in all"

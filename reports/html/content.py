@@ -82,6 +82,7 @@ class HtmlReport(msgspec.Struct, frozen=True, kw_only=True):
         explanation: Why the worst violation came about, if something is violated.
         replay: What to type to see the run again; empty if there is no such thing.
         files: Where the user's files speak of components: name and place.
+        proof: Pictures of a proof of the same scenario, as SVG files, each with what it shows.
     """
 
     trace: Trace
@@ -92,3 +93,4 @@ class HtmlReport(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Explanation | None = None
     replay: str = ""
     files: Sequence[tuple[str, str]] = ()
+    proof: Sequence[tuple[str, bytes]] = ()

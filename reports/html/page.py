@@ -1,5 +1,6 @@
 """The door: a run as one HTML file."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,7 @@ def page(report: HtmlReport, version: str) -> str:
         style=style,
         data=json_for_element(_data(report)),
         about=lambda value_ns: about_ns(value_ns, EXACT),
+        base64=lambda content: b64encode(content).decode(),
         version=version,
     )
 

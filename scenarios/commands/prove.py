@@ -40,6 +40,7 @@ from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
 from ..waits import OpenStates, waits_named
 from .prove_more import More, document_of, files_of, more_of, remaining, sentences
+from .prove_pictures import remove_pictures, spare_files
 
 SHORTEST_SECONDS = 30
 """How long a shortest run is looked for where some run is known to violate a property, unless the
@@ -58,7 +59,7 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
         windows: Whether to map the instants of ends that are unsafe.
         budgets: Names of waits whose budgets are wanted.
         out: Folder for the results.
-        plot: Whether to draw the counterexample.
+        plot: Whether to draw the counterexample, what is to spare, and the unsafe windows.
         json: Whether to write JSON.
         verbose: Whether to show every assumption.
     """
@@ -249,9 +250,12 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, _encoded(_document(judgement, proven)))
         files = (*files, path, *_margin_files(scenario, proven, folder))
+        name, label, distances = judgement.scenario, judgement.label, proven.proof.distances
+        remove_pictures(folder)
+        if request.plot:
+            files += tuple(spare_files(proven.plan, label, distances, folder))
         if proven.more is not None:
-            name, label = judgement.scenario, judgement.label
-            files += tuple(files_of(proven.more, name, label, folder))
+            files += tuple(files_of(proven.more, name, label, folder, plot=request.plot))
     except OSError as error:
         raise unwritable(folder, error) from None
     return files

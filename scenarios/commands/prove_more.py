@@ -27,7 +27,8 @@ class More(msgspec.Struct, frozen=True):
     Attributes:
         windows: Unsafe windows by VM and cause, or None if nobody asked.
         is_whole: Whether there are no others.
-        until_ns: The last instant of the map.
+        from_ns: The first instant of the map.
+        until_ns: The last one.
         broken_before: Properties that are violated before any end.
         budgets: Of the waits that were asked for.
         was_stopped: Whether the user stopped it; what had been found by then is kept.
@@ -35,6 +36,7 @@ class More(msgspec.Struct, frozen=True):
 
     windows: dict[str, tuple[Window, ...]] | None
     is_whole: bool
+    from_ns: int
     until_ns: int
     broken_before: tuple[str, ...]
     budgets: tuple[WaitBudget, ...]
@@ -63,8 +65,10 @@ def more_of(
         progress: Told what is being done.
     """
     plan = scenario.plan
-    ends = [end.delay.hi_ns for vm in plan.vms for end in vm.ends]
-    until_ns = max(ends, default=0)
+    ends = [end for vm in plan.vms for end in vm.ends]
+    # Counted from the beginning of the run; from an event on it is not known when that comes.
+    from_ns = min((0 if end.after else end.delay.lo_ns for end in ends), default=0)
+    until_ns = max((end.delay.hi_ns for end in ends), default=0)
     found: dict[str, tuple[Window, ...]] | None = None
     is_whole, was_stopped, before = True, False, set[str]()
     if windows:
@@ -84,7 +88,9 @@ def more_of(
         progress(f"budget of {wait.name}")
         budgets.append(budget_of_wait(scenario, kinds, wait, limits(), states=states, known=known))
         was_stopped = budgets[-1].was_stopped
-    return More(found, is_whole, until_ns, tuple(sorted(before)), tuple(budgets), was_stopped)
+    return More(
+        found, is_whole, from_ns, until_ns, tuple(sorted(before)), tuple(budgets), was_stopped
+    )
 
 
 # Files.
@@ -119,15 +125,15 @@ def document_of(more: More) -> dict[str, object]:
     return document
 
 
-def files_of(more: More, title: str, label: str, folder: Path) -> list[Path]:
-    """Write the strip of the unsafe windows, and the run that limits each budget."""
+def files_of(more: More, title: str, label: str, folder: Path, *, plot: bool) -> list[Path]:
+    """Write the strip of the unsafe windows, if asked to, and the run that limits each budget."""
     files: dict[str, bytes] = {}
     # A row without windows would say that all is safe.
     rows = {name: each for name, each in (more.windows or {}).items() if each or more.is_whole}
-    if rows:
+    if rows and plot:
         known = "" if more.is_whole else ", as far as is known"
         heading = f"{title}: for which instants of its end it is unsafe{known}"
-        picture = window_picture(heading, label, rows, more.until_ns)
+        picture = window_picture(heading, label, rows, more.until_ns, from_ns=more.from_ns)
         files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
     for budget in more.budgets:
         if budget.found is not None:

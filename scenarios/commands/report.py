@@ -115,7 +115,20 @@ def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
         no_crashes=no_crashes,
         replay=f"quiesce run --replay {shlex.quote(str(path))}" if recording else "",
         files=_files(verdict_file.read_origins(folder / "origins.json")),
+        proof=_proof(folder),
     )
+
+
+def _proof(folder: Path) -> list[tuple[str, bytes]]:
+    """Return the pictures that a proof has left beside a run, or beside its counterexample."""
+    inner = folder / "prove"
+    captions = {
+        "margins.svg": "How close each device comes to going wrong",
+        "windows.svg": "For which instants of its end it is unsafe",
+    }
+    beside = inner if inner.is_dir() else folder
+    files = [(caption, beside / name) for name, caption in captions.items()]
+    return [(caption, file.read_bytes()) for caption, file in files if file.is_file()]
 
 
 def _explanation(folder: Path, trace: Trace, judgement: Judgement) -> Explanation | None:

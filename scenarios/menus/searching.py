@@ -138,7 +138,7 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
         ),
     ] = None,
     out: OutOption = Path("out"),
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no counterexample.")] = False,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:

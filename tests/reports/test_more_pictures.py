@@ -12,13 +12,14 @@ from quiesce.reports.canvas import Words, png
 from quiesce.reports.comparison import ComparedRun, ComparisonPicture
 from quiesce.reports.distribution import Distribution, DistributionPicture
 from quiesce.reports.fonts import MAIN, families_for
-from quiesce.reports.margins import Margin, MarginPicture
+from quiesce.reports.margins import BoundedEnd, Spare, SparePicture
 from quiesce.reports.windows import CauseRow, WindowPicture, window_picture
 
 from .conftest import NicStory
 
 Judge = Callable[[Trace], Judgement]
 
+US = 1_000
 MS = 1_000_000
 
 
@@ -59,21 +60,40 @@ def test_a_run_without_any_end_can_be_compared_too(judge: Judge) -> None:
     assert ComparisonPicture((run, run)).png().startswith(b"\x89PNG")
 
 
-def test_margins_are_drawn_against_what_each_device_is_allowed() -> None:
-    margins = [
-        Margin("eth0", 312_400, MS),
-        Margin("nvme0", -40 * MS, 100 * MS),
-        Margin("dma0", None, 4 * MS),
+def test_what_comes_closest_to_going_wrong_is_named_first_with_how_much_is_left() -> None:
+    spares = [
+        Spare("eth0", "release by vm", 312_400, MS),
+        Spare("line 179 of eth0", "detach by vm", 650, 100 * US),
     ]
-    words = words_in(MarginPicture("margins", "proved(dense time)", margins).svg())
+    ends = [BoundedEnd("vm", 2 * MS, 3 * MS, 10 * MS), BoundedEnd("late", 0, 11 * MS, 10 * MS)]
+    words = words_in(SparePicture("spare", "proved(dense time)", spares, ends).svg())
     for expected in (
-        "312.4us (31.2%) of 1ms",
-        "40ms too long (40.0%) of 100ms",
-        "not known, of 4ms",
-        "allowed",
+        "closest to going wrong: line 179 of eth0, 650ns before detach by vm",
         "label: proved(dense time)",
+        "0: violated",
+        "312.4us to 1ms",
+        "7ms to spare, of 10ms",
+        "1ms too long, of 10ms",
     ):
         assert expected in words, expected
+    assert words.index("line 179 of eth0, before") < words.index("eth0, before release")
+
+
+def test_no_time_left_is_a_violation() -> None:
+    spares = [Spare("eth0", "release by vm", 0, 40)]
+    words = words_in(SparePicture("spare", "proved(dense time)", spares).svg())
+    assert "eth0 goes wrong: no time is left before release by vm" in words
+    assert "none: violated, up to 40ns" in words
+
+
+def test_one_unsafe_window_is_told_by_its_edges_on_an_axis_of_what_is_covered() -> None:
+    windows = {"guest-crash": [(286_000, 294_799)], "sigkill": [(250_000, 250_000)]}
+    picture = window_picture("proof", "proved(dense time)", windows, 330_000, from_ns=240_000)
+    words = words_in(picture.svg())
+    assert "286us to 294.799us" in words
+    assert "unsafe at 250us" in words
+    assert "240us" in words
+    assert "200us" not in words
 
 
 def test_windows_of_a_proof_need_no_crash_points() -> None:

@@ -9,6 +9,7 @@ be worked out by hand.  From the crash to the release of the frame that is writt
 and that write lands at 298us + 1us + 2 * pcie_posted_write + 0.5us.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -195,6 +196,7 @@ def test_budgets_are_told_as_json(
     bounded = budgets["pcie_posted_write"]
     assert (bounded["verdict"], bounded["declared_ns"]) == ("bounded", 1_000)
     assert (bounded["safe_ns"], bounded["unsafe_ns"]) == (EDGE_NS, EDGE_NS + 1)
+    assert bounded["proofs"] <= 4, "what a path needs is read off it"
     assert bounded["property"] == "no-dma-after-teardown"
     assert "wrote 8 bytes into frame 0x80010" in bounded["limited_by"]
     kept = budgets["gic_to_cpu"]
@@ -226,6 +228,28 @@ def test_a_wait_that_breaks_a_property_whatever_it_is_has_no_budget(
     names = ["--budget", "pcie_posted_write", *SILENT]
     said = in_one_line(proved(capsys, scenario(text), *names, status=exit_status.VIOLATED))
     assert "budget of pcie_posted_write (declared 1us): none; violated however short it is;" in said
+
+
+def test_what_is_to_spare_is_drawn_and_stands_in_the_page_of_the_run(
+    scenario: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    word = scenario()
+    folder = Path("out/s/prove")
+    assert main(["prove", word, "--windows", *SILENT]) == exit_status.OK
+    assert "margins.svg, margins.png, windows.svg, windows.png" in in_one_line(
+        capsys.readouterr().out
+    )
+    drawn = (folder / "margins.svg").read_text()
+    # The last write lands between 299.7us + 0.5us and 301.5us; the release comes at 365.4us.
+    for expected in ("eth0, before release by qvm178", "63.9us to ", "line 179 of eth0, before"):
+        assert expected in drawn
+    main(["run", word, "--no-plot"])
+    assert main(["report", "out/s", "--points", "1"]) == exit_status.OK
+    page = Path("out/s/report.html").read_text()
+    for name in ("margins.svg", "windows.svg"):
+        assert base64.b64encode((folder / name).read_bytes()).decode() in page
+    assert main(["prove", word, "--windows", "--no-plot", *SILENT]) == exit_status.OK
+    assert not [*folder.glob("*.svg"), *folder.glob("*.png")], "what was drawn is of another proof"
 
 
 def test_lines_fit_a_narrow_terminal(
