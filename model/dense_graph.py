@@ -28,6 +28,8 @@ RUNS_KEPT = 8
 
 Script = tuple[int, ...]
 MakeMonitor = Callable[[], Monitor]
+MakeKernel = Callable[..., DenseKernel]
+"""Makes a kernel with some answers to open questions `pinned`."""
 
 
 class StateGraph:
@@ -37,6 +39,7 @@ class StateGraph:
         build: Builds the model in a kernel; gives the event with which the run ends, or None.
         make_monitor: Makes the monitor that judges one run.
         pinned: Answers to open questions that are fixed, by label.
+        make_kernel: Makes the kernel of one run.
 
     Attributes:
         wait_counts: How many delays are pending in each state.
@@ -46,11 +49,16 @@ class StateGraph:
     """
 
     def __init__(
-        self, build: Build, make_monitor: MakeMonitor, pinned: Mapping[str, str] | None = None
+        self,
+        build: Build,
+        make_monitor: MakeMonitor,
+        pinned: Mapping[str, str] | None = None,
+        make_kernel: MakeKernel = DenseKernel,
     ) -> None:
         self.build = build
         self.make_monitor = make_monitor
         self.pinned = dict(pinned or {})
+        self.make_kernel = make_kernel
         self.wait_counts: list[int] = []
         self.asked = 0
         self.runs = 0
@@ -170,7 +178,7 @@ class _Run:
 
     def __init__(self, graph: StateGraph, script: Iterable[int]) -> None:
         self.graph = graph
-        self.kernel = DenseKernel(pinned=graph.pinned)
+        self.kernel = graph.make_kernel(pinned=graph.pinned)
         self.monitor = graph.make_monitor()
         self._stop_observing = self.kernel.observe(self._on_record)
         self._own_observer = self.kernel._observers[0]

@@ -37,7 +37,8 @@ class OpenNumberError(QuiesceError):
 class OpenNumber(msgspec.Struct, frozen=True):
     """A number of nanoseconds that may have any whole value of a range.
 
-    It stands for `value * factor // divisor`, which never falls as the value grows.
+    It stands for `value * factor // divisor * count`, which never falls as the value grows; the
+    quotient may be rounded up instead of down.
 
     Attributes:
         name: Of the value; equal names have equal values.
@@ -45,6 +46,8 @@ class OpenNumber(msgspec.Struct, frozen=True):
         greatest_ns: The greatest value.
         factor: At least 0.
         divisor: At least 1.
+        count: At least 0.
+        rounds_up: Whether the quotient is rounded up.
     """
 
     name: str
@@ -52,6 +55,8 @@ class OpenNumber(msgspec.Struct, frozen=True):
     greatest_ns: int
     factor: int = 1
     divisor: int = 1
+    count: int = 1
+    rounds_up: bool = False
 
     def at(self, value_ns: int) -> int:
         """Return what it is for one value.
@@ -61,7 +66,9 @@ class OpenNumber(msgspec.Struct, frozen=True):
             1500
         """
         assert self.least_ns <= value_ns <= self.greatest_ns, (self, value_ns)
-        return value_ns * self.factor // self.divisor
+        product = value_ns * self.factor
+        quotient = -(-product // self.divisor) if self.rounds_up else product // self.divisor
+        return quotient * self.count
 
     @property
     def range(self) -> tuple[int, int]:
@@ -69,14 +76,16 @@ class OpenNumber(msgspec.Struct, frozen=True):
         return self.at(self.least_ns), self.at(self.greatest_ns)
 
     def __mul__(self, count: int) -> "OpenNumber":
-        if not isinstance(count, int) or count < 0 or self.divisor != 1:
+        if not isinstance(count, int) or count < 0:
             self._unusable("multiplied by something else than a count")
+        if self.divisor != 1:
+            return msgspec.structs.replace(self, count=self.count * count)
         return msgspec.structs.replace(self, factor=self.factor * count)
 
     __rmul__ = __mul__
 
     def __floordiv__(self, count: int) -> "OpenNumber":
-        if not isinstance(count, int) or count <= 0:
+        if not isinstance(count, int) or count <= 0 or self.count != 1:
             self._unusable("divided by something else than a count")
         return msgspec.structs.replace(self, divisor=self.divisor * count)
 
@@ -119,6 +128,18 @@ class OpenNumber(msgspec.Struct, frozen=True):
 
     def _unusable(self, use: str) -> Never:
         raise OpenNumberError(self.name, use)
+
+
+def divided_up(number: int, parts: int) -> int:
+    """Return one of so many equal parts of a number that may be open, rounded up.
+
+    Example:
+        >>> divided_up(9, 4)
+        3
+    """
+    if isinstance(number, OpenNumber):
+        return msgspec.structs.replace(number // parts, rounds_up=True)
+    return -(-number // parts)
 
 
 def name_of(number: object) -> str:

@@ -32,6 +32,7 @@ from .host.host import Host
 from .host.procnto import TakenIrq
 from .kernel import Kernel, Mailbox, Steps
 from .memory import GuestRam, StageTwo
+from .open_number import divided_up
 from .open_questions import (
     CALLBACK_ORDER,
     CLEANUP_ORDER,
@@ -86,6 +87,7 @@ class Qvm(Component):
     Attributes:
         exited: Fires when the exit status can be read.
         quarantines: Whether its RAM is kept back, because a device would not stop.
+        arenas: Where the driver of each vdev has its memory in the host's, by its name.
     """
 
     def __init__(
@@ -163,7 +165,7 @@ class Qvm(Component):
 
     def _boot(self, vdev_site: VdevSite, *, starts: bool) -> None:
         ram = GuestRam(self.host.memory, self.stage_two)
-        allocator = GuestAllocator(ram, self.host.memory, self.plan.ram[0])
+        allocator = GuestAllocator.in_region(ram, self.host.memory, self.plan.ram[0])
         kernel, timing, name, epoch = self.kernel, self.timing, self.name, self.epoch
         io = self.vdevs.io
         pci = PciServer(kernel, timing, name, epoch, io, self.plan.bus_scan_limit)
@@ -177,17 +179,20 @@ class Qvm(Component):
             for slot, vdev in io.functions.items()
             if vdev is self.vdevs.by_name[plan.name]
         }
+        # Drivers of hardware take their memory here, those of vdevs when they run.
+        device_drivers = [
+            kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices
+        ]
+        back_end_drivers = [UserBackEndDriver(guest_site, one) for one in self.back_ends]
+        drivers = vdev_drivers(site, self.plan, slots)
+        self.arenas = {driver.name: driver.site.allocator.host_range() for driver in drivers}
         self.guest = Guest(
             kernel,
             timing,
             name,
             epoch,
             pci if io.functions else None,
-            Drivers(
-                vdev_drivers(site, self.plan, slots),
-                [kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices],
-                [UserBackEndDriver(guest_site, one) for one in self.back_ends],
-            ),
+            Drivers(drivers, device_drivers, back_end_drivers),
             vdev_site.pic,
             starts=starts,
         )
@@ -331,7 +336,10 @@ class Qvm(Component):
     def _call_vdev(self, callback: QuiescePlan) -> Steps:
         self.emit(CallbackBegun(self.name, self.epoch, callback.vdev))
         outcome = "done"
-        for step in callback.steps:
+        span = self.host.callback_spans.get((self.name, callback.vdev))
+        if span is not None:
+            yield self.kernel.delay(span, f"{self.name}.{callback.vdev}.callback")
+        for step in () if span is not None else callback.steps:
             self.emit(QuiesceStepBegun(callback.device, self.epoch, step.name))
             is_done = yield from self._carry_out(callback.device, step.name, step.bound_ns)
             step_outcome = "done" if is_done else "timed_out"
@@ -433,7 +441,9 @@ class Qvm(Component):
             part_with(self.name, self.epoch, first, count)
 
     def _release_span(self, frames: int) -> Span:
+        """Return how long a piece takes: as long as its frames, however memory is cut."""
         per_mib = self.timing.process_exit_per_mib
         return Span(
-            per_mib.lo_ns * frames // _FRAMES_PER_MIB, per_mib.hi_ns * frames // _FRAMES_PER_MIB
+            divided_up(per_mib.lo_ns, _FRAMES_PER_MIB) * frames,
+            divided_up(per_mib.hi_ns, _FRAMES_PER_MIB) * frames,
         )

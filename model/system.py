@@ -3,12 +3,14 @@
 `wiring` tells who can influence whom, as a graph, without building anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from simpy.events import Event
 
 from .assumptions import assumptions_of
 from .choices import Choices
+from .clock import Span
 from .component import Component
 from .host.host import Host
 from .host.supervisor import Supervisor
@@ -18,6 +20,8 @@ from .trace import Header, ObservationEnded, Record, Trace
 from .wiring import parts_of
 
 __all__ = ["System", "build", "builder", "header_of", "run", "run_watched"]
+
+_NONE: Mapping[tuple[str, str], Span] = MappingProxyType({})
 
 Instants = list[tuple[int, int]]
 """See `WatchedKernel.instants`."""
@@ -57,10 +61,13 @@ class System(Component):
         observed: Fires when the observation ends.
     """
 
-    def __init__(self, kernel: Kernel, plan: SystemPlan) -> None:
+    def __init__(
+        self, kernel: Kernel, plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Span]
+    ) -> None:
         super().__init__(kernel, "run", plan.timing)
         self.plan = plan
         self.host = Host(kernel, plan)
+        self.host.callback_spans = dict(callback_spans)
         self.supervisors = [
             Supervisor(
                 kernel,
@@ -87,14 +94,25 @@ class System(Component):
         self.emit(ObservationEnded())
 
 
-def build(kernel: Kernel, plan: SystemPlan) -> System:
-    """Return the system of a plan, ready to run in the kernel."""
-    return System(kernel, plan)
+def build(
+    kernel: Kernel, plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Span] = _NONE
+) -> System:
+    """Return the system of a plan, ready to run in the kernel.
+
+    Args:
+        kernel: That it is to run in.
+        plan: Of the system.
+        callback_spans: By VM and vdev, callbacks of which only their duration is of interest: no
+            step is carried out (see `model.slice_kernel`).
+    """
+    return System(kernel, plan, callback_spans)
 
 
-def builder(plan: SystemPlan) -> Callable[[Kernel], Event]:
+def builder(
+    plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Span] = _NONE
+) -> Callable[[Kernel], Event]:
     """Return what builds the system of a plan in a kernel and gives the event that ends the run."""
-    return lambda kernel: build(kernel, plan).observed
+    return lambda kernel: build(kernel, plan, callback_spans).observed
 
 
 def _when(kernel: Kernel, after: AfterPlan | None) -> Event:

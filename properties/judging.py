@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable
 from ..model.addresses import FRAME_SHIFT
 from ..model.dense_step import Mark
 from ..model.trace import (
+    CallbackBegun,
+    CallbackEnded,
     CpuWriteLanded,
     DmaLanded,
     FramesQuarantined,
@@ -122,9 +124,10 @@ def without_times(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]
 def _marks_of(record: Record) -> tuple[Mark, ...]:
     marks: tuple[Mark, ...] = ()
     match record.event:
-        case DmaLanded(master=writer, epoch=epoch, addr=addr):
-            marks = (("landed", writer, epoch, addr >> FRAME_SHIFT),)
-        case CpuWriteLanded(writer=writer, epoch=epoch, addr=addr):
+        case (
+            DmaLanded(master=writer, epoch=epoch, addr=addr)
+            | CpuWriteLanded(writer=writer, epoch=epoch, addr=addr)
+        ):
             marks = (("landed", writer, epoch, addr >> FRAME_SHIFT),)
         case FramesReleased(epoch=epoch, first_frame=first, count=count):
             released = ("released", epoch, first, first + count)
@@ -135,6 +138,9 @@ def _marks_of(record: Record) -> tuple[Mark, ...]:
             marks = (("ending", epoch),)
         case QvmExited(epoch=epoch):
             marks = (("gone", epoch),)
+        case CallbackBegun(epoch=epoch, vdev=vdev) | CallbackEnded(epoch=epoch, vdev=vdev):
+            word = "called" if isinstance(record.event, CallbackBegun) else "returned"
+            marks = ((word, epoch, vdev),)
         case IrqTaken(intid=intid, epoch=epoch):
             marks = (("taken", intid, epoch),)
         case IrqDetached(intid=intid, epoch=epoch):

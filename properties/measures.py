@@ -87,8 +87,8 @@ class Between:
     ) -> None:
         self.name = name
         self.bound_ns = bound_ns
-        self._start = start
-        self._stop = stop
+        self.start = start
+        self.stop = stop
         self.restarts = restarts
         self._goes_on = goes_on
 
@@ -96,9 +96,9 @@ class Between:
         """Start at the first start, or the latest one; read at the first stop, or at each."""
         is_started = is_read = is_read_at_once = False
         for mark in marks:
-            if mark == self._start and (mode == IDLE or (self.restarts and mode == "running")):
+            if mark == self.start and (mode == IDLE or (self.restarts and mode == "running")):
                 mode, is_started = "running", True
-            elif mark == self._stop and mode == "running":
+            elif mark == self.stop and mode == "running":
                 is_read, is_read_at_once = True, is_started
                 if not self._goes_on:
                     mode, is_started = IDLE if self.restarts else OVER, False

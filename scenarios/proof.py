@@ -6,6 +6,7 @@ a schedule of its delays; the ordinary kernel runs it, and the ordinary properti
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -15,9 +16,11 @@ from ..model.choices import Earliest, Latest, Nominal, Seeded
 from ..model.clock import Span, format_ns
 from ..model.dense_graph import StateGraph
 from ..model.dense_replay import replay
+from ..model.dense_step import DelayName
 from ..model.errors import InternalError
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.settled_graph import SettledGraph
+from ..model.slice_replay import replay_in_whole
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, Schedule, schedule_of
 from ..properties.graph_search import Reading, Tell, Way
@@ -45,11 +48,16 @@ __all__ = [
     "confirm",
     "counterexample",
     "growing",
+    "path_to",
     "prove_plan",
     "run_along",
+    "run_path",
     "sampled",
     "windows_of_plan",
 ]
+
+SHORT_PATH = 8
+"""Events of a path of which it cannot be said what grows along it."""
 
 SEEDS = 12
 """Random runs that are looked at before a proof is tried, besides those with extreme timing."""
@@ -246,6 +254,8 @@ def growing(proof: SystemProof) -> list[str]:
         return []
     assert isinstance(graph, StateGraph | SettledGraph)
     moments = graph.components_along(last.step)
+    if len(moments) < SHORT_PATH:
+        return []
     first, second = moments[: len(moments) // 2], moments[len(moments) // 2 :]
     before, after = _values(first), _values(second)
     counts = {name: len(values - before.get(name, set())) for name, values in after.items()}
@@ -315,27 +325,65 @@ def _run_again(
     chosen: str,
     distance_ns: int | None = None,
 ) -> Found:
+    path = path_to(proof, ways, distance_ns)
+    return Found(run_path(scenario, plan, path, chosen), len(ways) - 1)
+
+
+class Path(NamedTuple):
+    """A path of the search as plain data.
+
+    Attributes:
+        schedule: The run along it with the smallest times.
+        spans_ns: Least and greatest length of each of its delays.
+    """
+
+    schedule: Schedule
+    spans_ns: dict[DelayName, tuple[int, int]]
+
+
+def path_to(proof: SystemProof, ways: Sequence[Way], distance_ns: int | None) -> Path:
+    """Return the path along some ways, a distance being as told."""
     graph = proof.graph
     assert isinstance(graph, StateGraph | SettledGraph)
     distance = None if distance_ns is None else (start_of(ways), distance_ns)
-    schedule = schedule_of(graph.trail(step_of(ways)), distance)
-    return run_along(scenario, plan, schedule, chosen, len(ways) - 1)
+    moments = graph.trail(step_of(ways))
+    spans = {delay: (lo_ns, hi_ns) for each in moments for delay, lo_ns, hi_ns in each.begun}
+    return Path(schedule_of(moments, distance), spans)
+
+
+def run_path(
+    scenario: Resolved,
+    plan: SystemPlan,
+    path: Path,
+    chosen: str,
+    *,
+    is_of_slice: bool = False,
+) -> RunResult:
+    """Return the run along a path, made by the ordinary kernel and judged.
+
+    Args:
+        scenario: Whose plan it is.
+        plan: The whole system.
+        path: Of the run.
+        chosen: How it was found, in words.
+        is_of_slice: Whether it is one of a slice; then the whole does what it can to follow it.
+    """
+    schedule = path.schedule
+    if schedule.last_ns >= plan.horizon_ns:
+        plan = replace(plan, horizon_ns=schedule.last_ns + plan.observe.hi_ns + 1)
+    # The run goes on from the end of the path, as fast as it may.
+    told = (schedule.lengths_ns, schedule.order, schedule.answers)
+    if is_of_slice:
+        _, log = replay_in_whole(
+            builder(plan), *told, path.spans_ns, plan.horizon_ns, pinned=plan.pinned
+        )
+    else:
+        _, log = replay(builder(plan), *told, plan.horizon_ns, pinned=plan.pinned)
+    return run_recording(Recording(plan, scenario.assumptions, chosen, tuple(log)))
 
 
 def run_along(
     scenario: Resolved, plan: SystemPlan, schedule: Schedule, chosen: str, events: int
 ) -> Found:
     """Return the run that a schedule tells, judged."""
-    if schedule.last_ns >= plan.horizon_ns:
-        plan = replace(plan, horizon_ns=schedule.last_ns + plan.observe.hi_ns + 1)
-    # The run goes on from the end of the path, as fast as it may.
-    _, log = replay(
-        builder(plan),
-        schedule.lengths_ns,
-        schedule.order,
-        schedule.answers,
-        plan.horizon_ns,
-        pinned=plan.pinned,
-    )
-    recording = Recording(plan, scenario.assumptions, chosen, tuple(log))
-    return Found(run_recording(recording), events)
+    return Found(run_path(scenario, plan, Path(schedule, {}), chosen), events)

@@ -13,6 +13,7 @@ from ..model.addresses import FRAME_SIZE
 from ..model.clock import Span, parse_ns, parse_span
 from ..model.errors import Place
 from ..model.faults import Faults
+from ..model.guest.drivers import memory_needed
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
 from ..model.iommu_plan import IommuPlan
@@ -40,7 +41,7 @@ from .replay import Recording
 from .schema import After, End, Scenario
 from .toml_places import KeyPath
 from .translation import iommu_plan
-from .vdev_plans import memory_needed, plans_of
+from .vdev_plans import plans_of
 from .vdevs import block_timeout_of, check_workload_names, quiesce_of
 
 

@@ -97,22 +97,6 @@ def known_vdevs(guest: GuestEntry) -> list[str]:
     return [name for name, vdev in pairs if _is_known(vdev)]
 
 
-def memory_needed(plan: AnyVdevPlan) -> int:
-    """Return bytes of guest memory that the driver of a vdev allocates, rounded up generously."""
-    if isinstance(plan, SharedMemoryPlan):
-        return 0
-    ring = 32 * plan.queue_size + 2 * FRAME_SIZE
-    if isinstance(plan, BlockPlan):
-        return ring + plan.depth * (plan.length + FRAME_SIZE)
-    if isinstance(plan, NetPlan):
-        buffers = plan.queue_pairs * plan.buffers * (plan.buffer_length + 64 + 128)
-        sends = plan.sends * (plan.frame_length + 128)
-        return (2 * plan.queue_pairs + 1) * (ring + 128 * _SMALL_QUEUE) + buffers + sends
-    if isinstance(plan, ConsolePlan):
-        return 2 * ring + plan.buffers * (plan.buffer_length + 256) + plan.input_length
-    return ring + plan.length + 256
-
-
 def pci_slots(guest: GuestEntry) -> dict[str, int]:
     """Return the device number on bus 0 of each vdev that is a PCI function.
 

@@ -2,8 +2,16 @@
 
 from collections import Counter
 
+from ..addresses import FRAME_SIZE
 from ..plan import VmPlan
-from ..virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from ..virtio_plan import (
+    AnyVdevPlan,
+    BlockPlan,
+    ConsolePlan,
+    EntropyPlan,
+    NetPlan,
+    SharedMemoryPlan,
+)
 from .block_driver import BlockDriver
 from .console_driver import ConsoleDriver
 from .entropy_driver import EntropyDriver
@@ -12,11 +20,15 @@ from .shared_memory_driver import SharedMemoryDriver
 from .site import DriverSite
 from .virtio_net_driver import VirtioNetDriver
 
+_TABLES = 2048
+"""Bytes for what a queue of a network driver needs beside its ring and its buffers."""
+
 
 def vdev_drivers(site: DriverSite, plan: VmPlan, slots: dict[str, int]) -> list[VdevDriver]:
     """Return a driver for each vdev of a VM.
 
-    A driver on PCI is told the how-manieth device of its type it is to take.
+    A driver on PCI is told the how-manieth device of its type it is to take.  Each gets memory of
+    its own from the site's.
 
     Args:
         site: What the drivers share.
@@ -30,7 +42,29 @@ def vdev_drivers(site: DriverSite, plan: VmPlan, slots: dict[str, int]) -> list[
         if vdev.transport == "pci":
             index[vdev.name] = seen[type(vdev)]
             seen[type(vdev)] += 1
-    return [_made(site, vdev, index.get(vdev.name, 0)) for vdev in plan.vdevs]
+    needs = [memory_needed(vdev) for vdev in plan.vdevs]
+    spare = (site.allocator.room - sum(needs)) // max(1, len(needs))
+    drivers = []
+    for vdev, need in zip(plan.vdevs, needs, strict=True):
+        own = site._replace(allocator=site.allocator.reserve(need + max(0, spare)))
+        drivers.append(_made(own, vdev, index.get(vdev.name, 0)))
+    return drivers
+
+
+def memory_needed(plan: AnyVdevPlan) -> int:
+    """Return bytes of guest memory that the driver of a vdev allocates, rounded up generously."""
+    if isinstance(plan, SharedMemoryPlan):
+        return 0
+    ring = 32 * plan.queue_size + 2 * FRAME_SIZE
+    if isinstance(plan, BlockPlan):
+        return ring + plan.depth * (plan.length + FRAME_SIZE)
+    if isinstance(plan, NetPlan):
+        buffers = plan.queue_pairs * plan.buffers * (plan.buffer_length + 64 + 128)
+        sends = plan.sends * (plan.frame_length + 128)
+        return (2 * plan.queue_pairs + 1) * (ring + _TABLES) + buffers + sends
+    if isinstance(plan, ConsolePlan):
+        return 2 * ring + plan.buffers * (plan.buffer_length + 256) + plan.input_length
+    return ring + plan.length + 256
 
 
 def _made(site: DriverSite, plan: AnyVdevPlan, index: int) -> VdevDriver:

@@ -11,11 +11,20 @@ from ..trace import GuestEnded
 from ..vdev.site import GuestPic
 from .device_driver import DeviceDriver
 from .pci_server import PciServer
+from .site import DriverSite
 from .user_back_end_driver import UserBackEndDriver
 
 
 class VdevDriver(Protocol):
-    """The driver of a vdev."""
+    """The driver of a vdev.
+
+    Attributes:
+        name: Of the component.
+        site: What it shares with the guest's other drivers.
+    """
+
+    name: str
+    site: DriverSite
 
     def run(self) -> Steps:
         """Set the device up and work."""

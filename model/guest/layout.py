@@ -1,5 +1,10 @@
-"""Where a guest's drivers put their rings and buffers."""
+"""Where a guest's drivers put their rings and buffers.
 
+Each driver has a range of its own, so that where its buffers lie, and with that how many frames
+they cross, does not depend on how fast the others come up.
+"""
+
+from ..addresses import FRAME_SIZE
 from ..memory import GuestRam, PhysicalMemory
 from ..plan import RamPlan
 
@@ -8,19 +13,41 @@ DRIVERS_START = 1 << 16
 
 
 class GuestAllocator:
-    """Hands out guest memory from one region, in order, and touches it as a driver does.
+    """Hands out guest memory from one range, in order, and touches it as a driver does.
 
     Args:
         ram: Guest memory.
         memory: Host memory, where the touched frames come to exist.
-        region: The region to allocate from.
+        start: First address of the range.
+        end: First address behind it.
     """
 
-    def __init__(self, ram: GuestRam, memory: PhysicalMemory, region: RamPlan) -> None:
+    def __init__(self, ram: GuestRam, memory: PhysicalMemory, start: int, end: int) -> None:
         self.ram = ram
         self._memory = memory
-        self._next = region.start + DRIVERS_START
-        self._end = region.start + region.length
+        self._next = start
+        self._end = end
+
+    @classmethod
+    def in_region(cls, ram: GuestRam, memory: PhysicalMemory, region: RamPlan) -> "GuestAllocator":
+        """Return one of all that drivers may have of a region."""
+        return cls(ram, memory, region.start + DRIVERS_START, region.start + region.length)
+
+    def reserve(self, length: int) -> "GuestAllocator":
+        """Return an allocator of the next frames, as many as so many bytes take."""
+        start = -(-self._next // FRAME_SIZE) * FRAME_SIZE
+        self._next = min(self._end, start + -(-length // FRAME_SIZE) * FRAME_SIZE)
+        return GuestAllocator(self.ram, self._memory, start, self._next)
+
+    @property
+    def room(self) -> int:
+        """How many bytes are left."""
+        return self._end - self._next
+
+    def host_range(self) -> tuple[int, int]:
+        """Return where what is left lies in host memory: its start and its end."""
+        start = self.ram.host_addr(self._next, self._end - self._next)
+        return (start, start + self._end - self._next)
 
     def allocate(self, length: int, align: int = 16) -> int:
         """Return the guest address of fresh memory; the region must be large enough."""

@@ -1,6 +1,7 @@
 """The host: what exists once, whatever VMs come and go."""
 
 from ..addresses import HOST_EPOCH
+from ..clock import Span
 from ..controller.redistributor import NAME as REDISTRIBUTOR
 from ..controller.redistributor import TABLE_LENGTH, Redistributor
 from ..controller.router import MessageRouter
@@ -52,6 +53,8 @@ class Host:
         shared_memory: The regions of memory that guests share.
         redistributor: What writes the LPI pending table; None if there are no LPIs.
         virtual_interfaces: List registers, by VM; none without a GIC.
+        callback_spans: By VM and vdev, callbacks that are nothing but a duration; see
+            `model.system.build`.
         epochs: How many VM instances there have been.
     """
 
@@ -105,6 +108,7 @@ class Host:
             if plan.interrupts.is_gic and vm.passed_through
         }
         self.power = self._power()
+        self.callback_spans: dict[tuple[str, str], Span] = {}
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
 

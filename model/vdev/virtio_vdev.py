@@ -23,8 +23,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from simpy.events import Process
 
-from ..clock import exactly
+from ..clock import Span, exactly
 from ..kernel import Mailbox, Signal, Steps
+from ..timing import Timing
 from ..trace import WorkerEnded
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.device_status import OperatingMode, StatusChange
@@ -73,6 +74,14 @@ STEPS: dict[str, str] = {
 
 BOUNDED_STEPS = ("drain", "reset", "enter-stopped")
 """Those that wait for something and give up after a bound."""
+
+
+def duration_of_step(timing: Timing, step: str, bound_ns: int) -> Span:
+    """Return how long a step of the callback may take, whatever the vdev is busy with."""
+    if step in BOUNDED_STEPS:
+        return Span(0, bound_ns)
+    return {"cancel": timing.ctx_switch, "join-worker": timing.thread_join}.get(step, exactly(0))
+
 
 _DROPS = frozenset({"drain-and-drop", "cancel"})
 

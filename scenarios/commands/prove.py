@@ -7,17 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.clock import format_ns
-from ...model.dense_graph import StateGraph
+from ...model.chains import chains_of
 from ...model.errors import Place, Problem, ScenarioError
 from ...model.plan import SystemPlan
-from ...model.settled_graph import SettledGraph
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
 from ...properties.graph_search import Progress
 from ...properties.monitor import Property
 from ...properties.registry import TEARDOWN, named
-from ...properties.system_proof import Distance, Finding, Limits, SystemProof
+from ...properties.system_proof import Limits
 from ...properties.verdict import Judgement, Verdict
 from ...reports.summary import print_judgement
 from ...reports.why import why
@@ -25,20 +23,20 @@ from ...reports.write import write
 from .. import replay
 from ..exit_status import INTERRUPTED, OF_VERDICT
 from ..library import resolved
-from ..proof import (
-    Found,
-    at_any_instant,
-    attained,
-    confirm,
-    counterexample,
-    growing,
-    prove_plan,
-    sampled,
-)
+from ..proof import ContradictionError, Found, at_any_instant, sampled
 from ..resolve import Resolved
+from ..slice_results import Shown
+from ..sliced_proof import ScenarioProof, prove_in_slices, prove_whole
 from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
 from ..waits import OpenStates, waits_named
+from .prove_distances import Told, distance_document, distance_files, in_words, told_distances
+from .prove_extent import (
+    shortfall_in_words,
+    slice_lines,
+    slices_document,
+    slicing_in_words,
+)
 from .prove_more import More, document_of, files_of, more_of, remaining, sentences
 from .prove_pictures import remove_pictures, spare_files
 
@@ -58,6 +56,8 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
         seconds: After how many seconds, or None; the map and each budget have as many again.
         windows: Whether to map the instants of ends that are unsafe.
         budgets: Names of waits whose budgets are wanted.
+        no_slicing: Whether the system is explored as one whole although it has several chains.
+        jobs: How many processes share the work.
         out: Folder for the results.
         plot: Whether to draw the counterexample, what is to spare, and the unsafe windows.
         json: Whether to write JSON.
@@ -71,6 +71,8 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int | None = None
     windows: bool = False
     budgets: tuple[str, ...] = ()
+    no_slicing: bool = False
+    jobs: int = 1
     out: Path = Path("out")
     plot: bool = True
     json: bool = False
@@ -87,14 +89,16 @@ class Proven(msgspec.Struct, frozen=True):
         example: The counterexample, if a property is violated: with the fewest events, or, if
             the search was cut short, the run of a sample.
         violated: The property that it violates, or an empty string.
+        distances: With runs that attain them.
         more: Unsafe windows and budgets, if they were asked for.
     """
 
-    proof: SystemProof
+    proof: ScenarioProof
     plan: SystemPlan
     seconds: float
     example: Found | None = None
     violated: str = ""
+    distances: tuple[Told, ...] = ()
     more: More | None = None
 
     @property
@@ -109,6 +113,7 @@ def prove_command(request: ProveRequest) -> int:
     Raises:
         InputError: If the scenario, a property or the folder for the results cannot be used.
         NotReplayedError: If a counterexample does not replay.
+        InfluenceError: If devices that are proved apart are found to have to do with each other.
     """
     scenario = resolved(request.scenario)
     kinds = _kinds(request.properties)
@@ -117,20 +122,22 @@ def prove_command(request: ProveRequest) -> int:
         {wait.name: wait for name in request.budgets for wait in waits_named(plan, name)}.values()
     )
     begun_s = time.monotonic()
-    sample = sampled(scenario, plan, kinds)
+    # With the end where the scenario has it: at any instant mostly means after a long life.
+    sample = sampled(scenario, scenario.plan, kinds)
     seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
     limits = Limits(request.classes_max, begun_s + seconds)
-    proof = prove_plan(plan, kinds, limits, _show, states=states)
+    proof = _proof(request, scenario, plan, kinds, limits, states)
     show_progress("")
-    confirm(proof, sample)
-    proven = _with_example(Proven(proof, plan, time.monotonic() - begun_s), scenario)
-    if not proven.violated and sample is not None:
-        proven = msgspec.structs.replace(proven, violated=sample[0], example=sample[1])
-    if (request.windows or states.waits) and not proof.was_stopped:
+    if sample is not None and proof.findings[sample[0]].word in {"holds", "vacuous"}:
+        raise ContradictionError(sample[0])
+    name, example = proof.example or sample or ("", None)
+    proven = Proven(proof, plan, time.monotonic() - begun_s, example, name)
+    proven = msgspec.structs.replace(proven, distances=told_distances(scenario, plan, proof))
+    if proof.proof is not None and (request.windows or states.waits) and not proof.was_stopped:
         more = more_of(
             msgspec.structs.replace(scenario, plan=plan),
             kinds,
-            proof,
+            proof.proof,
             remaining(request.seconds, request.classes_max),
             windows=request.windows,
             states=states,
@@ -139,13 +146,33 @@ def prove_command(request: ProveRequest) -> int:
         show_progress("")
         proven = msgspec.structs.replace(proven, more=more)
     judgement = _judgement(scenario, request, proven)
-    files = _write(judgement, scenario, request, proven)
+    files = _write(judgement, request, proven)
     status = INTERRUPTED if proven.was_stopped else OF_VERDICT[judgement.verdict]
     if request.json:
         _tell_json(judgement, proven, files, status)
     else:
         _tell(judgement, proven, files, verbose=request.verbose)
     return status
+
+
+def _proof(
+    request: ProveRequest,
+    scenario: Resolved,
+    plan: SystemPlan,
+    kinds: tuple[type[Property], ...],
+    limits: Limits,
+    states: OpenStates,
+) -> ScenarioProof:
+    """Prove it in slices, unless something speaks against that."""
+    if request.no_slicing:
+        return prove_whole(scenario, plan, kinds, limits, _show, states=states)
+    if request.windows or request.budgets:
+        why = "unsafe windows and budgets are found in the whole system"
+        return prove_whole(scenario, plan, kinds, limits, _show, why_whole=why, states=states)
+    chains = chains_of(plan)
+    if len(chains.chains) < 2:
+        return prove_whole(scenario, plan, kinds, limits, _show, why_whole=chains.why_one)
+    return prove_in_slices(scenario, plan, kinds, chains, limits, _show, request.jobs)
 
 
 def _kinds(names: tuple[str, ...]) -> tuple[type[Property], ...]:
@@ -156,14 +183,6 @@ def _kinds(names: tuple[str, ...]) -> tuple[type[Property], ...]:
             remedy = "judge it in single runs with `quiesce run`, or in many with `quiesce fuzz`"
             raise ScenarioError([Problem(Place("--property"), message, remedy=remedy)])
     return kinds
-
-
-def _with_example(proven: Proven, scenario: Resolved) -> Proven:
-    for name, finding in proven.proof.findings.items():
-        if finding.way is not None:
-            example = counterexample(scenario, proven.plan, proven.proof, name)
-            return msgspec.structs.replace(proven, example=example, violated=name)
-    return proven
 
 
 # Judgement.
@@ -183,17 +202,17 @@ def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Jud
 
 def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
     proof = proven.proof
-    search = proof.search
     covered = (
         "every real-valued timing inside the spans, every order of what is due at one instant, and "
         "every answer to open questions that are not pinned"
     )
     end = "at any instant" if request.any_instant else "as the scenario has it"
     size = (
-        f"{search.classes} classes of {search.states} states were explored; runs are followed to "
+        f"{proof.classes} classes of {proof.states} states were explored; runs are followed to "
         "the end of the observation, however long they are"
     )
     bounds = [covered, f"the end comes {end}", size]
+    bounds += slicing_in_words(proof)
     if proof.was_stopped:
         bounds.append("stopped by the user; nothing is proved")
     elif proven.example is not None and not proven.example.events:
@@ -202,23 +221,13 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
             "events was cut short"
         )
     elif not proof.is_whole and not proven.violated:
-        bounds.append(
-            f"cut short at {search.depth} events of the longest path, {len(search.frontier)} "
-            "classes not followed; go on with a greater --seconds or --max-states"
-        )
-        per_state = search.classes / max(search.states, 1)
-        bounds.append(
-            f"why so large: {search.states} states so far, {per_state:.1f} classes to a state"
-        )
-        names = growing(proof)
-        if names:
-            bounds.append(f"still taking new values at the end of that path: {', '.join(names)}")
-    if search.is_endless:
+        bounds += shortfall_in_words(proof)
+    if proof.is_endless:
         bounds.append("some run stands still for ever before its end")
     return bounds
 
 
-def _verdict(name: str, finding: Finding, proven: Proven) -> Verdict:
+def _verdict(name: str, finding: Shown, proven: Proven) -> Verdict:
     if name == proven.violated and proven.example is not None:
         judged = proven.example.result.judgement.verdicts
         return next(each for each in judged if each.property == name)
@@ -236,9 +245,7 @@ def _verdict(name: str, finding: Finding, proven: Proven) -> Verdict:
 # Files.
 
 
-def _write(
-    judgement: Judgement, scenario: Resolved, request: ProveRequest, proven: Proven
-) -> tuple[Path, ...]:
+def _write(judgement: Judgement, request: ProveRequest, proven: Proven) -> tuple[Path, ...]:
     folder = request.out / proven.plan.name / "prove"
     files: tuple[Path, ...] = ()
     try:
@@ -249,7 +256,7 @@ def _write(
         path = folder / "proof.json"
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, _encoded(_document(judgement, proven)))
-        files = (*files, path, *_margin_files(scenario, proven, folder))
+        files = (*files, path, *distance_files(proven.distances, folder))
         name, label, distances = judgement.scenario, judgement.label, proven.proof.distances
         remove_pictures(folder)
         if request.plot:
@@ -261,40 +268,24 @@ def _write(
     return files
 
 
-def _margin_files(scenario: Resolved, proven: Proven, folder: Path) -> list[Path]:
-    """Write for each distance the replays of the runs that attain its bounds."""
-    files = []
-    for number, distance in enumerate(proven.proof.distances, 1):
-        for word, reading in (("least", distance.least), ("greatest", distance.greatest)):
-            found = attained(scenario, proven.plan, proven.proof, distance.name, reading)
-            path = folder / f"distance-{number}-{word}.json"
-            write_whole(path, replay.encode(found.result.recording))
-            files.append(path)
-    return files
-
-
 def _encoded(document: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
 def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
-    search = proven.proof.search
-    graph = proven.proof.graph
-    assert isinstance(graph, StateGraph | SettledGraph)
+    proof = proven.proof
     document: dict[str, object] = {
         "verdict": judgement.verdict,
         "severity": judgement.severity,
-        "is_whole": proven.proof.is_whole,
+        "is_whole": proof.is_whole,
         "was_stopped": proven.was_stopped,
-        "classes": search.classes,
-        "states": search.states,
-        "frontier": len(search.frontier),
-        "depth": search.depth,
-        "model_runs": graph.runs,
-        "distances": [
-            {"name": each.name, "least_ns": each.least.ns, "greatest_ns": each.greatest.ns}
-            for each in proven.proof.distances
-        ],
+        "classes": proof.classes,
+        "states": proof.states,
+        "frontier": proof.frontier,
+        "depth": proof.depth,
+        "model_runs": proof.model_runs,
+        "slices": slices_document(proof),
+        "distances": [distance_document(each) for each in proven.distances],
         "judgement": judgement,
     }
     if proven.more is not None:
@@ -316,15 +307,16 @@ def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verb
     example = proven.example
     reason = why(example.result.trace, example.result.judgement) if example else ""
     print_judgement(judgement, why=reason, verbose=verbose)
-    search = proven.proof.search
-    rate = round(search.classes / max(proven.seconds, 1e-9))
+    proof = proven.proof
+    rate = round(proof.classes / max(proven.seconds, 1e-9))
     say(
-        f"{search.classes} classes, {search.states} states, {rate} classes/s, "
-        f"{proven.seconds:.1f} s",
+        f"{proof.classes} classes, {proof.states} states, {rate} classes/s, {proven.seconds:.1f} s",
         hang=2,
     )
-    for distance in proven.proof.distances:
-        say(_in_words(distance), hang=2)
+    for line in slice_lines(proof):
+        say(line, hang=2)
+    for distance in proven.distances:
+        say(in_words(distance), hang=2)
     for sentence in sentences(proven.more) if proven.more is not None else ():
         say(sentence, hang=2)
     if example is not None:
@@ -334,11 +326,6 @@ def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verb
         path = next(file for file in files if file.name == "replay.json")
         sys.stdout.write(f"replay: quiesce run --replay {shlex.quote(str(path))}\n")
     say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
-
-
-def _in_words(distance: Distance) -> str:
-    least, greatest = format_ns(distance.least.ns), format_ns(distance.greatest.ns)
-    return f"{distance.name}: {least} to {greatest}, both attained"
 
 
 def _tell_json(judgement: Judgement, proven: Proven, files: tuple[Path, ...], status: int) -> None:

@@ -9,12 +9,13 @@ from ...properties.measures import Between, Measure, ToOwnRelease
 from ...properties.system_proof import Distance
 from ...reports.margins import BoundedEnd, Spare, SparePicture
 from ..proof import distances_of
+from ..sliced_proof import Bounds
 
 __all__ = ["remove_pictures", "spare_files", "spare_picture"]
 
 
 def spare_picture(
-    plan: SystemPlan, label: str, distances: Sequence[Distance]
+    plan: SystemPlan, label: str, distances: Sequence[Distance | Bounds]
 ) -> SparePicture | None:
     """Return the picture of what a proof has measured; None if nothing is measured against zero.
 
@@ -44,7 +45,7 @@ def spare_picture(
 
 
 def spare_files(
-    plan: SystemPlan, label: str, distances: Sequence[Distance], folder: Path
+    plan: SystemPlan, label: str, distances: Sequence[Distance | Bounds], folder: Path
 ) -> list[Path]:
     """Write the picture, if there is one, and return its files."""
     picture = spare_picture(plan, label, distances)

@@ -137,6 +137,13 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
             "procedure, or `all`.",
         ),
     ] = None,
+    no_slicing: Annotated[
+        bool,
+        typer.Option(
+            "--no-slicing", help="Explore devices that have nothing to do with each other together."
+        ),
+    ] = False,
+    jobs: JobsOption = 1,
     out: OutOption = Path("out"),
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
     json: JsonOption = False,
@@ -157,6 +164,8 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
         seconds=seconds,
         windows=windows,
         budgets=tuple(budget or ()),
+        no_slicing=no_slicing,
+        jobs=jobs,
         out=out,
         plot=not no_plot,
         json=json,

@@ -6,7 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from quiesce.model.clock import Span
-from quiesce.model.open_number import OpenNumber, OpenNumberError, name_of, settled
+from quiesce.model.open_number import (
+    OpenNumber,
+    OpenNumberError,
+    divided_up,
+    name_of,
+    settled,
+)
 
 EXIT = OpenNumber("vm_exit", 200, 3_000)
 
@@ -45,7 +51,7 @@ def test_a_comparison_is_answered_where_it_is_the_same_for_all_values(
         lambda: 1 - EXIT,
         lambda: EXIT * -1,
         lambda: EXIT * EXIT,  # type: ignore[operator]  # that is what is tested
-        lambda: (EXIT // 2) * 2,
+        lambda: (EXIT // 2) * 2 // 2,
         lambda: EXIT % 7,
         lambda: int(EXIT),
         lambda: list(range(EXIT)),
@@ -55,3 +61,10 @@ def test_a_comparison_is_answered_where_it_is_the_same_for_all_values(
 def test_any_other_use_is_an_error(use: Callable[[], object]) -> None:
     with pytest.raises(OpenNumberError, match="race between delays"):
         use()
+
+
+@pytest.mark.parametrize("value_ns", [200, 255, 256, 257, 3_000])
+def test_a_part_is_rounded_up_and_taken_several_times(value_ns: int) -> None:
+    share = divided_up(EXIT, 256) * 3  # type: ignore[arg-type]  # a model takes it for a number
+    assert settled(share, {"vm_exit": value_ns}) == divided_up(value_ns, 256) * 3
+    assert divided_up(value_ns, 256) == (value_ns + 255) // 256

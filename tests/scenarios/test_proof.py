@@ -32,7 +32,7 @@ from quiesce.scenarios.resolve import Resolved
 PlanMaker = Callable[..., SystemPlan]
 KINDS = tuple(TEARDOWN.values())
 ABOUT_THE_CRASH = Span(298_000, 302_000)
-LONGEST_NS = 650_996
+LONGEST_NS = 651_384
 """From the beginning of the end to the exit of the system that is stopped first."""
 QUIET = (
     ("disable-receive", 0),

@@ -99,7 +99,7 @@ class Bench:
     def boot(self, epoch: int) -> None:
         """Let the next guest's driver run on the same memory and line."""
         stage_two = StageTwo(((RAM.start, self.host_start, RAM.length),))
-        allocator = GuestAllocator(GuestRam(self.memory, stage_two), self.memory, RAM)
+        allocator = GuestAllocator.in_region(GuestRam(self.memory, stage_two), self.memory, RAM)
         self.driver = self.kind.driver(
             GuestSite(self.kernel, self.timing, f"vm{epoch}", epoch, allocator), self.device
         )

@@ -38,7 +38,7 @@ class Bench:
 
     def boot(self, epoch: int) -> None:
         ram = GuestRam(self.memory, StageTwo(((RAM.start, RAM.start, RAM.length),)))
-        allocator = GuestAllocator(ram, self.memory, RAM)
+        allocator = GuestAllocator.in_region(ram, self.memory, RAM)
         site = GuestSite(self.kernel, Timing(), "vm", epoch, allocator)
         self.driver = UserBackEndDriver(site, self.back_end)
         self.thread = self.kernel.process(self.driver.run())
