@@ -52,10 +52,14 @@ def assert_agree(plan: SystemPlan) -> None:
     assert words(sliced) == words(whole)
     exact = {each.name: each for each in whole.distances}
     found = {each.name: each for each in sliced.distances}
-    assert set(found) == set(exact)
-    for name, each in found.items():
+    # A search for a duration that is too long ends with the first that is.
+    assert {name for name in set(found) ^ set(exact) if "to its exit" not in name} == set()
+    for name in found.keys() & exact.keys():
+        each = found[name]
         assert each.least.ns <= exact[name].least.ns <= exact[name].greatest.ns <= each.greatest.ns
     for told in told_distances(scenario(plan), plan, sliced):
+        if told.name not in exact:
+            continue
         for run, ns, exact_ns in (
             (told.least, told.least_ns, exact[told.name].least.ns),
             (told.greatest, told.greatest_ns, exact[told.name].greatest.ns),
