@@ -21,7 +21,7 @@ from .drawing import Frame, Pen, bounds_of
 from .findings import Finding, findings_of
 from .focus import focused_axis
 from .lanes import chart_of
-from .palette import FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, PAPER
+from .palette import FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, MOMENT_LINES, PAPER
 from .words import EXACT, about_ns, printable, shortened
 
 __all__ = ["ComparedRun", "ComparisonPicture"]
@@ -33,13 +33,6 @@ _TRACK_LETTERS = 18
 _TICK_SPACING = 62.0
 _ROUND_NS = 1_000_000_000_000
 """Both terminations are moved here, where every tick of a round step can stand on them."""
-
-_MOMENT_LINES = {
-    "end": (INK, 1.0, ":"),
-    "teardown": (INK, 1.8, "-"),
-    "released": (INK, 1.0, "--"),
-    "start": (FAINT_INK, 0.9, "-."),
-}
 
 
 class ComparedRun(NamedTuple):
@@ -121,7 +114,7 @@ class ComparisonPicture:
             pen.lane(lane, shaded=count % 2 == 0)
         self._shapes += pen.shapes
         for moment, line_top in lines:
-            colour, width, style = _MOMENT_LINES[moment.kind]
+            colour, width, style = MOMENT_LINES[moment.kind]
             x = self._axis.place(moment.at_ns)
             self._add(Line(((x, line_top), (x, pen.y)), colour, width, style, depth=5))
         for count, finding in enumerate(moved.found[:3], start=1):

@@ -93,6 +93,14 @@ MARKS: dict[str, str] = {
 }
 """The shape of each kind of mark, in matplotlib's letters."""
 
+MOMENT_LINES: dict[str, tuple[str, float, str]] = {
+    "end": (INK, 1.0, ":"),
+    "teardown": (INK, 1.8, "-"),
+    "released": (INK, 1.0, "--"),
+    "start": (FAINT_INK, 0.9, "-."),
+    "no-return": (FORBIDDEN, 1.1, ":"),
+}
+"""Colour, width and dashes of the line at each kind of moment."""
 
 NAMES: dict[str, str] = {
     "landed": "write landed",

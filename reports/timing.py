@@ -19,7 +19,17 @@ from .explanation import Explanation
 from .findings import Finding, findings_of
 from .focus import focused_axis
 from .lanes import chart_of
-from .palette import FAINT_INK, FORBIDDEN, HAIRLINE, HOST_GREY, INK, MARKS, NAMES, PAPER
+from .palette import (
+    FAINT_INK,
+    FORBIDDEN,
+    HAIRLINE,
+    HOST_GREY,
+    INK,
+    MARKS,
+    MOMENT_LINES,
+    NAMES,
+    PAPER,
+)
 from .summary import is_undocumented
 from .why import why
 from .words import EXACT, about_ns, printable, shortened
@@ -37,14 +47,6 @@ _TRACK_LETTERS = 18
 _TICK_SPACING = 62.0
 _BOLD = 1.12
 """Bold letters are so much wider."""
-
-_MOMENT_LINES = {
-    "end": (INK, 1.0, ":"),
-    "teardown": (INK, 1.8, "-"),
-    "released": (INK, 1.0, "--"),
-    "start": (FAINT_INK, 0.9, "-."),
-    "no-return": (FORBIDDEN, 1.1, ":"),
-}
 
 
 class Picture:
@@ -191,7 +193,7 @@ class Picture:
 
     def _moment_lines(self, lines: Sequence[tuple[Moment, float]], bottom: float) -> None:
         for moment, top in lines:
-            colour, width, style = _MOMENT_LINES[moment.kind]
+            colour, width, style = MOMENT_LINES[moment.kind]
             x = self.axis.place(moment.at_ns)
             self._add(Line(((x, top), (x, bottom)), colour, width, style, depth=5))
 

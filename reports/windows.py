@@ -37,12 +37,14 @@ class CauseRow(msgspec.Struct, frozen=True):
         points: How many crash points there were; 0 if all instants were covered at once.
         unsafe: How many of them violate something.
         windows: Unsafe ones: first and last instant, and the worst severity.
+        covered_ns: The last instant of this cause that was covered; None if all were.
     """
 
     cause: str
     points: int
     unsafe: int
     windows: tuple[tuple[int, int, Severity], ...]
+    covered_ns: int | None = None
 
 
 def window_picture(
@@ -117,7 +119,9 @@ class WindowPicture:
         middle = top + _ROW / 2 + 3
         self._shapes.append(Words(_EDGE + 4, middle, shortened(row.cause, 28), 9, INK, bold=True))
         bed = mixed(GREEN, 0.25)
-        self._shapes.append(Rect(_LEFT, top + 7, _RIGHT, top + _ROW - 7, bed, depth=1))
+        right = _RIGHT if row.covered_ns is None else max(self._x(row.covered_ns), _LEFT)
+        if right > _LEFT:
+            self._shapes.append(Rect(_LEFT, top + 7, right, top + _ROW - 7, bed, depth=1))
         for from_ns, to_ns, severity in row.windows:
             left, right = self._x(from_ns), self._x(to_ns)
             right = max(right, left + _STRIP_MIN)
@@ -127,7 +131,9 @@ class WindowPicture:
             )
         worst = max((window[2] for window in row.windows), key=SEVERITIES.index, default="none")
         if row.points:
-            said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else ", all safe")
+            is_whole = row.covered_ns is None or row.covered_ns >= self._until_ns
+            safe = ", all safe" if is_whole else ", rest open"
+            said = f"{row.unsafe} of {row.points}" + (f", {worst}" if row.unsafe else safe)
         else:
             said = _in_words(row)
         ink = FORBIDDEN if row.windows else INK

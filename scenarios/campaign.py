@@ -14,7 +14,7 @@ import msgspec
 from ..model.system import run
 from ..properties.fuzz import CHUNK, Campaign, Search, done_chunks, fuzz_chunk, keep, replayed
 
-__all__ = ["Effort", "Outcome", "carry_out"]
+__all__ = ["Effort", "Outcome", "carry_out", "leave_interrupts_to_parent"]
 
 Progress = Callable[[Campaign, float], None]
 """Called now and then with what is known and how many seconds it took."""
@@ -135,7 +135,7 @@ def _in_processes(
     deadline: float | None,
     jobs: int,
 ) -> None:
-    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_to_parent) as pool:
+    with ProcessPoolExecutor(jobs, initializer=leave_interrupts_to_parent) as pool:
         running: dict[Future[Campaign], int] = {}
         try:
             while True:
@@ -163,5 +163,6 @@ def _chunk(search: Search, number: int, examples: int, seconds: float) -> Campai
     return fuzz_chunk(search, run, number, examples=examples, seconds=seconds)
 
 
-def _leave_interrupts_to_parent() -> None:
+def leave_interrupts_to_parent() -> None:
+    """Let a worker process go on when the user interrupts; the parent decides what comes of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

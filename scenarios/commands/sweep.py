@@ -1,11 +1,13 @@
 """`quiesce sweep`: let the guest die at every crash point of a scenario."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from ...model.choices import ChoicePoint, Nominal
 from ...model.clock import TimeFormatError, format_ns, parse_ns
@@ -15,11 +17,12 @@ from ...model.termination import BY_NAME, NEVER_STARTS
 from ...model.trace_codec import write_whole
 from ...properties.sweep import Part, Strip, Target, crash_instants, sweep_part, unsafe_windows
 from ...properties.tally import Tally
-from ...properties.verdict import Judgement, worst
+from ...properties.verdict import Judgement, Verdict, worst
 from ...reports.summary import print_judgement
 from ...reports.windows import CauseRow, WindowPicture
-from .. import replay
-from ..exit_status import NOTHING_CHECKED, OF_VERDICT
+from .. import replay as replays
+from ..campaign import leave_interrupts_to_parent
+from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT
 from ..library import resolved
 from ..replay import Recording
 from ..resolve import Resolved
@@ -63,11 +66,18 @@ class Swept(msgspec.Struct, frozen=True):
         target: What was swept.
         instants: How many instants there were.
         part: What came of it.
+        covered_ns: The last instant that was covered; all up to it were.
     """
 
     target: Target
     instants: int
     part: Part
+    covered_ns: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the user did not stop it before its end."""
+        return self.covered_ns >= self.target.until_ns
 
     @property
     def windows(self) -> list[Strip]:
@@ -85,15 +95,17 @@ def sweep_command(request: SweepRequest) -> int:
     vm = _dying_vm(scenario)
     until_ns = _until(request, scenario)
     begun = time.monotonic()
-    swept = [
-        _sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs)
-        for cause in _causes(request, scenario, vm)
-    ]
+    swept: list[Swept] = []
+    for cause in _causes(request, scenario, vm):
+        if not swept or swept[-1].is_whole:
+            swept.append(_sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs))
     seconds = time.monotonic() - begun
     show_progress("")
     judgement = _judgement(scenario, swept, until_ns)
     files = _write(judgement, scenario, swept, request)
     status = OF_VERDICT[judgement.verdict] if judgement.verdicts else NOTHING_CHECKED
+    if not swept[-1].is_whole:
+        status = INTERRUPTED
     if request.json:
         _tell_json(judgement, swept, files, status, seconds)
     else:
@@ -141,20 +153,37 @@ def _sweep(target: Target, jobs: int) -> Swept:
     part = Part()
     begun = time.monotonic()
 
-    def take(other: Part) -> None:
+    covered_ns = -1
+
+    def take(other: Part, last_ns: int) -> None:
+        nonlocal covered_ns
         part.absorb(other)
+        covered_ns = last_ns
         rate = round(part.points / max(time.monotonic() - begun, 1e-9))
         done = part.gaps + part.empty_gaps
         show_progress(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
 
+    try:
+        for other, piece in zip(_swept_pieces(target, pieces, jobs), pieces, strict=True):
+            take(other, piece[-1])
+        covered_ns = target.until_ns
+    except KeyboardInterrupt:
+        # What has been swept by now is right, and said to be no more than that.
+        pass
+    return Swept(target, len(instants), part, covered_ns)
+
+
+def _swept_pieces(target: Target, pieces: list[tuple[int, ...]], jobs: int) -> Iterator[Part]:
+    """Give what came of each piece, in order."""
     if jobs == 1:
-        for piece in pieces:
-            take(_sweep_piece(target, piece))
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            for other in pool.map(_sweep_piece, [target] * len(pieces), pieces):
-                take(other)
-    return Swept(target, len(instants), part)
+        yield from (_sweep_piece(target, piece) for piece in pieces)
+        return
+    with ProcessPoolExecutor(jobs, initializer=leave_interrupts_to_parent) as pool:
+        try:
+            yield from pool.map(_sweep_piece, [target] * len(pieces), pieces)
+        except (KeyboardInterrupt, GeneratorExit):
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _sweep_piece(target: Target, instants: tuple[int, ...]) -> Part:
@@ -175,18 +204,27 @@ def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgeme
     tally = Tally()
     for each in swept:
         tally.absorb(each.part.tally)
+    is_whole = swept[-1].is_whole
     left_out = sum(each.part.left_out for each in swept)
     points = "crash points but those left out" if left_out else "crash points"
     return Judgement(
         scenario=scenario.plan.name,
-        label=f"swept(all {points}, nominal timing)",
+        label=f"swept({f'all {points}' if is_whole else 'cut short'}, nominal timing)",
         bounds=(
             f"ends that begin up to {format_ns(until_ns)}; open questions get their default answer",
             *map(_bound, swept),
         ),
         assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
-        verdicts=tally.verdicts(),
+        verdicts=tally.verdicts() if is_whole else tuple(map(_open, tally.verdicts())),
     )
+
+
+def _open(verdict: Verdict) -> Verdict:
+    """Return what a sweep that was stopped may say: what holds so far is open."""
+    if verdict.verdict != "holds":
+        return verdict
+    reason = "stopped by the user; nothing was found as far as it was swept"
+    return replace(verdict, verdict="inconclusive", reason=reason)
 
 
 def _bound(swept: Swept) -> str:
@@ -197,6 +235,9 @@ def _bound(swept: Swept) -> str:
     )
     if part.left_out:
         text += f"; {part.left_out} instants have more orders than were tried"
+    if not swept.is_whole:
+        covered = f"after {format_ns(swept.covered_ns)}" if swept.covered_ns >= 0 else "at all"
+        text += f"; stopped by the user, ends {covered} were not tried, nor any further cause"
     return text
 
 
@@ -210,7 +251,7 @@ def _write(
         if each.part.first is not None:
             _, at_ns, log = each.part.first
             recording = _recording(scenario, each.target, at_ns, log)
-            files[f"replay-{each.target.cause}.json"] = replay.encode(recording)
+            files[f"replay-{each.target.cause}.json"] = replays.encode(recording)
     if request.plot:
         picture = _picture(judgement, swept)
         files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
@@ -236,6 +277,7 @@ def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
             each.part.points,
             each.part.tally.violated,
             tuple((window.from_ns, window.to_ns, window.severity) for window in each.windows),
+            each.covered_ns,
         )
         for each in swept
     ]
@@ -257,6 +299,8 @@ def _causes_document(swept: list[Swept]) -> dict[str, object]:
             "instants": each.instants,
             "empty_gaps": each.part.empty_gaps,
             "left_out": each.part.left_out,
+            "is_whole": each.is_whole,
+            "covered_ns": each.covered_ns,
             "unsafe": each.part.tally.violated,
             "windows": each.windows,
         }
@@ -278,14 +322,14 @@ def _tell(
     for each in swept:
         windows = each.windows
         unsafe, points = each.part.tally.violated, each.part.points
-        fate = "unsafe" if unsafe else "safe"
+        fate = "unsafe" if unsafe else "safe" if each.is_whole else "open"
         said = f"{unsafe} of {points} crash points violate something"
         if windows:
             severity = worst(window.severity for window in windows)
             spans = ", ".join(map(_span, windows[:3])) + (" ..." if len(windows) > 3 else "")
             said += f" ({severity}): {spans}"
         rows.append((each.target.cause, fate, said))
-    say_rows(rows, {"safe": "green", "unsafe": "red"})
+    say_rows(rows, {"safe": "green", "unsafe": "red", "open": "yellow"})
     points = sum(each.part.points for each in swept)
     say()
     say(f"{points} crash points, {round(points / max(seconds, 1e-9))} a second")

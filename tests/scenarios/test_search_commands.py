@@ -1,12 +1,16 @@
 """`quiesce fuzz`, `quiesce sweep` and `quiesce prove` from the user's side."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from quiesce.properties.sweep import Part
 from quiesce.scenarios import exit_status, shipped
 from quiesce.scenarios.cli import main
+from quiesce.scenarios.commands import sweep
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +108,57 @@ def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFi
     assert "all safe" in picture
     replay = "out/nic-crash-bare/sweep/replay-guest-crash.json"
     assert main(["run", "--replay", replay, "--no-plot"]) == exit_status.VIOLATED
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_open(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, jobs: str
+) -> None:
+    pieces = sweep._swept_pieces
+
+    def one_piece(*words: Any) -> Iterator[Part]:
+        yield next(pieces(*words))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "_swept_pieces", one_piece)
+    monkeypatch.setattr(sweep, "_INSTANTS_AT_A_TIME", 20)
+    words = ["sweep", "nic-crash-quiesced", "--jobs", jobs, "--no-plot"]
+    words += ["--cause", "guest-crash", "--cause", "sigkill"]
+    assert main(words) == exit_status.INTERRUPTED
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nic-crash-quiesced: inconclusive [swept(cut short, nominal timing)]" in said
+    assert "were not tried, nor any further cause" in said
+    document = json.loads(Path("out/nic-crash-quiesced/sweep/sweep.json").read_text())
+    (cause,) = document["causes"].values()
+    assert not cause["is_whole"]
+    assert cause["gaps"] + cause["empty_gaps"] == 20
+    assert "guest-crash open" in said
+    found = {each["verdict"] for each in document["judgement"]["verdicts"]}
+    assert found <= {"inconclusive", "vacuous"}
+
+
+def test_a_stopped_sweep_that_has_found_a_violation_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep_piece = sweep._sweep_piece
+    parts: list[Part] = []
+
+    def until_it_goes_wrong(*words: Any) -> Part:
+        if parts and parts[-1].tally.violated:
+            raise KeyboardInterrupt
+        parts.append(sweep_piece(*words))
+        return parts[-1]
+
+    monkeypatch.setattr(sweep, "_sweep_piece", until_it_goes_wrong)
+    monkeypatch.setattr(sweep, "_INSTANTS_AT_A_TIME", 10)
+    assert main(["sweep", "nic-crash-bare", "--json"]) == exit_status.INTERRUPTED
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "violated"
+    cause = document["causes"]["guest-crash"]
+    assert cause["windows"][-1]["to_ns"] <= cause["covered_ns"]
+    assert cause["points"] == sum(part.points for part in parts)
+    picture = Path("out/nic-crash-bare/sweep/windows.svg").read_text(encoding="utf-8")
+    assert "swept(cut short, nominal timing)" in picture
 
 
 def test_a_sweep_in_two_processes_finds_what_one_finds(capsys: pytest.CaptureFixture[str]) -> None:
