@@ -30,7 +30,7 @@ from ..shape import unknown_word
 from ..terminal import say, say_json, say_rows, show_progress
 from ..unwritable import unwritable
 
-_INSTANTS_AT_A_TIME = 50
+_INSTANTS_AT_A_TIME = 10
 
 ALL = "all"
 
@@ -101,6 +101,8 @@ def sweep_command(request: SweepRequest) -> int:
             swept.append(_sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs))
     seconds = time.monotonic() - begun
     show_progress("")
+    if not any(each.part.points for each in swept):
+        raise KeyboardInterrupt
     judgement = _judgement(scenario, swept, until_ns)
     files = _write(judgement, scenario, swept, request)
     status = OF_VERDICT[judgement.verdict] if judgement.verdicts else NOTHING_CHECKED

@@ -137,6 +137,18 @@ def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_ope
     assert found <= {"inconclusive", "vacuous"}
 
 
+def test_a_sweep_that_is_stopped_at_once_has_nothing_to_tell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: Any) -> Part:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "_sweep_piece", nothing)
+    assert main(["sweep", "nic-crash-bare"]) == exit_status.INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
 def test_a_stopped_sweep_that_has_found_a_violation_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
