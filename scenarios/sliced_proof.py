@@ -325,8 +325,9 @@ def _one_of(kind: type[Property], shown: Sequence[Shown], is_confirmed: bool) ->
     by_word = {each.word: each for each in reversed(shown)}
     order: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
     if kind is TeardownBounded and not is_confirmed:
-        # Every slice has every duration of the whole.
-        order = ("holds", "violated", "inconclusive", "vacuous")
+        # Every slice has every duration of the whole, so that one which keeps the bound decides;
+        # one that was cut short may be that one.
+        order = ("holds", "inconclusive", "violated", "vacuous")
     return next(by_word[word] for word in order if word in by_word)
 
 

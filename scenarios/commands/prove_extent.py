@@ -20,7 +20,10 @@ def slicing_in_words(proof: ScenarioProof) -> list[str]:
     if guesses:
         found.append(f"assumed of others in a slice: {'; '.join(guesses)}")
     if any(part.number == WHOLE for part in proof.parts):
-        found.append("what a slice violates was not seen in the whole, which was searched as well")
+        found.append(
+            "what a slice violates was not seen in the run of the whole that was tried; so the "
+            "whole was searched"
+        )
     return found
 
 

@@ -18,7 +18,7 @@ from quiesce.properties.system_proof import Limits
 from quiesce.scenarios import sliced_proof
 from quiesce.scenarios.commands.prove_distances import in_words, told_distances
 from quiesce.scenarios.plan_slices import slice_of
-from quiesce.scenarios.slice_results import WHOLE
+from quiesce.scenarios.slice_results import WHOLE, Shown
 from quiesce.scenarios.sliced_proof import ScenarioProof, prove_in_slices, prove_whole
 
 from .chained_plans import DRAIN, JOIN, chained, drawn, scenario
@@ -118,6 +118,22 @@ def test_a_bound_is_kept_if_one_slice_keeps_it() -> None:
     assert words(broken)["teardown-bounded"] == "violated"
     assert broken.example is not None
     assert broken.example[0] == "teardown-bounded"
+
+
+def test_a_slice_that_was_cut_short_may_be_the_one_that_keeps_a_bound() -> None:
+    plan = replace(chained(console=DRAIN), teardown_ns_max=0)
+    chains = chains_of(plan)
+    proof = prove_in_slices(
+        scenario(plan), plan, (TEARDOWN["teardown-bounded"],), chains, Limits(classes_max=3)
+    )
+    assert words(proof) == {"teardown-bounded": "inconclusive"}
+    assert all(part.number != WHOLE for part in proof.parts)
+    kind = TEARDOWN["teardown-bounded"]
+    shown = [Shown(word, "") for word in ("violated", "inconclusive")]
+    assert sliced_proof._one_of(kind, shown, is_confirmed=False).word == "inconclusive"
+    assert sliced_proof._one_of(kind, shown, is_confirmed=True).word == "violated"
+    kept = [*shown, Shown("holds", "")]
+    assert sliced_proof._one_of(kind, kept, is_confirmed=False).word == "holds"
 
 
 # What is violated.
