@@ -5,9 +5,15 @@ position, locals and evaluation stack of every generator, and the attributes of 
 leave out object identity, order of creation, times and causes.  Equal objects met twice are told
 from one object met twice by numbering objects in the order in which they are met.
 
+A form is one flat tuple: plain values, and between them a `Token` for whatever is more than a plain
+value, which says what it is and how many items follow that belong to it.  So a form can be read in
+one way only.
+
 Chosen: the evaluation stack is read through `gc.get_referents`, for a `for` loop keeps its
 iterator there and nowhere else: two rounds of a loop over equal items differ in nothing but that.
 Rejected: locals alone, which would take such rounds for the same moment and prove too much.
+Rejected: the pickler of the standard library with a `persistent_id`.  It calls back for every plain
+value, of which there are three to one object; here these cost a look at a set of types.
 
 Left out: module globals and class attributes, which model code does not change.
 """
@@ -15,25 +21,21 @@ Left out: module globals and class attributes, which model code does not change.
 import gc
 import types
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 import simpy
-from simpy.events import Event, Process
+from simpy.events import PENDING, Event, Process
 
 from .errors import QuiesceError
-from .kernel import Delay, First, Mailbox
+from .form_tokens import Form, Token, Tokens
+from .kernel import Delay, Mailbox
 from .liveness import dead_locals
 
-Form = Hashable
-
 _LEAVES = frozenset({int, str, bytes, float, type(None), type(Ellipsis), type})
-_TRUE, _FALSE = (bool, True), (bool, False)
-_AS_IT_IS, _THE_KERNEL, _FROZEN, _BY_ITS_PARTS = "as it is", "kernel", "frozen", "by its parts"
-_FRAME_OWN = (types.CodeType, types.FrameType)
+_FRAME_OWN = frozenset({types.CodeType, types.FrameType})
 _DEAD = "dead"
 
 
@@ -84,186 +86,310 @@ class Reader:
     Args:
         owners: Part of each component that is a part of its own, by identity of the component.
         processes: Name of each live process, by identity; equal for equal moments.
+        tokens: Those of all forms with which these are to be compared.
 
     Attributes:
         delays: The pending delays met in the part that is being read, in order.
     """
 
-    def __init__(self, owners: dict[int, str], processes: dict[int, Form]) -> None:
-        self._owners = owners
-        self._processes = processes
-        self._homes: dict[int, str] = {}
-        self._numbers: dict[int, int] = {}
+    def __init__(
+        self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens | None = None
+    ) -> None:
+        self._tokens = tokens = Tokens() if tokens is None else tokens
+        # What is read for itself elsewhere; to have met it here must not cut that short.
+        self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
+        self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
+        self._homes: dict[int, str] | None = {} if owners else None
+        self._known: dict[int, Token] = {}
+        self._form: list[Hashable] = []
+        self._made: list[object] = []
         self._part = ""
         self.delays: list[Delay] = []
 
-    def read(self, part: str, things: Iterable[object]) -> Form:
+    def read(self, part: str, things: Sequence[object]) -> Form:
         """Return the form of one part: of these things and all that they lead to."""
         self._part = part
-        self._numbers = {}
+        self._known = self._named.copy()
+        self._form = [self._tokens[tuple, len(things)]]
+        self._made = []
         self.delays = []
-        return tuple([self._any(thing, is_root=True) for thing in things])
+        for thing in things:
+            self._root(thing)
+        return tuple(self._form)
 
-    def _any(self, thing: Any, *, is_root: bool = False) -> Form:
+    def _root(self, thing: Any) -> None:
         kind = type(thing)
         if kind in _LEAVES:
-            return thing  # type: ignore[no-any-return]
-        if kind is bool:
-            return _TRUE if thing else _FALSE
-        if kind is tuple:
-            return tuple([self._any(each) for each in thing])
-        reading = _reading_of(kind)  # type: ignore[arg-type]  # a type can be hashed
-        if reading == _AS_IT_IS or (reading == _FROZEN and _can_be_hashed(thing)):
-            # Nobody can tell one of two equal frozen records from the other.
-            return thing  # type: ignore[no-any-return]
-        if reading == _THE_KERNEL:
-            return "the kernel"
-        return self._object(thing, kind, is_root=is_root)
+            self._form.append(thing)
+            return
+        way = _WAYS[kind]
+        if way is not Reader._met_or_new:
+            way(self, thing)
+            return
+        known = self._known
+        if id(thing) not in known:
+            known[id(thing)] = self._tokens.new_met(len(known))
+        if isinstance(thing, Process):
+            self._process(thing)
+        elif _BODIES[kind] is _read_instance:
+            self._instance(thing, kind, is_root=True)
+        else:
+            _BODIES[kind](self, thing)
 
-    def _object(self, thing: Any, kind: type, *, is_root: bool) -> Form:
-        if not is_root:
-            owner = self._owners.get(id(thing))
-            if owner is not None:
-                return ("part", owner)
-            name = self._processes.get(id(thing))
-            if name is not None:
-                # Its own form is read for itself; to have met it here must not cut that short.
-                return ("process", name)
-            number = self._numbers.get(id(thing))
-            if number is not None:
-                return ("met", number)
-        self._numbers[id(thing)] = len(self._numbers)
-        return self._new(thing, kind, is_root=is_root)
+    def _each(self, things: Iterable[Any]) -> None:
+        put = self._form.append
+        for thing in things:
+            kind = type(thing)
+            if kind in _LEAVES:
+                put(thing)
+            else:
+                _WAYS[kind](self, thing)
 
-    def _new(self, thing: Any, kind: type, *, is_root: bool) -> Form:
-        if isinstance(thing, Event):
-            return self._event(thing, is_root=is_root)
-        special = _SPECIAL.get(kind)
-        if special is not None:
-            if kind not in _STATELESS:
-                self._claim(thing)
-            return special(self, thing)
-        if isinstance(thing, tuple):
-            return (kind, *[self._any(each) for each in thing])
-        if isinstance(thing, msgspec.Struct):
-            return (kind, *[self._any(getattr(thing, name)) for name in kind.__struct_fields__])  # type: ignore[attr-defined]
-        if hasattr(kind, "__next__"):
-            self._claim(thing)
-            return (kind, self._any(thing.__reduce__()[1:]))
-        return self._instance(thing, kind, is_root=is_root)
+    # What is the same wherever it is met.
 
-    def _instance(self, thing: Any, kind: type, *, is_root: bool) -> Form:
+    def _bool(self, thing: bool) -> None:
+        # True is equal to 1.
+        self._form.append(_TRUE if thing else _FALSE)
+
+    def _tuple(self, things: tuple[Any, ...]) -> None:
+        self._form.append(self._tokens[tuple, len(things)])
+        self._each(things)
+
+    def _the_kernel(self, _: object) -> None:
+        self._form.append(_THE_KERNEL)
+
+    def _frozen(self, thing: Any) -> None:
+        token = self._tokens.frozen.get(id(thing)) or self._tokens.of_value(thing)
+        if token is None:
+            self._met_or_new(thing)
+        else:
+            self._form.append(token)
+
+    # What can be met again.
+
+    def _met_or_new(self, thing: Any) -> None:
+        known = self._known
+        token = known.get(id(thing))
+        if token is not None:
+            self._form.append(token)
+            return
+        try:
+            known[id(thing)] = self._tokens.met[len(known)]
+        except IndexError:
+            known[id(thing)] = self._tokens.new_met(len(known))
+        _BODIES[type(thing)](self, thing)
+
+    def _claim(self, thing: object) -> None:
+        """Note that what can change is met in this part, and insist that it is in no other."""
+        if self._homes is None:
+            return
+        home = self._homes.setdefault(id(thing), self._part)
+        if home != self._part:
+            raise SharedStateError(type(thing).__name__, home, self._part)
+
+    def _fields(self, thing: Any) -> None:
+        kind = type(thing)
+        names = kind.__struct_fields__
+        self._form.append(self._tokens[kind, len(names)])
+        self._each([getattr(thing, name) for name in names])
+
+    def _named_tuple(self, thing: Any) -> None:
+        self._form.append(self._tokens[type(thing), len(thing)])
+        self._each(thing)
+
+    def _iterator(self, thing: Any) -> None:
+        self._claim(thing)
+        _, *state = thing.__reduce__()
+        self._form.append(self._tokens[type(thing), len(state)])
+        self._made.append(state)
+        self._each(state)
+
+    def _instance(self, thing: Any, kind: type, *, is_root: bool) -> None:
         attributes: dict[str, object] | None
         try:
             attributes = object.__getattribute__(thing, "__dict__")
         except AttributeError:
             attributes = None
-        slots = _slots_of(kind)
+        slots = _SLOTS[kind]
         if attributes is None and not slots:
             if kind.__module__ == "builtins" and kind is not object:
                 raise FormError(kind.__name__, self._part)
-            return kind
+            self._form.append(self._tokens[kind, 0])
+            return
         if not is_root:
             self._claim(thing)
-        values = attributes or {}
-        order = _in_order(tuple(values))
-        named = [self._any(values[name]) for name in order]
-        named += [(name, self._any(getattr(thing, name))) for name in slots if hasattr(thing, name)]
-        # The class of an observed component is made for it alone; its first base is what counts.
-        return (getattr(kind, "observed", kind), order, *named)
+        if slots:
+            present = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
+            attributes = present if attributes is None else present | attributes
+        assert attributes is not None
+        token, values_of = self._tokens.attributes[kind, *attributes]
+        put = self._form.append
+        put(token)
+        for value in values_of(attributes):
+            value_kind = type(value)
+            if value_kind in _LEAVES:
+                put(value)
+            else:
+                _WAYS[value_kind](self, value)
 
-    def _claim(self, thing: object) -> None:
-        """Note that what can change is met in this part, and insist that it is in no other."""
-        home = self._homes.setdefault(id(thing), self._part)
-        if home != self._part:
-            raise SharedStateError(type(thing).__name__, home, self._part)
+    # Processes and what they wait for.
 
-    def _event(self, event: Event, *, is_root: bool) -> Form:
+    def _process(self, process: Process) -> None:
+        self._each((process.target,))
+        self._generator(process._generator)
+        self._waiters(process)
+
+    def _event(self, event: Event) -> None:
+        put, tokens = self._form.append, self._tokens
+        callbacks = event.callbacks
         if isinstance(event, Process):
-            if is_root:
-                awaited = self._any(event.target)
-                return (self._generator(event._generator), awaited, self._waiters(event))
-            return ("ended", self._any(event._value))
+            put(tokens["ended", 1])
+            self._each((event._value,))
+            return
         if isinstance(event, Delay):
-            if event.callbacks is None:
-                return "past delay"
+            if callbacks is None:
+                put(_PAST_DELAY)
+                return
             self._claim(event)
             self.delays.append(event)
-            return ("delay", event.label, self._waiters(event))
-        if not event.triggered and not event.callbacks:
+            put(tokens[("delay", event.label), 1])
+            self._waiters(event)
+            return
+        is_triggered = event._value is not PENDING
+        if not is_triggered and not callbacks:
             # Nothing but its identity tells it from another one.
             self._claim(event)
-        value = self._any(event._value) if event.triggered else None
-        events: Form = ()
-        if isinstance(event, First) or hasattr(event, "_events"):
-            events = tuple([self._any(each) for each in event._events])
-        return (type(event), event.triggered, event.callbacks is None, value, events,
-                self._waiters(event))  # fmt: skip
+        events = getattr(event, "_events", ())
+        head = (type(event), is_triggered, callbacks is None, len(events))
+        put(tokens[head, is_triggered + len(events) + 1])
+        if is_triggered:
+            self._each((event._value,))
+        self._each(events)
+        self._waiters(event)
 
-    def _waiters(self, event: Event) -> Form:
-        return tuple([self._waiter(event, callback) for callback in event.callbacks or ()])
+    def _waiters(self, event: Event) -> None:
+        callbacks = event.callbacks
+        if not callbacks:
+            self._form.append(_NO_WAITERS)
+            return
+        self._form.append(self._tokens["waiters", len(callbacks)])
+        for callback in callbacks:
+            race = getattr(callback, "__self__", None)
+            if isinstance(race, Event) and hasattr(race, "_events"):
+                # The race belongs to whoever waits for it, and is told there with all its events.
+                self._form.append(self._tokens[("race", race._events.index(event)), 1])
+                self._waiters(race)
+            else:
+                self._each((callback,))
 
-    def _waiter(self, event: Event, callback: Any) -> Form:
-        race = getattr(callback, "__self__", None)
-        if isinstance(race, Event) and hasattr(race, "_events"):
-            # The race belongs to whoever waits for it, and is told there with all its events.
-            return ("race", race._events.index(event), self._waiters(race))
-        return self._any(callback)
-
-    def _generator(self, body: Any) -> Form:
+    def _generator(self, body: Any) -> None:
         frame = body.gi_frame
         if frame is None:
-            return "ended"
-        local_names = tuple(frame.f_locals)
+            self._form.append(self._tokens["ended", 0])
+            return
         own_locals = frame.f_locals
+        code = body.gi_code
         found = [
             each
             for each in gc.get_referents(body)
-            if not isinstance(each, _FRAME_OWN)
-            and each is not own_locals
-            and getattr(each, "__code__", None) is not body.gi_code
+            if (kind := type(each)) in _LEAVES
+            or not (
+                kind in _FRAME_OWN
+                or each is own_locals
+                or (kind is types.FunctionType and each.__code__ is code)
+            )
         ]
-        held = [self._any(each) for each in _without_dead(body, own_locals, found)]
+        held = _without_dead(body, own_locals, found)
         # An exception that was raised and handled somewhere below leaves a None at the end, which
         # means nothing.  Another None there is dropped in vain, but safely: at one place in the
         # code there are always equally many values, so that no two states come to look the same.
         if held and held[-1] is None:
             held.pop()
-        return (body.gi_code, frame.f_lasti, local_names, *held)
+        local_names = tuple(own_locals)
+        token = self._tokens.of_code(code, frame.f_lasti, local_names, count=len(held))
+        self._form.append(token)
+        self._each(held)
 
-    def _method(self, method: Any) -> Form:
-        return ("method", method.__func__.__qualname__, self._any(method.__self__))
+    def _method(self, method: Any) -> None:
+        self._form.append(self._tokens[("method", method.__func__.__qualname__), 1])
+        self._each((method.__self__,))
 
-    def _function(self, function: Any) -> Form:
-        cells = [self._any(cell) for cell in function.__closure__ or ()]
-        return (function.__code__, *cells, self._any(function.__defaults__))
+    def _function(self, function: Any) -> None:
+        cells = function.__closure__ or ()
+        self._form.append(self._tokens.of_code(function.__code__, count=len(cells) + 1))
+        self._each(cells)
+        self._each((function.__defaults__,))
 
-    def _cell(self, cell: Any) -> Form:
+    def _cell(self, cell: Any) -> None:
+        self._claim(cell)
         try:
-            return ("cell", self._any(cell.cell_contents))
+            content = cell.cell_contents
         except ValueError:
-            return "empty cell"
+            self._form.append(self._tokens["empty cell", 0])
+            return
+        self._form.append(self._tokens["cell", 1])
+        self._each((content,))
 
-    def _items(self, things: Any) -> Form:
+    # Collections.
+
+    def _items(self, things: Any) -> None:
+        self._claim(things)
+        self._form.append(self._tokens[type(things), len(things)])
         if _LEAVES.issuperset(map(type, things)):
-            return (type(things), *things)
-        return (type(things), *[self._any(each) for each in things])
+            self._form += things
+        else:
+            self._each(things)
 
-    def _mapping(self, mapping: Any) -> Form:
+    def _mapping(self, mapping: Any) -> None:
+        self._claim(mapping)
+        put = self._form.append
         if _LEAVES.issuperset(map(type, mapping)):
+            put(self._tokens[dict, 2 * len(mapping)])
+            self._form += mapping
             values = mapping.values()
             if _LEAVES.issuperset(map(type, values)):
-                return (dict, *mapping, None, *values)
-            return (dict, *mapping, None, *[self._any(value) for value in values])
-        return (dict, *[(self._any(key), self._any(value)) for key, value in mapping.items()])
+                self._form += values
+            else:
+                self._each(values)
+            return
+        put(self._tokens["pairs", 2 * len(mapping)])
+        for pair in mapping.items():
+            self._each(pair)
 
-    def _set(self, things: Any) -> Form:
-        return (set, *sorted((self._any(each) for each in things), key=repr))
+    def _set(self, things: Any) -> None:
+        if type(things) is set:
+            self._claim(things)
+        form = self._form
+        form.append(self._tokens[set, len(things)])
+        if _LEAVES.issuperset(map(type, things)):
+            form += sorted(things, key=repr)
+            return
+        begin = len(form)
+        items = []
+        for thing in things:
+            self._each((thing,))
+            items.append(form[begin:])
+            del form[begin:]
+        for item in sorted(items, key=repr):
+            form += item
 
-    def _mailbox(self, mailbox: Any) -> Form:
+    def _mailbox(self, mailbox: Any) -> None:
+        self._claim(mailbox)
+        items = mailbox._items
+        self._form.append(self._tokens[Mailbox, len(items) + 1])
         # What led to an item is a position in the trace and decides nothing.
-        items = tuple([self._any(item) for item, _ in mailbox._items])
-        return (Mailbox, items, self._any(mailbox._arrived))
+        self._each([item for item, _ in items])
+        self._each((mailbox._arrived,))
+
+    def _bytearray(self, thing: bytearray) -> None:
+        self._claim(thing)
+        self._form.append(self._tokens.content(thing))
+
+    def _range(self, thing: range) -> None:
+        self._form.append(self._tokens.of_value(thing))
+
+    def _builtin(self, thing: Any) -> None:
+        self._form.append(thing.__qualname__)
 
 
 def _without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> list[Any]:
@@ -274,6 +400,8 @@ def _without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> 
     """
     code = body.gi_code
     dead = dead_locals(code, body.gi_frame.f_lasti)
+    if not dead:
+        return held
     bound = [name for name in code.co_varnames if name in own_locals]
     if dead.isdisjoint(bound) or len(held) < 2 + len(bound):
         return held
@@ -287,50 +415,86 @@ def _without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> 
     return [*held[:2], *marked, *held[2 + len(bound) :]]
 
 
-@lru_cache(maxsize=4096)
-def _reading_of(kind: type) -> str:
-    if issubclass(kind, Enum):
-        return _AS_IT_IS
+_TRUE, _FALSE = Token(True, 0), Token(False, 0)
+_THE_KERNEL, _PAST_DELAY = Token("the kernel", 0), Token("past delay", 0)
+_NO_WAITERS = Token("no waiters", 0)
+
+Way = Callable[[Reader, Any], None]
+"""Adds the form of a thing to that which is being read."""
+
+
+def _read_instance(reader: Reader, thing: Any) -> None:
+    reader._instance(thing, type(thing), is_root=False)
+
+
+def _read_generator(reader: Reader, thing: Any) -> None:
+    reader._claim(thing)
+    reader._generator(thing)
+
+
+class _ByType(dict[type, Any]):
+    """What is the same for all objects of a type, found when the first of them is met."""
+
+    def __init__(self, find: Callable[[type], Any], known: dict[type, Any] | None = None) -> None:
+        super().__init__(known or {})
+        self._find = find
+
+    def __missing__(self, kind: type) -> Any:
+        # The class of an observed component is made for one run, and must not be kept.
+        base: type | None = getattr(kind, "observed", None)
+        if base is not None:
+            return self[base]
+        found = self[kind] = self._find(kind)
+        return found
+
+
+def _way_of(kind: type) -> Way:
+    if kind is bool:
+        return Reader._bool
+    if kind is tuple:
+        return Reader._tuple
     if issubclass(kind, simpy.Environment):
-        return _THE_KERNEL
+        return Reader._the_kernel
+    if issubclass(kind, Enum):
+        return Reader._frozen
     if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
-        return _FROZEN
-    return _BY_ITS_PARTS
+        return Reader._frozen
+    return Reader._met_or_new
 
 
-@lru_cache(maxsize=4096)
+def _body_of(kind: type) -> Way:
+    if issubclass(kind, Event):
+        return Reader._event
+    if issubclass(kind, tuple):
+        return Reader._named_tuple
+    if issubclass(kind, msgspec.Struct):
+        return Reader._fields
+    if hasattr(kind, "__next__"):
+        return Reader._iterator
+    return _read_instance
+
+
 def _slots_of(kind: type) -> tuple[str, ...]:
     return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
 
 
-@lru_cache(maxsize=4096)
-def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(names))
-
-
-def _can_be_hashed(thing: object) -> bool:
-    try:
-        hash(thing)
-    except TypeError:
-        return False
-    return True
-
-
-_SPECIAL: dict[type, Callable[[Reader, Any], Form]] = {
-    list: Reader._items,
-    deque: Reader._items,
-    set: Reader._set,
-    frozenset: Reader._set,
-    dict: Reader._mapping,
-    bytearray: lambda _, thing: bytes(thing),
-    range: lambda _, thing: thing,
-    Mailbox: Reader._mailbox,
-    types.GeneratorType: Reader._generator,
-    types.MethodType: Reader._method,
-    types.FunctionType: Reader._function,
-    types.BuiltinFunctionType: lambda _, thing: thing.__qualname__,
-    types.CellType: Reader._cell,
-}
-_STATELESS = frozenset(
-    {frozenset, range, types.MethodType, types.FunctionType, types.BuiltinFunctionType}
+_WAYS = _ByType(_way_of)
+_BODIES = _ByType(
+    _body_of,
+    {
+        list: Reader._items,
+        deque: Reader._items,
+        set: Reader._set,
+        frozenset: Reader._set,
+        dict: Reader._mapping,
+        bytearray: Reader._bytearray,
+        range: Reader._range,
+        Mailbox: Reader._mailbox,
+        types.GeneratorType: _read_generator,
+        types.MethodType: Reader._method,
+        types.FunctionType: Reader._function,
+        types.BuiltinFunctionType: Reader._builtin,
+        types.CellType: Reader._cell,
+    },
 )
+_SLOTS = _ByType(_slots_of)

@@ -9,21 +9,23 @@ happened so far.  An event after an open moment comes at that same instant; afte
 another one.
 
 Processes cannot be copied, so a state is reached by running the model again along a path to it.
-The last runs are kept for a while, for whoever goes on from where they stand.
+But every event leaves a run in some state, and whatever is asked about a state can be asked of any
+run that stands there, whichever way it came.  So runs are kept for those who ask later: states that
+are reached in as many ways as they are left need not be run to again.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from simpy.events import Process
 
-from .canonical import Form, Reader
+from .canonical import Reader
 from .dense_kernel import Build, DenseKernel, Pending
-from .dense_step import DelayName, Edge, Moment, Monitor, Pick, Step, Wait
+from .dense_step import Edge, Moment, Monitor, Pick, Step, Wait
+from .form_tokens import Form, Tokens
 
-RUNS_KEPT = 8
+RUNS_KEPT = 1_000
 """Runs that stand ready to be taken further; each holds a whole model."""
 
 Script = tuple[int, ...]
@@ -63,9 +65,11 @@ class StateGraph:
         self.asked = 0
         self.runs = 0
         self.events_run = 0
+        self.tokens = Tokens()
         self._states: dict[Form, int] = {}
         self._edges: dict[tuple[int, int], list[Edge]] = {}
-        self._kept: OrderedDict[Step, _Run] = OrderedDict()
+        self._asked: list[int] = []
+        self._standing = _Standing()
 
     def beginnings(self) -> list[Edge]:
         """Return the ways in which a run can begin."""
@@ -74,8 +78,10 @@ class StateGraph:
         while todo:
             script = todo.pop()
             run = _Run(self, script)
-            found.append(run.edge(None, -1, at_once=False))
+            edge = run.edge(-1, at_once=False)
+            found.append(edge)
             todo += run.kernel.script.other_scripts()
+            self._keep(run, edge)
         return found
 
     def knows(self, state: int, position: int) -> bool:
@@ -93,7 +99,10 @@ class StateGraph:
         """
         found = self._edges.get((state, position))
         if found is None:
-            found = self._edges[state, position] = self._ask(step, position, at_once=at_once)
+            self._standing.ask(state)
+            found = self._ask(state, step, position, at_once=at_once)
+            self._edges[state, position] = found
+            self._asked[state] += 1
         return found
 
     def number_of(self, form: Form, wait_count: int) -> int:
@@ -102,6 +111,7 @@ class StateGraph:
         if number is None:
             number = self._states[form] = len(self.wait_counts)
             self.wait_counts.append(wait_count)
+            self._asked.append(0)
         return number
 
     def trail(self, step: Step) -> list[Moment]:
@@ -128,36 +138,90 @@ class StateGraph:
             found.append(run.attributes())
         return found
 
-    def _ask(self, step: Step, position: int, *, at_once: bool) -> list[Edge]:
+    def _ask(self, state: int, step: Step, position: int, *, at_once: bool) -> list[Edge]:
         self.asked += 1
         found = []
         todo: list[Script] = [()]
         while todo:
             script = todo.pop()
-            run = self._run_to(step)
-            run.forget(at_once=at_once)
-            run.fire(run.delay_at(step, position), script, at_once=at_once)
-            edge = run.edge(step, position, at_once=at_once)
+            run = self._standing.take(state)
+            if run is None:
+                run = self._run_to(step, at_once=at_once)
+            elif at_once:
+                run.reopen()
+            run.fire(run.waits[position], script, at_once=at_once)
+            edge = run.edge(position, at_once=at_once)
             found.append(edge)
             todo += run.kernel.script.other_scripts()
-            if edge.open_state < 0:
-                self._keep(edge.step, run)
+            self._keep(run, edge)
         return found
 
-    def _keep(self, step: Step, run: "_Run") -> None:
-        self._kept[step] = run
-        if len(self._kept) > RUNS_KEPT:
-            self._kept.popitem(last=False)
+    def _keep(self, run: "_Run", edge: Edge) -> None:
+        if not edge.waits or edge.is_last:
+            return
+        states = [edge.state] if edge.open_state < 0 else [edge.state, edge.open_state]
+        states = [each for each in states if self._asked[each] < self.wait_counts[each]]
+        if states:
+            self._standing.keep(run, states)
 
-    def _run_to(self, step: Step) -> "_Run":
-        kept = self._kept.pop(step, None)
-        if kept is not None:
-            return kept
+    def _run_to(self, step: Step, *, at_once: bool) -> "_Run":
         steps = _path_of(step)
         run = _Run(self, _values(steps[0].picks))
         for before, each in pairwise(steps):
-            run.fire(run.delay_at(before, each.position), _values(each.picks), at_once=each.at_once)
+            assert before.names is not None, "every step of an edge has the names"
+            delay = run.kernel.pending[before.names[each.position]]
+            run.fire(delay, _values(each.picks), at_once=each.at_once)
+        run.stand(step, at_once=at_once)
         return run
+
+
+class _Standing:
+    """The runs that stand ready, by the states in which they stand."""
+
+    def __init__(self) -> None:
+        self._by_state: dict[int, list[_Run]] = {}
+        self._states_of: dict[_Run, Sequence[int]] = {}
+        self._asked_about = -1
+        self._left_behind: dict[int, None] = {}
+
+    def ask(self, state: int) -> None:
+        """Take note that a state is asked about, and whoever asks has gone on to it."""
+        if state != self._asked_about:
+            if self._asked_about in self._by_state:
+                self._left_behind[self._asked_about] = None
+            self._asked_about = state
+            self._left_behind.pop(state, None)
+
+    def take(self, state: int) -> "_Run | None":
+        """Return a run that stands in a state, if there is one, and keep it no longer."""
+        runs = self._by_state.get(state)
+        if not runs:
+            return None
+        run = runs[-1]
+        self._drop(run)
+        return run
+
+    def keep(self, run: "_Run", states: Sequence[int]) -> None:
+        """Keep a run for whoever asks about these states, unless too many are kept.
+
+        Those of states that have been asked about go first.  Then the new one goes: searches ask
+        first about the states that were found first.
+        """
+        if len(self._states_of) >= RUNS_KEPT:
+            if not self._left_behind:
+                return
+            self._drop(self._by_state[next(iter(self._left_behind))][-1])
+        self._states_of[run] = states
+        for state in states:
+            self._by_state.setdefault(state, []).append(run)
+
+    def _drop(self, run: "_Run") -> None:
+        for state in self._states_of.pop(run):
+            runs = self._by_state[state]
+            runs.remove(run)
+            if not runs:
+                del self._by_state[state]
+                self._left_behind.pop(state, None)
 
 
 def _path_of(step: Step) -> list[Step]:
@@ -185,7 +249,8 @@ class _Run:
         self.waits: list[Pending] = []
         self._waits_before: list[Pending] = []
         self._ended: Pending | None = None
-        self._is_read = False
+        self.step: Step | None = None
+        self.open_monitor: Monitor | None = None
         self._is_judged = False
         self.kernel.script.begin(script)
         self.done = graph.build(self.kernel)
@@ -194,30 +259,37 @@ class _Run:
 
     # Going on.
 
-    def delay_at(self, step: Step, position: int) -> Pending:
-        """Return the pending delay at a position of the state in which it stands, after `step`."""
-        assert step.names is not None, "every step of an edge has the names"
-        label, serial = step.names[position]
-        for delay in self.kernel.pending:
-            if delay.serial == serial and delay.label == label:
-                return delay
-        raise AssertionError((label, serial))
+    def stand(self, step: Step, *, at_once: bool) -> None:
+        """Be where a path leads that this run has come along; what has happened is no news.
 
-    def forget(self, *, at_once: bool) -> None:
-        """Let what has happened so far be no news: the next event is asked about."""
-        if not at_once and not self._is_judged:
+        Args:
+            step: End of the path.
+            at_once: Whether the next event is to come at the instant of the last one.
+        """
+        assert step.names is not None, "every step of an edge has the names"
+        self.step = step
+        self.waits = [self.kernel.pending[name] for name in step.names]
+        self.kernel.keep_pending(self.waits)
+        if not at_once:
             self.monitor.settle()
             self._is_judged = True
         self.monitor.marks()
         self.monitor.broken()
 
+    def reopen(self) -> None:
+        """Go back to before the judgement on the instant."""
+        assert self.open_monitor is not None, "something waits for the end of the instant"
+        self.monitor = self.open_monitor
+        self._is_judged = False
+
     def fire(self, delay: Pending, script: Iterable[int], *, at_once: bool) -> None:
         """End a delay, with these answers to what is asked."""
         if not at_once and not self._is_judged:
             self.monitor.settle()
-        self._waits_before = self.waits if self._is_read else []
+        self._waits_before = self.waits
         self._ended = delay
-        self._is_read = self._is_judged = False
+        self._is_judged = False
+        self.open_monitor = None
         self.kernel.script.begin(script)
         self.kernel.fire(delay, at_once=at_once)
         self.graph.events_run += 1
@@ -236,18 +308,18 @@ class _Run:
         processes.sort(key=_where)
         names: dict[int, Form] = {id(process): at for at, process in enumerate(processes)}
         others = [each for each in kernel._observers if each is not self._own_observer]
-        reader = Reader({}, names)
+        reader = Reader({}, names, self.graph.tokens)
         form = reader.read("the model", [*processes, *others, self.done])
         self.waits = list(reader.delays)  # type: ignore[arg-type]
         kernel.keep_pending(self.waits)
-        self._is_read = True
         return form
 
     def attributes(self) -> list[tuple[str, dict[str, Form]]]:
         """Return the forms of the attributes of all components."""
         found = []
         for component in self.kernel.enrolled:
-            reader = Reader({id(each): each.name for each in self.kernel.enrolled}, {})
+            owners = {id(each): each.name for each in self.kernel.enrolled}
+            reader = Reader(owners, {}, self.graph.tokens)
             forms = {
                 name: reader.read(component.name, [value])
                 for name, value in vars(component).items()
@@ -255,15 +327,14 @@ class _Run:
             found.append((component.name, forms))
         return found
 
-    def edge(self, asked_from: Step | None, position: int, *, at_once: bool) -> Edge:
+    def edge(self, position: int, *, at_once: bool) -> Edge:
         """Return what the last event has done; judges the instant.
 
         Args:
-            asked_from: End of the path before it, or None for the beginning of the run.
-            position: Which of the delays has ended.
+            position: Which of the delays has ended, or -1 at the beginning of the run.
             at_once: Whether it did so at the instant of the event before.
         """
-        before = {id(delay): at for at, delay in enumerate(self._before(asked_from))}
+        before = {id(delay): at for at, delay in enumerate(self._waits_before)}
         form = self.read()
         monitor = self.monitor
         marks, hurried = monitor.marks(), monitor.broken()
@@ -274,12 +345,14 @@ class _Run:
         if waiting is not None and not is_last:
             key = (form, monitor.key(), waiting)
             open_state = self.graph.number_of(key, count)
+            self.open_monitor = monitor.copy()
         monitor.settle()
         self._is_judged = True
         endings = monitor.endings() if is_last or not count else ()
         picks = self.kernel.script.taken()
-        step = Step(asked_from, 0 if asked_from else -1, position, picks, at_once=at_once)
+        step = Step(self.step, 0 if self.step else -1, position, picks, at_once=at_once)
         step.names = tuple((delay.label, delay.serial) for delay in self.waits)
+        self.step = step
         return Edge(
             picks=picks,
             state=-1 if is_last else self.graph.number_of((form, monitor.key()), count),
@@ -299,17 +372,6 @@ class _Run:
             label="" if self._ended is None else self._ended.label,
             step=step,
         )
-
-    def _before(self, asked_from: Step | None) -> list[Pending | None]:
-        """Return the delays that were pending before the last event, by their positions."""
-        if asked_from is None:
-            return []
-        assert asked_from.names is not None, "whoever fires a delay knows the names"
-        assert self._ended is not None
-        named: dict[DelayName, Pending] = {
-            (delay.label, delay.serial): delay for delay in self.kernel.pending
-        }
-        return [named.get(name) for name in asked_from.names]
 
     def moment(self, ended: Pending | None, *, at_once: bool = False) -> Moment:
         """Return the last event in terms of this run."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from simpy.events import Event, Process
 
 from .canonical import FormError, Reader
+from .form_tokens import Form, Tokens
 from .kernel import Kernel
 
 CHANGES_MIN = 8
@@ -48,14 +49,15 @@ class Observed:
         self._values: dict[str, list[str]] = {}
         self._last: dict[str, str] = {}
         self._events = -1
+        self._tokens = Tokens()
 
     def read(self, kernel: Kernel, processes: list[Process]) -> None:
         """Take note of all values at one moment."""
         self._events += 1
-        known: dict[int, str] = {id(process): "a process" for process in processes}
+        known: dict[int, Form] = {id(process): "a process" for process in processes}
         for name, value in _named(processes):
             try:
-                form = repr(Reader({id(kernel): ""}, dict(known)).read(name, [value]))
+                form = repr(Reader({id(kernel): ""}, known, self._tokens).read(name, [value]))
             except FormError:
                 continue
             values = self._values.setdefault(name, [])

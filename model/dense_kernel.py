@@ -145,7 +145,8 @@ class DenseKernel(Kernel):
         pinned: Answers to open questions that are fixed, by label.
 
     Attributes:
-        pending: Delays begun and not ended, oldest first; some may be awaited no longer.
+        pending: Delays begun and not ended by label and serial number, oldest first; some may be
+            awaited no longer.
         enrolled: All components, in the order in which they came into being.
         components: Those of them that are parts, but for those left out.
         absent: Components left out.
@@ -166,7 +167,7 @@ class DenseKernel(Kernel):
         super().__init__(self.script, pinned)
         self.in_parts = in_parts
         self.left_out = left_out
-        self.pending: list[Pending] = []
+        self.pending: dict[tuple[str, int], Pending] = {}
         self.enrolled: list[Any] = []
         self.components: list[Any] = []
         self.processes: list[tuple[Process, str | None]] = []
@@ -193,7 +194,7 @@ class DenseKernel(Kernel):
         serial = self._begun.get(label, 0)
         self._begun[label] = serial + 1
         pending = Pending(self, label, span, serial, self._cause)
-        self.pending.append(pending)
+        self.pending[label, serial] = pending
         return pending
 
     def horizon(self, at_ns: int, label: str) -> Event:  # noqa: ARG002 - as every kernel has it
@@ -267,7 +268,7 @@ class DenseKernel(Kernel):
             delay: Pending.
             at_once: Whether it ends at the same instant as the one before.
         """
-        self.pending.remove(delay)
+        del self.pending[delay.label, delay.serial]
         if not at_once:
             self._now += 1
         self._cause = delay.led_by
@@ -277,7 +278,7 @@ class DenseKernel(Kernel):
     def keep_pending(self, delays: Iterable[Delay]) -> None:
         """Forget all pending delays but these."""
         kept = set(map(id, delays))
-        self.pending = [each for each in self.pending if id(each) in kept]
+        self.pending = {name: each for name, each in self.pending.items() if id(each) in kept}
 
     def _process(self, event: Event) -> None:
         callbacks = event.callbacks

@@ -11,7 +11,7 @@ from typing import Any
 
 from simpy.events import Process
 
-from .canonical import Form, Reader, SharedStateError
+from .canonical import Reader, SharedStateError
 from .dense_growth import Observed
 from .dense_kernel import Build, DenseKernel, Pending
 from .dense_step import (
@@ -26,6 +26,7 @@ from .dense_step import (
     Wait,
 )
 from .errors import QuiesceError
+from .form_tokens import Form, Tokens
 from .trace import Record
 
 Script = tuple[int, ...]
@@ -86,6 +87,7 @@ class DenseModel:
         self.wait_counts: list[int] = []
         self.runs = 0
         self.events_run = 0
+        self._tokens = Tokens()
         self._forms: dict[Form, int] = {}
         self._live: tuple[Step, int, int, tuple[Pick, ...], _Run] | None = None
 
@@ -225,7 +227,7 @@ class _Run:
 
     def named(self, name: tuple[str, int]) -> Pending:
         """Return the pending delay of this name."""
-        return next(each for each in self.kernel.pending if (each.label, each.serial) == name)
+        return self.kernel.pending[name]
 
     def fire(self, delay: Pending, script: Iterable[int]) -> None:
         """End a delay, with these answers to what is asked."""
@@ -282,7 +284,7 @@ class _Run:
             for owner, processes in rooted.items()
             for number, process in enumerate(processes)
         }
-        return Reader(owners, names)
+        return Reader(owners, names, self.model._tokens)
 
     def read(self) -> None:
         """Read the forms of all parts, and forget the delays that nobody can wait for."""
@@ -401,7 +403,7 @@ class _Run:
                 (delay.label, delay.serial)
                 for waits in self._waits_before
                 for delay in waits
-                if delay is not ended and delay not in self.kernel.pending
+                if delay is not ended and (delay.label, delay.serial) not in self.kernel.pending
             ),
             picks=self.kernel.script.taken(),
         )

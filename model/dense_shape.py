@@ -4,8 +4,8 @@ from collections.abc import Hashable, Mapping
 
 import msgspec
 
-from .canonical import Form
 from .dense_model import DenseModel
+from .form_tokens import Form, unfolded
 
 
 def shape_of(model: DenseModel) -> Hashable:
@@ -22,7 +22,7 @@ def shape_of(model: DenseModel) -> Hashable:
     numbers: dict[str, Hashable] = dict.fromkeys(model.left_out, _LEFT_OUT)
     numbers |= {name: ("part", number) for number, name in enumerate(parts)}
     numbers |= dict.fromkeys(claim_names, ("claim",))
-    return tuple(_renamed(form, numbers) for form in model._forms)
+    return tuple(_renamed(unfolded(form), numbers) for form in model._forms)
 
 
 _LEFT_OUT = ("left out",)

@@ -203,6 +203,10 @@ class Monitor(Protocol):
         """Return what has happened since this was last asked, for measures."""
         ...
 
+    def copy(self) -> "Monitor":
+        """Return an equal one that goes its own way."""
+        ...
+
     def endings(self) -> tuple[tuple[str, str, str], ...]:
         """Return (claim, word, reason) of what is not well when no more records follow."""
         ...

@@ -35,9 +35,6 @@ NOW = 0
 JOINS_TRIED = 12
 """Classes of the same state with which a new one is compared for joining, latest first."""
 
-LOOK_AHEAD_MAX = 24
-"""Events that are looked at ahead of the search from one class."""
-
 PROGRESS_EVERY = 200
 """Classes between two reports of progress."""
 
@@ -314,26 +311,6 @@ class GraphSearch:
         known.append(new)
         self.classes += 1
         self.frontier.append(new)
-        self._look_ahead(new)
-
-    def _look_ahead(self, node: Class) -> None:
-        """Ask for a run on from a class, while the run that has just come there stands ready.
-
-        Whatever is asked here would be asked later, when the model had to be run anew for it.
-        """
-        for _ in range(LOOK_AHEAD_MAX):
-            if node.is_open:
-                return
-            firings = ((at, after_end(node, at)) for at in range(node.wait_count))
-            position, fired = next((each for each in firings if each[1] is not None), (-1, None))
-            if fired is None or self.graph.knows(node.state, position):
-                return
-            edge = self.graph.edges(node.state, node.step, position, at_once=False)[-1]
-            if edge.is_last or not edge.waits:
-                return
-            way = Way(node, position, edge, False, Turn(IDLE))
-            zone = elapsed(moved_on(way, fired), len(edge.waits))
-            node = Class(edge.state, IDLE, zone, way, is_open=False)
 
     def _join(self, new: Class, known: list[Class]) -> None:
         """Take over from known classes what lies in the new one, or can be one zone with it."""

@@ -7,6 +7,7 @@ of an event is explored by the search itself: while something waits for the end 
 """
 
 from collections.abc import Hashable, Iterable
+from copy import deepcopy
 
 from ..model.addresses import FRAME_SHIFT
 from ..model.dense_step import Mark
@@ -103,6 +104,11 @@ class JudgeMonitor:
         """Return what measures are interested in, since this was last asked."""
         marks, self._marks = tuple(self._marks), []
         return marks
+
+    def copy(self) -> "JudgeMonitor":
+        """Return an equal one that goes its own way."""
+        header = self.judge.properties[0].header
+        return deepcopy(self, {id(header): header})
 
     def endings(self) -> tuple[tuple[str, str, str], ...]:
         """Return the properties that only the end of the trace shows to be violated, or open."""

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from ..model.canonical import Form
 from ..model.choices import Earliest, Latest, Nominal, Seeded
 from ..model.clock import Span, format_ns
 from ..model.dense_graph import StateGraph
 from ..model.dense_replay import replay
 from ..model.dense_step import DelayName
 from ..model.errors import InternalError
+from ..model.form_tokens import Form
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.settled_graph import SettledGraph
 from ..model.slice_replay import replay_in_whole

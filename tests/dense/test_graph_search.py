@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Hashable
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -76,6 +77,9 @@ class WatchMonitor:
     def marks(self) -> tuple[Mark, ...]:
         seen, self.seen = tuple(self.seen), []
         return seen
+
+    def copy(self) -> "WatchMonitor":
+        return deepcopy(self)
 
     def endings(self) -> tuple[tuple[str, str, str], ...]:
         return ()
