@@ -92,10 +92,8 @@ class Reader:
         delays: The pending delays met in the part that is being read, in order.
     """
 
-    def __init__(
-        self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens | None = None
-    ) -> None:
-        self._tokens = tokens = Tokens() if tokens is None else tokens
+    def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
+        self._tokens = tokens
         # What is read for itself elsewhere; to have met it here must not cut that short.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
         self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
@@ -305,7 +303,8 @@ class Reader:
         # code there are always equally many values, so that no two states come to look the same.
         if held and held[-1] is None:
             held.pop()
-        local_names = tuple(own_locals)
+        # The dictionary is one and the same for all readings, and grows from one to the next.
+        local_names = tuple(sorted(own_locals))
         token = self._tokens.of_code(code, frame.f_lasti, local_names, count=len(held))
         self._form.append(token)
         self._each(held)

@@ -7,9 +7,9 @@ reached for another has been run already, which is nearly all that a proof costs
 
 from collections.abc import Mapping
 
-from .canonical import Form
 from .dense_graph import StateGraph
 from .dense_step import Edge, Moment, Step
+from .form_tokens import Form
 from .open_number import name_of, settled
 
 __all__ = ["SettledGraph", "settled_moments"]

@@ -17,9 +17,11 @@ adds no instant.  The depth of classes grows by one with each event, and nothing
 an earlier class covers: the first fault has the fewest events.
 """
 
+import gc
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -34,6 +36,9 @@ NOW = 0
 
 JOINS_TRIED = 12
 """Classes of the same state with which a new one is compared for joining, latest first."""
+
+COLLECT_EVERY = 20_000
+"""Objects made and not let go between two looks for cyclic garbage: a few runs' worth."""
 
 PROGRESS_EVERY = 200
 """Classes between two reports of progress."""
@@ -198,6 +203,10 @@ class GraphSearch:
             deadline_s: By the monotonic clock.
             tell: Told now and then how far it has come.
         """
+        with seldom_collecting():
+            self._run(max_classes, deadline_s, tell)
+
+    def _run(self, max_classes: int, deadline_s: float, tell: Tell | None) -> None:
         began_s = time.monotonic() - self.elapsed_s
         while not self.is_over and self.classes < max_classes:
             node = self.frontier.popleft()
@@ -330,6 +339,21 @@ class GraphSearch:
             other.is_covered = True
             del known[at]
             at, tried = len(known), 0
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Look for cyclic garbage less often than usual.
+
+    Nearly all that a search makes stays: states, edges, runs that stand ready.  To look through it
+    again and again took a third of all the time.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(max(usual[0], COLLECT_EVERY) if usual[0] else 0, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 # What events do to zones.

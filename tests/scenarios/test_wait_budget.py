@@ -136,6 +136,6 @@ def test_what_a_model_asks_of_its_lengths_has_one_answer_for_all_values() -> Non
         kernel.settle()
         ended = 0
         while done.callbacks is not None and kernel.pending and ended < 400:
-            kernel.fire(kernel.pending[0])
+            kernel.fire(next(iter(kernel.pending.values())))
             ended += 1
         assert ended > 30

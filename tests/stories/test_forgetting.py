@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.canonical import Form, Reader
+from quiesce.model.canonical import Reader
 from quiesce.model.choices import Nominal
 from quiesce.model.clock import exactly
+from quiesce.model.form_tokens import Form, Tokens
 from quiesce.model.kernel import Delay, Kernel
 from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.qvm import Qvm
@@ -15,6 +16,8 @@ from quiesce.model.system import System, build
 from quiesce.model.trace import FrameArrived, QvmExited, RequestCompleted, VmStarted
 
 PlanMaker = Callable[..., SystemPlan]
+
+TOKENS = Tokens()
 
 
 def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Form]:
@@ -28,7 +31,7 @@ def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Fo
     assert len(done) >= requests
     qvm = system.supervisors[0].qvm
     qvm.plan = plan.vms[0]
-    return system, Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm])
+    return system, Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm])
 
 
 def pending(kernel: Kernel) -> list[tuple[int, str]]:
@@ -57,9 +60,9 @@ def test_it_knows_much_while_it_runs(walk_system: PlanMaker) -> None:
     qvm: Qvm = system.supervisors[0].qvm
     forms = set()
     kernel.execute(kernel.delay(exactly(2_000_000), "test"))
-    forms.add(Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm]))
+    forms.add(Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm]))
     kernel.execute(kernel.delay(exactly(300_000), "test"))
-    forms.add(Reader({id(qvm.host): "the host"}, {}).read("qvm", [qvm]))
+    forms.add(Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm]))
     assert len(forms) == 2
 
 

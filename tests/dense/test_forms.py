@@ -1,0 +1,189 @@
+"""What forms tell apart and what not, and that runs which stand in one state answer alike."""
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quiesce.model import dense_graph
+from quiesce.model.canonical import FormError, Reader, SharedStateError
+from quiesce.model.choices import Earliest
+from quiesce.model.dense_graph import StateGraph
+from quiesce.model.dense_step import Edge, Step
+from quiesce.model.form_tokens import Form, Tokens, unfolded
+from quiesce.model.kernel import Kernel, Mailbox
+from quiesce.properties.graph_search import GraphSearch
+from quiesce.properties.registry import TEARDOWN, named
+from quiesce.properties.system_proof import _graph
+from quiesce.scenarios.library import resolved
+from quiesce.scenarios.proof import _task
+
+from .small_models import Play, Program, programs
+from .test_graph_search import WatchMonitor
+
+TOKENS = Tokens()
+NOWHERE = Step(None, -1, -1, ())
+
+
+def form_of(*things: object) -> Form:
+    return Reader({}, {}, TOKENS).read("all", things)
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """A record of which one is as good as another."""
+
+    value: Any
+
+
+class Thing:
+    """Something with attributes."""
+
+    def __init__(self, **attributes: object) -> None:
+        self.__dict__.update(attributes)
+
+
+def told(thing: Any) -> Hashable:
+    """Tell a tree of values by their types and contents, as plainly as can be."""
+    if isinstance(thing, dict):
+        return ("dict", tuple((told(key), told(value)) for key, value in thing.items()))
+    if isinstance(thing, list | tuple):
+        return (type(thing).__name__, tuple(told(each) for each in thing))
+    return (type(thing).__name__, repr(thing))
+
+
+plain = st.one_of(
+    st.integers(0, 1), st.booleans(), st.none(), st.sampled_from(["", "met", "dead"]),
+    st.sampled_from([b"", b"a"]),
+)  # fmt: skip
+trees = st.recursive(
+    plain,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.lists(inner, max_size=2).map(tuple),
+        st.dictionaries(plain, inner, max_size=2),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(trees, trees)
+def test_trees_have_equal_forms_if_they_are_equal_in_every_type(one: Any, other: Any) -> None:
+    assert (form_of(one) == form_of(other)) == (told(one) == told(other))
+
+
+def test_one_object_met_twice_is_not_two_equal_ones() -> None:
+    shared: list[object] = []
+    assert form_of(shared, [shared]) != form_of(shared, [[]])
+    assert form_of([shared, shared]) != form_of([[], []])
+    assert form_of([Frozen(1)] * 2) == form_of([Frozen(1), Frozen(1)])
+    again: list[object] = []
+    again.append(again)
+    assert form_of(again) != form_of([[]])
+
+
+def test_a_record_that_cannot_be_hashed_is_read_by_its_parts() -> None:
+    content = [1]
+    assert form_of(Frozen(content)) == form_of(Frozen([1]))
+    assert form_of(Frozen(content)) != form_of(Frozen([2]))
+
+
+def test_attributes_have_no_order_but_entries_of_a_dict_have() -> None:
+    assert form_of(Thing(one=1, two=2)) == form_of(Thing(two=2, one=1))
+    assert form_of({"one": 1, "two": 2}) != form_of({"two": 2, "one": 1})
+
+
+def test_sets_have_no_order() -> None:
+    names = [f"name {number}" for number in range(20)]
+    backwards = names[::-1]
+    assert form_of(set(names)) == form_of(set(backwards))
+    pairs = [(number, Frozen(number)) for number in range(20)]
+    backwards_too = pairs[::-1]
+    assert form_of(set(pairs)) == form_of(set(backwards_too))
+    assert form_of(set(names)) != form_of(set(names[1:]))
+
+
+def test_collections_of_different_kinds_differ() -> None:
+    forms = [form_of(each) for each in ([1], (1,), deque([1]), {1}, {1: 1}, bytearray(b"\1"), 1)]
+    assert len(set(forms)) == len(forms)
+    assert form_of(bytearray(b"ab")) == form_of(bytearray(b"ab"))
+    assert form_of(bytearray(b"ab")) != form_of(bytearray(b"ac"))
+
+
+def test_an_iterator_is_where_it_stands() -> None:
+    first, second = iter([7, 7]), iter([7, 7])
+    assert form_of(first) == form_of(second)
+    next(second)
+    assert form_of(first) != form_of(second)
+
+
+def test_what_led_to_an_item_of_a_mailbox_is_no_part_of_it() -> None:
+    kernel = Kernel(Earliest())
+    one, other = Mailbox[int](kernel), Mailbox[int](kernel)
+    one.put(5)
+    kernel._cause = 17
+    other.put(5)
+    assert form_of(one) == form_of(other)
+    other.put(6)
+    assert form_of(one) != form_of(other)
+
+
+def test_a_part_is_not_read_within_another_and_shares_nothing_with_it() -> None:
+    owned, shared = Thing(value=1), [1]
+    reader = Reader({id(owned): "its part"}, {}, TOKENS)
+    form = reader.read("another part", [[owned, shared]])
+    assert unfolded(form) == ((list, ("part", "its part"), (list, 1)),)
+    with pytest.raises(SharedStateError, match="another part and its part share a list"):
+        reader.read("its part", [owned, shared])
+
+
+def test_what_has_no_form_is_refused() -> None:
+    with pytest.raises(FormError, match="memoryview"):
+        form_of(memoryview(b""))
+
+
+def _without_path(edge: Edge) -> Edge:
+    hurried = tuple((claim, "") for claim, _ in edge.hurried)
+    faults = tuple((claim, "") for claim, _ in edge.faults)
+    return edge._replace(step=NOWHERE, hurried=hurried, faults=faults)
+
+
+def answers(graph: StateGraph) -> list[tuple[tuple[int, int], list[Edge]]]:
+    """Return all that a graph has told, but for the paths to it and the records on them."""
+    return [
+        (asked, [_without_path(edge) for edge in edges]) for asked, edges in graph._edges.items()
+    ]
+
+
+@settings(max_examples=20, derandomize=True, deadline=None, database=None)
+@given(programs)
+def test_a_run_that_came_another_way_answers_as_one_run_anew(program: Program) -> None:
+    found = []
+    for kept in (0, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dense_graph, "RUNS_KEPT", kept)
+            graph = StateGraph(Play(program), WatchMonitor)
+            GraphSearch(graph, stop_at_fault=False).run(120)
+            found.append((answers(graph), graph.wait_counts))
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_few_runs_answer_many_questions_about_a_real_system() -> None:
+    """The same states and the same answers, open instants included, with a third of the runs."""
+    found, runs = [], []
+    for kept in (0, 10, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dense_graph, "RUNS_KEPT", kept)
+            task = _task(resolved("can-crash-bare").plan, named(TEARDOWN))
+            graph = _graph(task, watches_always=True)
+            assert isinstance(graph, StateGraph)
+            GraphSearch(graph).run(250)
+            found.append((answers(graph), graph.wait_counts))
+            runs.append(graph.runs)
+    assert found[0] == found[1] == found[2]
+    assert runs[0] > runs[1] > 2 * runs[2]
