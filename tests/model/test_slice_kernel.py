@@ -31,7 +31,7 @@ def run_slice(plan: SystemPlan, chains: Chains, number: int, events: int = 60) -
     kernel.watch()
     kernel.settle()
     for _ in range(events):
-        waiting = [each for each in kernel.pending if each.callbacks]
+        waiting = [each for each in kernel.pending.values() if each.callbacks]
         kernel.fire(min(waiting, key=lambda each: (each.label.endswith(".end"), each.span.hi_ns)))
     return kernel
 
