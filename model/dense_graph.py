@@ -26,7 +26,7 @@ from .dense_step import Edge, Moment, Monitor, Pick, Step, Wait
 from .form_tokens import Form, Tokens
 
 RUNS_KEPT = 1_000
-"""Runs that stand ready to be taken further; each holds a whole model, 0.1 to 0.35 MB as measured."""
+"""Runs that stand ready to be taken further; each holds a whole model, 0.1 to 0.35 MB."""
 
 Script = tuple[int, ...]
 MakeMonitor = Callable[[], Monitor]
