@@ -18,6 +18,7 @@ cost a tenth to a third of a reading; what they would have to do was not measure
 Left out: module globals and class attributes, which model code does not change.
 """
 
+import functools
 import gc
 import types
 from collections import deque
@@ -229,6 +230,9 @@ class Reader:
                 put(value)
             else:
                 _WAYS[value_kind](self, value)
+
+    def _unreadable(self, thing: Any) -> None:
+        raise FormError(type(thing).__name__, self._part)
 
     # Processes and what they wait for.
 
@@ -470,12 +474,17 @@ def _body_of(kind: type) -> Way:
         return Reader._fields
     if hasattr(kind, "__next__"):
         return Reader._iterator
+    if issubclass(kind, _HOLDS_MORE):
+        return Reader._unreadable
     return _read_instance
 
 
 def _slots_of(kind: type) -> tuple[str, ...]:
     return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
 
+
+_HOLDS_MORE = (dict, list, set, frozenset, deque, bytearray, functools.partial)
+"""What has contents beside its attributes; kinds of these that are not known have no form."""
 
 _WAYS = _ByType(_way_of)
 _BODIES = _ByType(

@@ -1,7 +1,8 @@
 """What forms tell apart and what not, and that runs which stand in one state answer alike."""
 
-from collections import deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -141,9 +142,12 @@ def test_a_part_is_not_read_within_another_and_shares_nothing_with_it() -> None:
         reader.read("its part", [owned, shared])
 
 
-def test_what_has_no_form_is_refused() -> None:
-    with pytest.raises(FormError, match="memoryview"):
-        form_of(memoryview(b""))
+@pytest.mark.parametrize(
+    "thing", [memoryview(b""), OrderedDict(a=1), defaultdict(list), partial(max, 1)]
+)
+def test_what_holds_more_than_is_read_is_refused(thing: object) -> None:
+    with pytest.raises(FormError, match=type(thing).__name__):
+        form_of(thing)
 
 
 def _without_path(edge: Edge) -> Edge:
