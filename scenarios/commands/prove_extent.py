@@ -12,8 +12,8 @@ def slicing_in_words(proof: ScenarioProof) -> list[str]:
         return [f"not in slices: {proof.why_whole}"] if proof.why_whole else []
     count = sum(part.number != WHOLE for part in proof.parts)
     told = (
-        f"in {count} slices, one for each chain of devices that have nothing to do with each "
-        "other; --no-slicing explores the whole"
+        "in slices, one for each chain of devices that have nothing to do with each other, "
+        f"{count} of them explored; --no-slicing explores the whole"
     )
     found = [told]
     guesses = dict.fromkeys(guess for part in proof.parts for guess in part.guesses)
