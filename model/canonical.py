@@ -33,11 +33,10 @@ from simpy.events import PENDING, Event, Process
 from .errors import QuiesceError
 from .form_tokens import Form, Token, Tokens
 from .kernel import Delay, Mailbox
-from .liveness import dead_locals
+from .liveness import without_dead
 
 _LEAVES = frozenset({int, str, bytes, float, type(None), type(Ellipsis), type})
 _FRAME_OWN = frozenset({types.CodeType, types.FrameType})
-_DEAD = "dead"
 
 
 class SharedStateError(QuiesceError):
@@ -301,7 +300,7 @@ class Reader:
                 or (kind is types.FunctionType and each.__code__ is code)
             )
         ]
-        held = _without_dead(body, own_locals, found)
+        held = without_dead(body, own_locals, found)
         # An exception that was raised and handled somewhere below leaves a None at the end, which
         # means nothing.  Another None there is dropped in vain, but safely: at one place in the
         # code there are always equally many values, so that no two states come to look the same.
@@ -393,29 +392,6 @@ class Reader:
 
     def _builtin(self, thing: Any) -> None:
         self._form.append(thing.__qualname__)
-
-
-def _without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> list[Any]:
-    """Return what a generator holds, with a mark for each local that nothing will read.
-
-    What it holds is its name, its qualified name, the bound locals in the order of their names,
-    and then the rest.  Where that is not so, nothing is left out.
-    """
-    code = body.gi_code
-    dead = dead_locals(code, body.gi_frame.f_lasti)
-    if not dead:
-        return held
-    bound = [name for name in code.co_varnames if name in own_locals]
-    if dead.isdisjoint(bound) or len(held) < 2 + len(bound):
-        return held
-    if held[0] is not body.__name__ or held[1] is not body.__qualname__:
-        return held
-    cells = code.co_cellvars
-    for each, name in zip(held[2:], bound, strict=False):
-        if each is not own_locals[name] and name not in cells:
-            return held
-    marked = [_DEAD if name in dead else each for each, name in zip(held[2:], bound, strict=False)]
-    return [*held[:2], *marked, *held[2 + len(bound) :]]
 
 
 _TRUE, _FALSE = Token(True, 0), Token(False, 0)

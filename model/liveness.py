@@ -21,6 +21,10 @@ import dis
 from collections.abc import Iterable
 from functools import lru_cache
 from types import CodeType
+from typing import Any
+
+DEAD = "dead"
+"""Stands where a local is that nothing will read."""
 
 _SETS = frozenset({"STORE_FAST", "DELETE_FAST"})
 _NEVER_GOES_ON = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
@@ -42,6 +46,29 @@ def dead_locals(code: CodeType, at: int) -> Names:
         return frozenset()
     # What an inner function sees lives as long as that function.
     return frozenset(code.co_varnames) - live - frozenset(code.co_cellvars)
+
+
+def without_dead(body: Any, own_locals: dict[str, object], held: list[Any]) -> list[Any]:
+    """Return what a generator holds, with a mark for each local that nothing will read.
+
+    What it holds is its name, its qualified name, the bound locals in the order of their names,
+    and then the rest.  Where that is not so, nothing is left out.
+    """
+    code = body.gi_code
+    dead = dead_locals(code, body.gi_frame.f_lasti)
+    if not dead:
+        return held
+    bound = [name for name in code.co_varnames if name in own_locals]
+    if dead.isdisjoint(bound) or len(held) < 2 + len(bound):
+        return held
+    if held[0] is not body.__name__ or held[1] is not body.__qualname__:
+        return held
+    cells = code.co_cellvars
+    for each, name in zip(held[2:], bound, strict=False):
+        if each is not own_locals[name] and name not in cells:
+            return held
+    marked = [DEAD if name in dead else each for each, name in zip(held[2:], bound, strict=False)]
+    return [*held[:2], *marked, *held[2 + len(bound) :]]
 
 
 @lru_cache(maxsize=1024)

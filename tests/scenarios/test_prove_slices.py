@@ -40,7 +40,7 @@ def test_each_slice_is_told_with_its_size(capsys: pytest.CaptureFixture[str]) ->
     assert main(["prove", "early.toml", "--no-plot"]) == exit_status.OK
     said = " ".join(capsys.readouterr().out.split())
     assert "early: holds [proved(dense time)]" in said
-    assert "in 4 slices, one for each chain of devices" in said
+    assert "4 of them explored" in said
     assert "assumed of others in a slice: the callback of qvm178.virtio-blk_qvm178 takes" in said
     for name in NAMES:
         assert f"slice of {name}: " in said
