@@ -37,6 +37,7 @@ from .schema_devices import BackEndEntry, DeviceEntry, TraitsEntry
 from .schema_vdevs import FEATURES, VdevEntry
 from .toml_text import toml_text
 from .vdev_plans import WORKLOADS
+from .vdevs import FOR_EVER_NS
 
 __all__ = ["SCENARIO", "NotWritten", "scenario_files"]
 
@@ -282,7 +283,9 @@ def _offers(vdev: VirtioPlan) -> Table:
 
 def _quiesce(callback: QuiescePlan) -> Table:
     steps = [
-        {"name": step.name, "bound": format_ns(step.bound_ns)} if step.bound_ns else step.name
+        {"name": step.name, "bound": format_ns(step.bound_ns)}
+        if step.bound_ns not in (0, FOR_EVER_NS)
+        else step.name
         for step in callback.steps
     ]
     table: Table = {"vdev": callback.vdev, "device": callback.device, "steps": steps}

@@ -96,8 +96,10 @@ def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings
 
 
 def _entries(scenario: Scenario, findings: Findings) -> list[tuple[VmEntry, KeyPath]]:
-    if not scenario.vm:
+    if scenario.vm is None:
         return [(scenario, ())]
+    if not scenario.vm:
+        findings.problem(("vm",), "there is no VM in 'vm'", remedy="add a [[vm]], or remove it")
     for key in _ALONE:
         if getattr(scenario, key) != getattr(VmEntry(), key):
             findings.problem(

@@ -46,8 +46,8 @@ class After(Closed, frozen=True):
         str,
         Meta(
             description="Which milestone, if the event is `MilestoneReached`; any if left out.",
-            extra={"one_of": ("", *trace.MILESTONES), "noun": "milestone"},
-            extra_json_schema={"enum": ["", *trace.MILESTONES]},
+            extra={"one_of": trace.MILESTONES, "noun": "milestone"},
+            extra_json_schema={"enum": list(trace.MILESTONES)},
         ),
     ] = ""
     delay: Annotated[SpanText, Meta(description="How long after that event.")] = "0ns"
@@ -156,12 +156,12 @@ class Quiesce(Closed, frozen=True):
         str, Meta(description="The device that is made quiet; the vdev itself if left out.")
     ] = ""
     steps: Annotated[
-        tuple[str | Step, ...],
+        tuple[str | Step, ...] | None,
         Meta(
             description='In order; `{ name = "await-idle", bound = "80ms" }` for a wait. '
-            "Without steps, the documented procedure of the device."
+            "An empty list is no step at all; left out, the documented procedure of the device."
         ),
-    ] = ()
+    ] = None
     on_timeout: Annotated[
         Literal["quarantine", "release"],
         Meta(description="What becomes of the memory if a step gave up waiting."),
@@ -255,11 +255,18 @@ class MutantEntry(Closed, frozen=True):
 class Scenario(VmEntry, frozen=True):
     """A guest's life and death on given hardware, and what is expected of it."""
 
-    description: Annotated[str, Meta(description="One sentence.")] = ""
+    description: Annotated[
+        str,
+        Meta(
+            description="One sentence.",
+            extra={"may_be_empty": True},
+            extra_json_schema={"minLength": 0},
+        ),
+    ] = ""
     vm: Annotated[
-        tuple[Vm, ...],
+        tuple[Vm, ...] | None,
         Meta(description="Several VMs; each has its own configuration, end and workload."),
-    ] = ()
+    ] = None
     platform: Annotated[Platform, Meta(description="The hardware.")] = Platform()
     replay: Annotated[
         str,
@@ -333,13 +340,27 @@ class Scenario(VmEntry, frozen=True):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario file, for editors that complete and check."""
     schema = msgspec.json.schema(Scenario)
-    schema["$defs"] = {name: _without_null(part) for name, part in schema["$defs"].items()}
+    schema["$defs"] = {
+        name: _with_words(_without_null(part)) for name, part in schema["$defs"].items()
+    }
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
         "title": "quiesce scenario",
     }
     return head | schema
+
+
+def _with_words(node: Any) -> Any:
+    """Return a schema in which a text without a letter is no text, as the loader has it."""
+    if isinstance(node, list):
+        return [_with_words(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _with_words(value) for key, value in node.items()}
+    if node.get("type") == "string" and not {"enum", "pattern"} & set(node):
+        node.setdefault("minLength", 1)
+    return node
 
 
 def _without_null(node: Any) -> Any:

@@ -174,6 +174,9 @@ class _Walk:
             self._misfit(value, _noun(expected), path)
         elif isinstance(expected, types.IntType):
             self._in_range(value, expected, place)
+        elif value == "" and not extra.get("may_be_empty"):
+            remedy = "remove the key to leave it out" if isinstance(path[-1], str) else "remove it"
+            self._note(place, "an empty text says nothing", str(path[-1]), remedy)
         elif "one_of" in extra and value not in extra["one_of"]:
             self.problems.append(unknown_word(place, extra["noun"], value, extra["one_of"]))
         elif "reads" in extra:

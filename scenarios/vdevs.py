@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..model.clock import format_ns, parse_ns
+from ..model.clock import SECOND, format_ns, parse_ns
 from ..model.controller import redistributor
 from ..model.hardware.procedure import PCIE_BOUNDS
 from ..model.hardware.registry import kind_of_plan
@@ -21,6 +21,9 @@ from .vdev_plans import known_vdevs
 _VDEV_PROCEDURE = ("stop-queue", "join-worker", "cancel", "drain")
 """What a virtio vdev does if the scenario names no steps: nothing new, nothing waiting,
 nobody to submit it, nothing running."""
+
+FOR_EVER_NS = 365 * 24 * 3600 * SECOND
+"""The bound of a wait that has none; no run is as long."""
 
 
 def check_workload_names(
@@ -86,11 +89,13 @@ class Usual(NamedTuple):
 def _steps(
     entry: Quiesce, device: str, usual: Usual, path: KeyPath, findings: Findings
 ) -> tuple[StepPlan, ...]:
-    """Return the steps with their bounds; without any, the documented procedure."""
+    """Return the steps with their bounds; where none are spoken of, the documented procedure."""
     known, bounds, names = usual
-    if not entry.steps:
+    if entry.steps is None:
         basis = "assumed: the documented procedure, as the scenario names no steps"
         findings.assume(f"{entry.vdev}.{device}.steps", ", ".join(names), basis)
+        for name in names:
+            _assume_endless(f"{entry.vdev}.{device}.{name}", bounds.get(name, 0), findings)
         return tuple(StepPlan(name, bounds.get(name, 0)) for name in names)
     steps = []
     for index, item in enumerate(entry.steps):
@@ -106,13 +111,21 @@ def _steps(
             findings.problem((*here, "bound"), message, word=step.bound, remedy="remove it")
         bound_ns = default_ns if step.bound is None else parse_ns(step.bound)
         steps.append(StepPlan(step.name, bound_ns))
-        if step.bound is None and default_ns:
+        if step.bound is None and default_ns == FOR_EVER_NS:
+            _assume_endless(f"{entry.vdev}.{device}.{step.name}", default_ns, findings)
+        elif step.bound is None and default_ns:
             findings.assume(
                 f"{entry.vdev}.{device}.{step.name}",
                 format_ns(default_ns),
                 "assumed: the bound of the documented procedure",
             )
     return tuple(steps)
+
+
+def _assume_endless(name: str, bound_ns: int, findings: Findings) -> None:
+    """Note a wait that the configuration gives no end."""
+    if bound_ns == FOR_EVER_NS:
+        findings.assume(name, "for ever", "given by the configuration: message-block-timeout 0")
 
 
 def _of_hardware(hardware: Hardware, device: str) -> Usual:
@@ -137,7 +150,7 @@ def _drain_bound_ns(guest: GuestEntry, device: str) -> int:
     """Return after how long qvm unblocks a message to the host driver, in nanoseconds."""
     index = guest.vdevs.index(device)
     timeout_ns = guest.config.vdev_block_timeout_ns(index)
-    return VmConfig().block_timeout_ns or 0 if timeout_ns is None else timeout_ns
+    return FOR_EVER_NS if timeout_ns is None else timeout_ns
 
 
 def block_timeout_of(guest: GuestEntry) -> int | None:
