@@ -23,6 +23,7 @@ from .choices import ChoicePoint, Choices
 from .clock import Span
 from .errors import BoundHit, QuiesceError
 from .kernel import Delay, Kernel, _raise_unless_defused
+from .runaway import WATCHED_EVENTS, Watch
 
 STEPS_MAX = 100_000
 """Zero-delay events after one another, from which an instant is taken to have no end."""
@@ -253,13 +254,25 @@ class DenseKernel(Kernel):
         """
         steps_left = STEPS_MAX
         while self._urgent or self._due:
+            if steps_left == WATCHED_EVENTS:
+                self._settle_watched()
+                break
             event, self._cause = (self._urgent or self._due).popleft()
             self._process(event)
             steps_left -= 1
-            if steps_left == 0:
-                remedy = "some process of the model wakes itself without waiting"
-                raise BoundHit("zero-delay events in one instant", STEPS_MAX, remedy)
         self.processes = [each for each in self.processes if each[0].is_alive]
+
+    def _settle_watched(self) -> None:
+        """Run the last events before the bound, and note which processes they resume."""
+        watch = Watch()
+        for _ in range(WATCHED_EVENTS):
+            if not (self._urgent or self._due):
+                return
+            event, self._cause = (self._urgent or self._due).popleft()
+            watch.note(event)
+            self._process(event)
+        bound = "zero-delay events in one instant"
+        raise BoundHit(bound, STEPS_MAX, "let it wait with a delay", watch.sentence())
 
     def fire(self, delay: Pending, *, at_once: bool = False) -> None:
         """Let a delay end, and run all that follows without delay.

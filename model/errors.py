@@ -117,18 +117,21 @@ class BoundHit(QuiesceError):
     Args:
         bound: Name of the bound.
         limit: Its value.
-        remedy: How to raise it or why the run does not end.
+        remedy: What the user can do.
+        process: Which process of the model does not end, in words; empty if none is known.
     """
 
-    def __init__(self, bound: str, limit: int, remedy: str) -> None:
+    def __init__(self, bound: str, limit: int, remedy: str, process: str = "") -> None:
         self.bound = bound
         self.limit = limit
         self.remedy = remedy
-        super().__init__(bound, limit, remedy)
+        self.process = process
+        super().__init__(bound, limit, remedy, process)
 
     def __str__(self) -> str:
-        """Give the bound and the remedy."""
-        return f"the run hit its bound of {self.limit} {self.bound}; {self.remedy}"
+        """Give the bound, what does not end, and the remedy."""
+        hit = f"the run hit its bound of {self.limit} {self.bound}"
+        return "; ".join(filter(None, (hit, self.process, self.remedy)))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ from .choices import Choices
 from .clock import Span, exactly
 from .errors import BoundHit
 from .open_questions import OpenQuestion
+from .runaway import WATCHED_EVENTS, Watch
 from .trace import NO_CAUSE, AnyEvent, Record
 
 Steps = Generator[Event, Any, Any]
@@ -281,9 +282,20 @@ class Kernel(simpy.Environment):
         """
         if events_max is None:
             events_max = EVENTS_MAX
+        watched = min(events_max, WATCHED_EVENTS)
+        events_left = watched + self._run_until(done, events_max - watched)
+        if events_left == watched:
+            events_left = self._watch_until(done, watched, events_max)
+        self.events_run += events_max - events_left
+        self.choices.finish()
+
+    def _run_until(self, done: Event, events: int) -> int:
+        """Process so many events at most, fewer if `done` was among them; gives how many are left.
+
+        Where 0 are left, `done` may have been the last of them.
+        """
         urgent, due, delays = self._urgent, self._due, self._delays
-        events_left = events_max
-        while done.callbacks is not None:
+        while events and done.callbacks is not None:
             # The likeliest first; the order of precedence is that of `step`.
             if due and not urgent:
                 event, self._cause = due.popleft()
@@ -299,12 +311,27 @@ class Kernel(simpy.Environment):
                 callback(event)
             if not event._ok:
                 _raise_unless_defused(event)
-            events_left -= 1
-            if events_left == 0:
-                remedy = "some process of the model does not end; shorten the workload"
-                raise BoundHit("events", events_max, remedy)
-        self.events_run += events_max - events_left
-        self.choices.finish()
+            events -= 1
+        return events
+
+    def _watch_until(self, done: Event, events: int, events_max: int) -> int:
+        """Process the last events before the bound, and note who is resumed by them.
+
+        Raises:
+            BoundHit: If `done` is not among them.
+        """
+        watch = Watch()
+        while done.callbacks is not None:
+            if not (self._urgent or self._due or self._delays):
+                break
+            event = self._take_event()
+            watch.note(event)
+            self._run_callbacks(event)
+            events -= 1
+            if events == 0 and done.callbacks is not None:
+                remedy = "shorten the workload, or let a guest end"
+                raise BoundHit("events", events_max, remedy, watch.sentence())
+        return events
 
     # What SimPy calls.
 
@@ -332,6 +359,12 @@ class Kernel(simpy.Environment):
         Raises:
             EmptySchedule: If there is none.
         """
+        event = self._take_event()
+        self.events_run += 1
+        self._run_callbacks(event)
+
+    def _take_event(self) -> Event:
+        """Remove and return the event that is next."""
         if self._urgent:
             event, self._cause = self._urgent.popleft()
         elif self._due:
@@ -340,7 +373,9 @@ class Kernel(simpy.Environment):
             event = self._fire_delay()
         else:
             raise EmptySchedule
-        self.events_run += 1
+        return event
+
+    def _run_callbacks(self, event: Event) -> None:
         callbacks = event.callbacks
         event.callbacks = None  # type: ignore[assignment]  # SimPy's mark: processed
         for callback in callbacks:

@@ -12,10 +12,12 @@ from .assumptions import assumptions_of
 from .choices import Choices
 from .clock import Span
 from .component import Component
+from .errors import BoundHit
 from .host.host import Host
 from .host.supervisor import Supervisor
 from .kernel import Kernel, Steps, WatchedKernel
 from .plan import AfterPlan, SystemPlan
+from .runaway import with_missing_ends
 from .trace import Header, ObservationEnded, Record, Trace
 from .wiring import parts_of
 
@@ -40,7 +42,7 @@ def run(plan: SystemPlan, choices: Choices) -> Trace:
     """
     kernel = Kernel(choices, plan.pinned)
     system = build(kernel, plan)
-    kernel.execute(system.observed)
+    _execute(kernel, system)
     return Trace(header_of(plan), tuple(kernel.records))
 
 
@@ -48,8 +50,15 @@ def run_watched(plan: SystemPlan, choices: Choices) -> tuple[Trace, Instants]:
     """Return the trace of one run, as `run` does, and the instants at which anything happened."""
     kernel = WatchedKernel(choices, plan.pinned)
     system = build(kernel, plan)
-    kernel.execute(system.observed)
+    _execute(kernel, system)
     return Trace(header_of(plan), tuple(kernel.records)), kernel.instants
+
+
+def _execute(kernel: Kernel, system: "System") -> None:
+    try:
+        kernel.execute(system.observed)
+    except BoundHit as hit:
+        raise with_missing_ends(hit, system.plan, kernel.records) from None
 
 
 class System(Component):

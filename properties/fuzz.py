@@ -20,8 +20,11 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
+from msgspec.structs import replace
 
-from ..model.choices import Biased, ChoicePoint, Choices, Nominal
+from ..model.choices import Biased, ChoicePoint, Choices, Earliest, Latest, Nominal
+from ..model.clock import exactly
+from ..model.errors import BoundHit
 from ..model.plan import SystemPlan
 from ..model.trace import TerminationBegun, Trace
 from .check import check
@@ -31,7 +34,16 @@ from .durations import Durations
 from .registry import PROPERTIES
 from .tally import Tally
 
-__all__ = ["CHUNK", "Campaign", "Finding", "Search", "confidence", "fuzz_chunk", "instants_of"]
+__all__ = [
+    "CHUNK",
+    "Campaign",
+    "Finding",
+    "Search",
+    "Unfinished",
+    "confidence",
+    "fuzz_chunk",
+    "instants_of",
+]
 
 Run = Callable[[SystemPlan, Choices], Trace]
 """Makes a run: the engine knows no model."""
@@ -61,6 +73,20 @@ class Finding(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Unfinished(msgspec.Struct, frozen=True):
+    """A run that hit a bound and was given up.
+
+    Attributes:
+        plan: What was run.
+        data: The bytes that its choices follow from, as `Biased` takes them.
+        reason: Which bound it hit, and which process does not end.
+    """
+
+    plan: SystemPlan
+    data: bytes
+    reason: str
+
+
 class Campaign(msgspec.Struct):
     """What a search has shown so far.
 
@@ -68,16 +94,24 @@ class Campaign(msgspec.Struct):
         tally: All runs.
         findings: The first run for each set of properties that were violated together.
         durations: How long the teardowns took.
+        unfinished: The first run that was given up; `tally` counts all of them.
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
     findings: dict[str, Finding] = {}
     durations: Durations = msgspec.field(default_factory=Durations)
+    unfinished: Unfinished | None = None
+
+    def give_up(self, run: Unfinished) -> None:
+        """Count a run that did not end."""
+        self.tally.add_unfinished()
+        self.unfinished = self.unfinished or run
 
     def absorb(self, other: "Campaign") -> None:
         """Take over what another part has shown."""
         self.tally.absorb(other.tally)
         self.durations.absorb(other.durations)
+        self.unfinished = self.unfinished or other.unfinished
         for key, finding in other.findings.items():
             self.findings.setdefault(key, finding)
 
@@ -108,15 +142,36 @@ class Search(msgspec.Struct, frozen=True):
 
 
 def instants_of(plan: SystemPlan, run: Run) -> tuple[tuple[str, int], ...]:
-    """Return the types of event of a nominal run before its first end, and how many of each."""
-    counts: dict[str, int] = {}
-    for record in run(plan, Nominal()).records:
-        if isinstance(record.event, TerminationBegun):
-            break
-        name = type(record.event).__name__
-        if name not in _NOT_INSTANTS:
-            counts[name] = counts.get(name, 0) + 1
-    return tuple(sorted(counts.items()))
+    """Return the types of event of the first VM's life, and how many of each come in any timing.
+
+    They are counted in runs in which no guest ends, up to the instant at which the plan's own end
+    begins: what only an end brings never comes to a guest that waits for it.
+    """
+    common: dict[str, int] | None = None
+    for timing in (Nominal, Earliest, Latest):
+        records = run(plan, timing()).records
+        until_ns = next(
+            (each.at_ns for each in records if isinstance(each.event, TerminationBegun)),
+            records[-1].at_ns,
+        )
+        alive = _without_ends(plan, until_ns)
+        counts: dict[str, int] = {}
+        for record in run(alive, timing()).records:
+            name = type(record.event).__name__
+            if record.at_ns <= until_ns and name not in _NOT_INSTANTS:
+                counts[name] = counts.get(name, 0) + 1
+        if common is None:
+            common = counts
+        common = {
+            name: min(count, counts[name]) for name, count in common.items() if name in counts
+        }
+    return tuple(sorted((common or {}).items()))
+
+
+def _without_ends(plan: SystemPlan, until_ns: int) -> SystemPlan:
+    """Return the plan in which all guests live until an instant at least."""
+    vms = tuple(replace(vm, end=None, then=(), restart=False) for vm in plan.vms)
+    return replace(plan, vms=vms, observe=exactly(until_ns))
 
 
 class _Cases:
@@ -132,7 +187,11 @@ class _Cases:
         """Make and judge the run that these bytes mean; returns whether it violates anything."""
         choices = Biased(data[: Biased.SIZE])
         plan = with_moved_end(self._search.plan, Dice(data[Biased.SIZE :]), self._instants)
-        trace = self._run(plan, choices)
+        try:
+            trace = self._run(plan, choices)
+        except BoundHit as hit:
+            self.campaign.give_up(Unfinished(plan, data[: Biased.SIZE], str(hit)))
+            return False
         self.campaign.durations.add(trace)
         violated = self.campaign.tally.add(check(trace, self._search.properties))
         if violated:

@@ -16,6 +16,7 @@ from itertools import pairwise
 import msgspec
 
 from ..model.choices import ChoicePoint, Choices, Guided, by_label
+from ..model.errors import BoundHit
 from ..model.plan import SystemPlan
 from ..model.trace import DmaRequested, RequestSubmitted, Trace
 from .check import check
@@ -210,7 +211,10 @@ class _Shrinker:
             raise _Enough
         self.attempts += 1
         choices = Guided(answers)
-        trace = self._run(plan, choices)
+        try:
+            trace = self._run(plan, choices)
+        except BoundHit:
+            return False
         at = _violated_at(trace, self._name)
         if at is None:
             return False

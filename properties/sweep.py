@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from ..model.choices import ChoicePoint, Choices, Nominal, Ordered
 from ..model.clock import exactly
+from ..model.errors import BoundHit
 from ..model.plan import EndPlan, SystemPlan
 from ..model.trace import Trace
 from .check import check
@@ -25,7 +26,15 @@ from .registry import PROPERTIES
 from .tally import Tally
 from .verdict import Severity, worst
 
-__all__ = ["Part", "Strip", "Target", "crash_instants", "sweep_part", "unsafe_windows"]
+__all__ = [
+    "Part",
+    "Strip",
+    "Target",
+    "UnfinishedPoint",
+    "crash_instants",
+    "sweep_part",
+    "unsafe_windows",
+]
 
 Watched = Callable[[SystemPlan, Choices], tuple[Trace, list[tuple[int, int]]]]
 """Makes a run and tells at which instants anything happened, and how many choices came before."""
@@ -80,6 +89,20 @@ class Strip(msgspec.Struct, frozen=True):
     properties: tuple[str, ...]
 
 
+class UnfinishedPoint(msgspec.Struct, frozen=True):
+    """A crash point whose run hit a bound and was given up.
+
+    Attributes:
+        at_ns: Instant at which the end begins.
+        given: Answers that are not nominal, by their place in the log (see `Ordered`).
+        reason: Which bound it hit, and which process does not end.
+    """
+
+    at_ns: int
+    given: dict[int, int]
+    reason: str
+
+
 class Part(msgspec.Struct):
     """What a sweep over some instants has shown.
 
@@ -91,6 +114,7 @@ class Part(msgspec.Struct):
         tally: The verdicts of all of them.
         strips: In the order of time.
         first: The first run with the worst severity: instant and answers; None if all is well.
+        unfinished: The first run that hit a bound and was given up; `tally` counts all of them.
     """
 
     gaps: int = 0
@@ -100,6 +124,12 @@ class Part(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
     strips: list[Strip] = []
     first: tuple[Severity, int, tuple[ChoicePoint, ...]] | None = None
+    unfinished: UnfinishedPoint | None = None
+
+    def give_up(self, point: UnfinishedPoint) -> None:
+        """Count a crash point whose run did not end."""
+        self.tally.add_unfinished()
+        self.unfinished = self.unfinished or point
 
     @property
     def points(self) -> int:
@@ -115,6 +145,7 @@ class Part(msgspec.Struct):
         self.tally.absorb(other.tally)
         self.strips += other.strips
         mine = self.first[0] if self.first else "none"
+        self.unfinished = self.unfinished or other.unfinished
         if other.first is not None and worst((mine, other.first[0])) != mine:
             self.first = other.first
 
@@ -149,9 +180,14 @@ def sweep_part(target: Target, instants: Sequence[int], run: Watched, part: Part
 def _in_gap(target: Target, from_ns: int, to_ns: int, run: Watched, part: Part) -> None:
     at_ns = (from_ns + to_ns) // 2
     choices = Nominal()
-    trace, _ = run(target.ending_at(at_ns), choices)
-    violated, severity = _judge(trace, at_ns, choices, part)
     part.gaps += 1
+    try:
+        trace, _ = run(target.ending_at(at_ns), choices)
+    except BoundHit as hit:
+        part.give_up(UnfinishedPoint(at_ns, {}, str(hit)))
+        part.strips.append(Strip(from_ns, to_ns, "none", ()))
+        return
+    violated, severity = _judge(trace, at_ns, choices, part)
     part.strips.append(Strip(from_ns, to_ns, severity, violated))
 
 
@@ -159,28 +195,38 @@ def _at_instant(target: Target, at_ns: int, run: Watched, part: Part) -> None:
     plan = target.ending_at(at_ns)
     names: set[str] = set()
     severities: list[Severity] = []
-    for tried, (choices, trace) in enumerate(_every_order(plan, at_ns, run)):
+    for tried, (choices, found) in enumerate(_every_order(plan, at_ns, run)):
         if tried == ORDERS_MAX:
             part.left_out += 1
             break
-        violated, severity = _judge(trace, at_ns, choices, part)
+        part.orders += 1
+        if isinstance(found, UnfinishedPoint):
+            part.give_up(found)
+            continue
+        violated, severity = _judge(found, at_ns, choices, part)
         names |= set(violated)
         severities.append(severity)
-        part.orders += 1
     in_order = tuple(name for name in PROPERTIES if name in names)
     part.strips.append(Strip(at_ns, at_ns, worst(severities), in_order))
 
 
-def _every_order(plan: SystemPlan, at_ns: int, run: Watched) -> Iterator[tuple[Choices, Trace]]:
+def _every_order(
+    plan: SystemPlan, at_ns: int, run: Watched
+) -> Iterator[tuple[Choices, Trace | UnfinishedPoint]]:
     """Give one run for each order of what happens at an instant.
 
     The orders are counted like an odometer over the ties of that instant: the last tie that can
-    be broken otherwise is, and those after it begin anew.
+    be broken otherwise is, and those after it begin anew.  A run that does not end tells nothing
+    of further ties, so it is the last one of its instant.
     """
     given: dict[int, int] = {}
     while True:
         choices = Ordered(given)
-        trace, instants = run(plan, choices)
+        try:
+            trace, instants = run(plan, choices)
+        except BoundHit as hit:
+            yield choices, UnfinishedPoint(at_ns, given, str(hit))
+            return
         yield choices, trace
         ties = [
             (place, bound, value)

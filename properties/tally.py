@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .registry import PROPERTIES
 from .verdict import (
     VIOLATIONS_KEPT,
     Severity,
@@ -17,6 +18,9 @@ from .verdict import (
     most_alarming,
     worst,
 )
+
+UNFINISHED = "the run hit its bound of events and was given up"
+"""Why a property is inconclusive in a run that did not end."""
 
 
 class Count(msgspec.Struct):
@@ -83,11 +87,13 @@ class Tally(msgspec.Struct):
     Attributes:
         runs: How many runs there were.
         violated: In how many of them something was violated.
+        unfinished: How many of them hit a bound and were given up; they show nothing.
         counts: By name of the property.
     """
 
     runs: int = 0
     violated: int = 0
+    unfinished: int = 0
     counts: dict[str, Count] = {}
 
     def add(self, verdicts: Iterable[Verdict]) -> frozenset[str]:
@@ -104,13 +110,29 @@ class Tally(msgspec.Struct):
         self.violated += bool(violated)
         return frozenset(violated)
 
+    def add_unfinished(self) -> None:
+        """Count one run that hit a bound: each property is inconclusive in it."""
+        self.runs += 1
+        self.unfinished += 1
+
     def absorb(self, other: "Tally") -> None:
         """Count the runs of another part as well."""
         self.runs += other.runs
+        self.unfinished += other.unfinished
         self.violated += other.violated
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).absorb(count)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Return one verdict for each property."""
-        return tuple(count.verdict(name) for name, count in self.counts.items())
+        """Return one verdict for each property; no property holds in a run that was given up."""
+        if not self.unfinished:
+            return tuple(count.verdict(name) for name, count in self.counts.items())
+        given_up = Count({"inconclusive": self.unfinished}, {"inconclusive": UNFINISHED})
+        verdicts = []
+        for name in self.counts or PROPERTIES:
+            count = Count()
+            if name in self.counts:
+                count.absorb(self.counts[name])
+            count.absorb(given_up)
+            verdicts.append(count.verdict(name))
+        return tuple(verdicts)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ..model.choices import Nominal
+from ..model.errors import BoundHit
 from ..model.plan import SystemPlan
 from ..model.system import run, run_watched
 from ..model.termination import BY_NAME, NEVER_STARTS
@@ -60,7 +61,10 @@ def _spread(gaps: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]
 
 def _tried(target: Target, from_ns: int, to_ns: int) -> CrashPoint:
     at_ns = (from_ns + to_ns) // 2
-    trace, _ = run_watched(target.ending_at(at_ns), Nominal())
+    try:
+        trace, _ = run_watched(target.ending_at(at_ns), Nominal())
+    except BoundHit:
+        return CrashPoint(from_ns, to_ns, at_ns, "inconclusive", "none")
     verdicts = check(trace)
     word = most_alarming(verdict.verdict for verdict in verdicts)
     severity = worst(verdict.severity for verdict in verdicts)

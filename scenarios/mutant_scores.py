@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 import msgspec
 
 from ..model.choices import Choices, Earliest, Latest, Nominal, Seeded
+from ..model.errors import BoundHit
 from ..model.plan import SystemPlan
 from ..model.system import run
 from ..model.trace import (
@@ -47,6 +48,7 @@ class CaseScore(msgspec.Struct, frozen=True):
         killed_by: Properties that were violated in some run.
         runs: How many runs were made.
         violated_runs: In how many of them something was violated.
+        given_up: A sentence for each run that hit its bound; such a run kills nothing.
     """
 
     design: str
@@ -54,6 +56,7 @@ class CaseScore(msgspec.Struct, frozen=True):
     killed_by: tuple[str, ...]
     runs: int
     violated_runs: int
+    given_up: tuple[str, ...] = ()
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -119,9 +122,17 @@ def score(mutant: Mutant, seeds: int = SEEDS) -> Score:
 
 
 def _score_case(case: Case, plan: SystemPlan, seeds: int) -> CaseScore:
-    found = [violated_properties(plan, choices) for choices in timings(seeds)]
+    found: list[set[str]] = []
+    given_up: list[str] = []
+    for number, choices in enumerate(timings(seeds)):
+        try:
+            found.append(violated_properties(plan, choices))
+        except BoundHit as hit:
+            given_up.append(f"timing {number} ({type(choices).__name__}): {hit}")
     names = tuple(sorted(set().union(*found)))
-    return CaseScore(case.design, case.face, names, len(found), sum(bool(one) for one in found))
+    runs = len(found) + len(given_up)
+    violated = sum(bool(one) for one in found)
+    return CaseScore(case.design, case.face, names, runs, violated, tuple(given_up))
 
 
 def scores(names: Iterable[str], jobs: int = 1, seeds: int = SEEDS) -> dict[str, Score]:
@@ -182,16 +193,18 @@ class ControlScore(msgspec.Struct, frozen=True):
         violated: What was violated, though nothing should be.
         runs: How many runs were made.
         shown_in: In how many of them it came about.
+        given_up: How many runs hit their bound.
     """
 
     violated: tuple[str, ...]
     runs: int
     shown_in: int
+    given_up: int = 0
 
     @property
     def passes(self) -> bool:
-        """Whether it came about and nobody condemned it."""
-        return self.shown_in > 0 and not self.violated
+        """Whether it came about, no property condemned it, and each run ended."""
+        return self.shown_in > 0 and not self.violated and not self.given_up
 
 
 def _writes_while_it_is_stopped(trace: Trace) -> bool:
@@ -245,12 +258,17 @@ CONTROLS: tuple[Control, ...] = (
 def score_control(control: Control, seeds: int = SEEDS) -> ControlScore:
     """Return what became of a control over all its designs."""
     correct = designs()
-    traces = [
-        run(correct[design], choices) for design in control.designs for choices in timings(seeds)
-    ]
+    traces: list[Trace] = []
+    given_up = 0
+    for design in control.designs:
+        for choices in timings(seeds):
+            try:
+                traces.append(run(correct[design], choices))
+            except BoundHit:
+                given_up += 1
     violated = set().union(*(_violated(trace) for trace in traces))
     shown_in = sum(control.is_shown(trace) for trace in traces)
-    return ControlScore(tuple(sorted(violated)), len(traces), shown_in)
+    return ControlScore(tuple(sorted(violated)), len(traces) + given_up, shown_in, given_up)
 
 
 assert all(design.rsplit("/", maxsplit=1)[1] in EXITS for design in designs())

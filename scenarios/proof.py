@@ -4,19 +4,19 @@ A run that the search speaks of, a counterexample or the run that attains a marg
 a schedule of its delays; the ordinary kernel runs it, and the ordinary properties judge that run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from ..model.choices import Earliest, Latest, Nominal, Seeded
+from ..model.choices import Choices, Seeded
 from ..model.clock import Span, format_ns
 from ..model.dense_graph import StateGraph
 from ..model.dense_replay import replay
 from ..model.dense_step import DelayName
-from ..model.errors import InternalError
+from ..model.errors import BoundHit, InternalError
 from ..model.form_tokens import Form
 from ..model.plan import EndPlan, SystemPlan, VmPlan
 from ..model.settled_graph import SettledGraph
@@ -39,7 +39,7 @@ from ..properties.system_proof import (
 )
 from .replay import Recording
 from .resolve import Resolved
-from .runner import RunResult, run_recording, run_scenario
+from .runner import TIMINGS, RunResult, run_recording, run_scenario
 from .waits import OpenStates
 
 __all__ = [
@@ -227,21 +227,45 @@ class ContradictionError(InternalError):
 
 
 def sampled(
-    scenario: Resolved, plan: SystemPlan, kinds: Sequence[type[Property]]
+    scenario: Resolved,
+    plan: SystemPlan,
+    kinds: Sequence[type[Property]],
+    unfinished: list[str] | None = None,
 ) -> tuple[str, Found] | None:
     """Return a violated property and a run that violates it, if one of a few runs does.
 
     It takes much less time to stumble upon a violation than to show that a shorter one does not
-    exist; and no such run may violate what is proved afterwards.
+    exist; and no such run may violate what is proved afterwards.  A run that hits its bound shows
+    nothing, so the next one is tried.
+
+    Args:
+        scenario: Its assumptions go into the run.
+        plan: What is run.
+        kinds: The properties to judge by.
+        unfinished: Takes a sentence for each run that hit its bound, and says how to repeat it.
     """
     names = {kind.name for kind in kinds}
     resolved = replace(scenario, plan=plan)
-    for choices in (Nominal(), Earliest(), Latest(), *map(Seeded, range(SEEDS))):
-        result = run_scenario(resolved, choices, "a run of a sample, not made small")
+    for option, choices in _sample():
+        try:
+            result = run_scenario(resolved, choices, "a run of a sample, not made small")
+        except BoundHit as hit:
+            if unfinished is not None:
+                again = f"quiesce run {plan.name} {option}"
+                unfinished.append(f"a sampled run was given up and shows nothing ({again}): {hit}")
+            continue
         for verdict in result.judgement.verdicts:
             if verdict.verdict == "violated" and verdict.property in names:
                 return verdict.property, Found(result, 0)
     return None
+
+
+def _sample() -> Iterator[tuple[str, Choices]]:
+    """Give the choices of each run of a sample, and the option that repeats it."""
+    for name, timing in TIMINGS.items():
+        yield f"--timing {name}", timing()
+    for seed in range(SEEDS):
+        yield f"--seed {seed}", Seeded(seed)
 
 
 def growing(proof: SystemProof) -> list[str]:

@@ -22,6 +22,7 @@ from .replay import Recording
 from .resolve import Resolved
 
 __all__ = [
+    "TIMINGS",
     "RunResult",
     "choices_for",
     "run_recording",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from ...model.choices import Biased
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
 from ...properties.durations import Durations
@@ -18,6 +19,7 @@ from ..campaign import Effort, Outcome, carry_out
 from ..counterexample import Counterexample, Written, made_small, write_counterexample
 from ..distributions import durations_json, write_durations
 from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
+from ..given_up import GIVEN_UP, write_given_up
 from ..library import resolved
 from ..resolve import Resolved
 from ..terminal import say, say_json, show_progress
@@ -82,6 +84,7 @@ def fuzz_command(request: FuzzRequest) -> int:
     made = [_write_campaign(judgement, durations, folder)]
     if request.plot and durations.count:
         made += write_durations(durations, judgement, scenario.plan.teardown_ns_max, folder)
+    made += _write_unfinished(outcome.campaign, scenario, folder)
     written = msgspec.structs.replace(written, files=(*written.files, *made))
     status = _status(judgement, outcome)
     if request.json:
@@ -154,6 +157,22 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
     return path
 
 
+def _write_unfinished(campaign: Campaign, scenario: Resolved, folder: Path) -> list[Path]:
+    """Write the replay file of the first run that was given up, if there is one.
+
+    The run is made once more: its answers fill megabytes and do not stay in the campaign.
+    """
+    unfinished = campaign.unfinished
+    if unfinished is None:
+        return []
+    show_progress("recording the run that was given up")
+    chosen = f"found by drawing; given up: {unfinished.reason}"
+    choices = Biased(unfinished.data)
+    path = write_given_up(unfinished.plan, choices, scenario.assumptions, chosen, folder)
+    _clear()
+    return [path]
+
+
 def _status(judgement: Judgement, outcome: Outcome) -> int:
     if judgement.verdict == "violated" or outcome.campaign.findings:
         return VIOLATED
@@ -174,6 +193,10 @@ def _tell(
     new = tally.runs - outcome.resumed
     rate = round(new / outcome.seconds) if outcome.seconds else 0
     say(f"{tally.violated} of {tally.runs} runs violate something; {rate} runs/s", hang=2)
+    unfinished = outcome.campaign.unfinished
+    if unfinished is not None:
+        given_up = f"{tally.unfinished} of {tally.runs} runs were given up and show nothing"
+        say(f"{given_up}; the first: {unfinished.reason} ({GIVEN_UP})", hang=2)
     if example:
         say(
             f"counterexample: {example.shrunk.property}, {'; '.join(sizes(example.shrunk))}", hang=2
@@ -200,6 +223,8 @@ def _tell_json(
         "runs": tally.runs,
         "resumed": outcome.resumed,
         "violated": tally.violated,
+        "unfinished": tally.unfinished,
+        "first_unfinished": getattr(outcome.campaign.unfinished, "reason", None),
         "was_stopped": outcome.was_stopped,
         "judgement": judgement,
         "files": [str(file) for file in written.files],

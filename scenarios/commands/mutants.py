@@ -116,6 +116,11 @@ def _lines(result: Score) -> list[str]:
         f"{', '.join(classes)} at {when}{f' ({face})' if face else ''}: {by}"
         for (when, face, by), classes in places.items()
     ]
+    lines += [
+        f"{case.design} was given up in a run, which shows nothing: {reason}"
+        for case in result.cases
+        for reason in case.given_up
+    ]
     lines += [f"not {where}: {why}" for where, why in result.not_tried.items()]
     return lines
 
@@ -130,4 +135,5 @@ def _control(control: Control, found: ControlScore) -> tuple[str, str, str]:
     fate = "passes" if found.passes else "FAILS"
     condemned = f"; condemned by {', '.join(found.violated)}" if found.violated else ""
     shown = f"came about in {found.shown_in} of {found.runs} runs"
-    return control.name, fate, f"{control.meaning}: {shown}{condemned}"
+    given_up = f"; {found.given_up} runs were given up" if found.given_up else ""
+    return control.name, fate, f"{control.meaning}: {shown}{condemned}{given_up}"

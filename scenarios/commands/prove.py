@@ -89,6 +89,7 @@ class Proven(msgspec.Struct, frozen=True):
         example: The counterexample, if a property is violated: with the fewest events, or, if
             the search was cut short, the run of a sample.
         violated: The property that it violates, or an empty string.
+        unfinished: A sentence for each run of the sample that was given up.
         distances: With runs that attain them.
         more: Unsafe windows and budgets, if they were asked for.
     """
@@ -98,6 +99,7 @@ class Proven(msgspec.Struct, frozen=True):
     seconds: float
     example: Found | None = None
     violated: str = ""
+    unfinished: tuple[str, ...] = ()
     distances: tuple[Told, ...] = ()
     more: More | None = None
 
@@ -123,7 +125,8 @@ def prove_command(request: ProveRequest) -> int:
     )
     begun_s = time.monotonic()
     # With the end where the scenario has it: at any instant mostly means after a long life.
-    sample = sampled(scenario, scenario.plan, kinds)
+    unfinished: list[str] = []
+    sample = sampled(scenario, scenario.plan, kinds, unfinished)
     seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
     limits = Limits(request.classes_max, begun_s + seconds)
     proof = _proof(request, scenario, plan, kinds, limits, states)
@@ -131,7 +134,7 @@ def prove_command(request: ProveRequest) -> int:
     if sample is not None and proof.findings[sample[0]].word in {"holds", "vacuous"}:
         raise ContradictionError(sample[0])
     name, example = proof.example or sample or ("", None)
-    proven = Proven(proof, plan, time.monotonic() - begun_s, example, name)
+    proven = Proven(proof, plan, time.monotonic() - begun_s, example, name, tuple(unfinished))
     proven = msgspec.structs.replace(proven, distances=told_distances(scenario, plan, proof))
     if proof.proof is not None and (request.windows or states.waits) and not proof.was_stopped:
         more = more_of(
@@ -211,7 +214,7 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
         f"{proof.classes} classes of {proof.states} states were explored; runs are followed to "
         "the end of the observation, however long they are"
     )
-    bounds = [covered, f"the end comes {end}", size]
+    bounds = [covered, f"the end comes {end}", size, *proven.unfinished]
     bounds += slicing_in_words(proof)
     if proof.was_stopped:
         bounds.append("stopped by the user; nothing is proved")

@@ -1,5 +1,6 @@
 """`quiesce sweep`: let the guest die at every crash point of a scenario."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -9,9 +10,9 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from ...model.choices import ChoicePoint, Nominal
+from ...model.choices import ChoicePoint, Nominal, Ordered
 from ...model.clock import TimeFormatError, format_ns, parse_ns
-from ...model.errors import Place, Problem, ScenarioError
+from ...model.errors import BoundHit, Place, Problem, ScenarioError
 from ...model.system import header_of, run, run_watched
 from ...model.termination import BY_NAME, NEVER_STARTS
 from ...model.trace_codec import write_whole
@@ -209,6 +210,8 @@ def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgeme
     is_whole = swept[-1].is_whole
     left_out = sum(each.part.left_out for each in swept)
     points = "crash points but those left out" if left_out else "crash points"
+    if tally.unfinished:
+        points = "crash points but those given up"
     return Judgement(
         scenario=scenario.plan.name,
         label=f"swept({f'all {points}' if is_whole else 'cut short'}, nominal timing)",
@@ -237,6 +240,11 @@ def _bound(swept: Swept) -> str:
     )
     if part.left_out:
         text += f"; {part.left_out} instants have more orders than were tried"
+    if part.unfinished is not None:
+        text += (
+            f"; {part.tally.unfinished} were given up and show nothing, the first at "
+            f"{format_ns(part.unfinished.at_ns)}: {part.unfinished.reason}"
+        )
     if not swept.is_whole:
         covered = f"after {format_ns(swept.covered_ns)}" if swept.covered_ns >= 0 else "at all"
         text += f"; stopped by the user, ends {covered} were not tried, nor any further cause"
@@ -254,6 +262,8 @@ def _write(
             _, at_ns, log = each.part.first
             recording = _recording(scenario, each.target, at_ns, log)
             files[f"replay-{each.target.cause}.json"] = replays.encode(recording)
+        if each.part.unfinished is not None:
+            files[f"given-up-{each.target.cause}.json"] = _given_up(scenario, each)
     if request.plot:
         picture = _picture(judgement, swept)
         files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
@@ -270,6 +280,16 @@ def _recording(
 ) -> Recording:
     chosen = f"the crash point at {format_ns(at_ns)} of a sweep, nominal timing"
     return Recording(target.ending_at(at_ns), scenario.assumptions, chosen, log)
+
+
+def _given_up(scenario: Resolved, swept: Swept) -> bytes:
+    """Return the replay file of the first crash point whose run was given up."""
+    point = swept.part.unfinished
+    assert point is not None
+    choices = Ordered(point.given)
+    with contextlib.suppress(BoundHit):
+        run(swept.target.ending_at(point.at_ns), choices)
+    return replays.encode(_recording(scenario, swept.target, point.at_ns, tuple(choices.log)))
 
 
 def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
@@ -304,6 +324,7 @@ def _causes_document(swept: list[Swept]) -> dict[str, object]:
             "is_whole": each.is_whole,
             "covered_ns": each.covered_ns,
             "unsafe": each.part.tally.violated,
+            "unfinished": each.part.tally.unfinished,
             "windows": each.windows,
         }
         for each in swept
@@ -324,7 +345,8 @@ def _tell(
     for each in swept:
         windows = each.windows
         unsafe, points = each.part.tally.violated, each.part.points
-        fate = "unsafe" if unsafe else "safe" if each.is_whole else "open"
+        is_safe = each.is_whole and not each.part.tally.unfinished
+        fate = "unsafe" if unsafe else "safe" if is_safe else "open"
         said = f"{unsafe} of {points} crash points violate something"
         if windows:
             severity = worst(window.severity for window in windows)
