@@ -314,6 +314,41 @@ class Retold(Choices):
         return value if earlier == bound else value * (bound - 1) // (earlier - 1)
 
 
+class Varied(Retold):
+    """Tells an earlier run once more, with some labels drawn anew.
+
+    Each label is either retold or drawn for the whole run, so that the rest of the run stays as it
+    was while one kind of delay goes its own way.
+
+    Args:
+        recorded: The log of that run.
+        seed: Decides which labels are drawn, and what is drawn for them.
+        one_in: About one label in so many is drawn.
+    """
+
+    def __init__(self, recorded: Iterable[ChoicePoint], seed: int, one_in: int = 3) -> None:
+        super().__init__(recorded)
+        self._drawn = Seeded(seed)
+        self._random = Random(seed)
+        self._one_in = one_in
+        self._is_drawn: dict[str, bool] = {}
+
+    def _goes_its_own_way(self, label: str) -> bool:
+        if label not in self._is_drawn:
+            self._is_drawn[label] = self._random.randrange(self._one_in) == 0
+        return self._is_drawn[label]
+
+    def _option(self, bound: int, label: str) -> int:
+        if self._goes_its_own_way(label):
+            return self._drawn.below(bound, label)
+        return super()._option(bound, label)
+
+    def _offset(self, bound: int, label: str) -> int:
+        if self._goes_its_own_way(label):
+            return self._drawn.between(0, bound - 1, label)
+        return super()._offset(bound, label)
+
+
 class Drawn(Choices):
     """Takes every answer from a function, such as a Hypothesis draw.
 

@@ -19,24 +19,49 @@ __all__ = ["Explanation", "LastChance", "NoReturn", "Saving", "explain"]
 
 
 class Saving(msgspec.Struct, frozen=True):
-    """A single change that saves the run, found by trying.
+    """A single change that saves the run, found by trying, and tried with other timings.
 
     Attributes:
         text: What to do, as an instruction without a full stop.
-        kind: How far it reaches: `bound`, `timeout`, `step`, `order`, `callback`, `software`,
-            `procedure`, `pause`, `signal`, `iommu` or `device`.
+        kind: How far it reaches: `bound`, `timeout`, `step`, `order`, `procedure`, `procedures`,
+            `callback`, `software`, `pause`, `signal`, `iommu`, `environment` or `device`.
         amount_ns: How much longer or shorter something takes; 0 for any other change.
         is_entire: Whether nothing at all is violated any more.
-        is_sturdy: Whether nothing is violated with any of the other timings either.
-        keeps_memory: Whether memory is kept from everybody, where it was returned before.
+        timings: In how many other timings it was put to the test; none of them was violated.
+        still_violated: What is violated all the same, where it is not entire.
+        keeps_memory: Whether guest memory is kept for good that was returned before.
+        kept_timings: In how many of the other timings guest memory is kept for good.
+        starts_less: Whether an instance that started before does not start any more.
     """
 
     text: str
     kind: str
     amount_ns: int
     is_entire: bool
-    is_sturdy: bool
+    timings: int
+    still_violated: tuple[str, ...] = ()
     keeps_memory: bool = False
+    kept_timings: int = 0
+    starts_less: bool = False
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether memory is kept for good, or an instance does not start."""
+        return self.keeps_memory or self.starts_less
+
+
+class Refuted(msgspec.Struct, frozen=True):
+    """The documented procedure, which saves the run and not every other timing.
+
+    Attributes:
+        text: What it is, as an instruction without a full stop.
+        held: In how many timings it held before one refuted it.
+        violated: What is violated there.
+    """
+
+    text: str
+    held: int
+    violated: tuple[str, ...]
 
 
 class LastChance(msgspec.Struct, frozen=True):
@@ -83,10 +108,11 @@ class Explanation(msgspec.Struct, frozen=True):
         late_by_ns: How long after the release or detach; None if there is none.
         sentences: The explanation, three to six of them.
         slice: What led to it, as a graph.
-        saving: The smallest single change that saves the run; None if none was found.
-        sturdy: The smallest that does so with other timings as well; None if none was found.
+        saving: The change that is recommended; None if none survives the other timings.
+        documented: The documented procedure, if it saves the run as well.
+        refuted: The documented procedure, if some other timing refutes it.
         tried: How many changes were tried; 0 if none was looked for.
-        timings: With how many other timings a change was run to call it sturdy.
+        runs: How many runs were made for that.
         was_cut: Whether the search stopped at its bound.
         no_return: The point of no return; None if no act of qvm would have helped.
     """
@@ -102,9 +128,10 @@ class Explanation(msgspec.Struct, frozen=True):
     sentences: tuple[str, ...]
     slice: CausalSlice
     saving: Saving | None = None
-    sturdy: Saving | None = None
+    documented: Saving | None = None
+    refuted: Refuted | None = None
     tried: int = 0
-    timings: int = 0
+    runs: int = 0
     was_cut: bool = False
     no_return: NoReturn | None = None
 
@@ -117,9 +144,10 @@ class Tried(msgspec.Struct, frozen=True):
     """What was found by running again; the fields are those of `Explanation`."""
 
     saving: Saving | None = None
-    sturdy: Saving | None = None
+    documented: Saving | None = None
+    refuted: Refuted | None = None
     tried: int = 0
-    timings: int = 0
+    runs: int = 0
     was_cut: bool = False
     no_return: NoReturn | None = None
 
@@ -251,32 +279,60 @@ def _released(trace: Trace, culprit: Culprit) -> str:
 
 
 def _saving(found: Tried, culprit: Culprit) -> str:
-    saving, sturdy = found.saving, found.sturdy
+    """Return the change that is recommended, and what became of the documented procedure."""
     count = "1 change was" if found.tried == 1 else f"{found.tried} changes were"
-    ran = f"{count} tried by running again"
+    ran = f"{count} tried in {found.runs} runs"
     if found.was_cut:
         ran += ", then the search stopped at its bound"
-    if saving is None:
-        return _sentence(f"No single change was found that saves the run: {ran}")
-    if not saving.is_entire:
-        return _sentence(
-            f"No single change was found that saves the run entirely ({ran}); the smallest that "
-            f"mends {culprit.property}: {_change(saving)}"
-        )
-    text = f"The smallest single change that saves the run ({ran}): {_change(saving)}"
-    if saving.is_sturdy:
-        return _sentence(f"{text}; it saves {found.timings} other timings as well")
-    if sturdy is None:
-        return _sentence(f"{text}; with some other timings it is not enough")
-    return _sentence(
-        f"{text}; with some other timings it is not enough, and the smallest that saves all "
-        f"{found.timings} that were tried: {_change(sturdy)}"
+    return " ".join(
+        _sentence(text) for text in (*_recommended(found, culprit, ran), *_procedure(found))
     )
 
 
+def _recommended(found: Tried, culprit: Culprit, ran: str) -> list[str]:
+    saving = found.saving
+    if saving is None:
+        return [f"No change was found that saves the run and other timings as well ({ran})"]
+    tried = f"It was tried over {saving.timings} other timings"
+    if not saving.is_entire:
+        rest = " and ".join(saving.still_violated)
+        return [
+            f"No change was found that saves the run entirely ({ran})",
+            f"The smallest that mends {culprit.property}: {_change(saving)}",
+            f"{tried}, none violated {culprit.property}; {rest} can still be violated",
+        ]
+    if saving.has_cost:
+        first = f"The smallest change that saves the run, at a cost ({ran}): {_change(saving)}"
+    else:
+        first = f"The smallest change that saves the run ({ran}): {_change(saving)}"
+    return [first, f"{tried}, none violated"]
+
+
+def _procedure(found: Tried) -> list[str]:
+    """Return what became of the documented procedure, which is tried before anything else."""
+    if found.documented is not None:
+        text, timings = found.documented.text, found.documented.timings
+        return [f"The documented procedure was tried first and saves {timings} as well: {text}"]
+    saving, refuted = found.saving, found.refuted
+    if refuted is not None and (saving is None or saving.text != refuted.text):
+        return [
+            f"The documented procedure was tried first and saves this run ({refuted.text})",
+            f"With another timing it does not: {' and '.join(refuted.violated)} is violated",
+        ]
+    return []
+
+
 def _change(saving: Saving) -> str:
-    kept = " (guest memory is then kept from everybody)" if saving.keeps_memory else ""
-    return f"{saving.text}{kept}"
+    notes = []
+    if saving.keeps_memory:
+        notes.append("guest memory is then kept for good")
+    elif saving.kept_timings:
+        notes.append(
+            f"guest memory is then kept for good in {saving.kept_timings} of the other timings"
+        )
+    if saving.starts_less:
+        notes.append("safe only because no next instance starts")
+    return f"{saving.text} ({'; '.join(notes)})" if notes else saving.text
 
 
 _ACTS = {

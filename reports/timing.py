@@ -135,11 +135,14 @@ class Picture:
         explanation = self._explanation
         if explanation is None:
             return y
-        saving, no_return = explanation.sturdy or explanation.saving, explanation.no_return
+        saving, no_return = explanation.saving, explanation.no_return
         said = []
         if saving is not None:
             whole = "This" if saving.is_entire else f"For {explanation.property}, this"
-            said.append(f"{whole} would have saved the run (tried): {saving.text}.")
+            said.append(
+                f"{whole} would have saved the run (tried over {saving.timings} timings): "
+                f"{saving.text}."
+            )
         if no_return is not None:
             at = about_ns(no_return.at_ns, self._digits)
             said.append(f"Point of no return: {at}.")

@@ -3,15 +3,13 @@
 from ..model.plan import SystemPlan
 from ..reports.culprit import culprit_of, main_finding
 from ..reports.explanation import Explanation, Saving, Tried, explain
+from ..reports.explanation import Refuted as RefutedSaving
 from .no_return import point_of_no_return
 from .runner import RunResult
-from .saving import RUNS_MAX, TIMINGS, Saved, Search, search
+from .saving import Refuted, Saved, Search, Thoroughness, search
+from .terminal import show_progress
 
 __all__ = ["Explained", "explained"]
-
-
-QUICK_RUNS = 200
-"""Runs after which the quick search stops."""
 
 
 def explained(result: RunResult, *, is_quick: bool = False) -> Explanation | None:
@@ -19,12 +17,9 @@ def explained(result: RunResult, *, is_quick: bool = False) -> Explanation | Non
 
     Args:
         result: The run.
-        is_quick: Whether to be content with the first change that saves this run, found within
-            `QUICK_RUNS`, and not to look on for one that saves other timings as well.
+        is_quick: Whether to try each change with fewer other timings and to stop earlier.
     """
-    found = Explained.of(
-        result, wants_sturdy=not is_quick, runs_max=QUICK_RUNS if is_quick else RUNS_MAX
-    )
+    found = Explained.of(result, is_quick=is_quick)
     return None if found is None else found.explanation
 
 
@@ -42,19 +37,18 @@ class Explained:
 
     @property
     def saved_plan(self) -> SystemPlan | None:
-        """The plan with the smallest change that saves the run."""
-        return self.search.smallest.change.plan if self.search.smallest else None
+        """The plan with the change that is recommended."""
+        return self.search.best.change.plan if self.search.best else None
 
     @classmethod
-    def of(
-        cls, result: RunResult, *, wants_sturdy: bool = True, runs_max: int = RUNS_MAX
-    ) -> "Explained | None":
+    def of(cls, result: RunResult, *, is_quick: bool = False) -> "Explained | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)
         if finding is None:
             return None
         culprit = culprit_of(result.trace, finding)
         plan, choices = result.plan, result.recording.choices
+        records = len(result.trace.records)
         found = search(
             plan,
             choices,
@@ -62,14 +56,15 @@ class Explained:
             culprit.property,
             culprit.vm,
             culprit.actor,
-            wants_sturdy=wants_sturdy,
-            runs_max=runs_max,
+            thoroughness=(Thoroughness.quick if is_quick else Thoroughness.full)(records),
+            tell=show_progress,
         )
         tried = Tried(
-            saving=_plain(found.smallest),
-            sturdy=_plain(found.sturdy),
+            saving=_plain(found.best),
+            documented=_plain(found.documented),
+            refuted=_plain_refuted(found.refuted),
             tried=found.tried,
-            timings=TIMINGS,
+            runs=found.runs,
             was_cut=found.was_cut,
             no_return=point_of_no_return(plan, choices, result.trace, culprit),
         )
@@ -82,12 +77,20 @@ def _plain(saved: Saved | None) -> Saving | None:
     if saved is None:
         return None
     change = saved.change
-    kind = change.size.name.lower()
     return Saving(
         text=change.text,
-        kind=kind,
+        kind=change.size.name.lower(),
         amount_ns=change.amount_ns,
-        is_entire=saved.is_entire,
-        is_sturdy=saved.is_sturdy,
-        keeps_memory=saved.keeps_memory,
+        is_entire=not saved.told.still_violated,
+        timings=saved.trial.tested,
+        still_violated=saved.told.still_violated,
+        keeps_memory=saved.told.keeps_memory,
+        kept_timings=saved.trial.kept,
+        starts_less=saved.told.starts_less,
     )
+
+
+def _plain_refuted(refuted: Refuted | None) -> RefutedSaving | None:
+    if refuted is None:
+        return None
+    return RefutedSaving(refuted.change.text, refuted.held, refuted.violated)

@@ -1,28 +1,33 @@
 """Every single change of a plan that an engineer would think of first, the smallest first.
 
 The size of a change is how far it reaches: a number of a step, what becomes of a time-out, one
-step more, two steps the other way round, a callback of one step, a line of other software, a
-whole procedure, a pause, the way in which qvm is ended, an IOMMU, another device.  How an open
-question is answered and what the guest does are no changes: nobody decides them.
+step more, two steps the other way round, the documented procedure of a device, that of all devices,
+another callback, a line of other software, a pause, the way in which qvm is ended, an IOMMU, what
+the environment does, another device.  What the guest does is no change.
+
+A callback whose steps all merely look or wait is not among them: it stops nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from ..model.choices import ChoicePoint
 from ..model.clock import Span, format_ns
 from ..model.controller import redistributor
 from ..model.hardware.procedure import COMMON_STEPS, PCIE_BOUNDS, PCIE_STEPS, Procedure
 from ..model.hardware.registry import kind_of_plan
+from ..model.host import user_back_end_procedure
 from ..model.plan import QuiescePlan, StepPlan, SystemPlan, VmPlan
 from ..model.termination import BY_NAME
 from ..model.traits import Traits
 from ..model.vdev import shared_memory, virtio_vdev
 from ..model.virtio_plan import SharedMemoryPlan
 from .corrections import DEVICES, FAULTS, TRAITS, without_fault
+from .environment import answers_of
 
 __all__ = ["Change", "Size", "Stretch", "changes_of"]
 
@@ -32,6 +37,8 @@ _WAIT_NS = 100_000_000
 _LONGEST_NS = 60_000_000_000
 _FATES = {"quarantine": "quarantined", "release": "released"}
 _VDEV_PROCEDURE = ("stop-queue", "join-worker", "cancel", "drain")
+_LOOKING = ("await", "confirm", "read-back", "settle")
+"""Steps whose names begin so look or wait, and stop nothing."""
 
 
 class Size(IntEnum):
@@ -41,13 +48,15 @@ class Size(IntEnum):
     TIMEOUT = 2
     STEP = 3
     ORDER = 4
-    CALLBACK = 5
-    SOFTWARE = 6
-    PROCEDURE = 7
-    PAUSE = 8
-    SIGNAL = 9
-    IOMMU = 10
-    DEVICE = 11
+    PROCEDURE = 5
+    PROCEDURES = 6
+    CALLBACK = 7
+    SOFTWARE = 8
+    PAUSE = 9
+    SIGNAL = 10
+    IOMMU = 11
+    ENVIRONMENT = 12
+    DEVICE = 13
 
 
 class Change(NamedTuple):
@@ -58,12 +67,14 @@ class Change(NamedTuple):
         text: What to do, as an instruction without a full stop.
         plan: The plan with the change.
         amount_ns: How much longer or shorter something takes; 0 for any other change.
+        is_documented: Whether it makes a device quiet by its documented procedure, whole.
     """
 
     size: Size
     text: str
     plan: SystemPlan
     amount_ns: int = 0
+    is_documented: bool = False
 
 
 class Stretch(NamedTuple):
@@ -73,20 +84,25 @@ class Stretch(NamedTuple):
         size: How far it reaches.
         most_ns: The greatest amount that is worth trying.
         at: Gives the change by an amount.
+        usual_ns: The amount by which it becomes what is usual; 0 if nothing is.
     """
 
     size: Size
     most_ns: int
     at: Callable[[int], Change]
+    usual_ns: int = 0
 
 
-def changes_of(plan: SystemPlan, vm: str, actor: str) -> Iterator[Change | Stretch]:
+def changes_of(
+    plan: SystemPlan, vm: str, actor: str, *, asked: Iterable[ChoicePoint] = ()
+) -> Iterator[Change | Stretch]:
     """Give the single changes of a plan, the smallest first.
 
     Args:
         plan: What was run.
         vm: Name of the VM that ended.
         actor: The device or vdev that did the harm; its callback is changed first.
+        asked: Answers of the run; the open questions among them are answered otherwise.
     """
     number = next((at for at, each in enumerate(plan.vms) if each.name == vm), 0)
     site = _Site(plan, number, actor)
@@ -95,14 +111,20 @@ def changes_of(plan: SystemPlan, vm: str, actor: str) -> Iterator[Change | Stret
     yield from _steps(site)
     yield from _orders(site)
     bare = _bare(site)
+    yield from _procedures(site, bare)
+    yield from _all_procedures(site, bare)
     yield from _callbacks(site, bare)
     yield from _software(site)
-    yield from _procedures(site, bare)
     yield from _pauses(site)
     yield from _signals(site)
     if not plan.iommu and site.vm.passed_through:
         text = "put an IOMMU between the passed-through devices and memory"
         yield Change(Size.IOMMU, text, replace(plan, iommu=True))
+    for answered in answers_of(plan, asked):
+        yield Change(Size.ENVIRONMENT, answered.text, answered.plan)
+    if site.vm.restart:
+        text = f"let the supervisor not start {site.vm.name} again, which the environment decides"
+        yield Change(Size.ENVIRONMENT, text, site.with_vm(restart=False))
     yield from _devices(plan)
 
 
@@ -133,9 +155,11 @@ class _Site:
         return self.actor in (callback.device, f"{self.vm.name}.{callback.device}")
 
     def procedure(self, device: str) -> Procedure | None:
-        """Return the procedure of a physical device; None for a vdev."""
+        """Return the procedure of a physical device or back end; None for a vdev."""
         if device == redistributor.NAME:
             return redistributor.PROCEDURE
+        if device in self.vm.back_ends:
+            return user_back_end_procedure.PROCEDURE
         passed = [each for each in self.plan.passable if each.name == device]
         return kind_of_plan(type(passed[0])).procedure if passed else None
 
@@ -152,7 +176,8 @@ class _Site:
         if procedure is None:
             factories = [vdev.name for vdev in self.vm.vdevs if isinstance(vdev, SharedMemoryPlan)]
             return shared_memory.STEPS if device in factories else virtio_vdev.STEPS
-        if device == redistributor.NAME or self.is_pcie(device):
+        is_passed = device in self.vm.passed_through
+        if not is_passed or self.is_pcie(device):
             return procedure.steps
         return {
             name: what
@@ -214,7 +239,9 @@ def _longer(site: _Site, number: int, place: int) -> Stretch:
         )
         return Change(Size.BOUND, text, _with_bound(site, number, place, bound_ns), more_ns)
 
-    return Stretch(Size.BOUND, max(_LONGEST_NS, step.bound_ns), at)
+    usual_ns = site.step(callback.device, step.name).bound_ns
+    most_ns = max(_LONGEST_NS, step.bound_ns, usual_ns)
+    return Stretch(Size.BOUND, most_ns, at, max(usual_ns - step.bound_ns, 0))
 
 
 def _shorter(site: _Site, number: int, place: int) -> Stretch:
@@ -256,7 +283,8 @@ def _steps(site: _Site) -> Iterator[Change]:
                 after = f"after {present[place - 1]}" if place else "before all else"
                 text = f"in the callback of {callback.vdev}, {site.in_words(device, step)}, {after}"
                 plan = site.with_callback(number, replace(callback, steps=steps))
-                yield Change(Size.STEP, text, plan)
+                if not _only_looks(steps):
+                    yield Change(Size.STEP, text, plan)
 
 
 def _places(name: str, present: list[str], order: list[str]) -> list[int]:
@@ -292,38 +320,60 @@ def _bare(site: _Site) -> list[str]:
     """Return the devices and vdevs that no callback is about, the actor first."""
     vm = site.vm
     handled = {callback.device for callback in vm.quiesce}
-    names = [*vm.passed_through, *(vdev.name for vdev in vm.vdevs)]
+    names = [*vm.passed_through, *vm.back_ends, *(vdev.name for vdev in vm.vdevs)]
     if site.actor == redistributor.NAME:
         names.append(site.actor)
     bare = [name for name in names if name not in handled]
     return sorted(bare, key=lambda name: site.actor not in (name, f"{vm.name}.{name}"))
 
 
+def _only_looks(steps: Iterable[StepPlan]) -> bool:
+    return all(step.name.startswith(_LOOKING) for step in steps)
+
+
+def _callback(site: _Site, name: str, steps: tuple[StepPlan, ...]) -> QuiescePlan:
+    is_vdev = site.procedure(name) is None
+    return QuiescePlan(name if is_vdev else f"quiesce-{name}", name, steps)
+
+
 def _with_callback(
-    site: _Site, size: Size, name: str, steps: tuple[StepPlan, ...], words: str
+    site: _Site,
+    size: Size,
+    name: str,
+    steps: tuple[StepPlan, ...],
+    words: str,
+    *,
+    is_documented: bool = False,
 ) -> Change:
-    is_passed = site.procedure(name) is not None
-    callback = QuiescePlan(f"quiesce-{name}" if is_passed else name, name, steps)
-    who = f"{name} a vdev with" if is_passed else f"the vdev {name}"
+    callback = _callback(site, name, steps)
+    who = f"the vdev {name}" if callback.vdev == name else f"{name} a vdev with"
     text = f"give {who} a TERMINATE callback: {words}"
-    return Change(size, text, site.with_vm(quiesce=(*site.vm.quiesce, callback)))
+    plan = site.with_vm(quiesce=(*site.vm.quiesce, callback))
+    return Change(size, text, plan, is_documented=is_documented)
 
 
 def _callbacks(site: _Site, bare: list[str]) -> Iterator[Change]:
     for name in bare:
         for step in site.known_steps(name):
             one = site.step(name, step)
+            if _only_looks((one,)):
+                continue
             yield _with_callback(site, Size.CALLBACK, name, (one,), site.in_words(name, one))
 
 
 def _procedures(site: _Site, bare: list[str]) -> Iterator[Change]:
     for number, callback in site.callbacks():
         for steps, words in _documented(site, callback.device):
+            if steps == callback.steps:
+                continue
             plan = site.with_callback(number, replace(callback, steps=steps))
-            yield Change(Size.PROCEDURE, f"let the callback of {callback.vdev} {words}", plan)
+            text = f"let the callback of {callback.vdev} {words}"
+            is_whole = steps == site.documented(callback.device)
+            yield Change(Size.PROCEDURE, text, plan, is_documented=is_whole)
     for name in bare:
         for steps, words in _documented(site, name):
-            yield _with_callback(site, Size.PROCEDURE, name, steps, words)
+            is_whole = steps == site.documented(name)
+            yield _with_callback(site, Size.PROCEDURE, name, steps, words, is_documented=is_whole)
 
 
 def _documented(site: _Site, device: str) -> Iterator[tuple[tuple[StepPlan, ...], str]]:
@@ -334,8 +384,27 @@ def _documented(site: _Site, device: str) -> Iterator[tuple[tuple[StepPlan, ...]
     for place, step in enumerate(steps):
         left = (*steps[:place], *steps[place + 1 :])
         names = ", ".join(each.name for each in left)
-        if left:
+        if left and not _only_looks(left):
             yield left, f"follow the documented procedure without {step.name} ({names})"
+
+
+def _all_procedures(site: _Site, bare: list[str]) -> Iterator[Change]:
+    """Give the change by which every device and vdev follows its documented procedure."""
+    changed = []
+    callbacks = []
+    for callback in site.vm.quiesce:
+        steps = site.documented(callback.device)
+        changed += [callback.device] if steps != callback.steps else []
+        callbacks.append(replace(callback, steps=steps))
+    callbacks += [_callback(site, name, site.documented(name)) for name in bare]
+    changed += bare
+    if len(changed) > 1:
+        text = (
+            f"let a TERMINATE callback follow the documented procedure of each of "
+            f"{', '.join(changed[:-1])} and {changed[-1]}"
+        )
+        plan = site.with_vm(quiesce=tuple(callbacks))
+        yield Change(Size.PROCEDURES, text, plan, is_documented=True)
 
 
 def _software(site: _Site) -> Iterator[Change]:

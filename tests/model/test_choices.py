@@ -16,6 +16,7 @@ from quiesce.model.choices import (
     Replay,
     Retold,
     Seeded,
+    Varied,
 )
 from quiesce.model.errors import ReplayMismatch
 
@@ -135,3 +136,15 @@ def test_a_delay_of_another_length_takes_the_same_share_of_it() -> None:
 def test_an_option_that_is_gone_becomes_the_last_there_is() -> None:
     choices = Retold([("order", 3, 2)])
     assert choices.pick(("x", "y"), "order") == "y"
+
+
+def test_a_varied_run_draws_some_labels_anew_and_retells_the_rest() -> None:
+    labels = [f"label{number}" for number in range(60)]
+    log = [(label, 1_001, 500) for label in labels for _ in range(3)]
+    varied = Varied(log, seed=4)
+    told = {label: {varied.between(0, 1_000, label) for _ in range(3)} for label in labels}
+    retold = [label for label in labels if told[label] == {500}]
+    assert 30 < len(retold) < 55
+    again = Varied(log, seed=4)
+    assert all({again.between(0, 1_000, label) for _ in range(3)} == told[label] for label in told)
+    assert len(varied.log) == 180
