@@ -6,6 +6,7 @@ from ..model import trace as events
 from ..model.addresses import frame_of
 from ..model.trace import NO_CAUSE, Trace
 from ..properties.verdict import Judgement, Violation
+from .clauses import Teller
 from .findings import Finding, findings_of
 from .frames import FrameLedger, Ownership
 
@@ -56,12 +57,15 @@ def culprit_of(trace: Trace, finding: Finding) -> Culprit:
         actor = event.master if isinstance(event, events.DmaLanded) else event.writer
         frame = frame_of(event.addr)
         ledger = FrameLedger(trace)
-        owner = ledger.owner(frame, violation.index)
-        released = ledger.released_by(event.epoch, frame, violation.index)
+        # A tie counts as after the release, whichever record comes first.
+        end = Teller(trace).end_of_instant(violation.index)
+        owner = ledger.owner(frame, end)
+        released = ledger.released_by(event.epoch, frame, end)
         limit = released.index if released is not None else NO_CAUSE
         return Culprit(name, violation, actor, event.epoch, vm, frame, owner, limit)
     if isinstance(event, events.IrqTaken):
-        limit = _detach_before(trace, event, violation.index)
+        end = Teller(trace).end_of_instant(violation.index)
+        limit = _detach_before(trace, event, end)
         actor = str(said) or _raiser(trace, event, violation.index)
         return Culprit(name, violation, actor, event.epoch, vm, limit=limit)
     return Culprit(name, violation, str(said), epoch, vm)

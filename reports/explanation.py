@@ -10,9 +10,13 @@ from ..model import trace as events
 from ..model.trace import NO_CAUSE, Trace
 from ..properties.verdict import Judgement, Severity
 from .causal_slice import CausalSlice, slice_of_culprit
+from .clauses import Teller
 from .culprit import Culprit, culprit_of, main_finding
-from .why import Deed, missing_stop
-from .why_iommu import missing_iommu
+from .why import sentence
+from .why_iommu import iommu_clauses
+from .why_irq import interrupt_deed
+from .why_stop import Deed, stop_clauses
+from .why_write import write_deed
 from .words import EXACT, about_ns
 
 __all__ = ["Explanation", "LastChance", "NoReturn", "Saving", "explain"]
@@ -235,21 +239,19 @@ def _limit(trace: Trace, culprit: Culprit) -> str:
 
 
 def _not_stopped(trace: Trace, culprit: Culprit) -> str:
+    """Return what was done, or not done, to stop the actor and its writes."""
     if not culprit.actor:
         return ""
-    violation = culprit.violation
-    limit_ns, limit = violation.at_ns, "the violation"
-    if culprit.limit != NO_CAUSE:
-        limit_ns = trace.records[culprit.limit].at_ns
-        is_irq = isinstance(trace.records[culprit.limit].event, events.IrqDetached)
-        limit = "the detach" if is_irq else f"the release of frame {culprit.frame:#x}"
-    deed = Deed(violation, culprit.actor, culprit.epoch, limit_ns, limit)
-    parts = [missing_stop(trace, deed)]
-    if isinstance(trace.records[violation.index].event, events.DmaLanded):
-        parts.append(missing_iommu(trace, violation.index, culprit.actor, culprit.epoch))
-    text = "; ".join(part for part in parts if part)
-    is_name = text.startswith(culprit.actor)
-    return _sentence(text if is_name else text[:1].upper() + text[1:])
+    teller = Teller(trace)
+    index = culprit.violation.index
+    event = trace.records[index].event
+    if isinstance(event, events.DmaLanded | events.CpuWriteLanded):
+        deed = write_deed(teller, index)
+        return sentence((*stop_clauses(teller, deed), *iommu_clauses(teller, deed)))
+    if isinstance(event, events.IrqTaken):
+        return sentence(tuple(stop_clauses(teller, interrupt_deed(teller, index))))
+    deed = Deed(index, culprit.actor, culprit.epoch, index, index, "the violation")
+    return sentence(tuple(stop_clauses(teller, deed)))
 
 
 def _released(trace: Trace, culprit: Culprit) -> str:

@@ -6,6 +6,7 @@ from ..model import trace as events
 from ..model.addresses import frame_of
 from ..model.trace import Trace
 from ..properties.verdict import SEVERITIES, Judgement, Verdict, Violation
+from .clauses import Teller
 from .frames import FREE, FrameLedger
 from .words import about_ns
 
@@ -95,9 +96,9 @@ def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
     """Return the violation in a few words; its own message if its record is of no known kind."""
     event = _event(trace, violation)
     if isinstance(event, events.DmaLanded):
-        return _write_label(ledger, violation, event.master, event.epoch, event.addr)
+        return _write_label(trace, ledger, violation, event.master, event.epoch, event.addr)
     if isinstance(event, events.CpuWriteLanded):
-        return _write_label(ledger, violation, event.writer, event.epoch, event.addr)
+        return _write_label(trace, ledger, violation, event.writer, event.epoch, event.addr)
     if isinstance(event, events.IrqTaken):
         late = _after_detach(trace, event, violation)
         return f"irq {event.intid} taken for epoch {event.epoch}{late}"
@@ -108,20 +109,27 @@ def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
 
 
 def _write_label(
-    ledger: FrameLedger, violation: Violation, writer: str, epoch: int, addr: int
+    trace: Trace,
+    ledger: FrameLedger,
+    violation: Violation,
+    writer: str,
+    epoch: int,
+    addr: int,
 ) -> str:
     frame = frame_of(addr)
-    owner = ledger.owner(frame, violation.index)
+    # A tie counts as after the release, whichever record comes first.
+    end = Teller(trace).end_of_instant(violation.index)
+    owner = ledger.owner(frame, end)
     whose = "that nobody owns" if owner.epoch == FREE else f"of epoch {owner.epoch}"
     if owner.epoch == 0:
         whose = "of the host"
-    released = ledger.released_by(epoch, frame, violation.index)
+    released = ledger.released_by(epoch, frame, end)
     late = f", {about_ns(violation.at_ns - released.since_ns)} late" if released else ""
     return f"{writer} writes frame {frame:#x} {whose}{late}"
 
 
 def _after_detach(trace: Trace, event: events.IrqTaken, violation: Violation) -> str:
-    detached_ns = detach_of(trace, event, violation.index)
+    detached_ns = detach_of(trace, event, Teller(trace).end_of_instant(violation.index))
     if detached_ns is None:
         return ""
     return f", {about_ns(violation.at_ns - detached_ns)} after its detach"

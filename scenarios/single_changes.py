@@ -292,7 +292,15 @@ def _places(name: str, present: list[str], order: list[str]) -> list[int]:
     places = [len(present), 0]
     if name in order:
         later = set(order[order.index(name) + 1 :])
-        usual = next((at for at, each in enumerate(present) if each in later), len(present))
+        # What merely looks and has no documented place looks at the end.
+        usual = next(
+            (
+                at
+                for at, each in enumerate(present)
+                if each in later or (each not in order and each.startswith(_LOOKING))
+            ),
+            len(present),
+        )
         places.insert(0, usual)
     around = [at for at, each in enumerate(present) if each == name]
     return [
