@@ -28,6 +28,11 @@ class Component:
         self.timing = timing
         kernel.enrol(self)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing reaches the system from outside any more."""
+        return self.kernel.outside.is_over
+
     def emit(self, event: AnyEvent) -> int:
         """Append an event of this component to the trace; returns the record's index."""
         return self.kernel.emit(self.name, event)

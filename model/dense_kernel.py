@@ -24,6 +24,7 @@ from .clock import Span
 from .errors import BoundHit, QuiesceError
 from .kernel import Delay, Kernel, _raise_unless_defused
 from .runaway import WATCHED_EVENTS, Watch
+from .trace import NO_CAUSE
 
 STEPS_MAX = 100_000
 """Zero-delay events after one another, from which an instant is taken to have no end."""
@@ -177,6 +178,7 @@ class DenseKernel(Kernel):
         self._owner_of: dict[Process, str] = {}
         self._begun: dict[str, int] = {}
         self._is_sealed = False
+        self._silence: Event | None = None
 
     # What the model calls.
 
@@ -205,6 +207,11 @@ class DenseKernel(Kernel):
         times.
         """
         return self.event()
+
+    def quiet(self, within_ns: int) -> Event:  # noqa: ARG002 - as every kernel has it
+        """Return an event that fires when no delay is pending; a search gives up no wait."""
+        self._silence = Event(self)
+        return self._silence
 
     def enrol(self, component: Any) -> None:
         """Take note of a component.
@@ -253,7 +260,7 @@ class DenseKernel(Kernel):
             BoundHit: If there is no end of it.
         """
         steps_left = STEPS_MAX
-        while self._urgent or self._due:
+        while self._urgent or self._due or self._is_quiet():
             if steps_left == WATCHED_EVENTS:
                 self._settle_watched()
                 break
@@ -273,6 +280,14 @@ class DenseKernel(Kernel):
             self._process(event)
         bound = "zero-delay events in one instant"
         raise BoundHit(bound, STEPS_MAX, "let it wait with a delay", watch.sentence())
+    def _is_quiet(self) -> bool:
+        """Fire the event of `quiet` if somebody waits for it and no delay is awaited."""
+        if self._silence is None or any(each.callbacks for each in self.pending.values()):
+            return False
+        silence, self._silence = self._silence, None
+        self._cause = NO_CAUSE
+        silence.succeed(())
+        return True
 
     def fire(self, delay: Pending, *, at_once: bool = False) -> None:
         """Let a delay end, and run all that follows without delay.

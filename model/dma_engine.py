@@ -44,6 +44,11 @@ class DmaEngine(Component):
         self.gate_effective = gate_effective
         self.bus_master = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether writes are let out."""
+        return self.bus_master or not self.gate_effective
+
     def write(
         self,
         epoch: int,
@@ -97,7 +102,7 @@ class DmaEngine(Component):
 
     def _let_out(self, write: BusWrite) -> None:
         master, length = self.port.master, len(write.data)
-        if not self.bus_master and self.gate_effective:
+        if not self.is_open:
             self.emit(DmaDropped(master, write.epoch, length, "bus_master_off"))
         else:
             self.emit(DmaIssued(master, write.epoch, write.addr, length, write.content))

@@ -29,6 +29,7 @@ from .clock import Span, exactly
 from .errors import BoundHit
 from .open_questions import OpenQuestion
 from .runaway import WATCHED_EVENTS, Watch
+from .outside import Outside
 from .trace import NO_CAUSE, AnyEvent, Record
 
 Steps = Generator[Event, Any, Any]
@@ -38,6 +39,9 @@ T = TypeVar("T")
 
 _Pending = tuple[int, int, Event, int]
 """A delay under way: when it ends, its serial number, its event, and what led to it."""
+
+QUIET_EVENTS_MAX = 10_000
+"""Delays that may end between the end of the observation and quiet; see `Kernel.quiet`."""
 
 EVENTS_MAX = 2_000_000
 """Scheduled events after which a run is given up: some process does not end."""
@@ -171,6 +175,7 @@ class Kernel(simpy.Environment):
     Attributes:
         records: What has been emitted so far, in order.
         events_run: How many scheduled events have been processed.
+        outside: What reaches the system from outside.
     """
 
     _now: int
@@ -187,6 +192,8 @@ class Kernel(simpy.Environment):
         self._delays: list[_Pending] = []
         self._observers: list[Observer] = []
         self._pinned = dict(pinned or {})
+        self.outside = Outside(self)
+        self._quiet: _Quiet | None = None
 
     # What the model calls.
 
@@ -234,6 +241,19 @@ class Kernel(simpy.Environment):
     def horizon(self, at_ns: int, label: str) -> Event:
         """Return the event that cuts the run at an instant, whatever has happened by then."""
         return self.delay(exactly(at_ns), label)
+
+    def quiet(self, within_ns: int) -> Event:
+        """Return an event that fires once nothing is going to happen any more.
+
+        Its value is a tuple: the labels of the delays that were still under way when the wait was
+        given up, in the order in which they end; empty if all is quiet.
+
+        Args:
+            within_ns: Simulated time after which the wait is given up.
+        """
+        event = Event(self)
+        self._quiet = _Quiet(event, self._now + within_ns, QUIET_EVENTS_MAX)
+        return event
 
     def begin_story(self) -> None:
         """Let what follows in this process have no cause: it comes from outside the system."""
@@ -301,6 +321,8 @@ class Kernel(simpy.Environment):
                 event, self._cause = due.popleft()
             elif urgent:
                 event, self._cause = urgent.popleft()
+            elif self._quiet is not None and self._tells_quiet(self._quiet):
+                continue
             elif delays:
                 event = self._fire_delay()
             else:
@@ -369,6 +391,8 @@ class Kernel(simpy.Environment):
             event, self._cause = self._urgent.popleft()
         elif self._due:
             event, self._cause = self._due.popleft()
+        elif self._quiet is not None and self._tells_quiet(self._quiet):
+            event, self._cause = self._due.popleft()
         elif self._delays:
             event = self._fire_delay()
         else:
@@ -382,6 +406,22 @@ class Kernel(simpy.Environment):
             callback(event)
         if not event._ok:
             _raise_unless_defused(event)
+
+    def _tells_quiet(self, quiet: "_Quiet") -> bool:
+        """Fire the event of `quiet` if all is quiet or the wait is given up; gives whether so."""
+        delays = self._delays
+        while delays and not delays[0][2].callbacks:
+            heappop(delays)
+        quiet.delays_left -= 1
+        if delays and delays[0][0] <= quiet.ends_ns and quiet.delays_left > 0:
+            return False
+        under_way = sorted(entry[:3] for entry in delays if entry[2].callbacks)
+        if under_way and under_way[0][0] > quiet.ends_ns:
+            self._now = quiet.ends_ns
+        self._quiet = None
+        self._cause = NO_CAUSE
+        quiet.event.succeed(tuple(getattr(event, "label", "") for _, _, event in under_way))
+        return True
 
     def _fire_delay(self) -> Event:
         entry = heappop(self._delays)
@@ -402,6 +442,21 @@ class Kernel(simpy.Environment):
             if other is not entry:
                 heappush(self._delays, other)
         return entry
+
+
+class _Quiet:
+    """A wait for quiet.
+
+    Attributes:
+        event: Fires when the wait is over.
+        ends_ns: Instant at which it is given up.
+        delays_left: Delays that may still end before it is given up.
+    """
+
+    def __init__(self, event: Event, ends_ns: int, delays_max: int) -> None:
+        self.event = event
+        self.ends_ns = ends_ns
+        self.delays_left = delays_max
 
 
 class _Ended:

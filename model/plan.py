@@ -247,8 +247,10 @@ class SystemPlan(msgspec.Struct, frozen=True):
         timing: Spans.
         pinned: Answers to open questions that this scenario fixes, by label.
         faults: What goes wrong by design.
-        observe: How long the run is watched after its last planned end or restart.
-        horizon_ns: Instant at which the run is cut, whatever has happened.
+        observe: How long the outside goes on after the last planned end or restart; then what is
+            under way runs to its end.
+        quiet_ns_max: How long that may take.
+        horizon_ns: Instant at which the outside ends, whatever has happened.
         teardown_ns_max: What a teardown may take.
         irq_after_teardown_max: See `trace.Header`.
         virtio_reset_ns_max: See `trace.Header`.
@@ -270,6 +272,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     pinned: dict[str, str] = {}
     faults: Faults = Faults()
     observe: Span = exactly(1_000_000)
+    quiet_ns_max: int = 60_000_000_000
     horizon_ns: int = 60_000_000_000
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1

@@ -19,6 +19,15 @@ from .kernel import Kernel, Steps, WatchedKernel
 from .plan import AfterPlan, SystemPlan
 from .runaway import with_missing_ends
 from .trace import Header, ObservationEnded, Record, Trace
+from .trace import (
+    UNKNOWN_EPOCH,
+    Header,
+    ObservationEnded,
+    OutsideEnded,
+    Record,
+    StillUnderWay,
+    Trace,
+)
 from .wiring import parts_of
 
 __all__ = ["System", "build", "builder", "header_of", "run", "run_watched"]
@@ -94,12 +103,24 @@ class System(Component):
         self.observed = self.start(self._observe)
 
     def _observe(self) -> Steps:
-        horizon = self.kernel.horizon(self.plan.horizon_ns, "run.horizon")
+        """Let the outside act for as long as the plan says, then wait until all is quiet."""
+        kernel = self.kernel
+        horizon = kernel.horizon(self.plan.horizon_ns, "run.horizon")
         for supervisor in self.supervisors:
-            if (yield self.kernel.first(supervisor.finished, horizon)) == 1:
+            if (yield kernel.first(supervisor.finished, horizon)) == 1:
                 break
         else:
-            yield self.kernel.first(self.kernel.delay(self.plan.observe, "run.observe"), horizon)
+            yield kernel.first(kernel.delay(self.plan.observe, "run.observe"), horizon)
+        self.emit(OutsideEnded())
+        for supervisor in self.supervisors:
+            supervisor.qvm.guest.stop_asking()
+        kernel.outside.close()
+        under_way = yield kernel.quiet(self.plan.quiet_ns_max)
+        for label in under_way:
+            component = label.rpartition(".")[0]
+            self.emit(StillUnderWay(component, UNKNOWN_EPOCH, "both", f"the delay {label}"))
+        for withheld in kernel.outside.withheld():
+            self.emit(StillUnderWay(*withheld))
         self.emit(ObservationEnded())
 
 
@@ -160,5 +181,6 @@ def header_of(plan: SystemPlan) -> Header:
         teardown_ns_max=plan.teardown_ns_max,
         virtio_reset_ns_max=plan.virtio_reset_ns_max,
         irq_after_teardown_max=plan.irq_after_teardown_max,
+        quiet_ns_max=plan.quiet_ns_max,
         assumptions=assumptions_of(plan),
     )

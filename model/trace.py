@@ -27,6 +27,9 @@ SCHEMA_VERSION = 1
 NO_CAUSE = -1
 """The cause of what nothing in the run brought about."""
 
+UNKNOWN_EPOCH = -1
+"""The epoch of what is still under way when it cannot be told for whom."""
+
 
 # The life of a VM.
 
@@ -188,8 +191,35 @@ class HostReset(TraceEvent, frozen=True):
     peripherals: bool
 
 
+class OutsideEnded(TraceEvent, frozen=True):
+    """From here on nothing new is started from outside; what is under way runs to its end.
+
+    No frame comes from a wire, no report from a USB device, no message from a peer, and the drivers
+    of living guests ask for nothing more.
+    """
+
+
+class StillUnderWay(TraceEvent, frozen=True):
+    """Something that the end of the observation leaves undecided; it stands before that end.
+
+    Either a delay that had not ended within the bound on quiet, or a stimulus that would have been
+    answered had it come once more.
+
+    Attributes:
+        component: The device, agent or process.
+        epoch: On whose behalf; -1 if that cannot be told.
+        effect: What may follow: `write`, `interrupt`, or `both`.
+        what: In words, `frames from the wire`.
+    """
+
+    component: str
+    epoch: int
+    effect: str
+    what: str
+
+
 class ObservationEnded(TraceEvent, frozen=True):
-    """The run is cut here; nothing is claimed about later instants."""
+    """The run ends here.  All is quiet but for what `StillUnderWay` has named before."""
 
 
 # Memory.
@@ -723,6 +753,8 @@ AnyEvent = (
     | QvmExited
     | HostShutdownBegun
     | HostReset
+    | OutsideEnded
+    | StillUnderWay
     | ObservationEnded
     | FramesGranted
     | FramesReleased
@@ -829,6 +861,7 @@ class Header(msgspec.Struct, frozen=True):
         teardown_ns_max: Bound on the time from `TerminationBegun` to `QvmExited`.
         irq_after_teardown_max: How often a dead epoch's interrupt may be taken by the
             host and still count as contained.
+        quiet_ns_max: Bound on the time from `OutsideEnded` to `ObservationEnded`.
         virtio_reset_ns_max: Bound on the reset of a virtio device; the standard gives none.
         assumptions: All that the run rests on.
         replay_sha256: Identity of the scenario and its choices.
@@ -841,6 +874,7 @@ class Header(msgspec.Struct, frozen=True):
     detail: str = "teardown"
     teardown_ns_max: int = 10_000_000_000
     irq_after_teardown_max: int = 1
+    quiet_ns_max: int = 60_000_000_000
     virtio_reset_ns_max: int = 1_000_000_000
     assumptions: tuple[Assumption, ...] = ()
     replay_sha256: str = ""

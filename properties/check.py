@@ -7,7 +7,7 @@ alike.
 from collections.abc import Iterable
 
 from ..model.clock import format_ns
-from ..model.trace import Trace
+from ..model.trace import UNKNOWN_EPOCH, OutsideEnded, StillUnderWay, Trace
 from .monitor import Judge
 from .registry import named
 from .verdict import Judgement, Verdict
@@ -48,14 +48,27 @@ def judge(
     Raises:
         UnknownPropertyError: If there is no property of such a name.
     """
-    end_ns = trace.records[-1].at_ns if trace.records else 0
     return Judgement(
         scenario=trace.header.scenario,
         label=label,
-        bounds=(
-            f"one trace of {len(trace.records)} records, observed for {format_ns(end_ns)}",
-            *bounds,
-        ),
+        bounds=(_observed(trace), *bounds),
         assumptions=trace.header.assumptions,
         verdicts=check(trace, names),
     )
+
+
+def _observed(trace: Trace) -> str:
+    """Return how long a trace was observed, and how its observation ended."""
+    records = trace.records
+    end_ns = records[-1].at_ns if records else 0
+    text = f"one trace of {len(records)} records, observed for {format_ns(end_ns)}"
+    alone_ns = next((each.at_ns for each in records if isinstance(each.event, OutsideEnded)), None)
+    if alone_ns is None:
+        return text
+    what = f"nothing new from outside after {format_ns(alone_ns)}"
+    rest = [each.event for each in records if isinstance(each.event, StillUnderWay)]
+    unfinished = next((each.what for each in rest if each.epoch == UNKNOWN_EPOCH), None)
+    if unfinished is not None:
+        return f"{text}: {what}; {unfinished} had not ended when the wait for quiet was given up"
+    within = format_ns(trace.header.quiet_ns_max)
+    return f"{text}: {what}, then until all was quiet (at most {within})"

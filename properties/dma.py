@@ -12,6 +12,7 @@ from ..model.addresses import HOST_EPOCH
 from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header
 from .masters import Masters
 from .monitor import Closing, Property, Reads, Shelf
+from .owed import interrupt_owed, write_owed
 from .ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
 from .verdict import Severity, Violation, how_late
 
@@ -65,7 +66,8 @@ class NoDmaAfterTeardown(Property):
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
         writers = self.frames.writers.union(self.masters.epochs)
-        return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
+        count = sum(self.frames.released_count.get(epoch, 0) for epoch in writers)
+        return Closing(count, doubt=write_owed(self.observation, self.frames, self.masters))
 
 
 class EpochsMatch(Property):
@@ -92,6 +94,7 @@ class EpochsMatch(Property):
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
         self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
         self.frames.odd.append(self._judge_landing)
         self.lines.odd.append(self._judge_interrupt)
 
@@ -138,7 +141,9 @@ class EpochsMatch(Property):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count landings and injections."""
-        return Closing(self.frames.landings + self.lines.injections)
+        doubt = write_owed(self.observation, self.frames, self.masters, is_reused=True)
+        doubt = doubt or interrupt_owed(self.observation, self.lines, self.masters)
+        return Closing(self.frames.landings + self.lines.injections, doubt=doubt)
 
 
 class FaultsContained(Property):
@@ -158,6 +163,7 @@ class FaultsContained(Property):
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
+        self.masters = self.book(Masters)
         self._after_release: dict[int, _Refused] = {}
         self._at_ns = -1
         self._instant: dict[int, _Refused] = {}
@@ -202,7 +208,18 @@ class FaultsContained(Property):
             for epoch, refused in self._after_release.items()
             if refused.total > self.MAX
         )
-        return Closing(sum(each.total for each in self._after_release.values()), violations)
+        total = sum(each.total for each in self._after_release.values())
+        return Closing(total, violations, "" if violations else self._refusal_owed())
+
+    def _refusal_owed(self) -> str:
+        """Return what may still be refused for a VM that is gone, or an empty string."""
+        for owed in self.observation.could("write"):
+            refused = self._after_release.get(owed.epoch)
+            if refused is None:
+                continue
+            if refused.total or self.masters.is_shut_out(owed.component, owed.epoch):
+                return f"{owed.component} is not stopped: {owed.what} would go on being refused"
+        return ""
 
     def state(self) -> Hashable:
         """Return the counts as far as they matter."""

@@ -19,7 +19,9 @@ from ..model.trace import (
     IrqTaken,
     QvmExited,
 )
+from .masters import Masters
 from .monitor import Closing, Property, Reads, Shelf
+from .owed import interrupt_owed
 from .ownership import Frames, Line, Lines, OddIrq, Owner
 from .verdict import Violation, how_late
 
@@ -41,6 +43,7 @@ class NoIrqAfterTeardown(Property):
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
         self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
         self.lines.odd.append(self._judge)
 
     def _judge(self, odd: OddIrq) -> None:
@@ -60,7 +63,8 @@ class NoIrqAfterTeardown(Property):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the detached attachments of VMs."""
-        return Closing(self.lines.dead_count)
+        doubt = interrupt_owed(self.observation, self.lines, self.masters)
+        return Closing(self.lines.dead_count, doubt=doubt)
 
 
 class IrqContainedAfterTeardown(Property):
@@ -88,6 +92,7 @@ class IrqContainedAfterTeardown(Property):
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
         self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
         self.lines.odd.append(self._judge)
         self._counts: dict[tuple[int, int], int] = {}
         self._open: dict[int, tuple[int, int, int]] = {}
@@ -146,7 +151,8 @@ class IrqContainedAfterTeardown(Property):
             )
             for intid, (index, at_ns, epoch) in self._open.items()
         )
-        return Closing(self.lines.dead_count, violations)
+        doubt = interrupt_owed(self.observation, self.lines, self.masters)
+        return Closing(self.lines.dead_count, violations, doubt)
 
     def state(self) -> Hashable:
         """Return the counts up to the bound, and the lines still open."""
@@ -195,6 +201,7 @@ class NextOwnerGetsInterrupts(Property):
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
         self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
         self._pending: dict[tuple[int, int, str], _Pending] = {}
         self._exited: set[int] = set()
         self._asserted = 0
@@ -254,6 +261,7 @@ class NextOwnerGetsInterrupts(Property):
             elif pending:
                 device = pending[0][0][2]
                 doubt = f"interrupt {intid} of {device} is still on its way when the trace ends"
+        doubt = doubt or interrupt_owed(self.observation, self.lines, self.masters)
         return Closing(self._asserted + starved, tuple(violations), doubt)
 
     def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _Pending]]:

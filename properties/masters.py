@@ -23,6 +23,10 @@ from .monitor import Listener, Reads
 from .runs import Runs
 
 
+Ranges = tuple[tuple[int, int], ...]
+"""Start and end of ranges of addresses."""
+
+
 class Master:
     """A device as it works for one epoch.
 
@@ -30,6 +34,7 @@ class Master:
         name: Of the device.
         epoch: The epoch.
         mapped: Frames that the IOMMU lets it write.
+        ranges: Start and end of what is mapped, as the device addresses it.
         given: Frames of the buffers that it was given while no mapping was known.
         has_requests: Whether it was given buffers.
         is_mapped: Whether the IOMMU was ever told about it.
@@ -46,6 +51,7 @@ class Master:
         self.name = name
         self.epoch = epoch
         self.mapped: Runs[bool] = Runs()
+        self.ranges: Ranges = ()
         self.given: set[int] = set()
         self.has_requests = False
         self.is_mapped = False
@@ -79,6 +85,7 @@ class Master:
             self.name,
             self.epoch,
             tuple(self.mapped),
+            self.ranges,
             tuple(sorted(self.given)),
             self.has_requests,
             self.is_mapped,
@@ -115,6 +122,20 @@ class Masters(Listener):
             return []
         return self._writing.get(epoch, [])
 
+    def is_shut_out(self, name: str, epoch: int) -> bool:
+        """Return whether nothing that a device does for an epoch can reach memory any more.
+
+        A translation for another VM that covers the same addresses lets it in again: the device
+        has its addresses still, and the IOMMU knows no epochs.
+        """
+        master = self.masters.get((name, epoch))
+        if master is None or not master.synced:
+            return False
+        others = (each for each in self.masters.values() if each.name == name)
+        return not any(
+            not other.unmapped and _overlap(master.ranges, other.ranges) for other in others
+        )
+
     @property
     def epochs(self) -> list[int]:
         """Epochs for which some device was given buffers."""
@@ -144,6 +165,9 @@ class Masters(Listener):
         master = self.master(event.master, event.epoch)
         master.is_mapped = True
         master.unmapped = master.synced = False
+        bounds = (event.addr, event.addr + event.length)
+        if bounds not in master.ranges:
+            master.ranges = (*master.ranges, bounds)
         frames = frames_of(event.host_addr, event.length)
         if frames:
             master.mapped.change(frames.start, frames.stop, lambda _: True)
@@ -179,3 +203,7 @@ class Masters(Listener):
         QuiesceStepEnded: _end,
         StopConfirmed: _confirm,
     }
+
+
+def _overlap(one: Ranges, other: Ranges) -> bool:
+    return any(start < end and first < stop for start, stop in one for first, end in other)

@@ -20,7 +20,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import MethodType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ..model.trace import AnyEvent, Header, ObservationEnded, Record
+from ..model.trace import (
+    UNKNOWN_EPOCH,
+    AnyEvent,
+    Header,
+    ObservationEnded,
+    Record,
+    StillUnderWay,
+)
 from ..model.trace_event import TraceEvent
 from .verdict import SEVERITIES, VIOLATIONS_KEPT, Severity, Verdict, Violation, Word
 
@@ -58,23 +65,43 @@ class Listener:
 
 
 class Observation(Listener):
-    """The book of the run itself: whether its end was announced.
+    """The book of the run itself: whether its end was announced, and what that leaves undecided.
 
     Attributes:
         ended_ns: When the observation ended, or -1 while it goes on.
+        under_way: What was still under way then.
     """
 
     def __init__(self) -> None:
         self.ended_ns = -1
+        self.under_way: list[StillUnderWay] = []
+
+    def could(self, effect: str) -> list[StillUnderWay]:
+        """Return what may still write, or interrupt, on behalf of a VM that is known."""
+        either = (effect, "both")
+        known = (each for each in self.under_way if each.epoch != UNKNOWN_EPOCH)
+        return [each for each in known if each.effect in either]
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing is decided: something of which it cannot be told whom it concerns."""
+        unknown = [each for each in self.under_way if each.epoch == UNKNOWN_EPOCH]
+        if not unknown:
+            return ""
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        return f"{unknown[0].what}{more} had not ended when the wait for quiet was given up"
+
+    def _find(self, index: int, at_ns: int, event: StillUnderWay) -> None:  # noqa: ARG002
+        self.under_way.append(event)
 
     def _end(self, index: int, at_ns: int, event: ObservationEnded) -> None:  # noqa: ARG002
         self.ended_ns = at_ns
 
     def key(self) -> Hashable:
-        """Return whether it has ended."""
-        return self.ended_ns >= 0
+        """Return whether it has ended, and what was left."""
+        return self.ended_ns >= 0, tuple(self.under_way)
 
-    reads: ClassVar[Reads] = {ObservationEnded: _end}
+    reads: ClassVar[Reads] = {ObservationEnded: _end, StillUnderWay: _find}
 
 
 class Closing(NamedTuple):
@@ -109,6 +136,7 @@ class Property(Listener):
             verdict is `vacuous`.
         boundary: What happens exactly at the decisive instant.
         source: Where the claim comes from.
+        observation: Whether the run has ended, and what its end leaves undecided.
     """
 
     name: ClassVar[str]
@@ -125,7 +153,7 @@ class Property(Listener):
         self._worst: Severity = "none"
         self._shelf: Shelf = {} if shelf is None else shelf
         self._is_alone = shelf is None
-        self._observation = self.book(Observation)
+        self.observation = self.book(Observation)
 
     def book(self, kind: type[B]) -> B:
         """Return the book of a kind, made if nobody has asked for it yet."""
@@ -158,7 +186,7 @@ class Property(Listener):
             for book in self._shelf.values():
                 book.settle()
         self.settle()
-        ended_ns = self._observation.ended_ns
+        ended_ns = self.observation.ended_ns
         closing = self.close(last_ns if ended_ns < 0 else ended_ns)
         kept = sorted([*self.violations, *closing.violations], key=lambda each: each.index)
         count = self.violation_count + len(closing.violations)
@@ -183,8 +211,9 @@ class Property(Listener):
             return "violated", f"{kept[0].message}{more}"
         if not is_whole:
             return "inconclusive", "the trace is cut off before the end of the observation"
-        if closing.doubt:
-            return "inconclusive", closing.doubt
+        doubt = closing.doubt or self.observation.doubt
+        if doubt:
+            return "inconclusive", doubt
         if not closing.antecedents:
             return "vacuous", f"never put to the test: there were no {self.antecedent}"
         return "holds", f"put to the test by {closing.antecedents} {self.antecedent}"

@@ -17,12 +17,15 @@ from ..model.trace import (
     FramesGranted,
     FramesReleased,
     IrqActivated,
+    IrqAsserted,
     IrqAttached,
     IrqDeactivated,
     IrqDetached,
     IrqHandled,
     IrqInjected,
     IrqMasked,
+    IrqRouteMapped,
+    IrqRouteSynced,
     IrqTaken,
     IrqUnmasked,
 )
@@ -106,6 +109,13 @@ class Frames(Listener):
     def name(self, epoch: int) -> str:
         """Return an epoch as people know it."""
         return f"{self.names[epoch]} (epoch {epoch})" if epoch in self.names else f"epoch {epoch}"
+
+    def are_reused(self, epoch: int) -> bool:
+        """Return whether a frame that an epoch has released belongs to another VM now."""
+        return any(
+            holding.owner not in {NOBODY, epoch} and holding.released_ns(epoch) is not None
+            for _, _, holding in self._holdings
+        )
 
     def settle(self) -> None:
         """Judge the landings of the present instant against the owners at its end."""
@@ -272,6 +282,8 @@ class Lines(Listener):
         self.odd: list[Callable[[OddIrq], None]] = []
         self.injections = 0
         self.dead_count = 0
+        self._used_by: dict[str, tuple[int, str]] = {}
+        self._closed_routes: set[tuple[str, int]] = set()
         self._at_ns = -1
         self._instant: list[tuple[int, IrqTaken | IrqInjected]] = []
 
@@ -281,6 +293,26 @@ class Lines(Listener):
         if line is None:
             line = self.lines[intid] = Line()
         return line
+
+    def open_for(self, device: str, epoch: int) -> list[int]:
+        """Return the lines that a former owner has left and its device could still be heard on.
+
+        A line that is masked and has no owner is opened by nobody but its next owner; a message
+        whose route was removed, and the removal synced, is lost.
+        """
+        if (device, epoch) in self._closed_routes:
+            return []
+        known = self._used_by.get(device)
+        lines = self.lines.items() if known is None else [(known[0], self.line(known[0]))]
+        return [
+            intid
+            for intid, line in lines
+            if epoch in line.detached and (line.attached or not line.is_masked)
+        ]
+
+    def sends_messages(self, device: str) -> bool:
+        """Return whether a device is known to interrupt by messages."""
+        return self._used_by.get(device, (0, ""))[1] == "message"
 
     def settle(self) -> None:
         """Judge the interrupts of the present instant against the owners at its end."""
@@ -307,8 +339,8 @@ class Lines(Listener):
         return tuple(event for _, event in self._instant)
 
     def key(self) -> Hashable:
-        """Return owners and masks, without times."""
-        return tuple(
+        """Return owners, masks and routes, without times."""
+        lines = tuple(
             (
                 intid,
                 tuple(line.attached),
@@ -321,6 +353,7 @@ class Lines(Listener):
             )
             for intid, line in sorted(self.lines.items())
         )
+        return lines, tuple(sorted(self._used_by.items())), tuple(sorted(self._closed_routes))
 
     def _turn(self, at_ns: int) -> None:
         if at_ns != self._at_ns:
@@ -376,6 +409,15 @@ class Lines(Listener):
         line = self.line(event.intid)
         line.is_active, line.active_for = False, []
 
+    def _assert(self, index: int, at_ns: int, event: IrqAsserted) -> None:  # noqa: ARG002
+        self._used_by[event.device] = (event.intid, event.kind)
+
+    def _map_route(self, index: int, at_ns: int, event: IrqRouteMapped) -> None:  # noqa: ARG002
+        self._closed_routes = {each for each in self._closed_routes if each[0] != event.device}
+
+    def _sync_route(self, index: int, at_ns: int, event: IrqRouteSynced) -> None:  # noqa: ARG002
+        self._closed_routes.add((event.device, event.epoch))
+
     def _take(self, index: int, at_ns: int, event: IrqTaken) -> None:
         self._turn(at_ns)
         self._instant.append((index, event))
@@ -393,6 +435,9 @@ class Lines(Listener):
         IrqHandled: _handle,
         IrqActivated: _activate,
         IrqDeactivated: _deactivate,
+        IrqAsserted: _assert,
+        IrqRouteMapped: _map_route,
+        IrqRouteSynced: _sync_route,
         IrqTaken: _take,
         IrqInjected: _inject,
     }

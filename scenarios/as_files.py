@@ -159,6 +159,7 @@ def _scenario(plan: SystemPlan) -> Table:
         name: True for name, is_so in msgspec.structs.asdict(plan.faults).items() if is_so
     }
     bounds = {"teardown": format_ns(plan.teardown_ns_max)}
+    bounds["quiet"] = format_ns(plan.quiet_ns_max)
     top["bounds"] = bounds | {"irq_after_teardown": plan.irq_after_teardown_max}
     assert set(top["bounds"]) == set(Bounds.__struct_fields__)
     return {key: value for key, value in top.items() if value not in ({}, [])}

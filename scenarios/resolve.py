@@ -17,6 +17,7 @@ from ..model.guest.drivers import memory_needed
 from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
 from ..model.iommu_plan import IommuPlan
+from ..model.observation import until_all_have_acted
 from ..model.plan import AfterPlan, CrashPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
@@ -108,11 +109,15 @@ def resolve(source: ScenarioSource) -> Resolved:
         faults=msgspec.convert(msgspec.to_builtins(scenario.faults), Faults),
         teardown_ns_max=parse_ns(scenario.bounds.teardown),
         irq_after_teardown_max=scenario.bounds.irq_after_teardown,
+        quiet_ns_max=parse_ns(scenario.bounds.quiet),
     )
     if scenario.mutant is not None:
         plan = _mutated(plan, scenario.mutant.name, findings)
-    if scenario.observe is not None:
-        plan = msgspec.structs.replace(plan, observe=parse_span(scenario.observe))
+    if scenario.observe is None:
+        observe = until_all_have_acted(plan)
+    else:
+        observe = parse_span(scenario.observe)
+    plan = msgspec.structs.replace(plan, observe=observe)
     _check_unity(guests, plan, findings)
     _check_names(plan, scenario, guests, findings)
     findings.raise_problems()

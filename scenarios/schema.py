@@ -230,6 +230,13 @@ class Bounds(Closed, frozen=True):
             description="How often a dead VM's interrupt may still reach the host.",
         ),
     ] = 1
+    quiet: Annotated[
+        DurationText,
+        Meta(
+            description="How long the run waits, after the outside has stopped, for all that is "
+            "under way to end; what has not ended by then leaves verdicts inconclusive."
+        ),
+    ] = "60s"
 
 
 _TIMING_KEYS = msgspec.structs.fields(timing.Timing)
@@ -322,7 +329,12 @@ class Scenario(VmEntry, frozen=True):
     bounds: Annotated[Bounds, Meta(description="Bounds of the properties.")] = Bounds()
     observe: Annotated[
         SpanText | None,
-        Meta(description="How long the run goes on after its last planned end or restart."),
+        Meta(
+            description="How long the outside (frames from the wire, requests of living guests) "
+            "goes on after the last planned end or restart; then all that is under way runs to "
+            "its end.  Left out: long enough for every outside source to act twice, next owners "
+            "included, and at least 1 ms."
+        ),
     ] = None
     expect: Annotated[
         dict[str, Word],

@@ -18,6 +18,7 @@ from ..fabric import Port
 from ..hardware.procedure import Order, Procedure, confirm
 from ..kernel import Kernel, Signal, Steps
 from ..open_questions import ENABLE_LPIS
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaRequested
 from .pending_table import PendingTable
@@ -67,7 +68,9 @@ class Redistributor(Component):
         self.table = PendingTable()
         self.writing = False
         self.changed = Signal(kernel)
-        self.start(self._write_back)
+        writer = self.start(self._write_back)
+        if restless:
+            kernel.outside.add(writer, f"{self.name}.write_back", self._withheld)
 
     # Software's side.
 
@@ -113,8 +116,14 @@ class Redistributor(Component):
     def _has_to_write(self) -> bool:
         return bool(self.table.dirty) or (self.restless and self.table.enabled)
 
+    def _withheld(self) -> Withheld | None:
+        """Say for whose memory the next copy of the table is."""
+        if not self.table.enabled:
+            return None
+        return Withheld(self.name, self.table.epoch, "write", "copies of its pending table")
+
     def _write_back(self) -> Steps:
-        while True:
+        while not (self.restless and self.is_alone):
             while not self._has_to_write:
                 yield self.changed.wait()
             span = self.timing.agent_period if self.restless else self.timing.lpi_write_back

@@ -48,6 +48,7 @@ class GuestDriver(Component, Generic[Driven]):
         interrupts: Interrupts that have been injected for it.
         handled: What has been served, for qvm to unmask.
         is_stopping: The driver asks for nothing more.
+        is_set_up: It has brought its device to work.
     """
 
     procedure: Procedure
@@ -60,10 +61,15 @@ class GuestDriver(Component, Generic[Driven]):
         self.interrupts: Mailbox[int] = Mailbox(site.kernel)
         self.handled: Mailbox[int] = Mailbox(site.kernel)
         self.is_stopping = False
+        self.is_set_up = False
 
     def run(self) -> Steps:
         """Set up, then work for ever."""
         raise NotImplementedError
+
+    def ask_no_more(self) -> None:
+        """Make no request beyond those of the set-up, which runs to its end."""
+        self.is_stopping |= self.is_set_up
 
     def shut_down(self) -> Steps:
         """Stop the device by the documented procedure, as a driver does at its own end."""
@@ -89,6 +95,7 @@ class DeviceDriver(GuestDriver[DeviceKind]):
     def run(self) -> Steps:
         """Set the device up, then serve its interrupts."""
         yield from self.set_up()
+        self.is_set_up, self.is_stopping = True, self.is_alone
         while True:
             while not self.interrupts:
                 yield self.interrupts.wait()

@@ -30,6 +30,10 @@ class VdevDriver(Protocol):
         """Set the device up and work."""
         ...
 
+    def ask_no_more(self) -> None:
+        """Make no request beyond those of the set-up."""
+        ...
+
     def shut_down(self) -> Steps:
         """End the work in order."""
         ...
@@ -118,6 +122,11 @@ class Guest(Component):
         self.threads, self.vdev_threads, self.boot_thread = [], [], None
         self.has_booted = False
         self.pic.forget()
+
+    def stop_asking(self) -> None:
+        """Let no driver ask for anything more than what its set-up asks for."""
+        for driver in (*self.vdev_drivers, *self.device_drivers, *self.back_end_drivers):
+            driver.ask_no_more()
 
     def shut_down(self) -> Steps:
         """Let every driver end its work in order, then stop; a crash may come in between."""

@@ -61,6 +61,9 @@ class SharedMemoryDriver(Component):
             yield self._burst(1)
             self.seen = self.control.read(shm.CONTROL_STATUS, 4)
 
+    def ask_no_more(self) -> None:
+        """Make no further request; this driver makes none but at its start."""
+
     def shut_down(self) -> Steps:
         """Leave the region."""
         if self.control is not None:

@@ -25,6 +25,7 @@ class UserBackEndDriver(GuestDriver[UserBackEnd]):
         self.device.connect(shared, self.interrupts)
         for addr in self.buffers:
             self.device.kick(addr)
+        self.is_set_up, self.is_stopping = True, self.is_alone
         while True:
             while not self.interrupts:
                 yield self.interrupts.wait()

@@ -148,6 +148,11 @@ class VirtioDriver(Component):
     def stop_asking(self) -> None:
         """Make no further request."""
 
+    def ask_no_more(self) -> None:
+        """Make no further request if the driver works; one that sets up works its list off."""
+        if self.is_live:
+            self.stop_asking()
+
     def buffers(self) -> list[Buffer]:
         """Return the memory that was given to the device, for its return."""
         return []

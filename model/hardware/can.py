@@ -13,7 +13,9 @@ bit reads 1 only when the frame under way is over), IE, ILE (interrupt enable, l
 """
 
 from ..device_plans import CanPlan
+from ..interrupts import EDGE
 from ..kernel import Kernel, Mailbox, Steps
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import FrameArrived
 from .physical_device import Operation, PhysicalDevice, Wiring
@@ -36,7 +38,8 @@ class Can(PhysicalDevice):
         self.wants_initialization = True
         self.on_bus = False
         self.fifo: Mailbox[int] = Mailbox(kernel)
-        self.start(self._bus)
+        bus = self.start(self._bus)
+        kernel.outside.add(bus, f"{self.name}.rx_gap", self._withheld)
 
     # Registers.
 
@@ -86,9 +89,16 @@ class Can(PhysicalDevice):
 
     # Processes.
 
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next frame would interrupt."""
+        is_heard = self.irq_enabled and (self.cause is None or self.wiring.trigger == EDGE)
+        if not (self.on_bus and is_heard and len(self.fifo) < self.plan.fifo_size):
+            return None
+        return Withheld(self.name, self.epoch, "interrupt", "frames from the bus")
+
     def _bus(self) -> Steps:
         frames = 0
-        while self.plan.frames == 0 or frames < self.plan.frames:
+        while (self.plan.frames == 0 or frames < self.plan.frames) and not self.is_alone:
             yield self.kernel.delay(self.plan.gap, f"{self.name}.rx_gap")
             if self.plan.frames:
                 frames += 1

@@ -17,6 +17,7 @@ from collections import deque
 from typing import NamedTuple
 
 from ..kernel import Kernel, Mailbox, Steps
+from ..outside import Withheld
 from ..plan import NicPlan
 from ..register_window import RegisterBits
 from ..timing import Timing
@@ -72,7 +73,8 @@ class Nic(PhysicalDevice):
         self.fetched: deque[ReceiveDescriptor] = deque()
         self.fifo: Mailbox[int] = Mailbox(kernel)
         self.is_storing = False
-        self.start(self._wire)
+        wire = self.start(self._wire)
+        kernel.outside.add(wire, f"{self.name}.rx_gap", self._withheld)
         self.start(self._receive)
 
     # Registers.
@@ -125,6 +127,18 @@ class Nic(PhysicalDevice):
             self.fifo.clear()
 
     # Receiving.
+
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next frame would be stored."""
+        if not self.receive_enabled or not self.engine.is_open:
+            return None
+        if self.fetched:
+            epoch = self.fetched[0].epoch
+        elif self.ring_size and self.tail != self.head:
+            epoch = self.epoch
+        else:
+            return None
+        return Withheld(self.name, epoch, "both", "frames from the wire")
 
     def _wire(self) -> Steps:
         frames = 0

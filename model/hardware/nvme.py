@@ -28,6 +28,7 @@ from ..interrupts import MESSAGE, InterruptController
 from ..kernel import Kernel, Steps
 from ..plan import DiskPlan
 from ..register_window import RegisterBits
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import nvme_queues as queues
@@ -127,7 +128,8 @@ class Nvme(PhysicalDevice):
         self.irq_enabled = True
         self.start(self._serve)
         if plan.events is not None:
-            self.start(self._report_events)
+            reporter = self.start(self._report_events)
+            kernel.outside.add(reporter, f"{self.name}.event", self._withheld)
 
     # Registers.
 
@@ -368,9 +370,17 @@ class Nvme(PhysicalDevice):
 
     # Events.
 
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next asynchronous event would be told."""
+        if self.in_reset or not self.event_requests or not self.engine.is_open:
+            return None
+        return Withheld(
+            self.name, self.event_requests[0].epoch, "both", "events that nobody asks for"
+        )
+
     def _report_events(self) -> Steps:
         assert self.plan.events is not None
-        while True:
+        while not self.is_alone:
             yield self.kernel.delay(self.plan.events, f"{self.name}.event")
             self.kernel.begin_story()
             if self.event_requests and not self.in_reset:

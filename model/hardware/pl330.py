@@ -24,6 +24,7 @@ from enum import Enum
 
 from ..device_plans import Pl330Plan
 from ..kernel import Kernel, Mailbox, Steps
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaFetched
 from ..traits import CANCEL, DROP, POST
@@ -156,10 +157,18 @@ class Pl330(PhysicalDevice):
     # The peripheral of the channel.
 
     def await_request(self, thread: ChannelThread) -> Steps:
-        """Wait until the peripheral asks for the next burst."""
+        """Wait until the peripheral asks for the next burst; it does not when it is alone."""
+        if self.is_alone:
+            yield self.kernel.event()
         yield self.kernel.delay(self.plan.pace, f"{self.name}.pace")
         if self.thread is thread:
             self.kernel.begin_story()
+
+    def _withheld(self, thread: ChannelThread) -> Withheld | None:
+        """Say for whom the next burst of a program would be moved."""
+        if self.thread is not thread or self.state is not ChannelState.WAITING_FOR_PERIPHERAL:
+            return None
+        return Withheld(self.name, thread.data_epoch, "both", "requests of its peripheral")
 
     def take_from_peripheral(self, length: int) -> bytes:
         """Return the next bytes that the peripheral has."""
@@ -235,7 +244,10 @@ class Pl330(PhysicalDevice):
             self.thread = thread = ChannelThread(
                 epoch, self.data_epoch(epoch), self.debug_argument, self.plan.burst_length
             )
-            self.start(lambda: self._execute(thread))
+            executing = self.start(lambda: self._execute(thread))
+            self.kernel.outside.add(
+                executing, f"{self.name}.pace", lambda: self._withheld(thread)
+            )
         elif opcode == DMAKILL and self.plan.killable:
             yield from self._kill()
         self.changed.notify()

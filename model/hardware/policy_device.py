@@ -13,6 +13,7 @@ from collections import deque
 
 from ..device_plans import PolicyPlan
 from ..kernel import Kernel, Steps
+from ..outside import Withheld
 from ..register_window import RegisterBits
 from ..timing import Timing
 from ..trace import DmaFetched
@@ -89,7 +90,8 @@ class PolicyDevice(PhysicalDevice):
         self.finished: list[int] = []
         self.next_number = 0
         if plan.period is not None:
-            self.start(self._work_unasked)
+            unasked = self.start(self._work_unasked)
+            kernel.outside.add(unasked, f"{self.name}.period", self._withheld)
 
     # Registers.
 
@@ -201,6 +203,19 @@ class PolicyDevice(PhysicalDevice):
             self.finished.append(operation.number)
 
     # Processes.
+
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next operation that nobody asks for would be."""
+        writes = bool(self.plan.lengths) or bool(self.plan.completion_length)
+        if not self.enabled or self.is_stopping or not (writes or self.plan.interrupts):
+            return None
+        if not self.plan.interrupts:
+            effect = "write"
+        else:
+            effect = "both" if writes else "interrupt"
+        if effect != "interrupt" and self.is_pcie and not self.engine.is_open:
+            effect = "interrupt"
+        return Withheld(self.name, self.epoch, effect, "operations that nobody asks for")
 
     def _work_unasked(self) -> Steps:
         assert self.plan.period is not None

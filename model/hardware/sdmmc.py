@@ -25,6 +25,7 @@ from ..device_plans import Pl330Plan
 from ..fabric import Port
 from ..interrupts import LEVEL, InterruptController
 from ..kernel import Kernel, Signal, Steps
+from ..outside import Withheld
 from ..plan import DiskPlan
 from ..timing import Timing
 from .disk import DiskCommand
@@ -176,6 +177,10 @@ class HostPl330(Pl330):
         while self.thread is thread and not self.card.has_data_phase:
             yield self.changed.wait()
         yield self.kernel.delay(self.timing.sdmmc_burst, f"{self.name}.burst")
+
+    def _withheld(self, thread: ChannelThread) -> Withheld | None:  # noqa: ARG002
+        """The card acts on commands alone, which come from inside."""
+        return None
 
     def take_from_peripheral(self, length: int) -> bytes:
         """Return the next bytes that the card has read."""

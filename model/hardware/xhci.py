@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from ..device_plans import XhciPlan
 from ..kernel import Kernel, Steps
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import xhci_rings as rings
@@ -87,10 +88,13 @@ class Xhci(PhysicalDevice):
         self.endpoint_running = self.endpoint_stopped = False
         self.pipelined: deque[PipelinedTransfer] = deque()
         self.is_transferring = False
-        self.start(self._report)
+        name = self.name
+        outside = kernel.outside
+        outside.add(self.start(self._report), f"{name}.interval", self._withheld_report)
         self.start(self._take_commands)
         if plan.port_events is not None:
-            self.start(self._change_ports)
+            ports = self.start(self._change_ports)
+            outside.add(ports, f"{name}.port_change", self._withheld_port_event)
 
     # Registers.
 
@@ -160,8 +164,17 @@ class Xhci(PhysicalDevice):
         is_deaf = not self.plan.halts and not self.halted
         return (self.run_stop or is_deaf) and self.endpoint_running
 
+    def _withheld_report(self) -> Withheld | None:
+        """Say for whom the next report would be stored."""
+        if self.halted or not self.engine.is_open or not (self._may_fetch or self.pipelined):
+            return None
+        ring = self.transfer_ring
+        assert self.pipelined or ring is not None, "a running endpoint has a ring"
+        epoch = self.pipelined[0].epoch if self.pipelined else ring.epoch  # type: ignore[union-attr]
+        return Withheld(self.name, epoch, "both", "reports of the USB device")
+
     def _report(self) -> Steps:
-        while True:
+        while not self.is_alone:
             yield self.kernel.delay(self.plan.interval, f"{self.name}.interval")
             if not self.halted and (self._may_fetch or self.pipelined):
                 self.kernel.begin_story()
@@ -274,9 +287,15 @@ class Xhci(PhysicalDevice):
 
     # What comes unasked, and what takes time.
 
+    def _withheld_port_event(self) -> Withheld | None:
+        """Say for whom the next port status change would be told."""
+        if self.halted or self.events is None or not self.engine.is_open:
+            return None
+        return Withheld(self.name, self.events.epoch, "both", "port status changes")
+
     def _change_ports(self) -> Steps:
         assert self.plan.port_events is not None
-        while True:
+        while not self.is_alone:
             yield self.kernel.delay(self.plan.port_events, f"{self.name}.port_change")
             if not self.halted:
                 self.kernel.begin_story()

@@ -3,6 +3,7 @@
 from ..component import Component
 from ..hardware.physical_device import PhysicalDevice
 from ..kernel import Kernel, Steps
+from ..outside import Withheld
 from ..timing import Timing
 
 
@@ -16,10 +17,18 @@ class HealthMonitor(Component):
     def __init__(self, kernel: Kernel, timing: Timing, devices: list[PhysicalDevice]) -> None:
         super().__init__(kernel, "health-monitor", timing)
         self.devices = devices
-        self.start(self._look_after)
+        agent = self.start(self._look_after)
+        kernel.outside.add(agent, f"{self.name}.period", self._withheld)
+
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next look would start a device again."""
+        stuck = next((device for device in self.devices if device.looks_stuck), None)
+        if stuck is None:
+            return None
+        return Withheld(stuck.name, stuck.epoch, "both", f"the next look of {self.name}")
 
     def _look_after(self) -> Steps:
-        while True:
+        while not self.is_alone:
             yield self.kernel.delay(self.timing.agent_period, f"{self.name}.period")
             for device in self.devices:
                 if device.looks_stuck:

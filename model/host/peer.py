@@ -13,6 +13,7 @@ from simpy.events import Process
 from ..clock import Span
 from ..component import Component
 from ..kernel import Kernel, Signal, Steps
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import FrameArrived
 from ..virtio_plan import ConsolePlan, NetPlan
@@ -31,7 +32,13 @@ class Traffic(NamedTuple):
 
 
 class PeerClient(Protocol):
-    """A vdev as its peer sees it."""
+    """A vdev as its peer sees it.
+
+    Attributes:
+        epoch: The VM instance whose it is.
+    """
+
+    epoch: int
 
     def receive(self, message: bytes) -> None:
         """Take a message; returns at once."""
@@ -58,7 +65,9 @@ class Peer(Component):
         self.turned = Signal(kernel)
         self.threads: list[Process] = []
         if traffic is not None:
-            self.threads.append(self.start(lambda: self._send(traffic)))
+            sender = self.start(lambda: self._send(traffic))
+            self.threads.append(sender)
+            kernel.outside.add(sender, f"{self.name}.gap", self._withheld)
 
     def connect(self, client: PeerClient) -> None:
         """Take a vdev as the other side."""
@@ -80,6 +89,12 @@ class Peer(Component):
         """Take what the guest has sent."""
         self.heard = message
 
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next message would be stored."""
+        if self.client is None:
+            return None
+        return Withheld(self.vdev, self.client.epoch, "write", "messages of its peer")
+
     def _send(self, traffic: Traffic) -> Steps:
         left, content, gap = traffic.messages, 0, traffic.gap
         while True:
@@ -88,6 +103,8 @@ class Peer(Component):
             if has_turned or self.client is None:
                 while self.client is None:
                     yield self.turned.wait()
+                if self.is_alone:
+                    return
                 gap = Span(0, traffic.gap.hi_ns)
                 continue
             gap = traffic.gap

@@ -20,6 +20,7 @@ from ..component import Component
 from ..device_plans import UserBackEndPlan
 from ..kernel import Kernel, Mailbox, Signal, Steps
 from ..memory import GuestRam, PhysicalMemory
+from ..outside import Withheld
 from ..timing import Timing
 from ..trace import BackendRequestBegun, BackendRequestEnded, DmaRequested
 
@@ -85,6 +86,8 @@ class UserBackEnd(Component):
         self.calls: Mailbox[int] | None = None
         self.changed = Signal(kernel)
         self.worker = self.start(self._work)
+        if plan.period is not None:
+            kernel.outside.add(self.worker, f"{self.name}.period", self._withheld)
 
     # For qvm and the guest.
 
@@ -149,8 +152,14 @@ class UserBackEnd(Component):
         for buffer in self.taken:
             buffer.is_dropped = True
 
+    def _withheld(self) -> Withheld | None:
+        """Say for whom the next buffer would be filled unasked."""
+        if self.shared is None or not (self.available and self.ring_running):
+            return None
+        return Withheld(self.name, self.shared.epoch, "write", "buffers that it fills unasked")
+
     def _work(self) -> Steps:
-        while True:
+        while self.plan.period is None or not self.is_alone:
             if self.plan.period is not None:
                 yield self.kernel.delay(self.plan.period, f"{self.name}.period")
                 self.kernel.begin_story()

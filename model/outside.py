@@ -1,0 +1,91 @@
+"""What reaches the system from outside, and the end of it.
+
+Frames from a wire, reports of a USB device, messages of a peer, a peripheral that asks for the next
+burst: nobody inside the system decides when they come.  While the observation lasts they come; at
+its end `close` stops them, and what is under way inside the system runs to its end.  A verdict then
+depends on no phase in which the observation happened to be cut.
+
+A stimulus that was stopped may be one that the system would still have answered on behalf of a VM
+that is gone: a controller that nobody told to stop receives as long as there are frames.  Each
+stimulus therefore says what it would have started (`Withheld`).  Where that belongs to a VM that
+has ended, properties are `inconclusive` and name it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from simpy.events import Process
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+
+class Withheld(NamedTuple):
+    """What a stimulus would have started, had the observation gone on.
+
+    Attributes:
+        component: The device, agent or back end that would have acted.
+        epoch: On whose behalf.
+        effect: `write`, `interrupt` or `both`: what would follow.
+        what: The stimulus in words, `frames from the wire`.
+    """
+
+    component: str
+    epoch: int
+    effect: str
+    what: str
+
+
+class Stimulus(NamedTuple):
+    """A process that brings something in from outside, again and again.
+
+    Attributes:
+        process: The process.
+        label: Label of the delay in which it waits for the next time.
+        withheld: Says what the next time would start; None if nothing.
+    """
+
+    process: Process
+    label: str
+    withheld: Callable[[], Withheld | None]
+
+
+class Outside:
+    """All stimuli of a system.
+
+    Attributes:
+        is_over: Whether the observation has ended: nothing new may be started.
+    """
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self._kernel = kernel
+        self._stimuli: list[Stimulus] = []
+        self._stopped: list[Stimulus] = []
+        self.is_over = False
+
+    def add(
+        self, process: Process, label: str, withheld: Callable[[], Withheld | None]
+    ) -> None:
+        """Take a stimulus in; see `Stimulus`."""
+        self._stimuli = [each for each in self._stimuli if each.process.is_alive]
+        self._stimuli.append(Stimulus(process, label, withheld))
+
+    def close(self) -> None:
+        """Stop every stimulus that waits for its next time; one at work stops after it."""
+        self.is_over = True
+        self._stopped = [each for each in self._stimuli if each.process.is_alive]
+        for stimulus in self._stopped:
+            if _waits_for(stimulus.process, stimulus.label):
+                self._kernel.kill(stimulus.process)
+
+    def withheld(self) -> list[Withheld]:
+        """Return what the stopped stimuli would have started; those that had run out are none."""
+        found = [stimulus.withheld() for stimulus in self._stopped]
+        return [each for each in found if each is not None]
+
+
+def _waits_for(process: Process, label: str) -> bool:
+    """Return whether a process stands in the delay of that label, alone or among others."""
+    target = process.target
+    events = getattr(target, "_events", (target,))
+    return any(getattr(event, "label", None) == label for event in events)
