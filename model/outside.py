@@ -61,6 +61,7 @@ class Outside:
         self._kernel = kernel
         self._stimuli: list[Stimulus] = []
         self._stopped: list[Stimulus] = []
+        self._afterwards: list[Callable[[], Withheld | None]] = []
         self.is_over = False
 
     def add(
@@ -69,6 +70,10 @@ class Outside:
         """Take a stimulus in; see `Stimulus`."""
         self._stimuli = [each for each in self._stimuli if each.process.is_alive]
         self._stimuli.append(Stimulus(process, label, withheld))
+
+    def add_afterwards(self, withheld: Callable[[], Withheld | None]) -> None:
+        """Take in what interrupts bring about in turn; see `withheld`."""
+        self._afterwards.append(withheld)
 
     def close(self) -> None:
         """Stop every stimulus that waits for its next time; one at work stops after it."""
@@ -79,9 +84,15 @@ class Outside:
                 self._kernel.kill(stimulus.process)
 
     def withheld(self) -> list[Withheld]:
-        """Return what the stopped stimuli would have started; those that had run out are none."""
-        found = [stimulus.withheld() for stimulus in self._stopped]
-        return [each for each in found if each is not None]
+        """Return what the stopped stimuli would have started; those that had run out are none.
+
+        What they bring about in turn stands behind it: the table of a redistributor is written
+        when a message arrives.
+        """
+        found = [each for stimulus in self._stopped if (each := stimulus.withheld()) is not None]
+        if any(each.effect != "write" for each in found):
+            found += [each for after in self._afterwards if (each := after()) is not None]
+        return found
 
 
 def _waits_for(process: Process, label: str) -> bool:

@@ -115,13 +115,20 @@ class System(Component):
         for supervisor in self.supervisors:
             supervisor.qvm.guest.stop_asking()
         kernel.outside.close()
+        # Told as things stand now and again when all is quiet: between the two the outside would
+        # have gone on, and what is under way may close what stands open now, or open it.
+        self._tell_withheld()
         under_way = yield kernel.quiet(self.plan.quiet_ns_max)
         for label in under_way:
             component = label.rpartition(".")[0]
             self.emit(StillUnderWay(component, UNKNOWN_EPOCH, "both", f"the delay {label}"))
-        for withheld in kernel.outside.withheld():
-            self.emit(StillUnderWay(*withheld))
+        self._tell_withheld()
         self.emit(ObservationEnded())
+
+    def _tell_withheld(self) -> None:
+        """Tell what the outside would have started."""
+        for withheld in self.kernel.outside.withheld():
+            self.emit(StillUnderWay(*withheld))
 
 
 def build(

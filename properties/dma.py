@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import ClassVar, NamedTuple
 
 from ..model.addresses import HOST_EPOCH
-from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header
+from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header, StillUnderWay
 from .masters import Masters
 from .monitor import Closing, Property, Reads, Shelf
 from .owed import interrupt_owed, write_owed
@@ -66,8 +66,11 @@ class NoDmaAfterTeardown(Property):
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
         writers = self.frames.writers.union(self.masters.epochs)
-        count = sum(self.frames.released_count.get(epoch, 0) for epoch in writers)
-        return Closing(count, doubt=write_owed(self.observation, self.frames, self.masters))
+        return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still write memory that was released."""
+        return write_owed(rest, self.frames, self.masters)
 
 
 class EpochsMatch(Property):
@@ -141,9 +144,15 @@ class EpochsMatch(Property):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count landings and injections."""
-        doubt = write_owed(self.observation, self.frames, self.masters, is_reused=True)
-        doubt = doubt or interrupt_owed(self.observation, self.lines, self.masters)
-        return Closing(self.frames.landings + self.lines.injections, doubt=doubt)
+        return Closing(self.frames.landings + self.lines.injections)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still reach memory or a guest that is not its own."""
+        reaches_others = self.frames.are_reused(rest.epoch) or self.masters.is_bypassed(
+            rest.component, rest.epoch
+        )
+        owed = write_owed(rest, self.frames, self.masters) if reaches_others else ""
+        return owed or interrupt_owed(rest, self.lines, self.masters)
 
 
 class FaultsContained(Property):
@@ -209,16 +218,15 @@ class FaultsContained(Property):
             if refused.total > self.MAX
         )
         total = sum(each.total for each in self._after_release.values())
-        return Closing(total, violations, "" if violations else self._refusal_owed())
+        return Closing(total, violations)
 
-    def _refusal_owed(self) -> str:
-        """Return what may still be refused for a VM that is gone, or an empty string."""
-        for owed in self.observation.could("write"):
-            refused = self._after_release.get(owed.epoch)
-            if refused is None:
-                continue
-            if refused.total or self.masters.is_shut_out(owed.component, owed.epoch):
-                return f"{owed.component} is not stopped: {owed.what} would go on being refused"
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would go on being refused."""
+        refused = self._after_release.get(rest.epoch)
+        if refused is None or rest.effect == "interrupt":
+            return ""
+        if refused.total or self.masters.is_shut_out(rest.component, rest.epoch):
+            return f"{rest.component} was never stopped: {rest.what} would go on being refused"
         return ""
 
     def state(self) -> Hashable:

@@ -18,6 +18,7 @@ from ..model.trace import (
     IrqMasked,
     IrqTaken,
     QvmExited,
+    StillUnderWay,
 )
 from .masters import Masters
 from .monitor import Closing, Property, Reads, Shelf
@@ -63,8 +64,11 @@ class NoIrqAfterTeardown(Property):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the detached attachments of VMs."""
-        doubt = interrupt_owed(self.observation, self.lines, self.masters)
-        return Closing(self.lines.dead_count, doubt=doubt)
+        return Closing(self.lines.dead_count)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still interrupt for a VM that has detached."""
+        return interrupt_owed(rest, self.lines, self.masters)
 
 
 class IrqContainedAfterTeardown(Property):
@@ -151,8 +155,11 @@ class IrqContainedAfterTeardown(Property):
             )
             for intid, (index, at_ns, epoch) in self._open.items()
         )
-        doubt = interrupt_owed(self.observation, self.lines, self.masters)
-        return Closing(self.lines.dead_count, violations, doubt)
+        return Closing(self.lines.dead_count, violations)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still interrupt for a VM that has detached."""
+        return interrupt_owed(rest, self.lines, self.masters)
 
     def state(self) -> Hashable:
         """Return the counts up to the bound, and the lines still open."""
@@ -261,8 +268,11 @@ class NextOwnerGetsInterrupts(Property):
             elif pending:
                 device = pending[0][0][2]
                 doubt = f"interrupt {intid} of {device} is still on its way when the trace ends"
-        doubt = doubt or interrupt_owed(self.observation, self.lines, self.masters)
         return Closing(self._asserted + starved, tuple(violations), doubt)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what of the dead could still hold up a line of the living."""
+        return interrupt_owed(rest, self.lines, self.masters)
 
     def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _Pending]]:
         """Return what is asserted on a line for its living owners, oldest first."""

@@ -117,8 +117,8 @@ class JudgeMonitor:
             closing = each.close(0)
             if closing.violations:
                 found.append((each.name, "violated", closing.violations[0].message))
-            elif closing.doubt:
-                found.append((each.name, "inconclusive", closing.doubt))
+            elif doubt := each.doubt_of(closing):
+                found.append((each.name, "inconclusive", doubt))
         return tuple(found)
 
 

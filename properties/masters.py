@@ -13,6 +13,7 @@ from ..model.trace import (
     AtcInvalidationEnded,
     DmaRequested,
     IommuMapped,
+    IommuReset,
     IommuSynced,
     IommuUnmapped,
     QuiesceStepBegun,
@@ -43,6 +44,7 @@ class Master:
         stop_confirmed: Whether somebody has seen that it writes no more.
         unmapped: Whether its translations have been removed.
         synced: Whether that removal is complete.
+        is_bypassed: Whether its accesses pass an IOMMU that has lost its tables untranslated.
         keeps_translations: Whether it was told to forget the translations that it keeps itself, and
             has not answered.
     """
@@ -61,6 +63,7 @@ class Master:
         self.unmapped = False
         self.synced = False
         self.keeps_translations = False
+        self.is_bypassed = False
 
     def reaches(self, first: int, end: int) -> bool:
         """Return whether it can write any frame of a range, stopped or not."""
@@ -95,6 +98,7 @@ class Master:
             self.unmapped,
             self.synced,
             self.keeps_translations,
+            self.is_bypassed,
         )
 
 
@@ -136,6 +140,11 @@ class Masters(Listener):
             not other.unmapped and _overlap(master.ranges, other.ranges) for other in others
         )
 
+    def is_bypassed(self, name: str, epoch: int) -> bool:
+        """Return whether what a device does for an epoch goes where its addresses never led."""
+        master = self.masters.get((name, epoch))
+        return master is not None and master.is_bypassed
+
     @property
     def epochs(self) -> list[int]:
         """Epochs for which some device was given buffers."""
@@ -163,7 +172,7 @@ class Masters(Listener):
 
     def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
-        master.is_mapped = True
+        master.is_mapped, master.is_bypassed = True, False
         master.unmapped = master.synced = False
         bounds = (event.addr, event.addr + event.length)
         if bounds not in master.ranges:
@@ -178,6 +187,11 @@ class Masters(Listener):
     def _sync(self, index: int, at_ns: int, event: IommuSynced) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
         master.synced = master.unmapped and not master.keeps_translations
+
+    def _reset(self, index: int, at_ns: int, event: IommuReset) -> None:  # noqa: ARG002
+        for master in self.masters.values():
+            master.synced = master.unmapped = event.unprogrammed == "abort"
+            master.is_bypassed = event.unprogrammed == "bypass"
 
     def _end_atc(self, index: int, at_ns: int, event: AtcInvalidationEnded) -> None:  # noqa: ARG002
         self.master(event.master, event.epoch).keeps_translations = event.outcome == "timed_out"
@@ -198,6 +212,7 @@ class Masters(Listener):
         IommuMapped: _map,
         IommuUnmapped: _unmap,
         IommuSynced: _sync,
+        IommuReset: _reset,
         AtcInvalidationEnded: _end_atc,
         QuiesceStepBegun: _begin,
         QuiesceStepEnded: _end,

@@ -69,39 +69,39 @@ class Observation(Listener):
 
     Attributes:
         ended_ns: When the observation ended, or -1 while it goes on.
-        under_way: What was still under way then.
+        weighers: Called with each thing that is still under way for a VM that is known, as things
+            stand when it is told.
+        unfinished: What had not ended, where it cannot be told whom it concerns.
     """
 
     def __init__(self) -> None:
         self.ended_ns = -1
-        self.under_way: list[StillUnderWay] = []
-
-    def could(self, effect: str) -> list[StillUnderWay]:
-        """Return what may still write, or interrupt, on behalf of a VM that is known."""
-        either = (effect, "both")
-        known = (each for each in self.under_way if each.epoch != UNKNOWN_EPOCH)
-        return [each for each in known if each.effect in either]
+        self.weighers: list[Callable[[StillUnderWay], None]] = []
+        self.unfinished: list[str] = []
 
     @property
     def doubt(self) -> str:
-        """Why nothing is decided: something of which it cannot be told whom it concerns."""
-        unknown = [each for each in self.under_way if each.epoch == UNKNOWN_EPOCH]
-        if not unknown:
+        """Why nothing is decided: something that may concern every VM."""
+        if not self.unfinished:
             return ""
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        return f"{unknown[0].what}{more} had not ended when the wait for quiet was given up"
+        more = f" and {len(self.unfinished) - 1} more" if len(self.unfinished) > 1 else ""
+        return f"{self.unfinished[0]}{more} had not ended when the wait for quiet was given up"
 
-    def _find(self, index: int, at_ns: int, event: StillUnderWay) -> None:  # noqa: ARG002
-        self.under_way.append(event)
+    def _weigh(self, index: int, at_ns: int, event: StillUnderWay) -> None:  # noqa: ARG002
+        if event.epoch == UNKNOWN_EPOCH:
+            self.unfinished.append(event.what)
+            return
+        for weigher in self.weighers:
+            weigher(event)
 
     def _end(self, index: int, at_ns: int, event: ObservationEnded) -> None:  # noqa: ARG002
         self.ended_ns = at_ns
 
     def key(self) -> Hashable:
         """Return whether it has ended, and what was left."""
-        return self.ended_ns >= 0, tuple(self.under_way)
+        return self.ended_ns >= 0, tuple(self.unfinished)
 
-    reads: ClassVar[Reads] = {ObservationEnded: _end, StillUnderWay: _find}
+    reads: ClassVar[Reads] = {ObservationEnded: _end, StillUnderWay: _weigh}
 
 
 class Closing(NamedTuple):
@@ -137,6 +137,8 @@ class Property(Listener):
         boundary: What happens exactly at the decisive instant.
         source: Where the claim comes from.
         observation: Whether the run has ended, and what its end leaves undecided.
+        owed: What would still have gone on against the claim, had the observation; empty if nothing
+            would.
     """
 
     name: ClassVar[str]
@@ -154,6 +156,8 @@ class Property(Listener):
         self._shelf: Shelf = {} if shelf is None else shelf
         self._is_alone = shelf is None
         self.observation = self.book(Observation)
+        self.observation.weighers.append(self._weigh)
+        self.owed = ""
 
     def book(self, kind: type[B]) -> B:
         """Return the book of a kind, made if nobody has asked for it yet."""
@@ -211,12 +215,22 @@ class Property(Listener):
             return "violated", f"{kept[0].message}{more}"
         if not is_whole:
             return "inconclusive", "the trace is cut off before the end of the observation"
-        doubt = closing.doubt or self.observation.doubt
-        if doubt:
+        if doubt := self.doubt_of(closing):
             return "inconclusive", doubt
         if not closing.antecedents:
             return "vacuous", f"never put to the test: there were no {self.antecedent}"
         return "holds", f"put to the test by {closing.antecedents} {self.antecedent}"
+
+    def weigh(self, rest: StillUnderWay) -> str:  # noqa: ARG002 - most claims are decided by then
+        """Return what would go on against the claim if the observation did, or an empty string."""
+        return ""
+
+    def _weigh(self, rest: StillUnderWay) -> None:
+        self.owed = self.owed or self.weigh(rest)
+
+    def doubt_of(self, closing: Closing) -> str:
+        """Return why the property is not decided at the end of the trace, or an empty string."""
+        return closing.doubt or self.owed or self.observation.doubt
 
     def violate(
         self, index: int, at_ns: int, severity: Severity, message: str, **data: str | int
@@ -231,7 +245,7 @@ class Property(Listener):
     def key(self) -> Hashable:
         """Return the verdict so far and whatever else later ones depend on."""
         is_tested = self.close(0).antecedents > 0
-        return (self._worst, is_tested, self.state())
+        return (self._worst, is_tested, self.owed, self.state())
 
     def state(self) -> Hashable:
         """Return what this property itself remembers, without times."""

@@ -6,47 +6,33 @@ belongs to nobody, that decides nothing; else a property that is not violated is
 """
 
 from ..model.addresses import HOST_EPOCH
+from ..model.trace import StillUnderWay
 from .masters import Masters
-from .monitor import Observation
 from .ownership import Frames, Lines
 
 __all__ = ["interrupt_owed", "write_owed"]
 
 
-def write_owed(
-    observation: Observation, frames: Frames, masters: Masters, *, is_reused: bool = False
-) -> str:
-    """Return what may still write memory that its VM has released, or an empty string.
-
-    Args:
-        observation: What the end left.
-        frames: Who owns what.
-        masters: Who is shut out.
-        is_reused: Whether only memory counts that belongs to another VM by now.
-    """
-    for owed in observation.could("write"):
-        is_dead = bool(frames.released_count.get(owed.epoch))
-        if is_reused and not frames.are_reused(owed.epoch):
-            continue
-        if is_dead and not masters.is_shut_out(owed.component, owed.epoch):
-            return (
-                f"{owed.component} was never stopped for {frames.name(owed.epoch)}, which has "
-                f"released memory: {owed.what} would go on"
-            )
-    return ""
+def write_owed(rest: StillUnderWay, frames: Frames, masters: Masters) -> str:
+    """Return what would still write memory that its VM has released, or an empty string."""
+    if rest.effect == "interrupt" or not frames.released_count.get(rest.epoch):
+        return ""
+    if masters.is_shut_out(rest.component, rest.epoch):
+        return ""
+    who = frames.name(rest.epoch)
+    return f"{rest.component} was never stopped for {who}, which is gone: {rest.what} would go on"
 
 
-def interrupt_owed(observation: Observation, lines: Lines, masters: Masters) -> str:
-    """Return what may still interrupt for a VM that has detached, or an empty string."""
-    for owed in observation.could("interrupt"):
-        if owed.epoch == HOST_EPOCH:
-            continue
-        for intid in lines.open_for(owed.component, owed.epoch):
-            is_message = lines.sends_messages(owed.component)
-            if is_message and masters.is_shut_out(owed.component, owed.epoch):
-                continue
-            return (
-                f"{owed.component} was never stopped for epoch {owed.epoch}, which has detached "
-                f"from interrupt {intid}: {owed.what} would go on"
-            )
+def interrupt_owed(rest: StillUnderWay, lines: Lines, masters: Masters) -> str:
+    """Return what would still interrupt for a VM that has detached, or an empty string."""
+    if rest.effect == "write" or rest.epoch == HOST_EPOCH:
+        return ""
+    is_message = lines.sends_messages(rest.component)
+    if is_message and masters.is_shut_out(rest.component, rest.epoch):
+        return ""
+    for intid in lines.open_for(rest.component, rest.epoch):
+        return (
+            f"{rest.component} was never stopped for epoch {rest.epoch}, which has detached from "
+            f"interrupt {intid}: {rest.what} would go on"
+        )
     return ""

@@ -71,6 +71,7 @@ class Redistributor(Component):
         writer = self.start(self._write_back)
         if restless:
             kernel.outside.add(writer, f"{self.name}.write_back", self._withheld)
+        kernel.outside.add_afterwards(self._withheld_note)
 
     # Software's side.
 
@@ -121,6 +122,12 @@ class Redistributor(Component):
         if not self.table.enabled:
             return None
         return Withheld(self.name, self.table.epoch, "write", "copies of its pending table")
+
+    def _withheld_note(self) -> Withheld | None:
+        """Say for whose memory the table would be written if another message came."""
+        if not (self.table.enabled or (self.heedless and self.table.addr is not None)):
+            return None
+        return Withheld(self.name, self.table.epoch, "write", "copies of what becomes pending")
 
     def _write_back(self) -> Steps:
         while not (self.restless and self.is_alone):
