@@ -389,9 +389,7 @@ class Kernel(simpy.Environment):
         """Remove and return the event that is next."""
         if self._urgent:
             event, self._cause = self._urgent.popleft()
-        elif self._due:
-            event, self._cause = self._due.popleft()
-        elif self._quiet is not None and self._tells_quiet(self._quiet):
+        elif self._due or (self._quiet is not None and self._tells_quiet(self._quiet)):
             event, self._cause = self._due.popleft()
         elif self._delays:
             event = self._fire_delay()

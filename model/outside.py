@@ -64,9 +64,7 @@ class Outside:
         self._afterwards: list[Callable[[], Withheld | None]] = []
         self.is_over = False
 
-    def add(
-        self, process: Process, label: str, withheld: Callable[[], Withheld | None]
-    ) -> None:
+    def add(self, process: Process, label: str, withheld: Callable[[], Withheld | None]) -> None:
         """Take a stimulus in; see `Stimulus`."""
         self._stimuli = [each for each in self._stimuli if each.process.is_alive]
         self._stimuli.append(Stimulus(process, label, withheld))

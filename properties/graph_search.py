@@ -153,6 +153,7 @@ class GraphSearch:
         doubts: Claims that some run leaves undecided, with the reason.
         tested: Claims that some run puts to the test.
         least, greatest: Extremes of the measure, if it was read at all.
+        taken: What the end of each delay does in each state, as far as some run comes to that.
         is_endless: Whether some run stands still for ever before its end.
         events: How many events were tried.
     """
@@ -175,6 +176,7 @@ class GraphSearch:
         self.greatest: Reading | None = None
         self.is_endless = False
         self.last: Class | None = None
+        self.taken: dict[tuple[int, int], list[Edge]] = {}
         self._known: dict[tuple[int, Hashable], list[Class]] = {}
         self._fault_depth = -1
         for edge in graph.beginnings():
@@ -243,6 +245,7 @@ class GraphSearch:
             if fired is None:
                 continue
             edges = self.graph.edges(node.state, node.step, position, at_once=node.is_open)
+            self.taken[node.state, position] = edges
             for edge in edges:
                 self.events += 1
                 self._take(node, position, edge, fired)

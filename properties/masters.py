@@ -23,7 +23,6 @@ from ..model.trace import (
 from .monitor import Listener, Reads
 from .runs import Runs
 
-
 Ranges = tuple[tuple[int, int], ...]
 """Start and end of ranges of addresses."""
 

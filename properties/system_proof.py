@@ -13,6 +13,7 @@ import msgspec
 from ..model.dense_step import Monitor
 from ..model.trace import Header
 from .end_windows import end_windows
+from .endless import endless_labels
 from .graph_search import Graph, GraphSearch, Reading, Tell, Way
 from .judging import JudgeMonitor, without_times
 from .measures import FirstParting, Measure
@@ -20,6 +21,9 @@ from .monitor import Property
 from .ordering import TeardownBounded
 from .verdict import Word
 from .windows import Window
+
+LABELS_SHOWN = 4
+"""How many delays of an endless run are named."""
 
 
 class MonitorMaker(msgspec.Struct, frozen=True):
@@ -244,16 +248,20 @@ def unsafe_windows(
 
 
 def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:
-    return {kind.name: _finding(kind, search) for kind in kinds}
+    labels = [] if search.frontier else endless_labels(search.taken)
+    return {kind.name: _finding(kind, search, labels) for kind in kinds}
 
 
-def _finding(kind: type[Property], search: GraphSearch) -> Finding:
+def _finding(kind: type[Property], search: GraphSearch, endless: Sequence[str]) -> Finding:
     name = kind.name
     broken = search.faults.get(name)
     if broken is not None:
         return Finding("violated", broken.message, broken.way)
     if search.frontier:
         return Finding("inconclusive", _unfinished(search))
+    if endless:
+        what = ", ".join(endless[:LABELS_SHOWN])
+        return Finding("inconclusive", f"a run can go on for ever and never be quiet: {what}")
     if name in search.doubts:
         return Finding("inconclusive", search.doubts[name])
     if name not in search.tested:

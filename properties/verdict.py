@@ -5,7 +5,7 @@ A verdict is a value and never an exception.  Four words are possible:
 - `holds`: the property's antecedent occurred, and nothing went against the claim;
 - `violated`: something did, at an index of the trace that is named;
 - `vacuous`: the antecedent never occurred, so nothing was tested;
-- `inconclusive`: the trace ends before the claim is decided.
+- `inconclusive`: something that could still decide the claim was under way at the end of the trace.
 
 A verdict by itself says nothing of how far it reaches.  It is shown as part of a `Judgement` only,
 which names its label, its bounds and its assumptions.

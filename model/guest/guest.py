@@ -125,7 +125,9 @@ class Guest(Component):
 
     def stop_asking(self) -> None:
         """Let no driver ask for anything more than what its set-up asks for."""
-        for driver in (*self.vdev_drivers, *self.device_drivers, *self.back_end_drivers):
+        for vdev_driver in self.vdev_drivers:
+            vdev_driver.ask_no_more()
+        for driver in (*self.device_drivers, *self.back_end_drivers):
             driver.ask_no_more()
 
     def shut_down(self) -> Steps:

@@ -26,9 +26,9 @@ from ..device_plans import NvmePlan
 from ..fabric import Port
 from ..interrupts import MESSAGE, InterruptController
 from ..kernel import Kernel, Steps
+from ..outside import Withheld
 from ..plan import DiskPlan
 from ..register_window import RegisterBits
-from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaFetched
 from . import nvme_queues as queues

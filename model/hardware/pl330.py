@@ -245,9 +245,7 @@ class Pl330(PhysicalDevice):
                 epoch, self.data_epoch(epoch), self.debug_argument, self.plan.burst_length
             )
             executing = self.start(lambda: self._execute(thread))
-            self.kernel.outside.add(
-                executing, f"{self.name}.pace", lambda: self._withheld(thread)
-            )
+            self.kernel.outside.add(executing, f"{self.name}.pace", lambda: self._withheld(thread))
         elif opcode == DMAKILL and self.plan.killable:
             yield from self._kill()
         self.changed.notify()

@@ -206,15 +206,11 @@ class PolicyDevice(PhysicalDevice):
 
     def _withheld(self) -> Withheld | None:
         """Say for whom the next operation that nobody asks for would be."""
-        writes = bool(self.plan.lengths) or bool(self.plan.completion_length)
-        if not self.enabled or self.is_stopping or not (writes or self.plan.interrupts):
+        plan = self.plan
+        writes = bool(plan.lengths or plan.completion_length) and self.engine.is_open
+        if not self.enabled or self.is_stopping or not (writes or plan.interrupts):
             return None
-        if not self.plan.interrupts:
-            effect = "write"
-        else:
-            effect = "both" if writes else "interrupt"
-        if effect != "interrupt" and self.is_pcie and not self.engine.is_open:
-            effect = "interrupt"
+        effect = "both" if writes and plan.interrupts else "write" if writes else "interrupt"
         return Withheld(self.name, self.epoch, effect, "operations that nobody asks for")
 
     def _work_unasked(self) -> Steps:

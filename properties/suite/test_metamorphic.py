@@ -13,7 +13,7 @@ from quiesce.model.choices import Biased, Choices, Earliest, Guided, Latest, Nom
 from quiesce.model.clock import Span, exactly
 from quiesce.model.plan import EndPlan, StepPlan, SystemPlan, VmPlan
 from quiesce.model.system import run
-from quiesce.model.trace import Trace
+from quiesce.model.trace import OutsideEnded, Trace
 from quiesce.properties import strategies
 from quiesce.properties.check import check
 from quiesce.properties.smaller_plans import without_a_device

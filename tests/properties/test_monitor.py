@@ -149,8 +149,10 @@ def test_state_that_was_put_to_the_test_differs_from_one_that_was_not() -> None:
 def test_interrupt_pending_for_the_dead_is_forgotten() -> None:
     name = "next-owner-gets-interrupts"
     pending = key_after(name, at(0, attached(1)), at(5, asserted(1)), at(9, detached(1)))
-    taken = key_after(name, at(0, attached(1)), at(5, asserted(1)), at(6, taken_at(1)), at(9, detached(1)))
-    assert pending == taken
+    heard = key_after(
+        name, at(0, attached(1)), at(5, asserted(1)), at(6, taken(1)), at(9, detached(1))
+    )
+    assert pending == heard
 
 
 def test_no_number_of_violations_makes_the_state_grow() -> None:

