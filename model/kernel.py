@@ -344,7 +344,7 @@ class Kernel(simpy.Environment):
         """
         watch = Watch()
         while done.callbacks is not None:
-            if not (self._urgent or self._due or self._delays):
+            if not (self._urgent or self._due or self._delays or self._quiet):
                 break
             event = self._take_event()
             watch.note(event)
