@@ -280,6 +280,7 @@ class DenseKernel(Kernel):
             self._process(event)
         bound = "zero-delay events in one instant"
         raise BoundHit(bound, STEPS_MAX, "let it wait with a delay", watch.sentence())
+
     def _is_quiet(self) -> bool:
         """Fire the event of `quiet` if somebody waits for it and no delay is awaited."""
         if self._silence is None or any(each.callbacks for each in self.pending.values()):
