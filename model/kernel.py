@@ -28,8 +28,8 @@ from .choices import Choices
 from .clock import Span, exactly
 from .errors import BoundHit
 from .open_questions import OpenQuestion
-from .runaway import WATCHED_EVENTS, Watch
 from .outside import Outside
+from .runaway import WATCHED_EVENTS, Watch
 from .trace import NO_CAUSE, AnyEvent, Record
 
 Steps = Generator[Event, Any, Any]

@@ -18,7 +18,6 @@ from .host.supervisor import Supervisor
 from .kernel import Kernel, Steps, WatchedKernel
 from .plan import AfterPlan, SystemPlan
 from .runaway import with_missing_ends
-from .trace import Header, ObservationEnded, Record, Trace
 from .trace import (
     UNKNOWN_EPOCH,
     Header,
