@@ -75,13 +75,13 @@ def also_answered(plan: SystemPlan, label: str, answer: str) -> Answered:
     """Return the plan with one more open question answered."""
     question = next(each for each in QUESTIONS if each.label == label)
     return Answered(
-        f"make sure that {label} is {answer} ({question.meaning})",
+        _text(question, answer),
         replace(plan, pinned=plan.pinned | {label: answer}),
     )
 
 
 def _text(question: OpenQuestion, answer: str) -> str:
     return (
-        f"make sure that {question.label} is {answer}, which the environment decides and not the "
-        f"vdev ({question.meaning})"
+        f"make sure that {question.label} is {answer} (the environment decides this: "
+        f"{question.meaning})"
     )

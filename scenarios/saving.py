@@ -44,15 +44,18 @@ class Thoroughness(NamedTuple):
     Attributes:
         timings: Other timings that a change must survive.
         runs: Runs after which the search stops.
+        records: Records of all runs together after which it stops.
     """
 
     timings: int
     runs: int
+    records: int = 10_000_000
 
     @classmethod
     def quick(cls, records: int) -> "Thoroughness":
         """Return what a run by the way can afford, by the number of records of its trace."""
-        return cls(max(80, min(200, 400_000 // max(records, 1))), 1_500)
+        timings = max(60, min(200, 400_000 // max(records, 1)))
+        return cls(timings, 1_500, max(1_500_000, 80 * records))
 
     @classmethod
     def full(cls, records: int) -> "Thoroughness":
@@ -135,7 +138,15 @@ def search(
     """
     how = thoroughness or Thoroughness.full(len(trace.records))
     sample = Sample(plan, choices, trace, vm)
-    court = Court(choices, trace, property_name, sample=sample, size=how.timings, runs_max=how.runs)
+    court = Court(
+        choices,
+        trace,
+        property_name,
+        sample=sample,
+        size=how.timings,
+        runs_max=how.runs,
+        records_max=how.records,
+    )
     seeker = _Seeker(court, tell)
     changes = list(changes_of(plan, vm, actor, asked=choices))
     was_cut = False

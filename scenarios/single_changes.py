@@ -123,7 +123,7 @@ def changes_of(
     for answered in answers_of(plan, asked):
         yield Change(Size.ENVIRONMENT, answered.text, answered.plan)
     if site.vm.restart:
-        text = f"let the supervisor not start {site.vm.name} again, which the environment decides"
+        text = f"let the supervisor not start {site.vm.name} again (the environment decides this)"
         yield Change(Size.ENVIRONMENT, text, site.with_vm(restart=False))
     yield from _devices(plan)
 

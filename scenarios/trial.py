@@ -38,10 +38,10 @@ _GROWTH = 12
 _ROOM = 6_000
 """A changed run may need so many scheduled events for each record of the original, and more."""
 
-_DRAWS = 2
+_DRAWS = 3
 """So many timings are drawn at most for each that is wanted, as some put nothing to the test."""
 
-_TESTED_SHARE = 4
+_TESTED_SHARE = 2
 """At least one in so many of the wanted timings must put the property to the test."""
 
 _KILLERS = 12
@@ -102,7 +102,7 @@ class Trial(NamedTuple):
 
 
 class Enough(Exception):
-    """The bound on runs is hit."""
+    """The bound on runs or on their records is hit."""
 
 
 class Court:
@@ -115,6 +115,7 @@ class Court:
         sample: The other timings.
         size: How many of them a change must survive.
         runs_max: Bound on the number of runs.
+        records_max: Bound on the records of all these runs together.
 
     Attributes:
         runs: How many runs were made.
@@ -129,6 +130,7 @@ class Court:
         sample: Sample,
         size: int,
         runs_max: int,
+        records_max: int,
     ) -> None:
         self._choices = choices
         self._property = property_name
@@ -136,6 +138,7 @@ class Court:
         self._size = size
         self._events_max = _GROWTH * len(trace.records) + _ROOM
         self._runs_max = runs_max
+        self._records_left = records_max
         self.runs = 0
         verdicts = check(trace)
         self._known = self._troubles(verdicts)
@@ -145,6 +148,9 @@ class Court:
             if each.property in CENTRAL and each.verdict != "vacuous"
         ]
         self._kept_memory = _is_quarantined(trace)
+        # What a run costs excuses nothing if the cost is what is complained of.
+        self._costs = COSTS - {property_name}
+        self._may_be_kept = property_name not in COSTS
         self._starts = _starts(trace)
         self._killers: list[Timing] = []
 
@@ -157,11 +163,11 @@ class Court:
         keeps_memory = _is_quarantined(trace) and not self._kept_memory
         starts_less = _starts(trace) < self._starts
         has_cost = keeps_memory or starts_less
-        troubles = self._troubles(verdicts) - (COSTS if has_cost else frozenset())
+        troubles = self._troubles(verdicts) - (self._costs if has_cost else frozenset())
         words = {verdict.property: verdict.verdict for verdict in verdicts}
         if self._property in troubles or troubles - self._known:
             return Told(Grade.NOT)
-        if not keeps_memory and not self._is_tested(words):
+        if not (keeps_memory and self._may_be_kept) and not self._is_tested(words):
             return Told(Grade.NOT)
         if troubles:
             return Told(Grade.PARTLY, keeps_memory, starts_less, tuple(sorted(troubles)))
@@ -214,7 +220,9 @@ class Court:
                 return Trial(tested, kept, timing, violated)
             others.update(violated)
             is_kept = _is_quarantined(trace)
-            if is_kept or self._is_tested({each.property: each.verdict for each in verdicts}):
+            if (is_kept and self._may_be_kept) or self._is_tested(
+                {each.property: each.verdict for each in verdicts}
+            ):
                 tested += 1
                 kept += is_kept
         is_enough = _TESTED_SHARE * tested >= self._size
@@ -232,7 +240,7 @@ class Court:
 
     def _violated(self, trace: Trace, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
         has_cost = _is_quarantined(trace) or _starts(trace) < self._starts
-        excused = COSTS if has_cost else frozenset()
+        excused = self._costs if has_cost else frozenset()
         return tuple(
             each.property
             for each in verdicts
@@ -245,13 +253,15 @@ class Court:
             del self._killers[_KILLERS:]
 
     def _run(self, plan: SystemPlan, timing: Timing | None) -> tuple[Trace | None, Choices]:
-        if self.runs >= self._runs_max:
+        if self.runs >= self._runs_max or self._records_left <= 0:
             raise Enough
         self.runs += 1
         choices: Choices = Retold(self._choices)
         if timing is not None:
             plan, choices = self._sample.applied(timing, plan)
-        return run_bounded(plan, choices, self._events_max), choices
+        trace = run_bounded(plan, choices, self._events_max)
+        self._records_left -= len(trace.records) if trace is not None else self._events_max
+        return trace, choices
 
 
 def _all_ended(trace: Trace) -> bool:

@@ -120,7 +120,7 @@ def test_a_bare_configuration_is_not_advised_to_look_and_stop_nothing(tmp_path: 
     assert refuted_by_other_timings(found.saved_plan) == []
     said = " ".join(found.explanation.sentences)
     assert f"It was tried over {saving.timings} other timings, none violated." in said
-    assert saving.timings >= 80
+    assert saving.timings >= 60
 
 
 @pytest.mark.parametrize("steps", [(), ("read-back",), ("settle", "await-idle")])
@@ -217,7 +217,7 @@ def test_an_answer_of_the_environment_is_tried_and_said_to_be_one() -> None:
     ]
     denied = next(each for each in answered if "smmuman.client-death is deny" in each.text)
     assert denied.plan.pinned["smmuman.client-death"] == "deny"
-    assert "which the environment decides" in denied.text
+    assert "(the environment decides this: what smmuman does" in denied.text
     restarts = [each for each in answered if "not start" in each.text]
     assert [each.plan.vms[0].restart for each in restarts] == [False] * len(restarts)
 
@@ -280,6 +280,9 @@ def test_a_search_that_stops_at_its_bound_says_so() -> None:
     assert result.was_cut
     assert result.best is None
     assert result.runs == 3
+    short = searched(found, Thoroughness(60, 1_500, records=3 * len(found.trace.records)))
+    assert short.was_cut
+    assert short.runs < 10
 
 
 def test_before_the_point_of_no_return_an_act_helps_and_after_it_none_does() -> None:
