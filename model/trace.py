@@ -171,6 +171,27 @@ class QvmExited(TraceEvent, frozen=True):
     status: int
 
 
+class RestartRequested(TraceEvent, frozen=True):
+    """The supervisor is to start a VM again as soon as the qvm of this instance is gone."""
+
+    vm: str
+    epoch: int
+
+
+class RestartGivenUp(TraceEvent, frozen=True):
+    """The supervisor will not start a VM again.
+
+    Attributes:
+        epoch: The instance after which it was to start.
+        reason: `memory_withheld`, the frames that it needs are in quarantine, or `still_running`,
+            nothing makes the old instance end.
+    """
+
+    vm: str
+    epoch: int
+    reason: str
+
+
 class HostShutdownBegun(TraceEvent, frozen=True):
     """The host kernel begins to shut down, and every VM with it.
 
@@ -751,6 +772,8 @@ AnyEvent = (
     | WorkerEnded
     | ConnectionClosed
     | QvmExited
+    | RestartRequested
+    | RestartGivenUp
     | HostShutdownBegun
     | HostReset
     | OutsideEnded

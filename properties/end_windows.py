@@ -52,6 +52,7 @@ class EndWindows(GraphSearch):
         moments: For each label of a delay that is an end, the name of that end.
         measure: What has a bound; None for the claims of the graph's monitor alone.
         found: Windows known already.
+        passed_over: Claims of the monitor that make no instant unsafe when they are broken.
 
     Attributes:
         found: Unsafe windows by the name of the end, disjoint and in order.
@@ -65,8 +66,10 @@ class EndWindows(GraphSearch):
         moments: Mapping[str, str],
         measure: Measure | None = None,
         found: Mapping[str, list[Window]] | None = None,
+        passed_over: frozenset[str] = frozenset(),
     ) -> None:
         self.moments = dict(moments)
+        self.passed_over = passed_over
         self.found: dict[str, list[Window]] = {
             name: list((found or {}).get(name, ())) for name in self.moments.values()
         }
@@ -120,8 +123,9 @@ class EndWindows(GraphSearch):
         count = len(edge.waits)
         can_hurry = edge.open_state >= 0 and bool((zone[NOW, 1 : 1 + count] == 0).any())
         must_hurry = edge.open_state >= 0 and bool((zone[1 : 1 + count, NOW] == 0).any())
-        if edge.hurried:
-            self._unsafe(mode, zone, edge.hurried)
+        hurried = self._counted(edge.hurried)
+        if hurried:
+            self._unsafe(mode, zone, hurried)
             return
         # A measure that is over has no more to say, and what else follows is another search's.
         if mode.measure == OVER:
@@ -131,7 +135,8 @@ class EndWindows(GraphSearch):
         if must_hurry:
             return
         endings = edge.endings if edge.is_last or not count else ()
-        faults = [*edge.faults, *((name, why) for name, word, why in endings if word == "violated")]
+        at_end = [(name, why) for name, word, why in endings if word == "violated"]
+        faults = self._counted([*edge.faults, *at_end])
         if mode.is_running and not count and not edge.is_last:
             faults.append((self.measure.name, "it never ends"))
         if faults:
@@ -139,6 +144,10 @@ class EndWindows(GraphSearch):
             self._unsafe(mode, zone if later is None else later, faults)
         elif not edge.is_last and count:
             self._go_on(Class(edge.state, mode, elapsed(zone, count), way, is_open=False))
+
+    def _counted(self, faults: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the broken claims that make an instant unsafe."""
+        return [fault for fault in faults if fault[0] not in self.passed_over]
 
     def _go_on(self, new: Class) -> None:
         mode, zone, bound_ns = new.mode, new.zone, self.measure.bound_ns
@@ -172,9 +181,10 @@ def end_windows(
     tell: Tell | None = None,
     measure: Measure | None = None,
     found: Mapping[str, list[Window]] | None = None,
+    passed_over: frozenset[str] = frozenset(),
 ) -> EndWindows:
     """Return the search for the unsafe windows of some ends, gone as far as the limits allow."""
-    search = EndWindows(graph, moments, measure, found)
+    search = EndWindows(graph, moments, measure, found, passed_over)
     try:
         search.run(classes_max, deadline_s, tell)
     except KeyboardInterrupt:

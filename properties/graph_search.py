@@ -145,6 +145,7 @@ class GraphSearch:
         measure: What is measured along the way.
         stop_at_fault: Whether the first broken claim ends it; then those with equally many events
             are still found.
+        goes_on: Claims that do not end it when they are broken.
 
     Attributes:
         frontier: Classes not yet expanded, fewest events first.
@@ -159,11 +160,17 @@ class GraphSearch:
     """
 
     def __init__(
-        self, graph: Graph, measure: Measure | None = None, *, stop_at_fault: bool = True
+        self,
+        graph: Graph,
+        measure: Measure | None = None,
+        *,
+        stop_at_fault: bool = True,
+        goes_on: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
         self.measure: Measure = NoMeasure() if measure is None else measure
         self.stop_at_fault = stop_at_fault
+        self.goes_on = goes_on
         self.frontier: deque[Class] = deque()
         self.classes = 0
         self.events = 0
@@ -188,11 +195,16 @@ class GraphSearch:
         return len({state for state, _ in self._known})
 
     @property
+    def has_ended(self) -> bool:
+        """Whether a broken claim has ended it, or will when its depth is done."""
+        return self.stop_at_fault and self._fault_depth >= 0
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
         if not self.frontier:
             return True
-        has_ended = self.stop_at_fault and self._fault_depth >= 0
+        has_ended = self.has_ended
         return has_ended and self.frontier[0].depth >= self._fault_depth
 
     def run(
@@ -298,7 +310,7 @@ class GraphSearch:
 
     def _break(self, claim: str, message: str, way: Way, distance_ns: int | None = None) -> None:
         self.faults.setdefault(claim, Broken(claim, message, way, distance_ns))
-        if self._fault_depth < 0:
+        if self._fault_depth < 0 and claim not in self.goes_on:
             self._fault_depth = 0 if way.source is None else way.source.depth + 1
 
     def _read(self, way: Way, fired: Zone) -> None:

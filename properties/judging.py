@@ -127,6 +127,28 @@ def without_times(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]
     return tuple(kind for kind in kinds if kind is not TeardownBounded)
 
 
+def decisive(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]:
+    """Return the properties whose violation ends a search: all, if all are costs of holding.
+
+    Example:
+        >>> from .ordering import TeardownOrder
+        >>> from .responses import MemoryReclaimed
+        >>> [kind.name for kind in decisive((MemoryReclaimed, TeardownOrder))]
+        ['teardown-order']
+        >>> [kind.name for kind in decisive((MemoryReclaimed,))]
+        ['memory-reclaimed']
+    """
+    kinds = tuple(kinds)
+    return tuple(kind for kind in kinds if kind.ends_search) or kinds
+
+
+def going_on(kinds: Iterable[type[Property]]) -> frozenset[str]:
+    """Return the names of the properties whose violation does not end a search."""
+    kinds = tuple(kinds)
+    ending = decisive(kinds)
+    return frozenset(kind.name for kind in kinds if kind not in ending)
+
+
 def _marks_of(record: Record) -> tuple[Mark, ...]:
     marks: tuple[Mark, ...] = ()
     match record.event:

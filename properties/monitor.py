@@ -139,6 +139,8 @@ class Property(Listener):
         observation: Whether the run has ended, and what its end leaves undecided.
         owed: What would still have gone on against the claim, had the observation; empty if nothing
             would.
+        ends_search: Whether a violation ends a search through dense time.  One of what holding
+            costs does not, so that the search still finds out whether anybody is harmed.
     """
 
     name: ClassVar[str]
@@ -147,6 +149,7 @@ class Property(Listener):
     antecedent: ClassVar[str]
     boundary: ClassVar[str]
     source: ClassVar[str]
+    ends_search: ClassVar[bool] = True
 
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         self.header = header

@@ -117,6 +117,10 @@ class Frames(Listener):
             for _, _, holding in self._holdings
         )
 
+    def held_by(self, epoch: int) -> int:
+        """Return how many frames an epoch owns, those in quarantine too."""
+        return sum(end - first for first, end, holding in self._holdings if holding.owner == epoch)
+
     def settle(self) -> None:
         """Judge the landings of the present instant against the owners at its end."""
         for index, landing in self._instant:

@@ -7,6 +7,7 @@ from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
 from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
 from .monitor import Property
 from .ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
+from .responses import MemoryReclaimed, QuiesceCompleted, RestartHappened
 from .virtio.table import RULES
 
 __all__ = ["PROPERTIES", "TEARDOWN", "VIRTIO", "UnknownPropertyError", "named"]
@@ -23,9 +24,12 @@ TEARDOWN: dict[str, type[Property]] = {
         TimeoutQuarantines,
         EpochsMatch,
         FaultsContained,
+        QuiesceCompleted,
+        MemoryReclaimed,
+        RestartHappened,
     )
 }
-"""The properties of a teardown, the two about the teardown point first."""
+"""The properties of a teardown, the two about the teardown point first and the costs last."""
 
 VIRTIO: dict[str, type[Property]] = {rule.name: rule for rule in RULES}
 """The rules of VIRTIO, N1 to N50."""

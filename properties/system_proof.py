@@ -15,7 +15,7 @@ from ..model.trace import Header
 from .end_windows import end_windows
 from .endless import endless_labels
 from .graph_search import Graph, GraphSearch, Reading, Tell, Way
-from .judging import JudgeMonitor, without_times
+from .judging import JudgeMonitor, going_on, without_times
 from .measures import FirstParting, Measure
 from .monitor import Property
 from .ordering import TeardownBounded
@@ -135,9 +135,15 @@ class SystemProof(NamedTuple):
     was_stopped: bool
 
 
-def is_proved(proof: SystemProof) -> bool:
-    """Return whether every run was covered and none violates or leaves open a property."""
-    words = {finding.word for finding in proof.findings.values()}
+def is_proved(proof: SystemProof, passed_over: frozenset[str] = frozenset()) -> bool:
+    """Return whether every run was covered and none violates or leaves open a property.
+
+    Args:
+        proof: Of some properties.
+        passed_over: Names of those that do not matter.
+    """
+    findings = proof.findings.items()
+    words = {finding.word for name, finding in findings if name not in passed_over}
     return proof.is_whole and words <= {"holds", "vacuous"}
 
 
@@ -150,7 +156,7 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
         tell: Told now and then how far it has come.
     """
     proof = _attempt(task, limits, tell, watches_always=False)
-    if proof.is_whole and not _parts_late(proof.graph, limits):
+    if proof.is_whole and not _parts_late(task, proof.graph, limits):
         proof = _attempt(task, limits, tell, watches_always=True)
     return proof
 
@@ -158,7 +164,7 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
 def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool) -> SystemProof:
     kinds = without_times(task.kinds)
     graph = _graph(task, watches_always=watches_always)
-    search = GraphSearch(graph)
+    search = GraphSearch(graph, goes_on=going_on(task.kinds))
     distances: list[Distance] = []
     findings: dict[str, Finding] = {}
     was_stopped = False
@@ -169,7 +175,7 @@ def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: b
             if TeardownBounded in task.kinds:
                 findings[TeardownBounded.name] = _bounded(task, graph, limits, distances, tell)
             for measure in task.measures:
-                _measured(graph, measure, limits, distances, tell)
+                _measured(task, graph, measure, limits, distances, tell)
     except KeyboardInterrupt:
         was_stopped = True
         findings = _findings(kinds, search) | findings
@@ -217,7 +223,7 @@ def unsafe_windows(
         tell: Told now and then how far it has come.
     """
     found: dict[str, list[Window]] = {name: [] for name in moments.values()}
-    if is_proved(proof):
+    if is_proved(proof, going_on(task.kinds)):
         return UnsafeWindows(found, set(), is_whole=True, was_stopped=False)
 
     def search_in(graph: Graph, measure: Measure | None, known: UnsafeWindows) -> UnsafeWindows:
@@ -229,6 +235,7 @@ def unsafe_windows(
             tell=tell,
             measure=measure,
             found=known.found,
+            passed_over=going_on(task.kinds),
         )
         return UnsafeWindows(
             search.found,
@@ -238,7 +245,7 @@ def unsafe_windows(
         )
 
     windows = search_in(proof.graph, None, UnsafeWindows(found, set(), True, False))
-    if windows.is_whole and not proof.is_whole and not _parts_late(proof.graph, limits):
+    if windows.is_whole and not proof.is_whole and not _parts_late(task, proof.graph, limits):
         windows = search_in(_graph(task, watches_always=True), None, windows)
     if TeardownBounded in task.kinds and proof.findings[TeardownBounded.name].word != "holds":
         for measure in task.bounded:
@@ -270,7 +277,7 @@ def _finding(kind: type[Property], search: GraphSearch, endless: Sequence[str]) 
 
 
 def _unfinished(search: GraphSearch) -> str:
-    if search.faults:
+    if search.has_ended:
         return "the search ended at the violation of another property; ask for this one alone"
     return f"cut short after {search.classes} classes, {len(search.frontier)} of them not followed"
 
@@ -280,9 +287,9 @@ def _bounded(
 ) -> Finding:
     is_tested = False
     for measure in task.bounded:
-        search = _measured(graph, measure, limits, distances, tell)
-        if search.faults:
-            broken = search.faults[measure.name]
+        search = _measured(task, graph, measure, limits, distances, tell)
+        broken = search.faults.get(measure.name)
+        if broken is not None:
             return Finding("violated", broken.message, broken.way, broken.distance_ns)
         if search.frontier:
             return Finding("inconclusive", _unfinished(search))
@@ -293,20 +300,22 @@ def _bounded(
 
 
 def _measured(
+    task: Task,
     graph: Graph,
     measure: Measure,
     limits: Limits,
     distances: list[Distance],
     tell: Tell | None,
 ) -> GraphSearch:
-    search = GraphSearch(graph, measure, stop_at_fault=measure.bound_ns is not None)
+    is_bounded = measure.bound_ns is not None
+    search = GraphSearch(graph, measure, stop_at_fault=is_bounded, goes_on=going_on(task.kinds))
     search.run(limits.classes_max, limits.deadline_s, tell)
     if not search.frontier and search.least is not None and search.greatest is not None:
         distances.append(Distance(measure.name, search.least, search.greatest))
     return search
 
 
-def _parts_late(graph: Graph, limits: Limits) -> bool:
+def _parts_late(task: Task, graph: Graph, limits: Limits) -> bool:
     """Return whether nothing changes hands at the very instant at which an end begins."""
-    search = _measured(graph, FirstParting(), limits, [], None)
+    search = _measured(task, graph, FirstParting(), limits, [], None)
     return not search.frontier and (search.least is None or search.least.ns > 0)

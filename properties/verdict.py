@@ -23,12 +23,23 @@ from ..model.trace import Assumption
 Word = Literal["holds", "violated", "vacuous", "inconclusive"]
 
 Severity = Literal[
-    "none", "unadvised", "contained", "exposed", "spurious", "starved", "stray", "corruption"
+    "none",
+    "unadvised",
+    "unfinished",
+    "withheld",
+    "contained",
+    "exposed",
+    "spurious",
+    "starved",
+    "stray",
+    "corruption",
 ]
 
 SEVERITIES: tuple[Severity, ...] = (
     "none",
     "unadvised",
+    "unfinished",
+    "withheld",
     "contained",
     "exposed",
     "spurious",
@@ -40,6 +51,8 @@ SEVERITIES: tuple[Severity, ...] = (
 
 - `none`: nothing happened;
 - `unadvised`: a standard advises against it (SHOULD), and nothing follows from that alone;
+- `unfinished`: a quiesce procedure was not carried through, and nothing follows from that alone;
+- `withheld`: memory or a restart is lost, and nobody is harmed otherwise: the price of safety;
 - `contained`: it happened, and the host caught it before anybody noticed;
 - `exposed`: nothing was hit, but nothing kept it from being hit: other timing, other luck;
 - `spurious`: somebody was interrupted for what is not theirs;
@@ -47,6 +60,9 @@ SEVERITIES: tuple[Severity, ...] = (
 - `stray`: memory that belonged to nobody was changed;
 - `corruption`: memory that belonged to somebody else was changed.
 """
+
+COSTS: tuple[Severity, ...] = ("unfinished", "withheld")
+"""Severities of what is lost and harms nobody: the price of safety."""
 
 VIOLATIONS_KEPT = 20
 """How many violations a verdict carries in full; the rest are counted."""
@@ -133,6 +149,17 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         return most_alarming(verdict.verdict for verdict in self.verdicts)
 
     @property
+    def is_safe_at_a_cost(self) -> bool:
+        """Whether some property is violated, all such are costs, and nothing else is open.
+
+        With severity `withheld` it is *safe by losing* memory or a restart; with `unfinished` it
+        is safe although a quiesce procedure was not carried through.
+        """
+        violated = [each for each in self.verdicts if each.verdict == "violated"]
+        is_open = any(each.verdict == "inconclusive" for each in self.verdicts)
+        return bool(violated) and all(map(is_cost, violated)) and not is_open
+
+    @property
     def severity(self) -> Severity:
         """The worst severity of all verdicts."""
         return worst(verdict.severity for verdict in self.verdicts)
@@ -153,6 +180,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         if not self.assumptions:
             lines.append("  assumes: nothing but the trace")
         return "\n".join(lines)
+
+
+def is_cost(verdict: Verdict) -> bool:
+    """Return whether it is violated and harms nobody by that: something is lost, no more."""
+    return verdict.verdict == "violated" and verdict.severity in COSTS
 
 
 def worst(severities: Iterable[Severity]) -> Severity:

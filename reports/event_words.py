@@ -62,6 +62,8 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     events.WorkerEnded: lambda e: f"worker of {e.worker} {e.manner}",
     events.ConnectionClosed: lambda e: f"{e.vm} disconnected from {e.server}",
     events.QvmExited: lambda e: f"qvm of {e.vm} exits with {e.status}",
+    events.RestartRequested: lambda e: f"{e.vm} is to start again after epoch {e.epoch}",
+    events.RestartGivenUp: lambda e: f"{e.vm} is not started again: {e.reason.replace('_', ' ')}",
     events.ObservationEnded: lambda _: "end of the observation",
     events.FramesGranted: lambda e: f"{_frames(e)} granted to {e.vm} (epoch {e.epoch})",
     events.FramesReleased: lambda e: f"{_frames(e)} returned by {e.vm} (epoch {e.epoch})",

@@ -157,13 +157,18 @@ def _score_by_name(name: str, seeds: int) -> Score:
 
 
 def sole_killers(found: dict[str, Score]) -> dict[str, tuple[str, ...]]:
-    """Return for each property of a teardown the cases that it alone notices, as `M9 DESIGN`."""
+    """Return for each property of a teardown the cases that it alone notices, as `M9 DESIGN`.
+
+    What holding costs goes along with much else: only a case that harms nobody counts for it.
+    """
     alone: dict[str, list[str]] = {name: [] for name in TEARDOWN}
+    costs = {name for name, kind in TEARDOWN.items() if not kind.ends_search}
     for mutant, result in found.items():
         for case in result.cases:
-            if len(case.killed_by) == 1 and case.killed_by[0] in alone:
+            killers = [name for name in case.killed_by if name not in costs] or case.killed_by
+            if len(killers) == 1 and killers[0] in alone:
                 face = f" ({case.face})" if case.face else ""
-                alone[case.killed_by[0]].append(f"{mutant} {case.design}{face}")
+                alone[killers[0]].append(f"{mutant} {case.design}{face}")
     return {name: tuple(cases) for name, cases in alone.items()}
 
 

@@ -26,6 +26,7 @@ from ..model.system import run
 from ..model.trace import AnyEvent, QuiesceStepEnded
 from ..model.vdev.virtio_vdev import STEPS as VDEV_STEPS
 from ..properties.check import check
+from ..properties.verdict import Verdict, is_cost
 from .changes import traits
 from .designs import CLASSES, CRASH, designs
 from .mutant_scores import timings
@@ -174,24 +175,32 @@ class Outcome(msgspec.Struct, frozen=True):
     """What came of a variation over all timings.
 
     Attributes:
-        violated: In how many something was violated.
+        violated: In how many something was violated that harms somebody.
         timed_out: In how many a step gave up waiting.
-        properties: What was violated.
+        properties: What was violated so.
+        costs: What was violated that costs something and harms nobody.
     """
 
     violated: int
     timed_out: int
     properties: frozenset[str]
+    costs: frozenset[str]
 
 
 def outcome(subject: Subject, variation: Variation, seeds: int = SEEDS) -> Outcome:
     """Return what comes of a variation."""
     plan = _followed(subject.plan(), variation)
     traces = [run(plan, choices) for choices in timings(seeds)]
-    broken = [{v.property for v in check(trace) if v.verdict == "violated"} for trace in traces]
+    judged = [check(trace) for trace in traces]
+    broken = [{v.property for v in each if _harms(v)} for each in judged]
+    costs = frozenset(v.property for each in judged for v in each if is_cost(v))
     timed_out = sum(any(_gives_up(record.event) for record in trace.records) for trace in traces)
     names = frozenset().union(*broken)
-    return Outcome(sum(bool(each) for each in broken), timed_out, names)
+    return Outcome(sum(bool(each) for each in broken), timed_out, names, costs)
+
+
+def _harms(verdict: Verdict) -> bool:
+    return verdict.verdict == "violated" and not is_cost(verdict)
 
 
 def _followed(plan: SystemPlan, variation: Variation) -> SystemPlan:
@@ -223,6 +232,8 @@ def document() -> str:
         "the device does; each wait timing out, where a wait for idleness meets a device that",
         "never says so. Where a step times out the memory is quarantined, which is safe and costs",
         "the memory; 0 in that column means that what is awaited had come before the first look.",
+        "The last column names the properties by which a variation costs something: they are",
+        "violated, and nobody is harmed.",
         "",
         "A step whose absence harms nobody here may still matter elsewhere: procedures are made of",
         "several barriers on purpose, and the table shows what these runs show and no more.",
@@ -237,12 +248,17 @@ def _section(name: str, subject: Subject) -> list[str]:
     for place, step in enumerate(subject.documented, start=1):
         bound = f", at most {step.bound_ns / 1e6:g} ms" if step.bound_ns else ""
         lines.append(f"{place}. `{step.name}`: {subject.steps[step.name]}{bound}")
-    lines += ["", "| variation | violated in | timed out in | by |", "|---|---|---|---|"]
+    lines += ["", "| variation | violated in | timed out in | by | cost |", "|---|---|---|---|---|"]
     for variation in variations(subject.documented):
         found = outcome(subject, variation)
-        words = ", ".join(f"`{each}`" for each in sorted(found.properties)) or "nothing"
-        lines.append(f"| {variation.name} | {found.violated} | {found.timed_out} | {words} |")
+        numbers = f"{found.violated} | {found.timed_out}"
+        words = f"{_listed(found.properties)} | {_listed(found.costs)}"
+        lines.append(f"| {variation.name} | {numbers} | {words} |")
     return lines
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(f"`{each}`" for each in sorted(names)) or "nothing"
 
 
 if __name__ == "__main__":

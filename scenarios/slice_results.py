@@ -101,7 +101,7 @@ def explored_of(
         each.name: (_extreme(proof, each.least), _extreme(proof, each.greatest))
         for each in proof.distances
     }
-    was_cut = not proof.is_whole and not search.faults and not proof.was_stopped
+    was_cut = not proof.is_whole and not search.has_ended and not proof.was_stopped
     return Explored(
         number,
         name,

@@ -26,6 +26,7 @@ from ..model.plan import SystemPlan
 from ..model.slice_kernel import InfluenceError
 from ..properties.counterexample import NotReplayedError
 from ..properties.graph_search import Tell
+from ..properties.judging import decisive
 from ..properties.monitor import Property
 from ..properties.ordering import TeardownBounded
 from ..properties.system_proof import Limits, SystemProof
@@ -68,7 +69,8 @@ class ScenarioProof(NamedTuple):
         findings: By property.
         distances: Those that occur in some run.
         parts: What was explored: the whole, or slices, and then the whole if need be.
-        example: A property that is violated and a run of the whole that does so, if one is known.
+        examples: For each property that is violated a run of the whole that does so, as far as
+            one is known; those that end a search first.
         is_whole: Whether every run was covered.
         is_sliced: Whether slices were explored.
         was_stopped: Whether the user stopped it.
@@ -79,12 +81,17 @@ class ScenarioProof(NamedTuple):
     findings: dict[str, Shown]
     distances: tuple[Bounds, ...]
     parts: tuple[Explored, ...]
-    example: tuple[str, Found] | None
+    examples: dict[str, Found]
     is_whole: bool
     is_sliced: bool = False
     was_stopped: bool = False
     why_whole: str = ""
     proof: SystemProof | None = None
+
+    @property
+    def example(self) -> tuple[str, Found] | None:
+        """The first of the examples, with the property that it violates."""
+        return next(iter(self.examples.items()), None)
 
     @property
     def is_endless(self) -> bool:
@@ -143,20 +150,19 @@ def prove_whole(
     """
     proof = prove_plan(plan, kinds, limits, tell, states=states)
     part = explored_of(proof)
-    example = None
+    examples = {}
     for name, shown in part.findings.items():
         if shown.path is not None:
             found = in_whole(scenario, plan, name, shown, is_of_slice=False)
             if found is None:
                 raise NotReplayedError(name)
-            example = (name, found)
-            break
+            examples[name] = found
     distances = tuple(Bounds(name, *each) for name, each in part.distances.items())
     return ScenarioProof(
         part.findings,
         distances,
         (part,),
-        example,
+        _in_order(kinds, examples),
         proof.is_whole,
         was_stopped=proof.was_stopped,
         why_whole=why_whole,
@@ -200,7 +206,8 @@ def prove_in_slices(
     ]
     if found.has_ended or found.was_stopped or not doubted:
         return proof
-    return _decided_by_whole(proof, prove_whole(scenario, plan, kinds, limits, tell), doubted)
+    whole = prove_whole(scenario, plan, kinds, limits, tell)
+    return _decided_by_whole(kinds, proof, whole, doubted)
 
 
 class _Found:
@@ -234,6 +241,7 @@ def _explore(
 ) -> None:
     """Explore the slices with callbacks, then all others and what was assumed too freely."""
     numbers = range(len(chains.chains))
+    ending = {kind.name for kind in decisive(kinds)}
     first = [number for number in numbers if callbacks_of(plan, chains, number)]
     done: dict[int, PlanSlice] = {}
     for wave in (first, numbers):
@@ -246,9 +254,15 @@ def _explore(
                 found.measured |= _measured(plan, chains, part)
                 found.examples |= _examples(scenario, plan, kinds, part)
                 found.was_stopped = part.was_stopped
-                found.has_ended = bool(found.examples) and not part.is_whole
+                found.has_ended = bool(ending & found.examples.keys()) and not part.is_whole
                 if found.has_ended or found.was_stopped:
                     return
+
+
+def _in_order(kinds: Sequence[type[Property]], examples: dict[str, Found]) -> dict[str, Found]:
+    """Return the examples, those of properties that end a search first."""
+    ending = {kind.name for kind in decisive(kinds)}
+    return dict(sorted(examples.items(), key=lambda item: item[0] not in ending))
 
 
 def in_whole(
@@ -309,7 +323,7 @@ def _together(
         findings,
         tuple(_bounds(plan, parts)) if is_whole else (),
         parts,
-        next(iter(found.examples.items()), None),
+        _in_order(kinds, found.examples),
         is_whole,
         is_sliced=True,
         was_stopped=found.was_stopped,
@@ -347,7 +361,10 @@ def _bounds(plan: SystemPlan, parts: Sequence[Explored]) -> Iterator[Bounds]:
 
 
 def _decided_by_whole(
-    sliced: ScenarioProof, whole: ScenarioProof, doubted: Sequence[str]
+    kinds: Sequence[type[Property]],
+    sliced: ScenarioProof,
+    whole: ScenarioProof,
+    doubted: Sequence[str],
 ) -> ScenarioProof:
     """Return what the search of the whole says of what slices alone violate."""
     findings = dict(sliced.findings)
@@ -363,7 +380,7 @@ def _decided_by_whole(
         findings,
         distances,
         (*sliced.parts, *whole.parts),
-        whole.example,
+        _in_order(kinds, sliced.examples | whole.examples),
         whole.is_whole,
         is_sliced=True,
         was_stopped=whole.was_stopped,

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..model.dense_step import Moment
 from ..model.settled_graph import SettledGraph, settled_moments
 from ..properties.counterexample import ImpossibleError, Schedule, schedule_of
+from ..properties.judging import decisive
 from ..properties.monitor import Property
 from ..properties.paths import start_of, step_of, ways_to
 from ..properties.system_proof import Finding, Limits, SystemProof, is_proved
@@ -128,7 +129,9 @@ class _Probe:
         states: OpenStates,
     ) -> None:
         self.scenario = scenario
-        self.kinds = kinds
+        self.kinds = decisive(kinds)
+        self.costs = frozenset(kind.name for kind in kinds if kind not in self.kinds)
+        self._all_kinds = kinds
         self.wait = wait
         self.limits = limits
         self.states = states
@@ -140,7 +143,7 @@ class _Probe:
 
     def note_declared(self, proof: SystemProof) -> None:
         """Take over what a proof with the declared value has shown."""
-        if is_proved(proof):
+        if is_proved(proof, self.costs):
             self.safe_ns = self.wait.declared_ns
             self._note_use(proof)
 
@@ -165,14 +168,16 @@ class _Probe:
             return "violated"
         plan = self.wait.stretched(self.scenario.plan, ns)
         self.proofs += 1
-        proof = prove_plan(plan, self.kinds, self.limits, states=self.states, is_measured=False)
+        proof = prove_plan(
+            plan, self._all_kinds, self.limits, states=self.states, is_measured=False
+        )
         if proof.was_stopped:
             raise KeyboardInterrupt
         for name, finding in proof.findings.items():
-            if finding.way is not None:
+            if finding.way is not None and name not in self.costs:
                 self._note_violated(proof, name, finding, ns)
                 return "violated"
-        if not is_proved(proof):
+        if not is_proved(proof, self.costs):
             return "inconclusive"
         self.safe_ns = ns
         self._note_use(proof)

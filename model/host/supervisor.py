@@ -23,7 +23,7 @@ from ..termination import (
     TerminationCause,
 )
 from ..timing import Timing
-from ..trace import SignalSent
+from ..trace import RestartGivenUp, RestartRequested, SignalSent
 from .host import Host
 from .stalled_server import stall
 
@@ -90,17 +90,33 @@ class Supervisor(Component):
         """Wait for the first instance to end, if anything makes it, and start the next."""
         for end in self.ends:
             yield end
-        if not (self.qvm.is_ending or self.qvm.is_gone):
-            self.finished.succeed()
-            return
-        yield self.qvm.exited
-        if self.plan.restart and not self.host.power.is_down:
-            yield self.kernel.delay(self.timing.restart, f"{self.name}.restart")
-            if self.qvm.quarantines and not self.has_unity_map:
-                self.stage_two = self._place_ram()
-            if not (self.qvm.quarantines and self.has_unity_map):
-                self.qvm = self._launch()
+        is_wanted = self.plan.restart and self._wants_restart()
+        if is_wanted:
+            self.emit(RestartRequested(self.plan.name, self.qvm.epoch))
+        if self.qvm.is_ending or self.qvm.is_gone:
+            yield self.qvm.exited
+            if is_wanted and not self.host.power.is_down:
+                yield from self._restart()
+        elif is_wanted:
+            self.emit(RestartGivenUp(self.plan.name, self.qvm.epoch, "still_running"))
         self.finished.succeed()
+
+    def _wants_restart(self) -> bool:
+        """Return whether somebody misses the guest: it has crashed or hangs, or its qvm ends."""
+        if self.qvm.is_ending or self.qvm.is_gone:
+            return not self.host.power.is_down
+        stopped = {BY_NAME[end.cause].guest for end in self.plan.ends} & {CRASHES, HANGS}
+        return bool(stopped) and not self.qvm.guest.is_running
+
+    def _restart(self) -> Steps:
+        """Start the next instance, on other frames if those of the last are kept from everybody."""
+        yield self.kernel.delay(self.timing.restart, f"{self.name}.restart")
+        if self.qvm.quarantines and self.has_unity_map:
+            self.emit(RestartGivenUp(self.plan.name, self.qvm.epoch, "memory_withheld"))
+            return
+        if self.qvm.quarantines:
+            self.stage_two = self._place_ram()
+        self.qvm = self._launch()
 
     # How the end comes about.
 

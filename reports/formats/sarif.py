@@ -29,6 +29,8 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {
     "none": "none",
     "unadvised": "note",
+    "unfinished": "note",
+    "withheld": "warning",
     "contained": "note",
     "exposed": "warning",
     "spurious": "warning",

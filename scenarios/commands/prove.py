@@ -13,6 +13,7 @@ from ...model.plan import SystemPlan
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
 from ...properties.graph_search import Progress
+from ...properties.judging import going_on
 from ...properties.monitor import Property
 from ...properties.registry import TEARDOWN, named
 from ...properties.system_proof import Limits
@@ -90,6 +91,7 @@ class Proven(msgspec.Struct, frozen=True):
             the search was cut short, the run of a sample.
         violated: The property that it violates, or an empty string.
         unfinished: A sentence for each run of the sample that was given up.
+        others: Runs that violate other properties, by their names.
         distances: With runs that attain them.
         more: Unsafe windows and budgets, if they were asked for.
     """
@@ -100,6 +102,7 @@ class Proven(msgspec.Struct, frozen=True):
     example: Found | None = None
     violated: str = ""
     unfinished: tuple[str, ...] = ()
+    others: dict[str, Found] = {}
     distances: tuple[Told, ...] = ()
     more: More | None = None
 
@@ -127,14 +130,18 @@ def prove_command(request: ProveRequest) -> int:
     # With the end where the scenario has it: at any instant mostly means after a long life.
     unfinished: list[str] = []
     sample = sampled(scenario, scenario.plan, kinds, unfinished)
-    seconds = request.seconds or (SHORTEST_SECONDS if sample else float("inf"))
+    costs = going_on(kinds)
+    is_refuted = sample is not None and sample[0] not in costs
+    seconds = request.seconds or (SHORTEST_SECONDS if is_refuted else float("inf"))
     limits = Limits(request.classes_max, begun_s + seconds)
     proof = _proof(request, scenario, plan, kinds, limits, states)
     show_progress("")
     if sample is not None and proof.findings[sample[0]].word in {"holds", "vacuous"}:
         raise ContradictionError(sample[0])
-    name, example = proof.example or sample or ("", None)
-    proven = Proven(proof, plan, time.monotonic() - begun_s, example, name, tuple(unfinished))
+    name, example = _told(kinds, proof, sample)
+    others = {each: found for each, found in proof.examples.items() if each != name}
+    elapsed_s = time.monotonic() - begun_s
+    proven = Proven(proof, plan, elapsed_s, example, name, tuple(unfinished), others)
     proven = msgspec.structs.replace(proven, distances=told_distances(scenario, plan, proof))
     if proof.proof is not None and (request.windows or states.waits) and not proof.was_stopped:
         more = more_of(
@@ -156,6 +163,21 @@ def prove_command(request: ProveRequest) -> int:
     else:
         _tell(judgement, proven, files, verbose=request.verbose)
     return status
+
+
+def _told(
+    kinds: tuple[type[Property], ...], proof: ScenarioProof, sample: tuple[str, Found] | None
+) -> tuple[str, Found | None]:
+    """Return the counterexample to be told, with the property that it violates.
+
+    That of the proof has the fewest events; but one that shows a cost of holding alone gives way
+    to a run of the sample that shows more.
+    """
+    found = proof.example
+    costs = going_on(kinds)
+    if found is None or (sample is not None and found[0] in costs and sample[0] not in costs):
+        found = sample or found
+    return found or ("", None)
 
 
 def _proof(
@@ -231,8 +253,9 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
 
 
 def _verdict(name: str, finding: Shown, proven: Proven) -> Verdict:
-    if name == proven.violated and proven.example is not None:
-        judged = proven.example.result.judgement.verdicts
+    found = proven.example if name == proven.violated else proven.others.get(name)
+    if found is not None:
+        judged = found.result.judgement.verdicts
         return next(each for each in judged if each.property == name)
     return Verdict(
         property=name,

@@ -8,6 +8,7 @@ import pytest
 
 from quiesce.model.trace import (
     AnyEvent,
+    CallbackBegun,
     CallbackEnded,
     DmaBlocked,
     FramesQuarantined,
@@ -17,6 +18,8 @@ from quiesce.model.trace import (
     QuiesceStepBegun,
     QuiesceStepEnded,
     QvmExited,
+    RestartGivenUp,
+    RestartRequested,
     StopConfirmed,
     TerminationBegun,
     Trace,
@@ -56,7 +59,8 @@ def everything(stretch: int = 1) -> Trace:
         at(2, requested(1, addr=0), landed(1), written(1, FRAME + 1)),
         at(3, asserted(1), taken(1), masked(), injected(1, 1), handled(0, "devb-ahci")),
         at(5, TerminationBegun("vm1", 1, "guest-crash", orderly=True)),
-        at(6, QuiesceStepBegun("eth0", 1, "stop-dma")),
+        at(6, CallbackBegun("vm1", 1, "eth0"), QuiesceStepBegun("eth0", 1, "stop-dma")),
+        at(6, RestartRequested("vm1", 1)),
         at(7, QuiesceStepEnded("eth0", 1, "stop-dma", "timed_out")),
         at(8, CallbackEnded("vm1", 1, "eth0", "timed_out"), WorkerEnded("vm1", 1, "w", "joined")),
         at(9, detached(1), taken(1), IommuUnmapped("eth0", 1)),
@@ -65,6 +69,7 @@ def everything(stretch: int = 1) -> Trace:
         at(12, QvmExited("vm1", 1, 0), landed(1)),
         at(13, granted(2, 2), attached(2), landed(1), landed(2), injected(2, 1)),
         at(14, IommuSynced("eth0", 1), StopConfirmed("eth0", 1)),
+        at(14, RestartGivenUp("vm1", 1, "memory_withheld")),
         at(15, *[DmaBlocked("eth0", 1, 0, 4, "lost")] * 70, asserted(2, "eth1")),
     ]
     stretched = [[(at_ns * stretch, event) for at_ns, event in group] for group in moments]

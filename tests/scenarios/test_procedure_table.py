@@ -34,6 +34,9 @@ def test_a_wait_that_times_out_costs_memory_and_harms_nobody(name: str) -> None:
     found = [outcome(subject, way, seeds=0) for way in timed_out]
     assert any(each.timed_out for each in found)
     assert {each.violated for each in found} == {0}
+    for each in found:
+        assert ("quiesce-completed" in each.costs) == bool(each.timed_out)
+        assert ("memory-reclaimed" in each.costs) == bool(each.timed_out)
 
 
 def test_every_step_is_left_out_swapped_not_awaited_and_let_time_out() -> None:

@@ -93,6 +93,8 @@ def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker)
         "teardown-order": "holds",
         "teardown-bounded": "holds",
         "epochs-match": "holds",
+        "quiesce-completed": "holds",
+        "memory-reclaimed": "holds",
     }
     margins = {each.name.split(":")[0]: each for each in proof.distances}
     assert margins["eth0"].least.ns > 0

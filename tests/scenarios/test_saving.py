@@ -21,7 +21,7 @@ from quiesce.scenarios.no_return import point_of_no_return
 from quiesce.scenarios.runner import RunResult, choices_for, run_scenario
 from quiesce.scenarios.saving import Search, Thoroughness, search
 from quiesce.scenarios.single_changes import Change, Size, changes_of
-from quiesce.scenarios.trial import Grade
+from quiesce.scenarios.trial import COSTS, Grade
 
 SEEDS = 12
 
@@ -58,7 +58,11 @@ def _violation(plan: SystemPlan, choices: Choices) -> Violation | None:
 
 
 def violated(trace: Trace) -> set[str]:
-    return {each.property for each in check(trace) if each.verdict == "violated"}
+    return {
+        each.property
+        for each in check(trace)
+        if each.verdict == "violated" and each.property not in COSTS
+    }
 
 
 SOME = Thoroughness(timings=60, runs=1_500)

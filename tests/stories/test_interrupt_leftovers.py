@@ -6,6 +6,7 @@ from quiesce.model.choices import Earliest, Latest, Nominal
 from quiesce.model.system import run
 from quiesce.model.trace import IrqInjected, IrqMessageRefused, QuiesceStepEnded
 from quiesce.properties.check import check
+from quiesce.properties.verdict import is_cost
 from quiesce.scenarios.library import resolved
 
 PAIRS = {
@@ -38,7 +39,8 @@ def test_the_repaired_form_violates_nothing_at_the_corners_of_its_timing(
     name: str, choices: type[Nominal]
 ) -> None:
     verdicts = check(run(resolved(f"{name}-repaired").plan, choices()))
-    assert [each.property for each in verdicts if each.verdict == "violated"] == []
+    harms = [each for each in verdicts if each.verdict == "violated" and not is_cost(each)]
+    assert harms == []
 
 
 def test_an_interrupt_left_in_a_list_register_is_the_next_guests_first_one() -> None:

@@ -1,0 +1,85 @@
+"""What holding costs, in searches: a violation of it ends none, and is told all the same."""
+
+from collections.abc import Callable
+
+import pytest
+
+from quiesce.model.clock import Span, exactly
+from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.properties.registry import TEARDOWN
+from quiesce.properties.system_proof import Limits
+from quiesce.scenarios.proof import prove_plan, sampled, windows_of_plan
+from quiesce.scenarios.resolve import Resolved
+from quiesce.scenarios.sliced_proof import prove_whole
+
+PlanMaker = Callable[..., SystemPlan]
+
+KINDS = tuple(TEARDOWN.values())
+COSTS = tuple(kind for kind in KINDS if not kind.ends_search)
+IN_VAIN = (("disable-receive", 0), ("reset", 0), ("await-idle", 200_000))
+
+
+def small(nic_system: PlanMaker, steps: tuple[tuple[str, int], ...] = IN_VAIN) -> SystemPlan:
+    """Return a system whose NIC receives one frame about when the guest crashes."""
+    return nic_system(
+        steps,
+        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
+        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
+        observe=exactly(30_000),
+        pinned={
+            "guest.crash-reaches-qvm": "at-once",
+            "procnto.release-order": "ascending",
+            "qvm.mask-tracking": "untracked",
+        },
+    )
+
+
+def scenario(plan: SystemPlan) -> Resolved:
+    return Resolved(plan, (), {}, ())
+
+
+@pytest.mark.slow
+def test_a_proof_finds_out_whether_anybody_is_harmed_although_memory_is_lost(
+    nic_system: PlanMaker,
+) -> None:
+    plan = small(nic_system)
+    proof = prove_whole(scenario(plan), plan, KINDS, Limits())
+    words = {name: shown.word for name, shown in proof.findings.items()}
+    assert proof.is_whole
+    assert [words[name] for name in ("quiesce-completed", "memory-reclaimed")] == ["violated"] * 2
+    rest = {word for name, word in words.items() if TEARDOWN[name].ends_search}
+    assert rest == {"holds", "vacuous"}
+    assert words["timeout-quarantines"] == "holds"
+    assert set(proof.examples) == {"quiesce-completed", "memory-reclaimed"}
+    for name, found in proof.examples.items():
+        judged = {each.property: each for each in found.result.judgement.verdicts}
+        assert judged[name].verdict == "violated"
+
+
+@pytest.mark.slow
+def test_no_instant_of_an_end_is_unsafe_because_memory_is_lost(nic_system: PlanMaker) -> None:
+    plan = small(nic_system)
+    proof = prove_plan(plan, KINDS, Limits())
+    windows = windows_of_plan(plan, KINDS, proof, Limits())
+    assert (windows.is_whole, [*windows.found.values()]) == (True, [[]])
+    alone = (TEARDOWN["memory-reclaimed"],)
+    found = windows_of_plan(plan, alone, prove_plan(plan, alone, Limits()), Limits())
+    assert [len(each) for each in found.found.values()] == [1]
+
+
+@pytest.mark.slow
+def test_costs_asked_for_alone_end_the_search_at_the_first(nic_system: PlanMaker) -> None:
+    proof = prove_plan(small(nic_system), COSTS, Limits())
+    assert not proof.is_whole
+    assert proof.findings["quiesce-completed"].word == "violated"
+
+
+def test_a_sample_tells_of_harm_before_it_tells_of_costs(nic_system: PlanMaker) -> None:
+    plan = small(nic_system)
+    found = sampled(scenario(plan), plan, KINDS)
+    assert found is not None
+    assert found[0] in {kind.name for kind in COSTS}
+    bare = nic_system()
+    harm = sampled(scenario(bare), bare, KINDS)
+    assert harm is not None
+    assert TEARDOWN[harm[0]].ends_search
