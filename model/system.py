@@ -18,6 +18,7 @@ from .host.supervisor import Supervisor
 from .kernel import Kernel, Steps, WatchedKernel
 from .plan import AfterPlan, SystemPlan
 from .runaway import with_missing_ends
+from .services import services_of
 from .trace import (
     UNKNOWN_EPOCH,
     Header,
@@ -188,5 +189,6 @@ def header_of(plan: SystemPlan) -> Header:
         virtio_reset_ns_max=plan.virtio_reset_ns_max,
         irq_after_teardown_max=plan.irq_after_teardown_max,
         quiet_ns_max=plan.quiet_ns_max,
+        services=services_of(plan),
         assumptions=assumptions_of(plan),
     )

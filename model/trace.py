@@ -873,6 +873,32 @@ class Assumption(msgspec.Struct, frozen=True):
     basis: str
 
 
+class Service(msgspec.Struct, frozen=True):
+    """What a device or vdev does for every instance of a VM, and how that shows in a trace.
+
+    Attributes:
+        vm: The VM.
+        device: Of the physical device, back end or vdev, as its events name it.
+        answer: What shows that it has worked: `handled` (its interrupt is), `landed` (a write of
+            it has) or `completed` (a request is).
+        intid: Line or vector of its interrupt; -1 if it has none of its own.
+        begins: What shows that it has something to do, beside its interrupt: `asked` (a driver
+            gives it work, and each piece is answered), `landed` (a write of it has landed, and each
+            is answered), or an empty string for nothing else.
+    """
+
+    vm: str
+    device: str
+    answer: str
+    intid: int = -1
+    begins: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.begins in {"asked", "landed", ""}, self.begins
+        assert self.answer in {"handled", "landed", "completed"}, self.answer
+        assert self.answer != "handled" or self.intid >= 0, "an interrupt has a line"
+
+
 class Header(msgspec.Struct, frozen=True):
     """What must be known besides the events to judge and to draw a trace.
 
@@ -886,6 +912,7 @@ class Header(msgspec.Struct, frozen=True):
             host and still count as contained.
         quiet_ns_max: Bound on the time from `OutsideEnded` to `ObservationEnded`.
         virtio_reset_ns_max: Bound on the reset of a virtio device; the standard gives none.
+        services: What devices do for VMs that may be started again.
         assumptions: All that the run rests on.
         replay_sha256: Identity of the scenario and its choices.
     """
@@ -899,6 +926,7 @@ class Header(msgspec.Struct, frozen=True):
     irq_after_teardown_max: int = 1
     quiet_ns_max: int = 60_000_000_000
     virtio_reset_ns_max: int = 1_000_000_000
+    services: tuple[Service, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     replay_sha256: str = ""
 

@@ -250,6 +250,17 @@ class Line:
         """Whether it is active and nobody who is still there will end it."""
         return self.is_active and not any(owner in self.attached for owner in self.active_for)
 
+    @property
+    def held(self) -> str:
+        """How it is kept from its living owners: `masked`, `active`, or an empty string."""
+        return "masked" if self.is_orphaned else "active" if self.is_stuck else ""
+
+    @property
+    def held_for(self) -> list[Owner]:
+        """The owners on whose behalf it is so, who have all left it."""
+        told = self.awaited if self.is_orphaned else self.active_for
+        return [owner for owner in told if owner not in self.attached]
+
 
 class OddIrq(msgspec.Struct, frozen=True):
     """An interrupt of an epoch that is not, or no longer, attached to the line.

@@ -6,6 +6,7 @@ from ..model.errors import QuiesceError, nearest
 from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
 from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
 from .monitor import Property
+from .next_owner import NextOwnerWorks
 from .ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
 from .responses import MemoryReclaimed, QuiesceCompleted, RestartHappened
 from .virtio.table import RULES
@@ -27,6 +28,7 @@ TEARDOWN: dict[str, type[Property]] = {
         QuiesceCompleted,
         MemoryReclaimed,
         RestartHappened,
+        NextOwnerWorks,
     )
 }
 """The properties of a teardown, the two about the teardown point first and the costs last."""

@@ -3,11 +3,12 @@
 A run can be safe because it gives something up: a procedure is cut short, memory is kept from
 everybody, a restart never comes.  These properties say so.  They are bounded responses: something
 must follow by the end of the observation.  None of them compares times, so that a search through
-dense time judges them as any run does; what is still under way at the end leaves them undecided.
+dense time judges them as any run does.  What has not come when all is quiet never comes; where a
+trace does not say that all is quiet, it leaves them undecided.
 """
 
 from collections.abc import Hashable
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ..model.addresses import FRAME_SIZE
 from ..model.trace import (
@@ -27,6 +28,8 @@ from ..model.trace import (
 )
 from .monitor import Closing, Property, Reads, Shelf
 from .ownership import Frames
+from .quiet import Quiet
+from .verdict import Severity, Violation
 
 _KIB = 1 << 10
 
@@ -57,16 +60,17 @@ class QuiesceCompleted(Property):
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
+        self.quiet = self.book(Quiet)
         self._callbacks = 0
-        self._open: dict[tuple[int, str], bool] = {}
+        self._open: dict[tuple[int, str], tuple[bool, _Begun]] = {}
         self._steps: dict[int, tuple[str, str]] = {}
 
-    def _begin(self, index: int, at_ns: int, event: CallbackBegun) -> None:  # noqa: ARG002
+    def _begin(self, index: int, at_ns: int, event: CallbackBegun) -> None:
         self._callbacks += 1
-        self._open[event.epoch, event.vdev] = False
+        self._open[event.epoch, event.vdev] = (False, _Begun(index, at_ns))
 
     def _end(self, index: int, at_ns: int, event: CallbackEnded) -> None:
-        is_told = self._open.pop((event.epoch, event.vdev), False)
+        is_told, _ = self._open.pop((event.epoch, event.vdev), (False, None))
         if event.outcome != "done" and not is_told:
             who = self.frames.name(event.epoch)
             message = f"the TERMINATE callback of {event.vdev} for {who} gave up waiting"
@@ -79,9 +83,9 @@ class QuiesceCompleted(Property):
         self._steps.pop(event.epoch, None)
         if event.outcome == "done":
             return
-        for key in self._open:
+        for key, (_, begun) in self._open.items():
             if key[0] == event.epoch:
-                self._open[key] = True
+                self._open[key] = (True, begun)
         message = (
             f"the step {event.step} of {event.device} for {self.frames.name(event.epoch)} gave up "
             "waiting"
@@ -103,16 +107,18 @@ class QuiesceCompleted(Property):
         self.violate(index, at_ns, "unfinished", message, device=device, epoch=epoch)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Name a callback that has not returned yet."""
-        doubt = ""
-        for epoch, vdev in self._open:
+        """Report or name callbacks that have not returned."""
+        open_ = []
+        for (epoch, vdev), (_, begun) in self._open.items():
             who = self.frames.name(epoch)
-            doubt = f"the TERMINATE callback of {vdev} for {who} has not returned yet"
-        return Closing(self._callbacks, doubt=doubt)
+            what = f"the TERMINATE callback of {vdev} for {who} has not returned"
+            open_.append(begun.violation(what, "unfinished", device=vdev, epoch=epoch))
+        return _closing(self._callbacks, open_, self.quiet)
 
     def state(self) -> Hashable:
         """Return what is under way."""
-        return (tuple(sorted(self._open.items())), tuple(sorted(self._steps.items())))
+        callbacks = ((key, is_told) for key, (is_told, _) in self._open.items())
+        return (tuple(sorted(callbacks)), tuple(sorted(self._steps.items())))
 
     reads: ClassVar[Reads] = {
         CallbackBegun: _begin,
@@ -146,14 +152,15 @@ class MemoryReclaimed(Property):
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
         self.frames = self.book(Frames)
-        self._ending: set[int] = set()
+        self.quiet = self.book(Quiet)
+        self._ending: dict[int, _Begun] = {}
         self._ended: set[int] = set()
         self._kept: dict[int, int] = {}
         self._timed_out: dict[int, tuple[str, str]] = {}
 
-    def _begin(self, index: int, at_ns: int, event: TerminationBegun) -> None:  # noqa: ARG002
+    def _begin(self, index: int, at_ns: int, event: TerminationBegun) -> None:
         if event.epoch not in self._ended and self.frames.held_by(event.epoch):
-            self._ending.add(event.epoch)
+            self._ending.setdefault(event.epoch, _Begun(index, at_ns))
 
     def _end_step(self, index: int, at_ns: int, event: QuiesceStepEnded) -> None:  # noqa: ARG002
         if event.outcome == "timed_out":
@@ -188,8 +195,7 @@ class MemoryReclaimed(Property):
             )
 
     def _exit(self, index: int, at_ns: int, event: QvmExited) -> None:
-        if event.epoch in self._ending:
-            self._ending.discard(event.epoch)
+        if self._ending.pop(event.epoch, None):
             self._ended.add(event.epoch)
         left = self.frames.held_by(event.epoch) - self._kept.get(event.epoch, 0)
         if left > 0:
@@ -197,11 +203,13 @@ class MemoryReclaimed(Property):
             self.violate(index, at_ns, "withheld", message, epoch=event.epoch, frames=left)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Name a VM that still holds memory because it is still ending."""
-        doubt = ""
-        for epoch in sorted(self._ending):
-            doubt = f"{self.frames.name(epoch)} is still ending and has not released all memory"
-        return Closing(len(self._ending | self._ended | set(self._kept)), doubt=doubt)
+        """Report or name VMs that still hold memory because they are still ending."""
+        open_ = []
+        for epoch, begun in self._ending.items():
+            what = f"{self.frames.name(epoch)} is still ending and has not released all memory"
+            open_.append(begun.violation(what, "withheld", epoch=epoch))
+        count = len({*self._ending, *self._ended, *self._kept})
+        return _closing(count, open_, self.quiet)
 
     def state(self) -> Hashable:
         """Return who is ending, who has ended and who keeps memory."""
@@ -237,16 +245,18 @@ class RestartHappened(Property):
 
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
-        self._requested: dict[str, int] = {}
+        self.quiet = self.book(Quiet)
+        self._requested: dict[str, tuple[int, _Begun]] = {}
         self._decided = 0
         self._goes_down = False
 
-    def _request(self, index: int, at_ns: int, event: RestartRequested) -> None:  # noqa: ARG002
+    def _request(self, index: int, at_ns: int, event: RestartRequested) -> None:
         if not self._goes_down:
-            self._requested[event.vm] = event.epoch
+            self._requested[event.vm] = (event.epoch, _Begun(index, at_ns))
 
     def _start(self, index: int, at_ns: int, event: VmStarted) -> None:  # noqa: ARG002
-        if event.epoch > self._requested.get(event.vm, event.epoch):
+        requested = self._requested.get(event.vm)
+        if requested is not None and event.epoch > requested[0]:
             del self._requested[event.vm]
             self._decided += 1
 
@@ -266,15 +276,17 @@ class RestartHappened(Property):
         self._requested.clear()
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Name a restart that has neither come nor been given up."""
-        doubt = ""
-        for vm, epoch in self._requested.items():
-            doubt = f"{vm} (epoch {epoch}) has not been started again when the trace ends"
-        return Closing(self._decided + len(self._requested), doubt=doubt)
+        """Report or name restarts that have neither come nor been given up."""
+        open_ = []
+        for vm, (epoch, begun) in self._requested.items():
+            what = f"{vm} (epoch {epoch}) has not been started again"
+            open_.append(begun.violation(what, "withheld", epoch=epoch))
+        return _closing(self._decided + len(self._requested), open_, self.quiet)
 
     def state(self) -> Hashable:
         """Return whose restart is awaited."""
-        return (tuple(sorted(self._requested.items())), self._goes_down)
+        requested = ((vm, epoch) for vm, (epoch, _) in self._requested.items())
+        return (tuple(sorted(requested)), self._goes_down)
 
     reads: ClassVar[Reads] = {
         RestartRequested: _request,
@@ -282,6 +294,26 @@ class RestartHappened(Property):
         RestartGivenUp: _give_up,
         HostShutdownBegun: _go_down,
     }
+
+
+class _Begun(NamedTuple):
+    """The record with which something begins that must be followed by something else."""
+
+    record: int
+    at_ns: int
+
+    def violation(self, what: str, severity: Severity, **data: str | int) -> Violation:
+        """Return the violation that it is if nothing more can follow."""
+        message = f"{what}, and nothing is under way any more"
+        return Violation(self.record, self.at_ns, message, severity, data)
+
+
+def _closing(antecedents: int, open_: list[Violation], quiet: Quiet) -> Closing:
+    """Return what is left open as violations if all is quiet, else as a doubt."""
+    if quiet.is_reached or not open_:
+        return Closing(antecedents, tuple(open_))
+    what = open_[0].message.rpartition(", and ")[0]
+    return Closing(antecedents, doubt=f"{what} when the trace ends")
 
 
 def _size(frames: int) -> str:

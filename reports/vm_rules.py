@@ -57,6 +57,13 @@ def _qvm_exited(event: events.QvmExited, reader: Reader, at: At) -> None:
         lane.end_all(("request", event.epoch), at.ns)
 
 
+def _restart_given_up(event: events.RestartGivenUp, reader: Reader, at: At) -> None:
+    supervisor = reader.book.find(event.vm, "supervisor")
+    if supervisor is not None:
+        label = f"{event.vm} is not restarted: {event.reason.replace('_', ' ')}"
+        supervisor.mark("restarts", Mark(at.ns, "closed", event.epoch, at.index, label))
+
+
 def _callback_begun(event: events.CallbackBegun, reader: Reader, at: At) -> None:
     lane = reader.book.home(event.vdev, "vdev")
     bar = Bar(at.ns, at.ns, "callback", event.epoch, "TERMINATE")
@@ -150,6 +157,7 @@ VM_RULES: Rules = {
     events.SignalSent: _signal_sent,
     events.TerminationBegun: _termination_begun,
     events.QvmExited: _qvm_exited,
+    events.RestartGivenUp: _restart_given_up,
     events.CallbackBegun: _callback_begun,
     events.CallbackEnded: _callback_ended,
     events.WorkerEnded: _worker_ended,

@@ -5,6 +5,9 @@ notification), and of Linux's `nvme_dev_disable`: delete queues, shut down, clea
 with bus mastering before anything is cancelled or freed.  Fallbacks: without the queues, which a
 hung command keeps for ever, an abrupt shutdown and CC.EN; then a function level reset.
 
+A controller that is not ready has no queues to delete and nothing to shut down; Linux asks first
+(`nvme_pci_ctrl_is_dead`) and goes on to the fence.  So it is after a guest that shut down in order.
+
 A vdev that does this after its guest's death enters the delete commands into the guest's own admin
 queue, whose place and tail it knows because it saw the registers and doorbells being written.
 """
@@ -85,7 +88,10 @@ def carry_out(kernel: Kernel, nvme: Nvme, epoch: int, step: str, bound_ns: int) 
     if step == "await-shutdown":
         return (
             yield from wait_until(
-                kernel, nvme, lambda: nvme.shutdown == SHUTDOWN_COMPLETE, bound_ns
+                kernel,
+                nvme,
+                lambda: nvme.shutdown == SHUTDOWN_COMPLETE or not nvme.is_ready,
+                bound_ns,
             )
         )
     if step == "await-disabled":
@@ -96,6 +102,8 @@ def carry_out(kernel: Kernel, nvme: Nvme, epoch: int, step: str, bound_ns: int) 
 def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) -> Steps:
     """Enter a delete command for queue 1 and wait for the answer; gives whether it succeeded."""
     yield from nvme.port.flush()
+    if not nvme.is_ready:
+        return True
     admin = nvme.submission.get(0)
     if admin is None or not nvme.is_working:
         return False
@@ -105,7 +113,8 @@ def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) 
     nvme.port.post("SQ0TDBL", (admin.tail + 1) % admin.size, epoch)
     if not (yield from wait_until(kernel, nvme, lambda: nvme.is_admin_idle, bound_ns)):
         return False
-    return nvme.last_status == queues.STATUS_SUCCESS
+    # Whoever asks for a queue that was never made learns that there is none.
+    return nvme.last_status in {queues.STATUS_SUCCESS, queues.STATUS_INVALID_QUEUE_ID}
 
 
 PROCEDURE = Procedure(

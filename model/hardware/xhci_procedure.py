@@ -69,8 +69,8 @@ def _stop_endpoint(kernel: Kernel, xhci: Xhci, epoch: int, bound_ns: int) -> Ste
     """Enter Stop Endpoint into the command ring; gives whether its completion event came."""
     yield from xhci.port.flush()
     ring, events = xhci.command_ring, xhci.events
-    if ring is None or events is None:
-        # Nobody has set it up since its last reset: there is no endpoint to stop.
+    if ring is None or events is None or xhci.is_halted:
+        # Nobody has set it up since its last reset, or it carries nothing out: nothing to stop.
         return True
     if not xhci.run_stop:
         return False

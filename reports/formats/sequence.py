@@ -40,6 +40,8 @@ _TEARDOWN = (
     events.FramesReleased,
     events.FramesQuarantined,
     events.QvmExited,
+    events.RestartRequested,
+    events.RestartGivenUp,
 )
 
 

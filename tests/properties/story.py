@@ -20,12 +20,18 @@ from quiesce.model.trace import (
     IrqUnmasked,
     ObservationEnded,
     Record,
+    Service,
     Trace,
 )
 from quiesce.properties.check import check
 from quiesce.properties.verdict import Verdict
 
-HEADER = Header(scenario="a story", teardown_ns_max=1_000, irq_after_teardown_max=1)
+HEADER = Header(
+    scenario="a story",
+    teardown_ns_max=1_000,
+    irq_after_teardown_max=1,
+    services=(Service("vm2", "vm2.blk0", "completed", begins="asked"),),
+)
 
 FRAME = 0x80012
 """The frame in which everything happens."""

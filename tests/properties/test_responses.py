@@ -3,16 +3,19 @@
 import pytest
 
 from quiesce.model.trace import (
+    UNKNOWN_EPOCH,
     AtcInvalidationEnded,
     CallbackBegun,
     CallbackEnded,
     FramesQuarantined,
     HostShutdownBegun,
+    OutsideEnded,
     QuiesceStepBegun,
     QuiesceStepEnded,
     QvmExited,
     RestartGivenUp,
     RestartRequested,
+    StillUnderWay,
     TerminationBegun,
     VmStarted,
 )
@@ -77,7 +80,7 @@ def test_at_the_instant_of_the_exit_the_order_of_the_records_decides() -> None:
 
 def test_callback_under_way_at_the_end_decides_nothing() -> None:
     found = verdict(COMPLETED, at(10, CALLED))
-    assert (found.verdict, "has not returned yet" in found.reason) == ("inconclusive", True)
+    assert (found.verdict, "has not returned when" in found.reason) == ("inconclusive", True)
 
 
 # memory-reclaimed
@@ -191,6 +194,31 @@ def test_nobody_is_left_to_restart_a_vm_when_the_host_goes_down() -> None:
     down = HostShutdownBegun("host-shutdown")
     assert verdict(RESTARTED, at(10, WANTED), at(20, down)).verdict == "vacuous"
     assert verdict(RESTARTED, at(10, down), at(20, WANTED)).verdict == "vacuous"
+
+
+# Once all is quiet, what has not come never comes.
+
+QUIET = at(90, OutsideEnded())
+GIVEN_UP = at(95, StillUnderWay("eth0", UNKNOWN_EPOCH, "both", "the delay eth0.tx"))
+
+
+@pytest.mark.parametrize(
+    ("name", "moments", "severity", "since_ns"),
+    [
+        (COMPLETED, (at(10, CALLED),), "unfinished", 10),
+        (RECLAIMED, (at(0, granted(1)), at(10, BEGUN)), "withheld", 10),
+        (RESTARTED, (at(10, BEGUN, WANTED),), "withheld", 10),
+    ],
+)
+def test_what_is_still_open_when_all_is_quiet_never_comes(
+    name: str, moments: tuple[list[Moment], ...], severity: str, since_ns: int
+) -> None:
+    found = verdict(name, *moments, QUIET)
+    assert (found.verdict, found.severity) == ("violated", severity)
+    assert found.violations[0].at_ns == since_ns
+    assert found.reason.endswith(", and nothing is under way any more")
+    assert verdict(name, *moments, QUIET, GIVEN_UP).verdict == "inconclusive"
+    assert verdict(name, *moments).verdict == "inconclusive"
 
 
 # What only costs something.

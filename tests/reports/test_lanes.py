@@ -239,3 +239,15 @@ def test_an_interrupt_that_nobody_ends_is_drawn_as_active_to_the_end() -> None:
         (5, 9, False),
         (12, 50, True),
     ]
+
+
+def test_a_restart_that_is_given_up_is_marked_with_its_reason() -> None:
+    parts = (Part("vm1", "qvm"), Part("vm1.supervisor", "supervisor"))
+    trace = trace_of(
+        (0, "vm1", -1, ev.VmStarted("vm1", 1)),
+        (50, "vm1.supervisor", -1, ev.RestartGivenUp("vm1", 1, "memory_withheld")),
+        (90, "run", -1, ev.ObservationEnded()),
+        parts=parts,
+    )
+    (mark,) = track_of(chart_of(trace), "vm1.supervisor", "restarts").marks
+    assert (mark.at_ns, mark.label) == (50, "vm1 is not restarted: memory withheld")
