@@ -18,6 +18,7 @@ from ..model.trace import (
     Header,
     IrqAsserted,
     IrqHandled,
+    IrqInjected,
     QvmExited,
     RequestCompleted,
     RequestSubmitted,
@@ -39,7 +40,8 @@ class _Awaited:
         service: What it does, and how that is known.
         index, at_ns: The record since which it has something to do; before, that of the start.
         is_at_work: Whether it has something to do.
-        has_asserted: Whether it has raised its interrupt for the new instance.
+        has_acted: Whether it has done something for the new instance that an interrupt is to tell.
+        is_told: Whether an interrupt of its line has been injected since.
     """
 
     def __init__(self, service: Service, index: int, at_ns: int) -> None:
@@ -47,7 +49,8 @@ class _Awaited:
         self.index = index
         self.at_ns = at_ns
         self.is_at_work = False
-        self.has_asserted = False
+        self.has_acted = False
+        self.is_told = False
 
     def begin(self, index: int, at_ns: int) -> None:
         """Note that it has something to do."""
@@ -132,18 +135,26 @@ class NextOwnerWorks(Property):
         awaited = self._awaited.get((event.epoch, event.master))
         if awaited is not None and awaited.service.begins == "landed":
             awaited.begin(index, at_ns)
+        if awaited is not None and awaited.service.begins and awaited.is_at_work:
+            # A line that is raised already, be it for the dead, tells of this as well.
+            awaited.has_acted = True
         self._answer(event.epoch, event.master, "landed")
 
     def _assert(self, index: int, at_ns: int, event: IrqAsserted) -> None:
         awaited = self._awaited.get((event.epoch, event.device))
         if awaited is not None and awaited.service.intid == event.intid:
             awaited.begin(index, at_ns)
-            awaited.has_asserted = True
+            awaited.has_acted = True
+
+    def _inject(self, index: int, at_ns: int, event: IrqInjected) -> None:  # noqa: ARG002
+        for (epoch, _), awaited in self._awaited.items():
+            if epoch == event.epoch and awaited.service.intid == event.intid >= 0:
+                awaited.is_told |= awaited.has_acted
 
     def _handle(self, index: int, at_ns: int, event: IrqHandled) -> None:  # noqa: ARG002
         for (epoch, device), awaited in list(self._awaited.items()):
             is_its = epoch == event.epoch and awaited.service.intid == event.intid
-            if is_its and awaited.has_asserted:
+            if is_its and awaited.is_told:
                 self._answer(epoch, device, "handled")
 
     def _complete(self, index: int, at_ns: int, event: RequestCompleted) -> None:  # noqa: ARG002
@@ -185,8 +196,8 @@ class NextOwnerWorks(Property):
             return f"{device} never works for {who}: {held}"
         if not awaited.is_at_work or not self.quiet.is_reached:
             return ""
-        if awaited.has_asserted:
-            return f"{device} never works for {who}: its interrupt is raised and never handled"
+        if awaited.has_acted:
+            return f"{device} never works for {who}: what it has done is told by no interrupt"
         return f"{device} never works for {who}: it has work to do and does not answer"
 
     def _held(self, epoch: int, intid: int) -> str:
@@ -203,7 +214,10 @@ class NextOwnerWorks(Property):
 
     def state(self) -> Hashable:
         """Return who is awaited, how far each is, and who has exited."""
-        awaited = ((key, each.is_at_work, each.has_asserted) for key, each in self._awaited.items())
+        awaited = (
+            (key, each.is_at_work, each.has_acted, each.is_told)
+            for key, each in self._awaited.items()
+        )
         known, exited = tuple(sorted(self._known)), tuple(sorted(self._exited))
         return (tuple(sorted(awaited)), known, exited)
 
@@ -217,6 +231,7 @@ class NextOwnerWorks(Property):
         RequestSubmitted: _submit,
         DmaLanded: _land,
         IrqAsserted: _assert,
+        IrqInjected: _inject,
         IrqHandled: _handle,
         RequestCompleted: _complete,
         BackendRequestEnded: _serve,

@@ -14,6 +14,7 @@ from quiesce.model.trace import (
     IrqAttached,
     IrqDetached,
     IrqHandled,
+    IrqInjected,
     OutsideEnded,
     QvmExited,
     RequestCompleted,
@@ -61,12 +62,20 @@ def raised(epoch: int, device: str = "eth0") -> IrqAsserted:
     return IrqAsserted(LINE, device, epoch, "level")
 
 
-def served(epoch: int) -> IrqHandled:
+def injected(epoch: int, requested_epoch: int = 2) -> IrqInjected:
+    return IrqInjected(LINE, "vm1", epoch, requested_epoch, "eth0")
+
+
+def handled(epoch: int) -> IrqHandled:
     return IrqHandled(LINE, "vm1", epoch)
 
 
+def served(epoch: int) -> tuple[IrqInjected, IrqHandled]:
+    return injected(epoch), handled(epoch)
+
+
 def test_device_whose_interrupt_the_new_instance_handles_works() -> None:
-    found = judged((NIC,), FIRST, GONE, AGAIN, at(30, raised(2)), at(40, served(2)))
+    found = judged((NIC,), FIRST, GONE, AGAIN, at(30, raised(2)), at(40, *served(2)))
     assert (found.verdict, found.antecedents) == ("holds", 1)
 
 
@@ -89,7 +98,7 @@ def test_other_devices_show_their_work_otherwise(service: Service, event: object
     [
         (NIC, raised(1)),
         (NIC, raised(2, "eth1")),
-        (NIC, served(2)),
+        (NIC, handled(2)),
         (SENSOR, DmaLanded("dev0", 1, ADDR, 64, "data")),
         (SENSOR, CpuWriteLanded("dev0", 2, ADDR, 64, "data")),
         (BLOCK, RequestCompleted("vm1.blk0", 1, 0)),
@@ -100,7 +109,7 @@ def test_other_devices_show_their_work_otherwise(service: Service, event: object
 )
 def test_work_for_somebody_else_or_half_of_it_is_no_work(service: Service, event: object) -> None:
     told = at(30, event)  # type: ignore[arg-type]
-    found = judged((service,), FIRST, GONE, AGAIN, told, at(40, served(1)))
+    found = judged((service,), FIRST, GONE, AGAIN, told, at(40, *served(1)))
     assert (found.verdict, "has not yet worked" in found.reason) == ("inconclusive", True)
 
 
@@ -144,12 +153,34 @@ def test_interrupt_that_is_never_handled_starves_the_next_owner_once_all_is_quie
     told = at(30, DmaRequested("ahci0", 2, ADDR, 512)), at(40, raised(2, "ahci0"))
     found = judged((DISK,), FIRST, GONE, AGAIN, *told, QUIET)
     assert (found.verdict, found.violations[0].at_ns) == ("violated", 30)
-    assert found.reason.endswith("its interrupt is raised and never handled")
+    assert found.reason.endswith("what it has done is told by no interrupt")
 
 
 def test_frame_that_lands_without_an_interrupt_starves_the_next_owner() -> None:
     landed = at(30, DmaLanded("eth0", 2, ADDR, 64, "data"))
     assert judged((NIC,), FIRST, GONE, AGAIN, landed, QUIET).verdict == "violated"
+
+
+def test_interrupt_that_is_still_raised_for_the_dead_tells_of_the_next_owners_frame_too() -> None:
+    landed = at(30, DmaLanded("eth0", 2, ADDR, 64, "data"))
+    told = at(40, injected(2, requested_epoch=1)), at(50, handled(2))
+    assert judged((NIC,), FIRST, GONE, AGAIN, landed, *told, QUIET).verdict == "holds"
+
+
+def test_interrupt_that_was_under_way_before_tells_nothing_of_it() -> None:
+    told = at(30, injected(2, requested_epoch=1)), at(50, handled(2))
+    landed = at(40, DmaLanded("eth0", 2, ADDR, 64, "data"))
+    found = judged((NIC,), FIRST, GONE, AGAIN, told[0], landed, told[1], QUIET)
+    assert found.verdict == "violated"
+
+
+def test_what_a_disk_writes_before_it_is_asked_is_no_answer() -> None:
+    told = at(30, DmaLanded("ahci0", 2, ADDR, 64, "data")), at(40, *served(2))
+    asked = at(50, DmaRequested("ahci0", 2, ADDR, 512))
+    found = judged((DISK,), FIRST, GONE, AGAIN, *told, asked, QUIET)
+    assert found.reason.endswith("it has work to do and does not answer")
+    answered = at(60, DmaLanded("ahci0", 2, ADDR, 512, "data")), at(70, *served(2))
+    assert judged((DISK,), FIRST, GONE, AGAIN, *told, asked, *answered).verdict == "holds"
 
 
 def test_device_that_tells_of_several_writes_at_once_may_still_owe_its_interrupt() -> None:
@@ -189,7 +220,7 @@ def test_header_that_names_no_devices_puts_nothing_to_the_test() -> None:
 
 def test_instance_that_never_ran_has_a_next_owner_too() -> None:
     stillborn = at(0, TerminationBegun("vm1", 1, "x", orderly=True), RestartRequested("vm1", 1))
-    works = at(30, raised(2)), at(40, served(2))
+    works = at(30, raised(2)), at(40, *served(2))
     assert judged((NIC,), stillborn, AGAIN, *works).verdict == "holds"
 
 
@@ -204,7 +235,7 @@ def test_instance_that_ends_first_is_not_judged(end: GuestEnded | TerminationBeg
 
 def test_work_at_the_last_instant_counts_and_later_work_does_not() -> None:
     told = FIRST, GONE, AGAIN, at(30, raised(2)), at(90, OutsideEnded())
-    assert judged((NIC,), *told, at(100, served(2)), ends_ns=100).verdict == "holds"
+    assert judged((NIC,), *told, at(100, *served(2)), ends_ns=100).verdict == "holds"
     assert judged((NIC,), *told, ends_ns=99).verdict == "violated"
 
 
