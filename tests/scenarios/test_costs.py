@@ -1,11 +1,15 @@
 """What holding costs, in searches: a violation of it ends none, and is told all the same."""
 
 from collections.abc import Callable
+from functools import partial
+from math import inf
 
 import pytest
 
 from quiesce.model.clock import Span, exactly
 from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.properties.end_windows import end_windows
+from quiesce.properties.judging import going_on
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
 from quiesce.scenarios.proof import prove_plan, sampled, windows_of_plan
@@ -62,6 +66,10 @@ def test_no_instant_of_an_end_is_unsafe_because_memory_is_lost(nic_system: PlanM
     proof = prove_plan(plan, KINDS, Limits())
     windows = windows_of_plan(plan, KINDS, proof, Limits())
     assert (windows.is_whole, [*windows.found.values()]) == (True, [[]])
+    moments = {"qvm178.end": "the end"}
+    found_in = partial(end_windows, proof.graph, moments, classes_max=9_999, deadline_s=inf)
+    assert found_in(passed_over=going_on(KINDS)).found == {"the end": []}
+    assert [len(each) for each in found_in().found.values()] == [1]
     alone = (TEARDOWN["memory-reclaimed"],)
     found = windows_of_plan(plan, alone, prove_plan(plan, alone, Limits()), Limits())
     assert [len(each) for each in found.found.values()] == [1]
