@@ -54,7 +54,14 @@ CHUNK = 100
 _MOVE_BYTES = 8
 _SIZE = Biased.SIZE + _MOVE_BYTES
 
-_NOT_INSTANTS = frozenset({"ObservationEnded", "TerminationBegun", "GuestEnded", "SignalSent"})
+_NOT_INSTANTS = frozenset(
+    {
+        *("ObservationEnded", "OutsideEnded", "StillUnderWay"),
+        *("TerminationBegun", "GuestEnded", "SignalSent"),
+        *("RestartRequested", "RestartGivenUp"),
+    }
+)
+"""Events that come of an end, or of the end of everything, and so bring none about."""
 
 
 class Finding(msgspec.Struct, frozen=True):
