@@ -3,10 +3,11 @@
 from functools import lru_cache
 
 from .clock import Span, format_ns
+from .end_assumptions import end_assumptions
 from .iommu_assumptions import iommu_assumptions
 from .open_questions import QUESTIONS
 from .plan import DISK_KINDS, SystemPlan
-from .termination import BY_NAME, CRASHES, SHUTS_DOWN
+from .termination import BY_NAME, CRASHES, RUNS_ON, SHUTS_DOWN
 from .timing import EVIDENCE, Timing
 from .trace import Assumption
 
@@ -14,10 +15,11 @@ _DEFAULTS = Timing()
 
 
 def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return all that a run of the plan rests on: devices, then spans, then open questions."""
+    """Return all that a run of the plan rests on: devices, spans, ends, open questions."""
     parts = parts_used(plan)
     pinned = tuple(sorted(plan.pinned.items()))
-    return _devices(plan) + _spans(plan.timing, parts) + _answers(pinned, parts)
+    spans = _devices(plan) + _spans(plan.timing, parts)
+    return spans + end_assumptions(plan) + _answers(pinned, parts)
 
 
 def parts_used(plan: SystemPlan) -> frozenset[str]:
@@ -73,7 +75,32 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
     disks = {disk.kind for disk in plan.disks}
     if "sdmmc" in disks:
         disks.add("pl330")
-    return frozenset(part for part, is_used in uses.items() if is_used) | kinds | disks
+    used = {part for part, is_used in uses.items() if is_used}
+    return frozenset(used | _parts_of_ends(plan)) | kinds | disks
+
+
+def _parts_of_ends(plan: SystemPlan) -> set[str]:
+    """Return which questions about the end of a VM the plan's ends can come upon."""
+    ends = [(vm, BY_NAME[end.cause]) for vm in plan.vms for end in vm.ends]
+    uses = {
+        "vcpus-at-callbacks": any(
+            cause.orderly and cause.reaches_qvm and cause.guest == RUNS_ON and bool(vm.quiesce)
+            for vm, cause in ends
+        ),
+        "signal-during-callbacks": any(
+            bool(cause.signal) and cause.orderly and bool(vm.quiesce) and len(vm.ends) > 1
+            for vm, cause in ends
+        ),
+        "signal-status": any(cause.status_basis == "signal" for _, cause in ends),
+        "watchdog-status": any(cause.status_basis == "watchdog" for _, cause in ends),
+        "shutdown-handler": any(
+            (cause.asks_guest or cause.guest == SHUTS_DOWN)
+            and len(vm.shutdown_handlers) < len(vm.driven)
+            for vm, cause in ends
+        ),
+    }
+    used = {part for part, is_used in uses.items() if is_used}
+    return used | {f"callbacks-after-{cause.name}" for vm, cause in ends if vm.quiesce}
 
 
 def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:

@@ -6,6 +6,8 @@ first answer is the default, and a scenario may pin another.
 
 import msgspec
 
+from .termination import CAUSES
+
 
 class OpenQuestion(msgspec.Struct, frozen=True):
     """A named choice.
@@ -33,6 +35,73 @@ CALLBACK_ORDER = OpenQuestion(
     "the order in which qvm calls its vdevs with VDEV_CTRL_TERMINATE",
     "not documented; the QNX hypervisor guide (quiescing) promises only 'before resources are "
     "released'",
+)
+
+CALLBACKS_AFTER: dict[str, OpenQuestion] = {
+    cause.name: OpenQuestion(
+        f"qvm.callbacks-after-{cause.name}",
+        f"callbacks-after-{cause.name}",
+        ("run", "skipped"),
+        f"whether qvm calls its vdevs with VDEV_CTRL_TERMINATE when it ends by {cause.name}",
+        f"not documented, inferred: no page says that they run after it, none that they do not "
+        f"({cause.source})",
+    )
+    for cause in CAUSES
+    if cause.orderly and cause.reaches_qvm and cause.basis == "inferred"
+}
+"""By cause, where the page that describes the cause does not say it."""
+
+VCPUS_AT_CALLBACKS = OpenQuestion(
+    "qvm.vcpus-at-callbacks",
+    "vcpus-at-callbacks",
+    ("running", "stopped"),
+    "whether the guest goes on executing until the callbacks have returned, or has been stopped "
+    "before they begin, where it was running when qvm was told to end",
+    "not documented; running is the pessimistic answer: drivers go on giving their devices work",
+)
+
+SIGNAL_DURING_CALLBACKS = OpenQuestion(
+    "qvm.signal-during-callbacks",
+    "signal-during-callbacks",
+    ("cuts-off", "waits"),
+    "whether a signal that must be obeyed at once cuts off the callbacks that are running, or has "
+    "no effect until they return",
+    "7.1 hypervisor user's guide, guest_stop: SIGQUIT is immediate, a second SIGTERM "
+    "unconditional; what becomes of a callback is not documented",
+)
+
+SECOND_SIGNAL_STATUS = OpenQuestion(
+    "qvm.second-signal-status",
+    "signal-status",
+    ("0", "3"),
+    "the exit status after a SIGTERM that ends the guest whatever it does: the second one on x86, "
+    "the first on ARM",
+    "not documented; 0 is a normal end, 3 one like a power cut (8.0 hypervisor user's guide, "
+    "errcodes)",
+)
+
+WATCHDOG_STATUS = OpenQuestion(
+    "qvm.watchdog-status",
+    "watchdog-status",
+    ("4", "3"),
+    "the exit status after a watchdog has bitten",
+    "8.0 hypervisor user's guide, errcodes: 4; but the watchdog ends qvm by SIGQUIT, whose status "
+    "is 3",
+)
+
+STATUS_AFTER: dict[str, OpenQuestion] = {
+    "signal": SECOND_SIGNAL_STATUS,
+    "watchdog": WATCHDOG_STATUS,
+}
+"""Which question decides an exit status, by `TerminationCause.status_basis`."""
+
+SHUTDOWN_HANDLER = OpenQuestion(
+    "guest.shutdown-handler",
+    "shutdown-handler",
+    ("absent", "stops-device"),
+    "whether the guest's driver of a device stops it when the guest shuts down in order, or leaves "
+    "it on; asked for each device of which the scenario does not say it",
+    "QNX 7.1 hypervisor guide, quiescing: a guest may do it, the host must not rely on it",
 )
 
 CLEANUP_ORDER = OpenQuestion(
@@ -216,5 +285,11 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     REBOOT_CALLOUT,
     ACTIVE_AT_DETACH,
     ENABLE_LPIS,
+    SHUTDOWN_HANDLER,
+    VCPUS_AT_CALLBACKS,
+    SIGNAL_DURING_CALLBACKS,
+    SECOND_SIGNAL_STATUS,
+    WATCHDOG_STATUS,
+    *CALLBACKS_AFTER.values(),
 )
 """All of them."""

@@ -167,6 +167,18 @@ class CrashPlan(msgspec.Struct, frozen=True):
     after: AfterPlan | None = None
 
 
+class ShutdownPlan(msgspec.Struct, frozen=True):
+    """What the guest's driver of a device does about it when the guest shuts down in order.
+
+    Attributes:
+        device: Name of the device or vdev.
+        stops: Whether it stops it; else it leaves it on.
+    """
+
+    device: str
+    stops: bool
+
+
 class VmPlan(msgspec.Struct, frozen=True):
     """A VM, its guest and its end.
 
@@ -185,6 +197,7 @@ class VmPlan(msgspec.Struct, frozen=True):
         block_timeout_ns: After how long a message to a stalled host server is given up; 0 for
             never, none for as long as `Timing.message_block_timeout` says.
         quiesce: What its vdevs do at termination, in the order of the configuration.
+        shutdown_handlers: What is known of the guest's drivers; of the others it is asked.
         end: How it ends; none means that it outlives the run.
         then: What else befalls it, such as a kill while it shuts down.
         restart: Whether a supervisor starts it again on the same frames and vectors.
@@ -203,6 +216,7 @@ class VmPlan(msgspec.Struct, frozen=True):
     bus_scan_limit: int = 0
     block_timeout_ns: int | None = None
     quiesce: tuple[QuiescePlan, ...] = ()
+    shutdown_handlers: tuple[ShutdownPlan, ...] = ()
     end: EndPlan | None = None
     then: tuple[EndPlan, ...] = ()
     restart: bool = False
@@ -221,6 +235,11 @@ class VmPlan(msgspec.Struct, frozen=True):
     def passed_through(self) -> tuple[str, ...]:
         """The names of all devices that are passed through to it."""
         return self.nics + self.devices
+
+    @property
+    def driven(self) -> tuple[str, ...]:
+        """The names of all that its guest has drivers for."""
+        return (*(vdev.name for vdev in self.vdevs), *self.passed_through, *self.back_ends)
 
     @property
     def ends(self) -> tuple[EndPlan, ...]:

@@ -35,11 +35,15 @@ from .memory import GuestRam, StageTwo
 from .open_number import divided_up
 from .open_questions import (
     CALLBACK_ORDER,
+    CALLBACKS_AFTER,
     CLEANUP_ORDER,
     CLEANUP_PRIORITY,
     MASK_TRACKING,
     RELEASE_ORDER,
     REMOVAL_FAILED,
+    SIGNAL_DURING_CALLBACKS,
+    STATUS_AFTER,
+    VCPUS_AT_CALLBACKS,
 )
 from .plan import QuiescePlan, VmPlan
 from .termination import NO_STATUS, TerminationCause
@@ -48,6 +52,7 @@ from .trace import (
     CallbackBegun,
     CallbackEnded,
     ConnectionClosed,
+    EndNotObeyed,
     IrqInjected,
     MilestoneReached,
     QuiesceStepBegun,
@@ -110,6 +115,7 @@ class Qvm(Component):
         self.exited = kernel.event()
         self.irqs: Mailbox[TakenIrq] = Mailbox(kernel)
         self.ending: Process | None = None
+        self.is_killed = False
         self._assemble(starts=stillborn is None)
         self.state = QvmState.RUNNING
         host.power.connect(self)
@@ -194,6 +200,7 @@ class Qvm(Component):
             pci if io.functions else None,
             Drivers(drivers, device_drivers, back_end_drivers),
             vdev_site.pic,
+            shutdown_handlers=self.plan.shutdown_handlers,
             starts=starts,
         )
 
@@ -252,31 +259,65 @@ class Qvm(Component):
         """Keep what has not been released yet from everybody, for good."""
         self.quarantines = True
 
-    def end(self, cause: TerminationCause) -> None:
-        """Let the process end; what kills it also cuts off an orderly end that is under way."""
+    def end(self, cause: TerminationCause, *, has_complied: bool = False) -> None:
+        """Let the process end; what kills it also cuts off an orderly end that is under way.
+
+        Args:
+            cause: What ends it.
+            has_complied: Whether the guest did of itself what it was asked to.
+        """
         if self.state in {QvmState.CLEANING, QvmState.GONE}:
             return
+        is_first = self.ending is None
         if self.ending is not None:
-            if cause.orderly:
+            if cause.orderly and not self._is_cut_off_by(cause, has_complied=has_complied):
                 return
             self.kernel.kill(self.ending)
         self.emit(TerminationBegun(self.name, self.epoch, cause.name, cause.orderly))
         self.state = QvmState.TERMINATING
-        self.guest.stop("stopped")
-        self.ending = self.start(lambda: self._exit(cause))
+        self.is_killed |= not cause.orderly
+        calls = is_first and self._calls_after(cause)
+        if not (calls and self._runs_during_callbacks()):
+            self.guest.stop("stopped")
+        self.ending = self.start(lambda: self._exit(cause, calls=calls, has_complied=has_complied))
 
-    def _exit(self, cause: TerminationCause) -> Steps:
-        if cause.orderly and not self.host.faults.memory_before_callbacks:
+    def _is_cut_off_by(self, cause: TerminationCause, *, has_complied: bool) -> bool:
+        """Return whether one more orderly cause ends the callbacks that are running."""
+        if self.is_killed:
+            return False
+        insists = bool(cause.signal) and not has_complied
+        if insists and self.kernel.choose(SIGNAL_DURING_CALLBACKS) == "cuts-off":
+            return True
+        self.emit(EndNotObeyed(self.name, self.epoch, cause.name, cause.signal))
+        return False
+
+    def _calls_after(self, cause: TerminationCause) -> bool:
+        """Return whether the vdevs are called; without callbacks it makes no difference."""
+        question = CALLBACKS_AFTER.get(cause.name)
+        if question is None or not self.plan.quiesce:
+            return cause.orderly
+        return self.kernel.choose(question) == "run"
+
+    def _runs_during_callbacks(self) -> bool:
+        """Return whether the guest goes on while its vdevs are called."""
+        if not (self.plan.quiesce and self.guest.is_running):
+            return False
+        return self.kernel.choose(VCPUS_AT_CALLBACKS) == "running"
+
+    def _exit(self, cause: TerminationCause, *, calls: bool, has_complied: bool) -> Steps:
+        if calls and not self.host.faults.memory_before_callbacks:
             yield from self._call_vdevs()
         elif not cause.orderly and self.kernel.choose(CLEANUP_PRIORITY) == "low":
             yield self.kernel.delay(
                 self.timing.cleanup_at_low_priority, f"{self.name}.cleanup_at_low_priority"
             )
+        self.guest.stop("stopped")
         self.state = QvmState.CLEANING
         yield from self._clean_up(cause)
-        if self.host.faults.memory_before_callbacks and cause.orderly:
+        if self.host.faults.memory_before_callbacks and calls:
             yield from self._call_vdevs()
-        self._be_gone(cause.exit_status)
+        question = None if has_complied else STATUS_AFTER.get(cause.status_basis)
+        self._be_gone(int(self.kernel.choose(question)) if question else cause.exit_status)
 
     def _be_gone(self, status: int) -> None:
         self.state = QvmState.GONE

@@ -46,6 +46,8 @@ class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
             signal killed, as a shell shows it; `NO_STATUS` if nobody is left to read it.
         architecture: `arm`, `x86` or `any`.
         basis: `documented` or `inferred`; see the module.
+        status_basis: `documented`, `assumed`, or which open question decides the exit status:
+            `signal` or `watchdog`, see `open_questions.STATUS_AFTER`.
         source: Page.
     """
 
@@ -63,6 +65,7 @@ class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
     orderly: bool = True
     architecture: str = "any"
     basis: str = "documented"
+    status_basis: str = "documented"
 
     def __post_init__(self) -> None:
         assert self.guest in GUEST_PARTS, self
@@ -115,6 +118,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         path=("signal_delivery",),
         asks_guest=True,
         exit_status=0,
+        status_basis="signal",
         architecture="x86",
         basis="inferred",
         source=f"7.1 {_STOP}",
@@ -126,6 +130,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         signal="SIGTERM",
         path=("signal_delivery",),
         exit_status=0,
+        status_basis="signal",
         architecture="arm",
         basis="inferred",
         source=f"7.1 {_STOP}",
@@ -147,6 +152,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         signal="SIGQUIT",
         path=("watchdog_period", "watchdog_period", "signal_delivery"),
         exit_status=4,
+        status_basis="watchdog",
         basis="inferred",
         source=f"8.0 vdev reference, wdt-sp805; {_CODES} says 4, the mechanism is SIGQUIT (3)",
     ),
@@ -157,6 +163,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         signal="SIGQUIT",
         path=("watchdog_period", "watchdog_period", "guest_dump", "signal_delivery"),
         exit_status=4,
+        status_basis="watchdog",
         basis="inferred",
         source=f"8.0 vdev reference, wdt-sp805; {_CODES} says 4, the mechanism is SIGQUIT (3)",
     ),
@@ -175,6 +182,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         guest=HANGS,
         path=("watchdog_period", "guest_dump"),
         exit_status=1,
+        status_basis="assumed",
         basis="inferred",
         source="comment in a vendor's vdev source: this exit reaches VDEV_CTRL_TERMINATE",
     ),
@@ -193,6 +201,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         guest=RUNS_ON,
         path=_EXIT,
         exit_status=6,
+        status_basis="assumed",
         basis="inferred",
         source=f"7.1 vdev API reference, vdev_ref_status; {_CODES}",
     ),
@@ -202,6 +211,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         guest=RUNS_ON,
         path=_EXIT,
         exit_status=5,
+        status_basis="assumed",
         basis="inferred",
         source=f"8.0 hypervisor user's guide, unsupported; {_CODES}",
     ),
@@ -212,6 +222,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         path=(),
         stalls_server=True,
         exit_status=7,
+        status_basis="assumed",
         basis="inferred",
         source=f"7.0 hypervisor user's guide, set: qvm may terminate with an error; {_CODES}",
     ),
@@ -239,6 +250,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         guest=NEVER_STARTS,
         path=(),
         exit_status=64,
+        status_basis="assumed",
         basis="inferred",
         source="public start-up scripts: virtio-input without an input device, virtio-gpu without "
         f"Screen; {_CODES}",
@@ -250,6 +262,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         path=(),
         orderly=False,
         exit_status=65,
+        status_basis="assumed",
         basis="inferred",
         source="7.1 hypervisor user's guide, safety; its exit status is not documented",
     ),
@@ -279,6 +292,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         path=(),
         orderly=False,
         exit_status=1,
+        status_basis="assumed",
         basis="inferred",
         source="a published report of RLIMIT_SIGEVENT_NP exhausted by shared-memory attaches",
     ),

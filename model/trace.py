@@ -102,6 +102,20 @@ class TerminationBegun(TraceEvent, frozen=True):
     orderly: bool
 
 
+class EndNotObeyed(TraceEvent, frozen=True):
+    """Another cause of an end comes while qvm calls its vdevs, and changes nothing.
+
+    Attributes:
+        cause: Name of the termination cause, `sigquit` for example.
+        signal: The signal that was not obeyed, or an empty string.
+    """
+
+    vm: str
+    epoch: int
+    cause: str
+    signal: str
+
+
 class ControlMessageSent(TraceEvent, frozen=True):
     """qvm calls a vdev's control function; only in traces of detail `virtio`.
 
@@ -766,6 +780,7 @@ AnyEvent = (
     | GuestEnded
     | SignalSent
     | TerminationBegun
+    | EndNotObeyed
     | ControlMessageSent
     | CallbackBegun
     | CallbackEnded

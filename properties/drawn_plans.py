@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ..model.clock import Span, exactly
 from ..model.device_plans import AnyDevicePlan
 from ..model.faults import NO_FAULTS, Faults
+from ..model.open_questions import CALLBACKS_AFTER
 from ..model.plan import (
     AfterPlan,
     DiskPlan,
@@ -79,7 +80,8 @@ _PINNED = {
     "guest.crash-reaches-qvm": "at-once",
     "procnto.cleanup-order": "iommu-before-memory",
     "smmuman.client-death": "deny",
-}
+    "qvm.vcpus-at-callbacks": "stopped",
+} | {question.label: "run" for question in CALLBACKS_AFTER.values()}
 
 _ABRUPT = tuple(cause.name for cause in CAUSES if not cause.orderly and cause.path)
 _ORDERLY = tuple(

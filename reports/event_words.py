@@ -55,6 +55,9 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     events.TerminationBegun: lambda e: (
         f"qvm begins to end: {e.cause}{'' if e.orderly else ', without callbacks'}"
     ),
+    events.EndNotObeyed: lambda e: (
+        f"{e.signal or e.cause} changes nothing: qvm of {e.vm} is calling its vdevs"
+    ),
     events.CallbackBegun: lambda e: f"TERMINATE of {e.vdev} is called",
     events.CallbackEnded: lambda e: (
         f"TERMINATE of {e.vdev} returns ({e.outcome.replace('_', ' ')})"

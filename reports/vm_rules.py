@@ -46,6 +46,12 @@ def _termination_begun(event: events.TerminationBegun, reader: Reader, at: At) -
     process.begin("process", ("ends", event.epoch), bar)
 
 
+def _end_not_obeyed(event: events.EndNotObeyed, reader: Reader, at: At) -> None:
+    words = f"{event.signal or event.cause} not obeyed"
+    mark = Mark(at.ns, "signal", event.epoch, at.index, words)
+    reader.book.home(event.vm, "qvm").mark("process", mark)
+
+
 def _qvm_exited(event: events.QvmExited, reader: Reader, at: At) -> None:
     process = reader.book.home(event.vm, "qvm")
     process.end(("ends", event.epoch), at.ns)
@@ -156,6 +162,7 @@ VM_RULES: Rules = {
     events.GuestEnded: _guest_ended,
     events.SignalSent: _signal_sent,
     events.TerminationBegun: _termination_begun,
+    events.EndNotObeyed: _end_not_obeyed,
     events.QvmExited: _qvm_exited,
     events.RestartGivenUp: _restart_given_up,
     events.CallbackBegun: _callback_begun,

@@ -252,6 +252,7 @@ def _vm(vm: VmPlan, nics: dict[str, NicPlan]) -> Table:
     table["workload"] = {name: work for name, work in workload.items() if work}
     offers = {vdev.name: _offers(vdev) for vdev in vm.vdevs if isinstance(vdev, VirtioPlan)}
     table["vdev"] = {name: offer for name, offer in offers.items() if offer}
+    table["shutdown_handler"] = {one.device: one.stops for one in vm.shutdown_handlers}
     table["quiesce"] = [_quiesce(callback) for callback in vm.quiesce]
     return {key: value for key, value in table.items() if value not in ({}, [])}
 

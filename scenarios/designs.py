@@ -25,6 +25,7 @@ from ..model.device_plans import (
     XhciPlan,
 )
 from ..model.hardware.registry import kinds
+from ..model.open_questions import CALLBACKS_AFTER
 from ..model.plan import (
     AfterPlan,
     DiskPlan,
@@ -67,7 +68,9 @@ PINNED = {
     "smmuman.client-death": "deny",
     "procnto.cleanup-priority": "high",
     "procnto.pending-at-detach": "cleared",
-}
+    "qvm.vcpus-at-callbacks": "stopped",
+    "guest.shutdown-handler": "stops-device",
+} | {question.label: "run" for question in CALLBACKS_AFTER.values()}
 
 _RAM = (RamPlan(0x8000_0000, 1 << 20), RamPlan(0x9000_0000, 1 << 20))
 _NEIGHBOURS_RAM = (RamPlan(0xA000_0000, 1 << 20),)

@@ -16,7 +16,7 @@ from .toml_places import KeyPath
 
 _ALONE = (
     *("configuration", "end", "then", "restart", "workload", "quiesce"),
-    *("vdev", "bus_scan_limit"),
+    *("vdev", "bus_scan_limit", "shutdown_handler"),
 )
 """What stands at the top level for one VM and inside `[[vm]]` for several."""
 

@@ -18,7 +18,16 @@ from ..model.guest.layout import DRIVERS_START
 from ..model.host.host import VM_MEMORY_START
 from ..model.iommu_plan import IommuPlan
 from ..model.observation import until_all_have_acted
-from ..model.plan import AfterPlan, CrashPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from ..model.plan import (
+    AfterPlan,
+    CrashPlan,
+    EndPlan,
+    NicPlan,
+    RamPlan,
+    ShutdownPlan,
+    SystemPlan,
+    VmPlan,
+)
 from ..model.qvmconf.config import VmConfig
 from ..model.system import header_of
 from ..model.timing import Timing
@@ -144,14 +153,13 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
     check_workload_names(guest, hardware, index, findings)
     vdevs = plans_of(guest, hardware, findings)
     nics = tuple(nic for nic in hardware.nics if hardware.owner[nic.name] == index)
-    return VmPlan(
+    back_ends = [one.name for one in hardware.back_ends if hardware.owner[one.name] == index]
+    vm = VmPlan(
         name=guest.name,
         ram=_ram(guest, nics, vdevs, findings),
         nics=tuple(nic.name for nic in nics),
         devices=tuple(one.name for one in hardware.devices if hardware.owner[one.name] == index),
-        back_ends=tuple(
-            one.name for one in hardware.back_ends if hardware.owner[one.name] == index
-        ),
+        back_ends=tuple(back_ends),
         blocks=tuple(vdev for vdev in vdevs if isinstance(vdev, BlockPlan)),
         nets=tuple(vdev for vdev in vdevs if isinstance(vdev, NetPlan)),
         consoles=tuple(vdev for vdev in vdevs if isinstance(vdev, ConsolePlan)),
@@ -163,6 +171,20 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
         then=_then(guest, findings),
         restart=guest.entry.restart,
     )
+    return msgspec.structs.replace(vm, shutdown_handlers=_shutdown_handlers(guest, vm, findings))
+
+
+def _shutdown_handlers(
+    guest: GuestEntry, vm: VmPlan, findings: Findings
+) -> tuple[ShutdownPlan, ...]:
+    """Return what the scenario says of drivers at an orderly shutdown, in the order of a plan."""
+    said = guest.entry.shutdown_handler
+    for name in said:
+        if name not in vm.driven:
+            remedy = "only a driver of the guest can stop something"
+            path = (*guest.path, "shutdown_handler", name)
+            findings.unknown_key(path, "device", vm.driven, remedy=remedy)
+    return tuple(ShutdownPlan(name, said[name]) for name in vm.driven if name in said)
 
 
 def _ram(

@@ -189,6 +189,14 @@ class VmEntry(Closed, frozen=True):
     vdev: Annotated[
         dict[str, VdevEntry], Meta(description="What virtio vdevs offer, by name of the vdev.")
     ] = {}
+    shutdown_handler: Annotated[
+        dict[str, bool],
+        Meta(
+            description="By name of the device or vdev: whether the guest's driver stops it when "
+            "the guest shuts down in order, by the documented procedure, or leaves it on; of those "
+            "that are left out it is asked: the open question `guest.shutdown-handler`."
+        ),
+    ] = {}
     bus_scan_limit: Annotated[
         int,
         Meta(ge=0, le=255, description="Highest PCI bus that the guest's PCI server tries."),

@@ -6,6 +6,8 @@ from simpy.events import Process
 
 from ..component import Component
 from ..kernel import Kernel, Steps
+from ..open_questions import SHUTDOWN_HANDLER
+from ..plan import ShutdownPlan
 from ..timing import Timing
 from ..trace import GuestEnded
 from ..vdev.site import GuestPic
@@ -60,6 +62,8 @@ class Guest(Component):
         pci: Its PCI server; `None` if it has no PCI bus.
         drivers: Its drivers.
         pic: Its interrupt controller.
+        shutdown_handlers: What is known of what its drivers do at an orderly shutdown.
+        starts: Whether it ever runs.
 
     A guest that has stopped will never read again what it knew, and so forgets it: two runs that
     differ in nothing else are then the same from there on.
@@ -79,6 +83,7 @@ class Guest(Component):
         drivers: Drivers,
         pic: GuestPic,
         *,
+        shutdown_handlers: tuple[ShutdownPlan, ...] = (),
         starts: bool = True,
     ) -> None:
         super().__init__(kernel, f"{vm}.guest", timing)
@@ -87,6 +92,7 @@ class Guest(Component):
         self.pci = pci
         self.vdev_drivers, self.device_drivers, self.back_end_drivers = drivers
         self.pic = pic
+        self.shutdown_handlers = shutdown_handlers
         self.is_running = starts
         self.has_booted = False
         self.threads: list[Process] = []
@@ -142,12 +148,30 @@ class Guest(Component):
         assert self.boot_thread is not None, "a guest that runs has been started"
         self.kernel.kill(self.boot_thread)
         if self.has_booted:
-            for thread in self.vdev_threads:
-                self.kernel.kill(thread)
-            for vdev_driver in self.vdev_drivers:
+            stopping = self._vdev_drivers_with_handlers()
+            for vdev_driver in stopping:
                 yield from vdev_driver.shut_down()
             for device_driver in self.device_drivers:
-                yield from device_driver.shut_down()
+                if self._has_handler(device_driver.device.name):
+                    yield from device_driver.shut_down()
             for back_end_driver in self.back_end_drivers:
-                yield from back_end_driver.shut_down()
+                if self._has_handler(back_end_driver.device.name):
+                    yield from back_end_driver.shut_down()
         self.stop("shut_down")
+
+    def _vdev_drivers_with_handlers(self) -> list[VdevDriver]:
+        """Return the drivers that stop their vdevs; they work no more, the others work on."""
+        stopping = []
+        for thread, driver in zip(self.vdev_threads, self.vdev_drivers, strict=True):
+            vdev = driver.name.removeprefix(f"{self.vm}.").removesuffix(".driver")
+            if self._has_handler(vdev):
+                self.kernel.kill(thread)
+                stopping.append(driver)
+        return stopping
+
+    def _has_handler(self, device: str) -> bool:
+        """Return whether the driver of a device stops it at an orderly shutdown."""
+        for known in self.shutdown_handlers:
+            if known.device == device:
+                return known.stops
+        return self.kernel.choose(SHUTDOWN_HANDLER) == "stops-device"

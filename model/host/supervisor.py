@@ -144,10 +144,9 @@ class Supervisor(Component):
         yield from self._wait_along(cause.path, cause.signal)
         if cause.stalls_server and not (yield from stall(qvm, qvm.vdevs.block_server)):
             return
-        if cause.asks_guest:
-            yield from self._press_power_button(qvm, cause)
+        has_complied = cause.asks_guest and (yield from self._press_power_button(qvm, cause))
         if cause.reaches_qvm:
-            qvm.end(cause)
+            qvm.end(cause, has_complied=has_complied)
 
     def _wait_along(self, path: tuple[str, ...], signal: str) -> Steps:
         for key in path:
@@ -156,11 +155,15 @@ class Supervisor(Component):
             yield self.kernel.delay(getattr(self.timing, key), f"{self.plan.name}.{key}")
 
     def _press_power_button(self, qvm: Qvm, cause: TerminationCause) -> Steps:
-        """Ask the guest to shut down; if it does not, send the signal again."""
+        """Ask the guest to shut down; if it does not, send the signal again.
+
+        Gives whether it did.
+        """
         qvm.press_button()
         if self.kernel.choose(GUEST_OBEYS_POWER_BUTTON) == "shuts-down":
             yield from qvm.guest.shut_down()
             yield from self._wait_along(BY_NAME["guest-shutdown"].path, "")
-        else:
-            yield self.kernel.delay(self.timing.second_signal, f"{self.name}.second_signal")
-            yield from self._wait_along(cause.path, cause.signal)
+            return True
+        yield self.kernel.delay(self.timing.second_signal, f"{self.name}.second_signal")
+        yield from self._wait_along(cause.path, cause.signal)
+        return False

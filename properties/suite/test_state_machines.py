@@ -20,6 +20,7 @@ from quiesce.model.qvm import Qvm
 from quiesce.model.termination import CAUSES, TerminationCause
 from quiesce.model.timing import Timing
 from quiesce.model.trace import (
+    EndNotObeyed,
     FramesGranted,
     FramesReleased,
     GuestEnded,
@@ -223,7 +224,11 @@ PHASES = ("running", "ending", "gone")
 
 
 class QvmMachine(RuleBasedStateMachine):
-    """The reference: running, ending for a cause, gone.  Only what kills replaces a cause."""
+    """The reference: running, ending for a cause, gone.
+
+    What kills, or is a signal, replaces a cause; a signal does so only where nothing has killed.
+    What comes while qvm can still call its vdevs and replaces nothing is told.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,6 +239,7 @@ class QvmMachine(RuleBasedStateMachine):
         self.qvm = Qvm(self.kernel, plan.timing, plan.vms[0], 1, host, stage_two)
         self.phase = "running"
         self.causes: list[TerminationCause] = []
+        self.ignored: list[TerminationCause] = []
         self.is_cleaning = False
 
     @rule(cause=st.sampled_from(ENDS))
@@ -242,8 +248,12 @@ class QvmMachine(RuleBasedStateMachine):
         if self.phase == "running":
             self.phase = "ending"
             self.causes = [cause]
-        elif self.phase == "ending" and not self.is_cleaning and not cause.orderly:
-            self.causes.append(cause)
+        elif self.phase == "ending" and not self.is_cleaning:
+            is_killed = any(not each.orderly for each in self.causes)
+            if not cause.orderly or (cause.signal and not is_killed):
+                self.causes.append(cause)
+            elif not is_killed:
+                self.ignored.append(cause)
 
     @precondition(lambda self: self.phase == "ending")
     @rule()
@@ -264,6 +274,8 @@ class QvmMachine(RuleBasedStateMachine):
         events: list[Any] = [record.event for record in self.kernel.records]
         begun = [event.cause for event in events if isinstance(event, TerminationBegun)]
         assert begun == [cause.name for cause in self.causes]
+        told = [event.cause for event in events if isinstance(event, EndNotObeyed)]
+        assert told == [cause.name for cause in self.ignored]
         statuses = [event.status for event in events if isinstance(event, QvmExited)]
         assert statuses == ([self.causes[-1].exit_status] if self.phase == "gone" else [])
         assert sum(isinstance(event, GuestEnded) for event in events) == (self.phase != "running")

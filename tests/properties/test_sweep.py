@@ -110,8 +110,9 @@ def test_unsafe_windows_join_what_touches() -> None:
     assert unsafe_windows(strips[:1]) == []
 
 
-def test_a_guest_without_devices_at_work_is_safe_at_every_point() -> None:
-    shutdown = swept(target(cause="guest-shutdown"))
+def test_a_guest_that_stops_its_devices_first_is_safe_at_every_point() -> None:
+    stopping = replace(BARE, pinned=BARE.pinned | {"guest.shutdown-handler": "stops-device"})
+    shutdown = swept(target(stopping, cause="guest-shutdown"))
     crash = swept(target())
     assert shutdown.tally.violated == 0
     assert crash.tally.violated > 0

@@ -90,21 +90,21 @@ def test_a_campaign_stops_after_its_seconds(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["sweep", "nic-crash-bare", "--until", "220us", "--json"]
-    words += ["--cause", "guest-crash", "--cause", "guest-shutdown"]
+    words += ["--cause", "guest-crash", "--cause", "guest-suspend"]
     assert main(words) == exit_status.VIOLATED
     document = json.loads(capsys.readouterr().out)
     assert document["label"] == "swept(all crash points, nominal timing)"
-    crash, shutdown = document["causes"]["guest-crash"], document["causes"]["guest-shutdown"]
+    crash, dormant = document["causes"]["guest-crash"], document["causes"]["guest-suspend"]
     assert crash["points"] == crash["gaps"] + crash["orders"]
-    assert document["points"] == crash["points"] + shutdown["points"]
+    assert document["points"] == crash["points"] + dormant["points"]
     assert crash["left_out"] == 0
     assert crash["unsafe"] > 0
     assert crash["windows"][0]["to_ns"] == 220_000
-    assert (shutdown["unsafe"], shutdown["windows"]) == (0, [])
+    assert (dormant["unsafe"], dormant["windows"]) == (0, [])
     names = {Path(name).name for name in document["files"]}
     assert names == {"sweep.json", "replay-guest-crash.json", "windows.svg", "windows.png"}
     picture = Path("out/nic-crash-bare/sweep/windows.svg").read_text(encoding="utf-8")
-    assert "guest-shutdown" in picture
+    assert "guest-suspend" in picture
     assert "all safe" in picture
     replay = "out/nic-crash-bare/sweep/replay-guest-crash.json"
     assert main(["run", "--replay", replay, "--no-plot"]) == exit_status.VIOLATED

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
 from quiesce.model.clock import Span, exactly
 from quiesce.model.kernel import Kernel
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
 from quiesce.model.system import build, run
 from quiesce.model.trace import (
     BackendRequestEnded,
@@ -235,8 +235,10 @@ def test_sigterm_on_x86_asks_first_and_insists_the_second_time(
     assert [event.manner for _, event in of(trace, GuestEnded)] == [manner]
 
 
-def test_a_guest_that_shuts_down_stops_its_own_nic(nic_system: PlanMaker) -> None:
-    plan = nic_system(vm={"end": EndPlan("guest-shutdown", exactly(300_000))})
+def test_a_guest_that_shuts_down_with_a_handler_stops_its_own_nic(nic_system: PlanMaker) -> None:
+    end = EndPlan("guest-shutdown", exactly(300_000))
+    handlers = (ShutdownPlan("eth0", stops=True),)
+    plan = nic_system(vm={"end": end, "shutdown_handlers": handlers})
     trace = run(plan, Nominal())
     assert late_writes(trace) == []
     assert of(trace, StopConfirmed)

@@ -29,6 +29,8 @@ from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]
 
+_STOPPING = {"guest.shutdown-handler": "stops-device"}
+
 E = TypeVar("E", bound=TraceEvent)
 
 BLOCK = "qvm178.blk"
@@ -161,7 +163,7 @@ def test_a_completion_posted_after_0_was_readable_breaks_the_silence(
 
 
 def test_an_orderly_driver_frees_memory_only_after_it_has_read_0(walk_system: PlanMaker) -> None:
-    plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))})
+    plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))}, pinned=_STOPPING)
     trace = run(plan, Nominal())
     freed = of(trace, BufferFreed)
     assert {r.source for r in freed} == {f"qvm178.{n}.driver" for n in ("blk", "net", "con", "rng")}
@@ -178,7 +180,7 @@ def test_an_orderly_driver_frees_memory_only_after_it_has_read_0(walk_system: Pl
 
 def test_receive_buffers_are_taken_back_by_the_reset_of_a_shutdown(walk_system: PlanMaker) -> None:
     """Nobody gives them back otherwise: they wait for frames that may never come."""
-    plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))})
+    plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))}, pinned=_STOPPING)
     kernel = Kernel(Nominal(), plan.pinned)
     system = build(kernel, plan)
     net = system.supervisors[0].qvm.vdevs.by_name["net"]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from quiesce.model.choices import Nominal, Seeded
 from quiesce.model.clock import exactly
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
 from quiesce.model.system import run
 from quiesce.model.termination import BY_NAME, CAUSES, TerminationCause
 from quiesce.model.trace import (
@@ -149,18 +149,6 @@ def test_a_kill_during_the_callback_undoes_what_the_callback_was_for(
     assert verdicts(trace)["no-dma-after-teardown"] == "violated"
 
 
-def test_a_second_orderly_cause_changes_nothing(
-    nic_system: PlanMaker, documented_steps: Steps
-) -> None:
-    vm = {
-        "end": EndPlan("guest-crash", exactly(300_000)),
-        "then": (EndPlan("sigquit", exactly(10_000), AfterPlan("CallbackBegun")),),
-    }
-    trace = run(nic_system(documented_steps, vm=vm), Nominal())
-    assert [event.status for _, event in of(trace, QvmExited)] == [0]  # type: ignore[attr-defined]
-    assert len(of(trace, CallbackEnded)) == 1
-
-
 def test_a_cause_that_comes_after_the_end_is_nobodys(nic_system: PlanMaker) -> None:
     vm = {
         "end": EndPlan("guest-crash", exactly(300_000)),
@@ -216,7 +204,9 @@ def test_a_vm_can_die_at_any_time_and_is_still_judged(
 def test_the_guest_that_stopped_its_nic_itself_is_seen_to_have_done_so(
     nic_system: PlanMaker,
 ) -> None:
-    plan = short(nic_system(vm={"end": EndPlan("guest-reboot", exactly(300_000))}))
+    handlers = (ShutdownPlan("eth0", stops=True),)
+    vm = {"end": EndPlan("guest-reboot", exactly(300_000)), "shutdown_handlers": handlers}
+    plan = short(nic_system(vm=vm))
     trace = run(plan, Nominal())
     assert of(trace, StopConfirmed)[0][1] == StopConfirmed("eth0", 1)
     assert BY_NAME["guest-reboot"].exit_status == BY_NAME["guest-shutdown"].exit_status

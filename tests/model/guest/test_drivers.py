@@ -170,6 +170,7 @@ def test_a_shutdown_at_any_instant_of_set_up_and_work_comes_to_its_end(
     for delay_ns in range(0, 2_000_000, 61_000):
         end = EndPlan("guest-shutdown", exactly(delay_ns), AfterPlan("VmStarted"))
         plan = walk_system(vm={"end": end}, observe=exactly(0))
+        plan = replace(plan, pinned=plan.pinned | {"guest.shutdown-handler": "stops-device"})
         plan = replace(plan, timing=replace(plan.timing, guest_shutdown=exactly(0)))
         kernel, system = built(plan)
         vdevs = system.supervisors[0].qvm.vdevs.virtio
