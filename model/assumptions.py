@@ -5,6 +5,7 @@ from functools import lru_cache
 from .clock import Span, format_ns
 from .end_assumptions import end_assumptions
 from .iommu_assumptions import iommu_assumptions
+from .left_out import left_out
 from .open_questions import QUESTIONS
 from .plan import DISK_KINDS, SystemPlan
 from .termination import BY_NAME, CRASHES, RUNS_ON, SHUTS_DOWN
@@ -15,11 +16,11 @@ _DEFAULTS = Timing()
 
 
 def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return all that a run of the plan rests on: devices, spans, ends, open questions."""
+    """Return all that a run rests on: devices, spans, ends, open questions, what is left out."""
     parts = parts_used(plan)
     pinned = tuple(sorted(plan.pinned.items()))
     spans = _devices(plan) + _spans(plan.timing, parts)
-    return spans + end_assumptions(plan) + _answers(pinned, parts)
+    return spans + end_assumptions(plan) + _answers(pinned, parts) + left_out(plan)
 
 
 def parts_used(plan: SystemPlan) -> frozenset[str]:

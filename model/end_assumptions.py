@@ -28,8 +28,8 @@ def _of_end(vm: VmPlan, cause: TerminationCause) -> list[Assumption]:
 
 def _handlers(vm: VmPlan) -> list[Assumption]:
     basis = (
-        "given by the scenario: what the guest's driver does about its device when the guest shuts "
-        "down; QNX 7.1 hypervisor guide, quiescing: the host must not rely on it"
+        "pinned by the scenario: what the guest's driver does about its device when the guest "
+        "shuts down; QNX 7.1 hypervisor guide, quiescing: the host must not rely on it"
     )
     return [
         Assumption(

@@ -21,12 +21,15 @@ class InterruptPlan(msgspec.Struct, frozen=True):
             register that is linked to the physical interrupt, or a write to its virtual EOI.
         pending_table: Where the redistributor keeps its LPI pending table: in memory of the `host`
             or in what is RAM of a `guest`.
+        unmasked_at_once: Devices whose line qvm unmasks as soon as it has taken their interrupt,
+            not when the guest has handled it: the attribute `u` of `intr`.
     """
 
     controller: str = "gicv3"
     routes: str = "none"
     deactivated_by: str = "kernel"
     pending_table: str = "host"
+    unmasked_at_once: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.controller in CONTROLLERS, self.controller

@@ -149,7 +149,10 @@ class Qvm(Component):
             for device in self.devices:
                 wiring = device.wiring
                 sender = "" if wiring.is_wire else device.name
-                host.host_kernel.attach(wiring.intid, name, epoch, self.irqs, tracked, sender)
+                at_once = device.name in host.unmasked_at_once
+                host.host_kernel.attach(
+                    wiring.intid, name, epoch, self.irqs, tracked, sender, at_once=at_once
+                )
         if starts:
             self.vdevs.tell(Control.GUEST_STARTING)
             self.emit(VmStarted(name, epoch))
@@ -237,7 +240,8 @@ class Qvm(Component):
             yield self.kernel.delay(self.timing.exit_to_vmm_process, f"{self.name}.eoi")
             if self.virtual_interface is not None:
                 self.virtual_interface.end(intid)
-            self.host.host_kernel.unmask(intid, self.name, self.epoch)
+            if driver.device.name not in self.host.unmasked_at_once:
+                self.host.host_kernel.unmask(intid, self.name, self.epoch)
 
     @property
     def _confined(self) -> list[AnyDevice]:

@@ -98,7 +98,14 @@ def _without_vms(plan: SystemPlan) -> Iterator[SystemPlan]:
             field: tuple(one for one in getattr(plan, field) if one.name not in gone)
             for field in _device_fields(plan)
         }
-        yield replace(plan, vms=vms, **kept)
+        yield _with_known_lines(replace(plan, vms=vms, **kept))
+
+
+def _with_known_lines(plan: SystemPlan) -> SystemPlan:
+    """Return the plan without what its interrupt controller knows of devices that are gone."""
+    names = [device.name for device in plan.passable]
+    left = tuple(name for name in plan.interrupts.unmasked_at_once if name in names)
+    return replace(plan, interrupts=replace(plan.interrupts, unmasked_at_once=left))
 
 
 def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
@@ -107,7 +114,8 @@ def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
         devices = getattr(plan, field)
         for position, device in enumerate(devices):
             vms = tuple(_forgetting(vm, device.name) for vm in plan.vms)
-            yield replace(plan, vms=vms, **{field: _without(devices, position)})
+            changed = replace(plan, vms=vms, **{field: _without(devices, position)})
+            yield _with_known_lines(changed)
     for number, vm in enumerate(plan.vms):
         for vdev in vm.vdevs:
             vms = (*plan.vms[:number], _forgetting(vm, vdev.name), *plan.vms[number + 1 :])

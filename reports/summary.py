@@ -7,8 +7,8 @@ too narrow for a table gets the same facts one below the other.
 import os
 from typing import TYPE_CHECKING
 
-from ..model.trace import Assumption
 from ..properties.verdict import Judgement, Verdict
+from .assumption_lines import assumption_lines
 from .findings import first_of_worst
 from .words import EXACT, about_ns, printable
 
@@ -126,13 +126,8 @@ class _Page:
 
     def _assumptions(self, *, verbose: bool) -> None:
         assumptions = self._judgement.assumptions
-        if not assumptions:
-            self._line("assumptions: none but the trace itself")
-            return
-        loose = [each for each in assumptions if is_undocumented(each)]
-        names = f": {', '.join(each.name for each in loose)}" if loose else ""
-        count = f"{len(assumptions)}, of which {len(loose)} undocumented"
-        self._line(f"assumptions: {count}{names}")
+        for line in assumption_lines(assumptions):
+            self._line(line)
         if verbose:
             for each in assumptions:
                 self._line(f"  {each.name} = {each.value}  ({each.basis})")
@@ -145,11 +140,6 @@ class _Page:
             left_out = verdict.violation_count - len(verdict.violations)
             if left_out:
                 self._line(f"violation: {verdict.property}: {left_out} more")
-
-
-def is_undocumented(assumption: Assumption) -> bool:
-    """Return whether the assumption stands on nothing that anybody has written down."""
-    return "not documented" in assumption.basis or assumption.basis.startswith("assumed")
 
 
 def _first(verdict: Verdict) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from ..model.trace import Trace
 from ..properties.verdict import Judgement, Verdict
+from .assumption_lines import is_undocumented
 from .axis import Piece, TimeAxis
 from .canvas import Line, Rect, Shape, Sign, Words, png, svg
 from .captions import Caption, letters_in, placed, width_of
@@ -30,7 +31,6 @@ from .palette import (
     NAMES,
     PAPER,
 )
-from .summary import is_undocumented
 from .why import why
 from .words import EXACT, about_ns, printable, shortened
 

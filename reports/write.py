@@ -15,6 +15,7 @@ from . import verdict_file
 from .causal_formats import dot, mermaid
 from .causal_graph import CausalPicture
 from .explanation import Explanation
+from .notes import notes_of
 from .timing import Picture
 from .why import why
 
@@ -106,6 +107,7 @@ def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
         "label": judgement.label,
         "bounds": judgement.bounds,
         "why": why(trace, judgement),
+        "notes": notes_of(trace),
         "properties": {
             verdict.property: {
                 "verdict": verdict.verdict,

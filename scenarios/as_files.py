@@ -310,6 +310,8 @@ def _configuration(vm: VmPlan, plan: SystemPlan) -> str:
             addr = _window(number)
             lines += ["", f"# {device.name}; where its registers are plays no part."]
             lines.append(f"pass loc mem:{addr:#x},0x1000,rw={addr:#x}")
+            if device.name in plan.interrupts.unmasked_at_once:
+                lines.append(f"        intr {pic}:{device.intid},u={device.intid}")
     known = {vdev.name: vdev for vdev in vm.vdevs}
     for name in _in_order(vm):
         if name in known:

@@ -15,7 +15,7 @@ from ..model.device_plans import AnyDevicePlan, UserBackEndPlan
 from ..model.errors import nearest
 from ..model.hardware.registry import kinds
 from ..model.plan import DISK_KINDS, DiskPlan, NicPlan
-from ..model.qvmconf.config import PassConfig
+from ..model.qvmconf.config import PassConfig, PassInterrupt
 from ..model.timing import Timing
 from ..model.traits import Traits
 from .findings import Findings
@@ -321,7 +321,7 @@ def _given(
     fields: dict[str, Any] = {
         "name": entry.name,
         "intid": lines.free_unless(given, entry.name, findings),
-        "trigger": entry.trigger or ("message" if passed.kind == "pci" else "level"),
+        "trigger": _trigger(entry, passed, findings),
     }
     if isinstance(entry, PassedEntry):
         fields["traits"] = msgspec.convert(msgspec.to_builtins(entry.traits), Traits)
@@ -411,10 +411,30 @@ def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:
     return disk
 
 
+def used_line(passed: PassConfig) -> PassInterrupt | None:
+    """Return which `intr` of a `pass` entry its device uses: the first whose vector is known."""
+    known = [line for line in passed.interrupts if line.host_vector is not None]
+    return next(iter(known or passed.interrupts), None)
+
+
 def _host_vector(passed: PassConfig) -> int | None:
     """Return the first host vector of a `pass` entry that is known from it alone."""
-    vectors = [line.host_vector for line in passed.interrupts]
-    return next((vector for vector in vectors if vector is not None), None)
+    line = used_line(passed)
+    return None if line is None else line.host_vector
+
+
+def _trigger(entry: MatchedEntry, passed: PassConfig, findings: Findings) -> str:
+    """Return how a device interrupts; `u` is allowed only where lines are edge-triggered."""
+    if entry.trigger is not None:
+        return entry.trigger
+    if passed.kind == "pci":
+        return "message"
+    line = used_line(passed)
+    if line is None or "u" not in line.flags:
+        return "level"
+    basis = "assumed: `u` of its `intr` is for edges (QNX 7.1 hypervisor safety guide, vm/pass)"
+    findings.assume(f"{entry.name}.trigger", "edge", basis)
+    return "edge"
 
 
 def _is_meant(passed: PassConfig, word: str | int) -> bool:

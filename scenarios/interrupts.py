@@ -3,6 +3,7 @@
 from ..model.interrupt_plan import InterruptPlan
 from .findings import Findings
 from .guests import GuestEntry, pics_of
+from .hardware import Hardware, used_line
 from .schema import Scenario
 
 _ASSUMED_END = (
@@ -12,7 +13,7 @@ _ASSUMED_END = (
 
 
 def interrupts_of(
-    scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+    scenario: Scenario, guests: tuple[GuestEntry, ...], hardware: Hardware, findings: Findings
 ) -> InterruptPlan:
     """Return the plan of the interrupt controller; what does not fit becomes a problem."""
     platform = scenario.platform
@@ -38,7 +39,23 @@ def interrupts_of(
             remedy='write message_routes = "its", or remove it',
         )
         table = "host"
-    return InterruptPlan(controller, routes, deactivated_by, table)
+    at_once = _unmasked_at_once(hardware, findings)
+    return InterruptPlan(controller, routes, deactivated_by, table, at_once)
+
+
+def _unmasked_at_once(hardware: Hardware, findings: Findings) -> tuple[str, ...]:
+    """Return the devices whose line the configuration marks `u`; a level cannot be one of them."""
+    names = []
+    for name, passed in hardware.passes.items():
+        line = used_line(passed)
+        if line is None or "u" not in line.flags:
+            continue
+        if hardware.plan_of(name).trigger == "level":
+            message = f"u unmasks the line at once, and that of {name!r} is level-triggered"
+            remedy = f'remove u, or say trigger = "edge" for {name!r} in the scenario'
+            findings.problem_at(line.place, message, word=line.flags, remedy=remedy)
+        names.append(name)
+    return tuple(names)
 
 
 def _usual(guests: tuple[GuestEntry, ...]) -> str:

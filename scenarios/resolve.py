@@ -53,6 +53,7 @@ from .toml_places import KeyPath
 from .translation import iommu_plan
 from .vdev_plans import plans_of
 from .vdevs import block_timeout_of, check_workload_names, quiesce_of
+from .without_effect import note_without_effect
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -91,13 +92,15 @@ def resolve(source: ScenarioSource) -> Resolved:
     if ("platform", "iommu") not in source.places.spots:
         basis = "assumed: the scenario names no IOMMU; guests are unity-mapped"
         findings.assume("platform.iommu", "none", basis)
-    interrupts = interrupts_of(scenario, guests, findings)
+    interrupts = interrupts_of(scenario, guests, hardware, findings)
     vms = []
     for index, guest in enumerate(guests):
         check_architecture(guest, scenario, findings)
         vm = _vm(guest, hardware, index, findings)
         if "message_block_timeout" not in scenario.timing:
             vm = msgspec.structs.replace(vm, block_timeout_ns=block_timeout_of(guest))
+        is_timed = "message_block_timeout" in scenario.timing
+        note_without_effect(guest, vm, hardware, findings, is_timed=is_timed)
         vms.append(vm)
     findings.raise_problems()
     plan = SystemPlan(

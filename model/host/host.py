@@ -65,6 +65,7 @@ class Host:
         self.timing = timing
         self.memory = PhysicalMemory(kernel, timing)
         self.controller = InterruptController(kernel, timing, plan.interrupts)
+        self.unmasked_at_once = plan.interrupts.unmasked_at_once
         self.iommu = Iommu(kernel, timing, plan.iommu_unit) if plan.iommu else None
         self.smmuman = Smmuman(kernel, timing, self.iommu, faults) if self.iommu else None
         self.host_kernel = HostKernel(kernel, timing, self.controller, faults)

@@ -1,7 +1,8 @@
 """The host kernel's side of interrupts: attach, mask on assertion, unmask, detach.
 
 The kernel masks a line on every assertion and tells its owners; an owner unmasks it when its work
-is done, which qvm does only after the guest has handled it (QNX hypervisor guide, qvmirqs).  The
+is done, which qvm does only after the guest has handled it (QNX hypervisor guide, qvmirqs), or at
+once where its configuration says so for an edge-triggered line (7.1 safety guide, vm/pass).  The
 line opens again when nobody owes an unmask.  The first attach unmasks, the last detach masks
 (InterruptAttach and InterruptDetach).  A mask owed by an owner that goes away is undone only if
 it attached with `_NTO_INTR_FLAGS_TRK_MSK`; otherwise it stays, and on a shared line the other
@@ -36,6 +37,7 @@ class Attachment:
 
     Attributes:
         route: The way of the device's messages; None if it has none.
+        at_once: Whether it unmasks before its work is done.
         owes_unmask: Whether the line waits for this owner.
     """
 
@@ -46,12 +48,15 @@ class Attachment:
         inbox: Mailbox[TakenIrq],
         tracked: bool,
         route: Route | None = None,
+        *,
+        at_once: bool = False,
     ) -> None:
         self.owner = owner
         self.epoch = epoch
         self.inbox = inbox
         self.tracked = tracked
         self.route = route
+        self.at_once = at_once
         self.owes_unmask = False
 
 
@@ -100,6 +105,8 @@ class HostKernel(Component):
         inbox: Mailbox[TakenIrq],
         tracked: bool,
         sender: str = "",
+        *,
+        at_once: bool = False,
     ) -> None:
         """Attach an owner to a line; the first one unmasks it.
 
@@ -110,6 +117,7 @@ class HostKernel(Component):
             inbox: Where it learns of interrupts.
             tracked: Whether the kernel undoes its masks when it goes.
             sender: The device whose messages are meant; empty for a line.
+            at_once: Whether the owner unmasks as soon as it has been told.
         """
         line = self.lines.setdefault(intid, AttachedLine())
         is_first = not line.attachments
@@ -117,7 +125,8 @@ class HostKernel(Component):
         if sender and self.controller.router is not None:
             route = Route(sender, intid)
             self.controller.router.map(route, epoch)
-        line.attachments.append(Attachment(owner, epoch, inbox, tracked, route))
+        attachment = Attachment(owner, epoch, inbox, tracked, route, at_once=at_once)
+        line.attachments.append(attachment)
         self.emit(IrqAttached(intid, owner, epoch))
         if is_first:
             line.orphaned_mask = False
@@ -188,13 +197,18 @@ class HostKernel(Component):
             self._clear_latch_perhaps(route.intid, route.device)
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
-        """Mask the line and tell every owner."""
+        """Mask the line and tell every owner; open it again if none of them has to finish first."""
         line = self.lines[intid]
         self._mask(intid, "assertion")
         taken = TakenIrq(intid, requested_epoch, source)
         for attachment in line.attachments:
-            attachment.owes_unmask = True
+            attachment.owes_unmask = not attachment.at_once
             attachment.inbox.put(taken)
+            if attachment.at_once:
+                self.emit(IrqHandled(intid, attachment.owner, attachment.epoch))
+        if line.attachments and not line.is_owed:
+            self.controller.deactivate(intid, "owner")
+            self._unmask(intid, "at once")
 
     def unmask_stale(self, intid: int) -> None:
         """Unmask a line for a thread that does not know that its process has detached."""

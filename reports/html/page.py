@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ...model.trace import Trace
 from ...properties.verdict import SEVERITIES, Violation
+from ..assumption_lines import is_undocumented
 from ..chart import Chart
 from ..event_words import in_words
 from ..findings import findings_of
 from ..focus import focused_axis
 from ..lanes import chart_of
 from ..palette import BARS, MARKS, NAMES, epoch_hatch
-from ..summary import is_undocumented
 from ..why import why
 from ..words import EXACT, about_ns, printable
 from .content import HtmlReport

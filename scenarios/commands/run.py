@@ -8,6 +8,7 @@ import msgspec
 
 from ...model.errors import InputError, Place, Problem
 from ...reports.explanation import Explanation
+from ...reports.notes import notes_of
 from ...reports.summary import print_judgement
 from ...reports.why import why
 from ...reports.write import verdict_json, write
@@ -128,6 +129,8 @@ def _tell(result: RunResult, command: str, *, verbose: bool) -> None:
         say(result.plan.description)
     reason = why(result.trace, result.judgement)
     print_judgement(result.judgement, why=reason, verbose=verbose)
+    for note in notes_of(result.trace):
+        say(f"note: {note}", hang=2)
     if reason:
         # One line whatever the width of the terminal, so that it can be copied.
         sys.stdout.write(f"replay: {command}\n")
