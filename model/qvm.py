@@ -280,7 +280,7 @@ class Qvm(Component):
         self.emit(TerminationBegun(self.name, self.epoch, cause.name, cause.orderly))
         self.state = QvmState.TERMINATING
         self.is_killed |= not cause.orderly
-        calls = is_first and self._calls_after(cause)
+        calls = is_first and self._calls_after(cause, has_complied=has_complied)
         if not (calls and self._runs_during_callbacks()):
             self.guest.stop("stopped")
         self.ending = self.start(lambda: self._exit(cause, calls=calls, has_complied=has_complied))
@@ -295,9 +295,9 @@ class Qvm(Component):
         self.emit(EndNotObeyed(self.name, self.epoch, cause.name, cause.signal))
         return False
 
-    def _calls_after(self, cause: TerminationCause) -> bool:
+    def _calls_after(self, cause: TerminationCause, *, has_complied: bool) -> bool:
         """Return whether the vdevs are called; without callbacks it makes no difference."""
-        question = CALLBACKS_AFTER.get(cause.name)
+        question = None if has_complied else CALLBACKS_AFTER.get(cause.name)
         if question is None or not self.plan.quiesce:
             return cause.orderly
         return self.kernel.choose(question) == "run"

@@ -22,6 +22,7 @@ from ..exit_status import INTERRUPTED, NOTHING_CHECKED, OF_VERDICT, VIOLATED
 from ..given_up import GIVEN_UP, write_given_up
 from ..library import resolved
 from ..resolve import Resolved
+from ..run_notes import notes_of_run
 from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
 
@@ -201,6 +202,8 @@ def _tell(
         say(
             f"counterexample: {example.shrunk.property}, {'; '.join(sizes(example.shrunk))}", hang=2
         )
+        for note in notes_of_run(example.result):
+            say(f"note: {note}", hang=2)
         # One line whatever the width of the terminal, so that it can be copied.
         sys.stdout.write(f"again: {written.command}\n")
         if written.note:

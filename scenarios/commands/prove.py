@@ -26,6 +26,7 @@ from ..exit_status import INTERRUPTED, OF_VERDICT
 from ..library import resolved
 from ..proof import ContradictionError, Found, at_any_instant, sampled
 from ..resolve import Resolved
+from ..run_notes import notes_of_run
 from ..slice_results import Shown
 from ..sliced_proof import ScenarioProof, prove_in_slices, prove_whole
 from ..terminal import say, say_json, show_progress
@@ -348,6 +349,8 @@ def _tell(judgement: Judgement, proven: Proven, files: tuple[Path, ...], *, verb
     if example is not None:
         size = f"{example.events} events, the fewest" if example.events else "found by sampling"
         say(f"counterexample: {proven.violated}, {size}", hang=2)
+        for note in notes_of_run(example.result):
+            say(f"note: {note}", hang=2)
         # One line whatever the width of the terminal, so that it can be copied.
         path = next(file for file in files if file.name == "replay.json")
         sys.stdout.write(f"replay: quiesce run --replay {shlex.quote(str(path))}\n")

@@ -8,7 +8,6 @@ import msgspec
 
 from ...model.errors import InputError, Place, Problem
 from ...reports.explanation import Explanation
-from ...reports.notes import notes_of
 from ...reports.summary import print_judgement
 from ...reports.why import why
 from ...reports.write import verdict_json, write
@@ -16,6 +15,7 @@ from .. import replay
 from ..exit_status import OF_VERDICT
 from ..explaining import explained
 from ..library import resolved
+from ..run_notes import notes_of_run
 from ..runner import RunResult, choices_for, run_recording, run_scenario, usual_choices
 from ..terminal import say, say_json
 from ..unwritable import unwritable
@@ -129,7 +129,7 @@ def _tell(result: RunResult, command: str, *, verbose: bool) -> None:
         say(result.plan.description)
     reason = why(result.trace, result.judgement)
     print_judgement(result.judgement, why=reason, verbose=verbose)
-    for note in notes_of(result.trace):
+    for note in notes_of_run(result):
         say(f"note: {note}", hang=2)
     if reason:
         # One line whatever the width of the terminal, so that it can be copied.

@@ -136,7 +136,8 @@ def test_callbacks_that_are_skipped_protect_nothing(
 ) -> None:
     plan = short(nic_system(documented_steps, vm={"end": EndPlan(cause, AT_WORK)}))
     label = CALLBACKS_AFTER[cause].label
-    asked = replace(plan, pinned=plan.pinned | {label: "skipped"})
+    ignoring = plan.pinned | {"guest.power-button": "ignores"}
+    asked = replace(plan, pinned=ignoring | {label: "skipped"})
     trace = run(asked, Nominal())
     assert of(trace, CallbackBegun) == []
     assert len(of(trace, QvmExited)) == 1
@@ -310,3 +311,14 @@ def test_a_question_is_listed_where_its_end_can_come_upon_it(
     }
     assert expected <= parts_used(plan)
     assert not (expected | {"shutdown-handler", "signal-status"}) & parts_used(nic_system())
+
+
+def test_a_guest_that_obeys_the_power_button_has_shut_down_in_order_and_callbacks_run(
+    nic_system: PlanMaker, documented_steps: Steps
+) -> None:
+    """Nobody has to infer it then: the guide says so of a guest that shuts itself down."""
+    plan = short(nic_system(documented_steps, vm={"end": EndPlan("sigterm-x86", AT_WORK)}))
+    skipped = {"qvm.callbacks-after-sigterm-x86": "skipped"}
+    plan = replace(plan, pinned=plan.pinned | skipped)
+    assert of(answering(plan, guest__power_button="shuts-down"), CallbackBegun)
+    assert of(answering(plan, guest__power_button="ignores"), CallbackBegun) == []
