@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from .clock import Span, format_ns
 from .end_assumptions import end_assumptions
+from .good_behaviour import good_behaviour
 from .iommu_assumptions import iommu_assumptions
 from .left_out import left_out
 from .open_questions import QUESTIONS
@@ -20,7 +21,8 @@ def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
     parts = parts_used(plan)
     pinned = tuple(sorted(plan.pinned.items()))
     spans = _devices(plan) + _spans(plan.timing, parts)
-    return spans + end_assumptions(plan) + _answers(pinned, parts) + left_out(plan)
+    taken = good_behaviour(plan) + end_assumptions(plan) + _answers(pinned, parts)
+    return spans + taken + left_out(plan)
 
 
 def parts_used(plan: SystemPlan) -> frozenset[str]:

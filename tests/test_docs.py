@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from quiesce.model.open_questions import CALLBACKS_AFTER, QUESTIONS
 from quiesce.scenarios import cli
 from quiesce.scenarios.library import resolved
 from quiesce.scenarios.shipped import shipped_names
@@ -28,6 +29,15 @@ def test_examples_in_docstrings_are_true(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_every_open_question_stands_in_the_document_with_its_answers() -> None:
+    text = (ROOT / "docs" / "open-questions.md").read_text()
+    inferred = {question.label for question in CALLBACKS_AFTER.values()}
+    for question in QUESTIONS:
+        label = "qvm.callbacks-after-CAUSE" if question.label in inferred else question.label
+        answers = ", ".join(f"`{answer}`" for answer in question.answers)
+        assert f"| `{label}` | {answers} |" in text
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -82,3 +82,13 @@ def test_what_a_part_leaves_out_is_said_where_the_part_is_used() -> None:
         said("blk-crash-bounce")
     )
     assert "sdmmc.left-out" in said("host-sdmmc-crash")
+
+
+def test_what_is_taken_to_go_well_is_said_unless_the_scenario_knows_better() -> None:
+    def by_the_book(name: str) -> set[str]:
+        found = assumptions_of(resolved(name).plan)
+        return {each.name for each in found if each.value == "by the book"}
+
+    assert by_the_book("nic-crash-bare") == {"eth0.traits", "host.faults"}
+    assert by_the_book("sigquit-in-callback") == {"host.faults"}, "its NIC is never idle"
+    assert "host.faults" not in by_the_book("irq-rwp-not-awaited")
