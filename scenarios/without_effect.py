@@ -19,6 +19,9 @@ NO_EFFECT = "no effect"
 _HEEDED = {"virtio-blk": {"dio", "legacy"}, "virtio-net": {"peer", "legacy"}}
 """The options of a vdev that a run heeds, besides place, interrupt, name and `hostdev`."""
 
+_WATCHDOGS = ("wdt-sp805", "wdt-ib700")
+"""What these do is said by the cause of the end, and when by `watchdog_period`."""
+
 _DMA_ATTRIBUTES = set("ndst")
 """The attributes of a window that a run heeds: whether its device writes memory."""
 
@@ -90,7 +93,7 @@ def _heeds_timeouts(vm: VmPlan, *, is_timed: bool) -> bool:
 def _of_vdevs(guest: GuestEntry) -> Iterator[Word]:
     known = known_vdevs(guest)
     for name, vdev in zip(guest.vdevs, guest.config.vdevs, strict=True):
-        if name in known:
+        if name in known or vdev.type in _WATCHDOGS:
             yield from _of_vdev(vdev)
 
 

@@ -92,3 +92,10 @@ def test_what_is_taken_to_go_well_is_said_unless_the_scenario_knows_better() -> 
     assert by_the_book("nic-crash-bare") == {"eth0.traits", "host.faults"}
     assert by_the_book("sigquit-in-callback") == {"host.faults"}, "its NIC is never idle"
     assert "host.faults" not in by_the_book("irq-rwp-not-awaited")
+
+
+def test_what_a_watchdog_is_told_to_do_is_named_as_the_cause_of_the_end_decides_it(
+    write: Write,
+) -> None:
+    guest = MACHINE + "vdev wdt-sp805 loc 0x1c0f0000 intr gic:43 action fiq\n"
+    assert "wdt-sp805 action" in ignored(write, BARE, guest)
