@@ -57,7 +57,7 @@ _SIZE = Biased.SIZE + _MOVE_BYTES
 _NOT_INSTANTS = frozenset(
     {
         *("ObservationEnded", "OutsideEnded", "StillUnderWay"),
-        *("TerminationBegun", "GuestEnded", "SignalSent"),
+        *("TerminationBegun", "EndNotObeyed", "GuestEnded", "SignalSent"),
         *("RestartRequested", "RestartGivenUp"),
     }
 )
