@@ -27,9 +27,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ..model.dense_step import Edge, Step
+from .history import History
 from .measures import IDLE, OVER, Measure, NoMeasure, Turn
 from .unions import union_of
-from .zones import Zone
+from .zones import FOREVER, Zone, insist_on_room
 
 NOW = 0
 """Index of the present in every zone."""
@@ -153,6 +154,7 @@ class GraphSearch:
         faults: The first broken way of each claim.
         doubts: Claims that some run leaves undecided, with the reason.
         tested: Claims that some run puts to the test.
+        history: How many classes were open, as more became known.
         least, greatest: Extremes of the measure, if it was read at all.
         taken: What the end of each delay does in each state, as far as some run comes to that.
         is_endless: Whether some run stands still for ever before its end.
@@ -184,6 +186,7 @@ class GraphSearch:
         self.is_endless = False
         self.last: Class | None = None
         self.taken: dict[tuple[int, int], list[Edge]] = {}
+        self.history = History()
         self._known: dict[tuple[int, Hashable], list[Class]] = {}
         self._fault_depth = -1
         for edge in graph.beginnings():
@@ -234,6 +237,7 @@ class GraphSearch:
                 # What was found is right, and the class is tried again if the search goes on.
                 self.frontier.appendleft(node)
                 raise
+            self.history.note(self.classes, len(self.frontier))
             now_s = time.monotonic()
             self.elapsed_s = now_s - began_s
             if tell is not None and self.events % PROGRESS_EVERY == 0:
@@ -403,6 +407,8 @@ def _rebased(zone: Zone, way: Way, event: int) -> Zone:
     source, lo, hi = links(way, event)
     result: Zone = zone[source[:, None], source] + hi[:, None] - lo[None, :]
     np.fill_diagonal(result, 0)
+    # Nothing here is told from a bound that does not exist; two entries must be added at most.
+    insist_on_room(result, room=2 * FOREVER)
     return result
 
 

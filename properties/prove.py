@@ -33,8 +33,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ..model.dense_step import Moment, Outcome, Step
+from .history import History
 from .layout import Change, Layout, Layouts, State, indices
-from .zones import FOREVER, Zone, ZoneStore, fired, moved, origin, synchronised, tidied
+from .zones import (
+    FOREVER,
+    Zone,
+    ZoneStore,
+    fired,
+    insist_on_room,
+    moved,
+    origin,
+    synchronised,
+    tidied,
+)
 
 BATCH = 1_024
 """Classes that are expanded together; the search may stop between batches only."""
@@ -258,6 +269,7 @@ class Search:
         self.depth = 0
         self.elapsed_s = 0.0
         self._is_open = False
+        self.history = History()
         self.beginnings = model.beginnings()
         has_stopwatches = model.first_stopwatch < len(model.part_names)
         self.layouts = Layouts(model, has_stopwatches=has_stopwatches)
@@ -283,6 +295,7 @@ class Search:
             if self.classes >= max_classes or self.elapsed_s >= seconds:
                 break
             self._expand(self._batch())
+            self.history.note(self.classes, len(self.frontier))
             self.elapsed_s = time.monotonic() - began_s
             if progress is not None and self.elapsed_s - told_s >= PROGRESS_EVERY_S:
                 told_s = self.elapsed_s
@@ -296,10 +309,17 @@ class Search:
 
     def proof(self) -> Proof:
         """Return what has been found so far."""
-        reason = f"cut short after {self.classes} classes" if self.frontier else ""
+        reason = self._shortfall() if self.frontier else ""
         verdict = "violated" if self.faults else "inconclusive" if reason else "proved"
         return Proof(verdict, self.classes, self.transitions, self.elapsed_s, tuple(self.faults),
                      dict(self.ranges), reason, self.depth)  # fmt: skip
+
+    def _shortfall(self) -> str:
+        left, at_half = len(self.frontier), self.history.at_half(self.classes)
+        share = -(-100 * left // max(self.classes, 1))
+        trend = "" if at_half < 0 else f"; {at_half} were open when half as many were known"
+        not_followed = f"{left} of them not followed ({share} %)"
+        return f"cut short after {self.classes} classes, {not_followed}{trend}"
 
     def explained(self, proof: Proof) -> Proof:
         """Return a proof with what may have kept the search from ending among its reasons."""
@@ -344,6 +364,7 @@ class Search:
         for group in alike.values():
             layout = group[0].place.layout
             zones = np.stack([node.zone for node in group])
+            insist_on_room(zones, is_open=self._is_open)
             for slot in range(len(layout.waits)):
                 changes: dict[int, list[tuple[int, _Plan]]] = {}
                 for row, node in enumerate(group):

@@ -67,7 +67,7 @@ COSTS: tuple[Severity, ...] = ("unfinished", "withheld")
 VIOLATIONS_KEPT = 20
 """How many violations a verdict carries in full; the rest are counted."""
 
-_LABELS = re.compile(r"run|(sampled|swept|proved|monitored)\([^()]+\)")
+_LABELS = re.compile(r"run|(sampled|swept|searched|counterexample|proved|monitored)\([^()]+\)")
 _ORDER: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
 
 
@@ -125,8 +125,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         scenario: Name.
-        label: `run`, `sampled(n)`, `swept(...)`, `proved(dense time)` or
-            `monitored(recorded trace)`.
+        label: `run`, `sampled(n)`, `swept(...)`, `monitored(recorded trace)`, or of a search for a
+            proof `proved(dense time)`, `counterexample(...)` or `searched(dense time)`.
         bounds: How far was looked, one sentence each; at least one.
         assumptions: What all of it takes for granted; may be empty only for a recorded trace.
         verdicts: One for each property that was judged; at least one.
@@ -142,6 +142,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         assert _LABELS.fullmatch(self.label), self.label
         assert self.bounds, "a judgement says how far was looked"
         assert self.verdicts, "a judgement is about at least one property"
+        is_proved = self.label.startswith("proved")
+        assert not is_proved or self.verdict == "holds", "what is not shown is not called proved"
 
     @property
     def verdict(self) -> Word:

@@ -55,6 +55,8 @@ class Explored(NamedTuple):
         classes: How many were found.
         states: How many states they belong to.
         frontier: Classes that were not followed.
+        frontier_at_half: How many were not when half as many classes were known; -1 if it is not
+            known.
         depth: Events of the longest path.
         model_runs: How often the model was run from its beginning.
         is_whole: Whether every run was covered.
@@ -72,6 +74,7 @@ class Explored(NamedTuple):
     classes: int
     states: int
     frontier: int
+    frontier_at_half: int
     depth: int
     model_runs: int
     is_whole: bool
@@ -112,6 +115,7 @@ def explored_of(
         search.classes,
         search.states,
         len(search.frontier),
+        search.history.at_half(search.classes),
         search.depth,
         graph.runs,
         proof.is_whole,

@@ -14,7 +14,10 @@ from ...properties.verdict import Judgement, Verdict, Word, most_alarming
 
 VERSION = 1
 
-_STRENGTH = ("run", "monitored", "sampled", "swept", "proved")
+_STRENGTH = (
+    *("run", "monitored", "sampled", "swept"),
+    *("searched", "counterexample", "proved"),
+)
 
 
 class Distance(msgspec.Struct, frozen=True):

@@ -213,17 +213,31 @@ def _kinds(names: tuple[str, ...]) -> tuple[type[Property], ...]:
 
 # Judgement.
 
+_SETTLED = {"holds", "vacuous"}
+
 
 def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Judgement:
     return Judgement(
         scenario=proven.plan.name,
-        label="proved(dense time)" if proven.proof.is_whole else "proved(dense time, cut short)",
+        label=_label(proven),
         bounds=tuple(_bounds(request, proven)),
         assumptions=scenario.assumptions + header_of(proven.plan).assumptions,
         verdicts=tuple(
             _verdict(name, finding, proven) for name, finding in proven.proof.findings.items()
         ),
     )
+
+
+def _label(proven: Proven) -> str:
+    """Return what the search for a proof has come to; *proved* is said of nothing else."""
+    words = {finding.word for finding in proven.proof.findings.values()}
+    if "violated" in words or proven.violated:
+        example = proven.example
+        was_found_by_chance = example is not None and not example.events
+        return "counterexample(sampled)" if was_found_by_chance else "counterexample(dense time)"
+    if not proven.proof.is_whole:
+        return "searched(dense time, cut short)"
+    return "proved(dense time)" if "holds" in words <= _SETTLED else "searched(dense time)"
 
 
 def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
@@ -240,7 +254,10 @@ def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
     bounds = [covered, f"the end comes {end}", size, *proven.unfinished]
     bounds += slicing_in_words(proof)
     if proof.was_stopped:
-        bounds.append("stopped by the user; nothing is proved")
+        words = {finding.word for finding in proof.findings.values()}
+        left = "not all distances were measured" if words <= _SETTLED else "nothing is proved"
+        bounds.append(f"stopped by the user; {left}")
+        bounds += shortfall_in_words(proof)
     elif proven.example is not None and not proven.example.events:
         bounds.append(
             "the run that violates was found by sampling; the search for one with the fewest "

@@ -36,8 +36,9 @@ def shortfall_in_words(proof: ScenarioProof) -> list[str]:
         where = f"the slice of {part.name}: " if part.number != WHOLE else ""
         per_state = part.classes / max(part.states, 1)
         found.append(
-            f"{where}cut short at {part.depth} events of the longest path, {part.frontier} "
-            "classes not followed; go on with a greater --seconds or --max-states"
+            f"{where}cut short at {part.depth} events of the longest path, with {part.frontier} of "
+            f"{part.classes} known classes not followed ({_share(part)} %){_trend(part)}; "
+            "go on with a greater --seconds or --max-states"
         )
         found.append(
             f"{where}why so large: {part.states} states so far, {per_state:.1f} classes to a state"
@@ -46,6 +47,19 @@ def shortfall_in_words(proof: ScenarioProof) -> list[str]:
             names = ", ".join(part.growing)
             found.append(f"{where}still taking new values at the end of that path: {names}")
     return found
+
+
+def _share(part: Explored) -> int:
+    """Return how much of what is known was not followed, in per cent, rounded up."""
+    return -(-100 * part.frontier // max(part.classes, 1))
+
+
+def _trend(part: Explored) -> str:
+    """Return whether the end comes nearer: the open classes at half of those found, and at last."""
+    if part.frontier_at_half < 0:
+        return ""
+    way = "growing" if part.frontier > part.frontier_at_half else "shrinking"
+    return f", {way}: {part.frontier_at_half} when half as many were known"
 
 
 def slice_lines(proof: ScenarioProof) -> list[str]:
@@ -72,6 +86,7 @@ def slices_document(proof: ScenarioProof) -> list[dict[str, object]]:
             "states": part.states,
             "depth": part.depth,
             "frontier": part.frontier,
+            "frontier_at_half": part.frontier_at_half if part.frontier_at_half >= 0 else None,
             "is_whole": part.is_whole,
             "verdicts": {name: shown.word for name, shown in part.findings.items()},
         }

@@ -37,10 +37,26 @@ def test_judgement_without_a_proper_label_cannot_be_made(label: str) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    ["run", "sampled(500)", "swept(all crash points, nominal timing)", "proved(dense time)"],
+    [
+        "run",
+        "sampled(500)",
+        "swept(all crash points, nominal timing)",
+        "searched(dense time, cut short)",
+        "counterexample(dense time)",
+        "proved(dense time)",
+    ],
 )
 def test_every_engine_has_a_label(label: str) -> None:
     assert f"[{label}]" in str(judge(GOOD, label=label))
+
+
+@pytest.mark.parametrize("label", ["proved(dense time)", "proved(dense time, cut short)"])
+def test_what_is_not_shown_is_not_called_proved(label: str) -> None:
+    assert judge(GOOD, label=label).verdict == "holds"
+    for trace in (BAD, story()):
+        assert judge(trace).verdict in {"violated", "vacuous"}
+        with pytest.raises(AssertionError, match="not called proved"):
+            judge(trace, label=label)
 
 
 def test_judgement_without_bounds_cannot_be_made() -> None:

@@ -1,6 +1,7 @@
 """`quiesce fuzz`, `quiesce sweep` and `quiesce prove` from the user's side."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,12 +205,28 @@ def test_a_proof_that_is_cut_short_says_so_and_proves_nothing(
 ) -> None:
     words = ["prove", "can-crash-bare", "--max-states", "12"]
     assert main(words) == exit_status.NOTHING_CHECKED
-    said = capsys.readouterr().out
-    assert "can-crash-bare: inconclusive [proved(dense time, cut short)]" in said
+    said = " ".join(capsys.readouterr().out.split())
+    assert "can-crash-bare: inconclusive [searched(dense time, cut short)]" in said
     assert "go on with a greater --seconds or --max-states" in said
+    assert "proved" not in said.replace("nothing is proved", "")
+    found = re.search(r"with (\d+) of (\d+) known classes not followed \((\d+) %\)", said)
+    assert found is not None
+    left, known, share = map(int, found.groups())
+    assert 0 < left < known
+    assert share == -(-100 * left // known)
     document = json.loads(Path("out/can-crash-bare/prove/proof.json").read_text())
     assert not document["is_whole"]
     assert document["distances"] == []
+
+
+def test_a_violation_that_a_sample_found_is_called_a_counterexample_of_the_sample(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["prove", "nic-crash-bare", "--max-states", "5", "--no-plot"]
+    assert main(words) == exit_status.VIOLATED
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nic-crash-bare: violated (stray) [counterexample(sampled)]" in said
+    assert "proved" not in said
 
 
 def test_only_properties_of_a_teardown_are_proved(capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,6 +251,7 @@ def test_a_refuted_property_comes_with_the_run_that_breaks_it(
     assert main(words) == exit_status.VIOLATED
     document = json.loads(capsys.readouterr().out)
     assert document["counterexample"]["property"] == "teardown-order"
+    assert document["judgement"]["label"] == "counterexample(dense time)"
     replay = next(name for name in document["files"] if name.endswith("replay.json"))
     assert main(["run", "--replay", replay, "--no-plot", "--json"]) == exit_status.VIOLATED
     again = json.loads(capsys.readouterr().out)

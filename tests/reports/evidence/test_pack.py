@@ -69,12 +69,12 @@ def pack(*scenarios: ScenarioEvidence, **changes: object) -> Pack:
         ([("run", "vacuous"), ("sampled(9)", "holds")], "holds", "sampled(9)"),
         ([("run", "vacuous"), ("sampled(9)", "vacuous")], "vacuous", "sampled(9)"),
         (
-            [("sampled(9)", "holds"), ("proved(dense time, cut short)", "inconclusive")],
+            [("sampled(9)", "holds"), ("searched(dense time, cut short)", "inconclusive")],
             "holds",
             "sampled(9)",
         ),
         (
-            [("run", "vacuous"), ("proved(dense time, cut short)", "inconclusive")],
+            [("run", "vacuous"), ("searched(dense time, cut short)", "inconclusive")],
             "vacuous",
             "run",
         ),
