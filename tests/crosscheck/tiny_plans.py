@@ -1,0 +1,123 @@
+"""Real systems so small that every timing of them can be looked at, drawn from a number."""
+
+import random
+
+from msgspec.structs import replace
+
+from quiesce.model.clock import Span, exactly
+from quiesce.model.device_plans import CanPlan, EduPlan
+from quiesce.model.faults import NO_FAULTS, Faults
+from quiesce.model.plan import (
+    EndPlan,
+    NicPlan,
+    QuiescePlan,
+    RamPlan,
+    StepPlan,
+    SystemPlan,
+    VmPlan,
+)
+from quiesce.model.short_timing import TIGHT
+from quiesce.model.traits import Traits
+from quiesce.model.virtio_plan import EntropyPlan
+
+from ..scenarios import chained_plans
+
+PINNED = {
+    "guest.crash-reaches-qvm": "at-once",
+    "procnto.release-order": "ascending",
+    "qvm.mask-tracking": "tracked",
+}
+RAM = (RamPlan(0x8000_0000, 1 << 20),)
+
+NIC_STEPS = (
+    StepPlan("disable-receive"),
+    StepPlan("mask-interrupts"),
+    StepPlan("settle"),
+    StepPlan("disable-bus-master"),
+    StepPlan("await-idle", 2_000),
+)
+FAULTS = (
+    *(NO_FAULTS, NO_FAULTS, NO_FAULTS),
+    Faults(detach_before_masked=True),
+    Faults(unmask_after_detach=True),
+    Faults(memory_before_callbacks=True),
+)
+TRAITS = (Traits(), Traits(), Traits(never_idle=True), Traits(says_stopped_early=True))
+
+
+def tiny(number: int) -> SystemPlan:
+    """Return one of many systems; the same number gives the same one."""
+    dice = random.Random(number)
+    family = dice.choice((_nic, _nic, _nic, _nic_and_vdev, _edu, _can, _vdevs))
+    plan = family(dice)
+    return replace(plan, name=f"tiny-{number}")
+
+
+def _end(dice: random.Random, lo_ns: int) -> EndPlan:
+    return EndPlan("guest-crash", Span(lo_ns, lo_ns + dice.choice((0, 0, 300))))
+
+
+def _system(dice: random.Random, vm: VmPlan, **parts: object) -> SystemPlan:
+    order = dice.choice(("as-configured", "reversed"))
+    plan = SystemPlan(
+        "tiny",
+        (vm,),
+        timing=TIGHT,
+        pinned=PINNED | {"qvm.callback-order": order},
+        faults=dice.choice(FAULTS),
+        teardown_ns_max=dice.choice((110_000, 2_000_000, 2_000_000)),
+    )
+    return replace(plan, **parts)
+
+
+def _nic_steps(dice: random.Random) -> tuple[StepPlan, ...]:
+    """Return the documented procedure, or parts of it."""
+    if dice.random() < 0.3:
+        return NIC_STEPS
+    return tuple(step for step in NIC_STEPS if dice.random() < 0.6)
+
+
+def _nic(dice: random.Random, **more: object) -> SystemPlan:
+    """Return a guest with a NIC that gets one frame at about the time at which it crashes."""
+    steps = _nic_steps(dice)
+    on_timeout = dice.choice(("release", "quarantine"))
+    quiesce = (QuiescePlan("quiesce-eth0", "eth0", steps, on_timeout),) if steps else ()
+    vm = VmPlan(
+        "vm", RAM, nics=("eth0",), quiesce=quiesce, end=_end(dice, dice.randrange(60_500, 66_000))
+    )
+    nic = NicPlan(
+        "eth0",
+        40,
+        frames=1,
+        ring_size=4,
+        prefetch=2,
+        gap=exactly(60_000),
+        traits=dice.choice(TRAITS),
+    )
+    return _system(dice, replace(vm, **more), nics=(nic,))
+
+
+def _nic_and_vdev(dice: random.Random) -> SystemPlan:
+    """Return the same with a vdev that has a callback too, which can wait in vain as well."""
+    plan = _nic(dice)
+    vm = plan.vms[0]
+    steps = dice.choice((chained_plans.DRAIN, chained_plans.JOIN))
+    callback = QuiescePlan("rng", "rng", steps, dice.choice(("release", "quarantine")))
+    entropy = EntropyPlan(name="rng", intr=50, queue_size=2, requests=0)
+    vm = replace(vm, entropies=(entropy,), quiesce=(*vm.quiesce, callback))
+    return replace(plan, vms=(vm,))
+
+
+def _edu(dice: random.Random) -> SystemPlan:
+    device = EduPlan("edu0", 40, dma_delay=Span(2_000, dice.choice((2_000, 5_000))))
+    vm = VmPlan("vm", RAM, devices=("edu0",), end=_end(dice, dice.randrange(30_000, 60_000)))
+    return _system(dice, vm, devices=(device,))
+
+
+def _can(dice: random.Random) -> SystemPlan:
+    vm = VmPlan("vm", RAM, devices=("can0",), end=_end(dice, dice.randrange(20_000, 80_000)))
+    return _system(dice, vm, devices=(CanPlan("can0", 40),))
+
+
+def _vdevs(dice: random.Random) -> SystemPlan:
+    return chained_plans.drawn(dice.randrange(1_000))

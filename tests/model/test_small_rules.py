@@ -1,0 +1,208 @@
+"""Small rules of the model on which a verdict can hang: ends, limits, what is waited for.
+
+Each test names one rule that a wrong line would break without anything else going wrong.
+"""
+
+import pytest
+
+from quiesce.model.choices import Nominal
+from quiesce.model.clock import exactly
+from quiesce.model.dma_engine import DmaEngine
+from quiesce.model.fabric import BusWrite, Fabric, Port
+from quiesce.model.host.procnto import HostKernel, TakenIrq
+from quiesce.model.interrupts import InterruptController
+from quiesce.model.iommu import Iommu
+from quiesce.model.kernel import Kernel, Mailbox, Steps
+from quiesce.model.memory import PhysicalMemory
+from quiesce.model.timing import Timing
+from quiesce.model.trace import DmaIssued, DmaTranslated, IrqDetached, IrqTaken
+from quiesce.model.translation.stream import Map, Stream
+
+from .hardware.bench import Bench
+
+LINE = 41
+TIMING = Timing(
+    pcie_posted_write=exactly(100),
+    axi_write_drain=exactly(50),
+    mmio_read_flush=exactly(10),
+    gic_to_cpu=exactly(10),
+    gic_disable_rwp=exactly(700),
+    irq_to_host_handler=exactly(1),
+)
+
+
+class Way:
+    """A port and an engine without a device, and who does something with them."""
+
+    def __init__(self, outstanding_max: int = 4) -> None:
+        self.kernel = Kernel(Nominal())
+        memory = PhysicalMemory(self.kernel, TIMING)
+        self.controller = InterruptController(self.kernel, TIMING)
+        self.port = Port(self.kernel, "eth0", TIMING, Fabric(memory, self.controller, None))
+        self.port.registers = self
+        self.engine = DmaEngine(self.kernel, TIMING, self.port, outstanding_max=outstanding_max)
+        self.arrived: list[str] = []
+
+    def write_register(self, register: str, value: int, epoch: int) -> None:
+        self.arrived.append(register)
+
+    def after(self, duration_ns: int) -> Steps:
+        yield self.kernel.delay(exactly(duration_ns), "test.wait")
+
+    def run(self, steps: Steps) -> None:
+        self.kernel.execute(self.kernel.process(steps))
+
+
+def test_a_flush_waits_for_a_register_write_that_has_left_the_queue_and_not_arrived() -> None:
+    way = Way()
+
+    def cpu() -> Steps:
+        way.port.post("STOP", 1, 1)
+        yield from way.after(50)
+        assert way.port.arriving
+        assert not way.port.posted
+        yield from way.port.flush()
+        assert way.arrived == ["STOP"]
+        assert way.kernel.now == 100
+
+    way.run(cpu())
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_writes_are_on_the_link_than_the_engine_may_have(most: int) -> None:
+    way = Way(outstanding_max=most)
+    seen = []
+
+    def device() -> Steps:
+        for number in range(6):
+            yield from way.engine.write(1, number << 12, b"x" * 8, "data")
+            seen.append(way.port.outstanding)
+
+    way.run(device())
+    assert max(seen) == most
+    issued = [r.at_ns for r in way.kernel.records if isinstance(r.event, DmaIssued)]
+    assert issued == [0] * most + [100 * number for number in range(1, 7 - most)]
+
+
+def test_a_line_that_is_held_keeps_the_epoch_for_which_it_was_raised() -> None:
+    """The next owner's request does not make the dead one's interrupt its own."""
+    kernel = Kernel(Nominal())
+    controller = InterruptController(kernel, TIMING)
+    controller.assert_level(LINE, "eth0", 1)
+    controller.assert_level(LINE, "eth0", 2)
+    assert controller.lines[LINE].asserted_by == {"eth0": 1}
+    controller.assert_level(LINE, "eth1", 2)
+    assert controller.lines[LINE].take() == ("eth0", 1)
+
+
+def test_the_last_detach_returns_when_the_mask_has_taken_effect() -> None:
+    kernel = Kernel(Nominal())
+    host = HostKernel(kernel, TIMING, InterruptController(kernel, TIMING))
+    host.attach(LINE, "vm", 1, Mailbox[TakenIrq](kernel), tracked=True)
+
+    def process() -> Steps:
+        yield from host.detach(LINE, "vm", 1)
+
+    kernel.execute(kernel.process(process()))
+    detached = [r.at_ns for r in kernel.records if isinstance(r.event, IrqDetached)]
+    assert detached == [700]
+    assert kernel.now == 700
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_detach_that_does_not_wait_says_that_it_is_done_before_it_is(early: bool) -> None:
+    kernel = Kernel(Nominal())
+    controller = InterruptController(kernel, TIMING)
+    host = HostKernel(kernel, TIMING, controller)
+    host.faults = type(host.faults)(detach_before_masked=early)
+    host.attach(LINE, "vm", 1, Mailbox[TakenIrq](kernel), tracked=True)
+
+    def process() -> Steps:
+        yield from host.detach(LINE, "vm", 1)
+
+    def device() -> Steps:
+        yield kernel.delay(exactly(100), "test.wait")
+        controller.assert_level(LINE, "eth0", 1)
+        yield kernel.delay(exactly(2_000), "test.wait")
+
+    kernel.process(process())
+    kernel.execute(kernel.process(device()))
+    assert any(isinstance(r.event, IrqTaken) for r in kernel.records) == early
+    assert controller.lines[LINE].masked
+
+
+@pytest.mark.parametrize(
+    ("addr", "length", "host_addr"),
+    [
+        (0x8000_0000, 0x1000, 0x5000),
+        (0x8000_0ff8, 8, 0x5ff8),
+        (0x8000_0ff8, 9, None),
+        (0x8000_0fff, 1, 0x5fff),
+        (0x8000_1000, 1, None),
+        (0x7fff_ffff, 1, None),
+        (0x7fff_ffff, 2, None),
+    ],
+)  # fmt: skip
+def test_an_access_is_translated_only_if_all_of_it_is_mapped(
+    addr: int, length: int, host_addr: int | None
+) -> None:
+    stream = Stream(("eth0",))
+    stream.add(Map(0x8000_0000, 0x5000, 0x1000, "eth0", 1))
+    assert stream.translate(addr, length) == host_addr
+
+
+def test_a_write_that_a_device_has_translated_itself_is_told_with_its_length() -> None:
+    kernel = Kernel(Nominal())
+    iommu = Iommu(kernel, TIMING)
+    iommu.map("eth0", 1, 0x8000_0000, 0x5000, 0x1000)
+    assert iommu.pass_translated("eth0", 1, 0x8000_0010, 0x5010, 24) == 0x5010
+    assert kernel.records[-1].event == DmaTranslated("eth0", 1, 0x8000_0010, 0x5010, 24)
+
+
+# What a device says of itself.
+
+
+def test_a_device_is_not_idle_while_writes_are_on_the_link() -> None:
+    bench = Bench("policy", service=exactly(50_000))
+    device = bench.device
+    bench.die()
+    device.running.clear()
+    assert device.is_idle
+    device.port.issue(BusWrite(1, 0x8000_0000, b"x", "data"))
+    assert device.port.outstanding == 1
+    assert not device.is_idle
+    bench.pass_ns(10_000_000)
+    device.running.clear()
+    assert device.is_idle
+
+
+def test_a_device_is_not_idle_while_an_operation_is_under_way() -> None:
+    bench = Bench("policy", service=exactly(50_000))
+    bench.pass_ns(2_000_000)
+    bench.work(0)
+    assert bench.device.transactions_pending
+    assert bench.device.port.outstanding == 0
+    assert not bench.device.is_idle
+
+
+def test_a_nic_that_stores_a_frame_is_not_idle() -> None:
+    """Before the operation begins, descriptors are read: nothing else shows that it is at work."""
+    bench = Bench("nic", gap=exactly(40_000), frames=1)
+    nic = bench.device
+    bench.pass_ns(1_000)
+    while not nic.is_storing:
+        bench.pass_ns(10)
+    assert not nic.running
+    assert nic.port.outstanding == 0
+    bench.run(order(bench, "CTRL.GIO_MASTER_DISABLE", 1))
+    assert nic.is_storing
+    assert not nic.is_master_idle
+    bench.pass_ns(1_000_000)
+    assert not nic.is_storing
+    assert nic.is_master_idle
+
+
+def order(bench: Bench, register: str, value: int) -> Steps:
+    """Write a register at once."""
+    bench.device.on_register(register, value, 1)
+    yield bench.kernel.delay(exactly(0), "test.order")

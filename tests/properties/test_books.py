@@ -1,0 +1,90 @@
+"""What the books of the properties say at the edges: ranges, owners, what is awaited."""
+
+import pytest
+
+from quiesce.model.trace import IommuMapped
+from quiesce.properties.masters import Master, Masters
+
+from .story import (
+    FRAME,
+    asserted,
+    at,
+    attached,
+    detached,
+    handled,
+    masked,
+    requested,
+    taken,
+    unmasked,
+    verdict,
+)
+
+NEXT = "next-owner-gets-interrupts"
+
+
+@pytest.mark.parametrize("is_mapped", [True, False])
+@pytest.mark.parametrize(
+    ("first", "end", "reaches"),
+    [
+        (5, 6, True), (4, 5, False), (6, 7, False),
+        (3, 5, False), (3, 6, True), (4, 6, True), (5, 7, True), (6, 8, False), (6, 9, False),
+    ],
+)  # fmt: skip
+def test_a_master_reaches_its_own_frame_and_no_neighbour(
+    first: int, end: int, reaches: bool, is_mapped: bool
+) -> None:
+    book = Masters()
+    if is_mapped:
+        book._map(0, 0, IommuMapped("eth0", 1, 0x8000_0000, 5 << 12, 0x1000))
+    else:
+        book._request(0, 0, requested(1, addr=5 << 12))
+    master: Master = book.master("eth0", 1)
+    assert master.reaches(first, end) == reaches
+
+
+def test_a_buffer_that_ends_with_a_frame_gives_no_frame_behind_it() -> None:
+    book = Masters()
+    book._request(0, 0, requested(1, addr=(FRAME << 12) + 0xC00))
+    assert book.master("eth0", 1).given == {FRAME}
+    book._request(0, 0, requested(1, addr=(FRAME << 12) + 0xC01))
+    assert book.master("eth0", 1).given == {FRAME, FRAME + 1}
+
+
+def test_a_second_interrupt_adds_to_those_whose_answer_is_awaited() -> None:
+    """The line is masked for a living owner that has been told twice and will answer."""
+    found = verdict(
+        NEXT,
+        at(0, attached(1), attached(2)),
+        at(10, detached(1, masked=False)),
+        at(20, asserted(2)),
+        at(21, taken(2), masked()),
+        at(22, masked()),
+    )
+    assert found.verdict == "holds", found.reason
+
+
+def test_an_owner_that_came_later_is_awaited_beside_the_one_before() -> None:
+    """Who is dead and owes an answer is named, though another owner was told as well."""
+    found = verdict(
+        NEXT,
+        at(0, attached(1)),
+        at(5, asserted(1), taken(1), masked()),
+        at(6, attached(2)),
+        at(7, masked()),
+        at(10, detached(1)),
+        at(20, handled(2)),
+    )
+    assert found.verdict != "holds"
+    assert "on behalf of vm1 (epoch 1)" in found.reason or "not gone yet" in found.reason
+
+
+def test_an_unmask_ends_all_waiting() -> None:
+    found = verdict(
+        NEXT,
+        at(0, attached(1), attached(2)),
+        at(5, taken(1), masked()),
+        at(6, detached(1)),
+        at(7, handled(2), unmasked()),
+        at(8, asserted(2), taken(2), masked(), handled(2), unmasked()),
+    )
+    assert found.verdict == "holds", found.reason

@@ -1,0 +1,89 @@
+"""What a slice assumes of the devices that stand idle in it."""
+
+from msgspec.structs import replace
+
+from quiesce.model.chains import chains_of
+from quiesce.model.clock import Span, exactly
+from quiesce.model.plan import NicPlan, QuiescePlan, StepPlan
+from quiesce.model.vdev.virtio_vdev import duration_of_step
+from quiesce.scenarios.plan_slices import callback_measure, callbacks_of, slice_of
+
+from .chained_plans import DRAIN, JOIN, chained
+
+
+def test_a_callback_of_another_slice_takes_what_its_steps_allow() -> None:
+    plan = chained(console=(*DRAIN, *JOIN), entropy=JOIN)
+    chains = chains_of(plan)
+    for number, chain in enumerate(chains.chains):
+        other = ("vm", "rng") if "con" in chain.name else ("vm", "con")
+        steps = next(each.steps for each in plan.vms[0].quiesce if each.vdev == other[1])
+        spans = [duration_of_step(plan.timing, step.name, step.bound_ns) for step in steps]
+        found = slice_of(plan, chains, number, {}).callback_spans
+        expected = Span(sum(each.lo_ns for each in spans), sum(each.hi_ns for each in spans))
+        assert found == {other: expected}
+        assert expected.hi_ns > 0
+
+
+def test_a_callback_that_was_measured_takes_what_was_measured() -> None:
+    plan = chained(console=DRAIN, entropy=JOIN)
+    chains = chains_of(plan)
+    measured = {("vm", "rng"): Span(3, 7), ("vm", "con"): Span(4, 9)}
+    for number, chain in enumerate(chains.chains):
+        other = ("vm", "rng") if "con" in chain.name else ("vm", "con")
+        assert slice_of(plan, chains, number, measured).callback_spans == {other: measured[other]}
+
+
+def test_two_callbacks_of_one_vdev_take_as_little_and_as_much_as_either() -> None:
+    plan = chained(console=DRAIN, entropy=JOIN)
+    long = QuiescePlan("rng", "rng", (StepPlan("drain", 77_000), *JOIN))
+    vm = replace(plan.vms[0], quiesce=(*plan.vms[0].quiesce, long))
+    plan = replace(plan, vms=(vm,))
+    chains = chains_of(plan)
+    number = next(at for at, each in enumerate(chains.chains) if "con" in each.name)
+    span = slice_of(plan, chains, number, {}).callback_spans["vm", "rng"]
+    each = [
+        [duration_of_step(plan.timing, step.name, step.bound_ns) for step in steps]
+        for steps in (JOIN, long.steps)
+    ]
+    assert span.lo_ns == min(sum(one.lo_ns for one in spans) for spans in each)
+    assert span.hi_ns == max(sum(one.hi_ns for one in spans) for spans in each)
+
+
+def test_a_callback_of_hardware_may_take_as_long_as_the_run() -> None:
+    """Its steps wait for what is on its way, which no bound limits."""
+    plan = chained()
+    nic = NicPlan("eth0", 44)
+    callback = QuiescePlan("quiesce-eth0", "eth0", (StepPlan("disable-receive"),))
+    vm = replace(plan.vms[0], nics=("eth0",), quiesce=(callback,))
+    plan = replace(plan, vms=(vm,), nics=(nic,))
+    chains = chains_of(plan)
+    own = chains.number_of("eth0")
+    assert own is not None
+    assert len(chains.chains) == 3
+    for number in range(3):
+        found = slice_of(plan, chains, number, {}).callback_spans
+        span = Span(0, plan.horizon_ns)
+        assert found == ({} if number == own else {("vm", "quiesce-eth0"): span})
+
+
+def test_guesses_are_told() -> None:
+    plan = chained(console=DRAIN, entropy=JOIN)
+    chains = chains_of(plan)
+    told = [slice_of(plan, chains, number, {}).guesses for number in range(2)]
+    assert all("the callback of vm." in guesses[0] for guesses in told)
+    assert (
+        slice_of(plan, chains, 0, {("vm", "con"): exactly(5), ("vm", "rng"): exactly(5)})[-1] == ()
+    )
+
+
+def test_callbacks_worth_measuring_are_those_of_the_chain_whose_length_varies() -> None:
+    plan = chained(console=DRAIN, entropy=JOIN)
+    chains = chains_of(plan)
+    names = {
+        chains.chains[number].name: callbacks_of(plan, chains, number)
+        for number in range(len(chains.chains))
+    }
+    assert sorted(name for found in names.values() for name in found) == [
+        ("vm", "con"), ("vm", "rng"),
+    ]  # fmt: skip
+    assert callback_measure(plan, ("vm", "con")).name == "vm.con: its TERMINATE callback"
