@@ -15,14 +15,17 @@ Rejected: locals alone, which would take such rounds for the same moment and pro
 Not tried: the pickler of the standard library with a `persistent_id`.  Its callbacks alone would
 cost a tenth to a third of a reading; what they would have to do was not measured.
 
-Left out: module globals and class attributes, which model code does not change.
+Whatever cannot be read completely is refused (`FormError`): a type is known exactly, or its objects
+consist of their attributes (`form_kinds`).  Module globals and class attributes are no part of a
+form; that model code does not change them is looked after by `outside_state`.
+
+Left out: the order in which a set gives its items, which model code must not depend on; the
+traceback of an exception; and what Python's own caches hold.
 """
 
-import functools
 import gc
 import types
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -30,54 +33,19 @@ import msgspec
 import simpy
 from simpy.events import PENDING, Event, Process
 
-from .errors import QuiesceError
-from .form_tokens import Form, Token, Tokens
-from .kernel import Delay, Mailbox
+from . import form_values
+from .dense_kernel import Pending
+from .form_errors import FormError, SharedStateError
+from .form_kinds import KINDS, ByType, declared
+from .form_path import path_to
+from .form_tokens import LEAVES, Form, Token, Tokens
+from .form_values import UnreadableError, Way
+from .kernel import Delay, First, Kernel, Mailbox
 from .liveness import without_dead
 
-_LEAVES = frozenset({int, str, bytes, float, type(None), type(Ellipsis), type})
+__all__ = ["FormError", "Reader", "SharedStateError"]
+
 _FRAME_OWN = frozenset({types.CodeType, types.FrameType})
-
-
-class SharedStateError(QuiesceError):
-    """Something that can change is held by two parts of a model that is explored in parts.
-
-    Args:
-        kind: The type of the thing.
-        first: The part that was found to hold it.
-        second: The other one.
-    """
-
-    def __init__(self, kind: str, first: str, second: str) -> None:
-        self.kind = kind
-        self.first = first
-        self.second = second
-        super().__init__(kind, first, second)
-
-    def __str__(self) -> str:
-        """Name both and say what to do."""
-        return (
-            f"{self.first} and {self.second} share a {self.kind}; let one of them own it and the "
-            "other call a method, or explore the model as a whole"
-        )
-
-
-class FormError(QuiesceError):
-    """An object that has no form: nothing is known of what it remembers.
-
-    Args:
-        kind: Its type.
-        part: The part of the model that holds it.
-    """
-
-    def __init__(self, kind: str, part: str) -> None:
-        self.kind = kind
-        self.part = part
-        super().__init__(kind, part)
-
-    def __str__(self) -> str:
-        """Name the type and its holder."""
-        return f"{self.part} holds a {self.kind}, whose state cannot be read for comparison"
 
 
 class Reader:
@@ -90,35 +58,50 @@ class Reader:
 
     Attributes:
         delays: The pending delays met in the part that is being read, in order.
+        form: The form of this part, as far as it has been read.
+        made: What was made to be read, and must live as long as its identity counts.
+        tokens: Those that were given.
     """
 
     def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
         # What is read for itself elsewhere; to have met it here must not cut that short.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
         self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
         self._homes: dict[int, str] | None = {} if owners else None
         self._known: dict[int, Token] = {}
-        self._form: list[Hashable] = []
-        self._made: list[object] = []
+        self.form: list[Hashable] = []
+        self.made: list[object] = []
         self._part = ""
+        self._kernel: object = None
         self.delays: list[Delay] = []
 
     def read(self, part: str, things: Sequence[object]) -> Form:
-        """Return the form of one part: of these things and all that they lead to."""
+        """Return the form of one part: of these things and all that they lead to.
+
+        Raises:
+            FormError: If something among them cannot be read completely.
+            SharedStateError: If something that can change belongs to another part as well.
+        """
         self._part = part
         self._known = self._named.copy()
-        self._form = [self._tokens[tuple, len(things)]]
-        self._made = []
+        self.form = [self.tokens[tuple, len(things)]]
+        self.made = []
         self.delays = []
-        for thing in things:
-            self._root(thing)
-        return tuple(self._form)
+        try:
+            for thing in things:
+                self._root(thing)
+        except UnreadableError as error:
+            raise _refused(part, things, error) from None
+        except RecursionError:
+            remedy = "keep it flat, in a list or a dict"
+            raise FormError("chain of objects that is too long", part, remedy) from None
+        return tuple(self.form)
 
     def _root(self, thing: Any) -> None:
         kind = type(thing)
-        if kind in _LEAVES:
-            self._form.append(thing)
+        if kind in LEAVES:
+            self.form.append(thing)
             return
         way = _WAYS[kind]
         if way is not Reader._met_or_new:
@@ -126,7 +109,7 @@ class Reader:
             return
         known = self._known
         if id(thing) not in known:
-            known[id(thing)] = self._tokens.new_met(len(known))
+            known[id(thing)] = self.tokens.new_met(len(known))
         if isinstance(thing, Process):
             self._process(thing)
         elif _BODIES[kind] is _read_instance:
@@ -134,11 +117,12 @@ class Reader:
         else:
             _BODIES[kind](self, thing)
 
-    def _each(self, things: Iterable[Any]) -> None:
-        put = self._form.append
+    def each(self, things: Iterable[Any]) -> None:
+        """Read things one after the other."""
+        put = self.form.append
         for thing in things:
             kind = type(thing)
-            if kind in _LEAVES:
+            if kind in LEAVES:
                 put(thing)
             else:
                 _WAYS[kind](self, thing)
@@ -147,21 +131,25 @@ class Reader:
 
     def _bool(self, thing: bool) -> None:
         # True is equal to 1.
-        self._form.append(_TRUE if thing else _FALSE)
+        self.form.append(_TRUE if thing else _FALSE)
 
     def _tuple(self, things: tuple[Any, ...]) -> None:
-        self._form.append(self._tokens[tuple, len(things)])
-        self._each(things)
+        self.form.append(self.tokens[tuple, len(things)])
+        self.each(things)
 
-    def _the_kernel(self, _: object) -> None:
-        self._form.append(_THE_KERNEL)
+    def _the_kernel(self, kernel: object) -> None:
+        if self._kernel is None:
+            self._kernel = kernel
+        if self._kernel is not kernel or not isinstance(kernel, Kernel):
+            raise UnreadableError(kernel, "let all processes live in one kernel")
+        self.form.append(_THE_KERNEL)
 
     def _frozen(self, thing: Any) -> None:
-        token = self._tokens.frozen.get(id(thing)) or self._tokens.of_value(thing)
+        token = self.tokens.of_value(thing)
         if token is None:
             self._met_or_new(thing)
         else:
-            self._form.append(token)
+            self.form.append(token)
 
     # What can be met again.
 
@@ -169,15 +157,15 @@ class Reader:
         known = self._known
         token = known.get(id(thing))
         if token is not None:
-            self._form.append(token)
+            self.form.append(token)
             return
         try:
-            known[id(thing)] = self._tokens.met[len(known)]
+            known[id(thing)] = self.tokens.met[len(known)]
         except IndexError:
-            known[id(thing)] = self._tokens.new_met(len(known))
+            known[id(thing)] = self.tokens.new_met(len(known))
         _BODIES[type(thing)](self, thing)
 
-    def _claim(self, thing: object) -> None:
+    def claim(self, thing: object) -> None:
         """Note that what can change is met in this part, and insist that it is in no other."""
         if self._homes is None:
             return
@@ -185,73 +173,80 @@ class Reader:
         if home != self._part:
             raise SharedStateError(type(thing).__name__, home, self._part)
 
-    def _fields(self, thing: Any) -> None:
-        kind = type(thing)
-        names = kind.__struct_fields__
-        self._form.append(self._tokens[kind, len(names)])
-        self._each([getattr(thing, name) for name in names])
-
-    def _named_tuple(self, thing: Any) -> None:
-        self._form.append(self._tokens[type(thing), len(thing)])
-        self._each(thing)
-
-    def _iterator(self, thing: Any) -> None:
-        self._claim(thing)
-        _, *state = thing.__reduce__()
-        self._form.append(self._tokens[type(thing), len(state)])
-        self._made.append(state)
-        self._each(state)
+    def attributes(self, attributes: dict[str, object]) -> None:
+        """Read attributes whose names are not those of the type alone."""
+        names = sorted(attributes)
+        self.form.append(self.tokens[("attributes", *names), len(names)])
+        self.each([attributes[name] for name in names])
 
     def _instance(self, thing: Any, kind: type, *, is_root: bool) -> None:
-        attributes: dict[str, object] | None
-        try:
-            attributes = object.__getattribute__(thing, "__dict__")
-        except AttributeError:
-            attributes = None
-        slots = _SLOTS[kind]
-        if attributes is None and not slots:
-            if kind.__module__ == "builtins" and kind is not object:
-                raise FormError(kind.__name__, self._part)
-            self._form.append(self._tokens[kind, 0])
+        how = KINDS[kind]
+        if how.table is None and not how.slots:
+            self.form.append(self.tokens[declared(kind), 0])
             return
         if not is_root:
-            self._claim(thing)
-        if slots:
-            present = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
-            attributes = present if attributes is None else present | attributes
-        assert attributes is not None
-        token, values_of = self._tokens.attributes[kind, *attributes]
-        put = self._form.append
+            self.claim(thing)
+        if how.slots:
+            slots = how.slot_values(thing)
+            names = tuple([name for name, _ in slots])
+            has_table = how.table is not None
+            self.form.append(self.tokens[(declared(kind), "slots", names), len(slots) + has_table])
+            self.each([value for _, value in slots])
+            if how.table is None:
+                return
+        assert how.table is not None
+        attributes = how.table(thing)
+        token, values_of = self.tokens.attributes[kind, *attributes]
+        put = self.form.append
         put(token)
         for value in values_of(attributes):
             value_kind = type(value)
-            if value_kind in _LEAVES:
+            if value_kind in LEAVES:
                 put(value)
             else:
                 _WAYS[value_kind](self, value)
 
-    def _unreadable(self, thing: Any) -> None:
-        raise FormError(type(thing).__name__, self._part)
-
     # Processes and what they wait for.
 
     def _process(self, process: Process) -> None:
-        self._each((process.target,))
+        self._more(process)
+        self.each((process.target,))
         self._generator(process._generator)
         self._waiters(process)
 
+    def _more(self, event: Event) -> None:
+        """Read what an event has beside what every one of its kind has."""
+        kind = type(event)
+        how = KINDS[kind]
+        if how.hides:
+            raise UnreadableError(event)
+        assert how.table is not None, "SimPy's events have a table of attributes"
+        table = how.table(event)
+        more: dict[str, object] = {
+            name: table[name] for name in table.keys() - _EVENT_OWN.get(kind, _EVENT_BOOKS)
+        }
+        if how.slots:
+            more |= dict(how.slot_values(event))
+        if more:
+            self.claim(event)
+            self.form.append(self.tokens["more", 2])
+            self.attributes(more)
+        if table.get("_ok") is False:
+            self.form.append(self.tokens[("failed", "_defused" in table), 1])
+
     def _event(self, event: Event) -> None:
-        put, tokens = self._form.append, self._tokens
+        put, tokens = self.form.append, self.tokens
+        self._more(event)
         callbacks = event.callbacks
         if isinstance(event, Process):
             put(tokens["ended", 1])
-            self._each((event._value,))
+            self.each((event._value,))
             return
         if isinstance(event, Delay):
             if callbacks is None:
-                put(_PAST_DELAY)
+                put(tokens[("past delay", event.label), 0])
                 return
-            self._claim(event)
+            self.claim(event)
             self.delays.append(event)
             put(tokens[("delay", event.label), 1])
             self._waiters(event)
@@ -259,47 +254,47 @@ class Reader:
         is_triggered = event._value is not PENDING
         if not is_triggered and not callbacks:
             # Nothing but its identity tells it from another one.
-            self._claim(event)
+            self.claim(event)
         events = getattr(event, "_events", ())
         head = (type(event), is_triggered, callbacks is None, len(events))
         put(tokens[head, is_triggered + len(events) + 1])
         if is_triggered:
-            self._each((event._value,))
-        self._each(events)
+            self.each((event._value,))
+        self.each(events)
         self._waiters(event)
 
     def _waiters(self, event: Event) -> None:
         callbacks = event.callbacks
         if not callbacks:
-            self._form.append(_NO_WAITERS)
+            self.form.append(_NO_WAITERS)
             return
-        self._form.append(self._tokens["waiters", len(callbacks)])
+        self.form.append(self.tokens["waiters", len(callbacks)])
         for callback in callbacks:
-            race = getattr(callback, "__self__", None)
-            if isinstance(race, Event) and hasattr(race, "_events"):
+            if getattr(callback, "__func__", None) is First._on_event:
+                race: First = callback.__self__  # type: ignore[attr-defined]
                 # The race belongs to whoever waits for it, and is told there with all its events.
-                self._form.append(self._tokens[("race", race._events.index(event)), 1])
+                self.form.append(self.tokens[("race", race._events.index(event)), 1])
                 self._waiters(race)
             else:
-                self._each((callback,))
+                self.each((callback,))
 
     def _generator(self, body: Any) -> None:
         frame = body.gi_frame
         if frame is None:
-            self._form.append(self._tokens["ended", 0])
+            self.form.append(self.tokens["ended", 0])
             return
         own_locals = frame.f_locals
         code = body.gi_code
         found = [
             each
             for each in gc.get_referents(body)
-            if (kind := type(each)) in _LEAVES
-            or not (
-                kind in _FRAME_OWN
-                or each is own_locals
-                or (kind is types.FunctionType and each.__code__ is code)
-            )
+            if (kind := type(each)) in LEAVES or not (kind in _FRAME_OWN or each is own_locals)
         ]
+        # Its function comes first; another one of the same code is a value like others.
+        for at, each in enumerate(found):
+            if type(each) is types.FunctionType and each.__code__ is code:
+                del found[at]
+                break
         held = without_dead(body, own_locals, found)
         # An exception that was raised and handled somewhere below leaves a None at the end, which
         # means nothing.  Another None there is dropped in vain, but safely: at one place in the
@@ -308,98 +303,26 @@ class Reader:
             held.pop()
         # The dictionary is one and the same for all readings, and grows from one to the next.
         local_names = tuple(sorted(own_locals))
-        token = self._tokens.of_code(code, frame.f_lasti, local_names, count=len(held))
-        self._form.append(token)
-        self._each(held)
+        seen = frame.f_globals
+        token = self.tokens.of_code(code, seen, frame.f_lasti, local_names, count=len(held))
+        self.form.append(token)
+        self.each(held)
 
-    def _method(self, method: Any) -> None:
-        self._form.append(self._tokens[("method", method.__func__.__qualname__), 1])
-        self._each((method.__self__,))
 
-    def _function(self, function: Any) -> None:
-        cells = function.__closure__ or ()
-        self._form.append(self._tokens.of_code(function.__code__, count=len(cells) + 1))
-        self._each(cells)
-        self._each((function.__defaults__,))
-
-    def _cell(self, cell: Any) -> None:
-        self._claim(cell)
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            self._form.append(self._tokens["empty cell", 0])
-            return
-        self._form.append(self._tokens["cell", 1])
-        self._each((content,))
-
-    # Collections.
-
-    def _items(self, things: Any) -> None:
-        self._claim(things)
-        self._form.append(self._tokens[type(things), len(things)])
-        if _LEAVES.issuperset(map(type, things)):
-            self._form += things
-        else:
-            self._each(things)
-
-    def _mapping(self, mapping: Any) -> None:
-        self._claim(mapping)
-        put = self._form.append
-        if _LEAVES.issuperset(map(type, mapping)):
-            put(self._tokens[dict, 2 * len(mapping)])
-            self._form += mapping
-            values = mapping.values()
-            if _LEAVES.issuperset(map(type, values)):
-                self._form += values
-            else:
-                self._each(values)
-            return
-        put(self._tokens["pairs", 2 * len(mapping)])
-        for pair in mapping.items():
-            self._each(pair)
-
-    def _set(self, things: Any) -> None:
-        if type(things) is set:
-            self._claim(things)
-        form = self._form
-        form.append(self._tokens[set, len(things)])
-        if _LEAVES.issuperset(map(type, things)):
-            form += sorted(things, key=repr)
-            return
-        begin = len(form)
-        items = []
-        for thing in things:
-            self._each((thing,))
-            items.append(form[begin:])
-            del form[begin:]
-        for item in sorted(items, key=repr):
-            form += item
-
-    def _mailbox(self, mailbox: Any) -> None:
-        self._claim(mailbox)
-        items = mailbox._items
-        self._form.append(self._tokens[Mailbox, len(items) + 1])
-        # What led to an item is a position in the trace and decides nothing.
-        self._each([item for item, _ in items])
-        self._each((mailbox._arrived,))
-
-    def _bytearray(self, thing: bytearray) -> None:
-        self._claim(thing)
-        self._form.append(self._tokens.content(thing))
-
-    def _range(self, thing: range) -> None:
-        self._form.append(self._tokens.of_value(thing))
-
-    def _builtin(self, thing: Any) -> None:
-        self._form.append(thing.__qualname__)
+def _refused(part: str, things: Sequence[object], error: UnreadableError) -> FormError:
+    """Return the error that names what could not be read, and the way to it."""
+    way = path_to(error.thing, things)
+    place = f"{part}: {way}" if way else part
+    kind = type(error.thing)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else (
+        f"{kind.__module__}.{kind.__qualname__}"
+    )  # fmt: skip
+    return FormError(name, place, error.remedy) if error.remedy else FormError(name, place)
 
 
 _TRUE, _FALSE = Token(True, 0), Token(False, 0)
-_THE_KERNEL, _PAST_DELAY = Token("the kernel", 0), Token("past delay", 0)
+_THE_KERNEL = Token("the kernel", 0)
 _NO_WAITERS = Token("no waiters", 0)
-
-Way = Callable[[Reader, Any], None]
-"""Adds the form of a thing to that which is being read."""
 
 
 def _read_instance(reader: Reader, thing: Any) -> None:
@@ -407,78 +330,53 @@ def _read_instance(reader: Reader, thing: Any) -> None:
 
 
 def _read_generator(reader: Reader, thing: Any) -> None:
-    reader._claim(thing)
+    reader.claim(thing)
     reader._generator(thing)
 
 
-class _ByType(dict[type, Any]):
-    """What is the same for all objects of a type, found when the first of them is met."""
-
-    def __init__(self, find: Callable[[type], Any], known: dict[type, Any] | None = None) -> None:
-        super().__init__(known or {})
-        self._find = find
-
-    def __missing__(self, kind: type) -> Any:
-        # The class of an observed component is made for one run, and must not be kept.
-        base: type | None = getattr(kind, "observed", None)
-        if base is not None:
-            return self[base]
-        found = self[kind] = self._find(kind)
-        return found
+def _read_mailbox(reader: Reader, mailbox: Any) -> None:
+    reader.claim(mailbox)
+    items, attributes = mailbox._items, vars(mailbox)
+    if len(attributes) > len(_MAILBOX_OWN):
+        more = {name: attributes[name] for name in attributes.keys() - _MAILBOX_OWN}
+        reader.form.append(reader.tokens["more", 2])
+        reader.attributes(more)
+    reader.form.append(reader.tokens[Mailbox, len(items) + 1])
+    # What led to an item is a position in the trace and decides nothing.
+    reader.each([item for item, _ in items])
+    reader.each((mailbox._arrived,))
 
 
 def _way_of(kind: type) -> Way:
-    if kind is bool:
-        return Reader._bool
-    if kind is tuple:
-        return Reader._tuple
     if issubclass(kind, simpy.Environment):
         return Reader._the_kernel
+    if issubclass(kind, type):
+        return form_values.read_class
     if issubclass(kind, Enum):
         return Reader._frozen
     if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
         return Reader._frozen
-    return Reader._met_or_new
+    return form_values.WAYS.get(kind, Reader._met_or_new)
 
 
 def _body_of(kind: type) -> Way:
     if issubclass(kind, Event):
         return Reader._event
-    if issubclass(kind, tuple):
-        return Reader._named_tuple
-    if issubclass(kind, msgspec.Struct):
-        return Reader._fields
-    if hasattr(kind, "__next__"):
-        return Reader._iterator
-    if issubclass(kind, _HOLDS_MORE):
-        return Reader._unreadable
-    return _read_instance
+    return form_values.BODIES.get(kind) or form_values.body_of(kind) or _read_instance
 
 
-def _slots_of(kind: type) -> tuple[str, ...]:
-    return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
+_EVENT_BOOKS = frozenset({"env", "callbacks", "_value", "_ok", "_defused", "_events"})
+_EVENT_OWN = {
+    Process: _EVENT_BOOKS | {"_generator", "_target"},
+    Delay: _EVENT_BOOKS | {"label"},
+    Pending: _EVENT_BOOKS | {"label", "span", "serial", "led_by"},
+}
+"""What is read of events by other means, by their types, or tells only how the kernel made them."""
 
+_MAILBOX_OWN = frozenset({"_kernel", "_items", "_arrived"})
 
-_HOLDS_MORE = (dict, list, set, frozenset, deque, bytearray, functools.partial)
-"""What has contents beside its attributes; kinds of these that are not known have no form."""
-
-_WAYS = _ByType(_way_of)
-_BODIES = _ByType(
+_WAYS: ByType[Way] = ByType(_way_of, {bool: Reader._bool, tuple: Reader._tuple})
+_BODIES: ByType[Way] = ByType(
     _body_of,
-    {
-        list: Reader._items,
-        deque: Reader._items,
-        set: Reader._set,
-        frozenset: Reader._set,
-        dict: Reader._mapping,
-        bytearray: Reader._bytearray,
-        range: Reader._range,
-        Mailbox: Reader._mailbox,
-        types.GeneratorType: _read_generator,
-        types.MethodType: Reader._method,
-        types.FunctionType: Reader._function,
-        types.BuiltinFunctionType: Reader._builtin,
-        types.CellType: Reader._cell,
-    },
+    {object: _read_instance, types.GeneratorType: _read_generator, Mailbox: _read_mailbox},
 )
-_SLOTS = _ByType(_slots_of)

@@ -15,6 +15,12 @@ US = 1_000
 MS = 1_000_000
 SECOND = 1_000_000_000
 
+LONGEST_NS = 1 << 56
+"""The greatest end of a span, some two years; eight of them can be added and told from no bound."""
+
+UNBOUNDED_NS = 1 << 60
+"""Stands for the greatest end of a span that has none."""
+
 _UNITS: dict[str, int] = {"ns": NS, "us": US, "µs": US, "μs": US, "ms": MS, "s": SECOND}
 _QUANTITY = re.compile(r"(\d+)(?:\.(\d+))?\s*([a-zµμ]+)")
 
@@ -37,14 +43,60 @@ class TimeFormatError(QuiesceError):
         return f'{self.text!r}: {self.reason}; write it like "250ns", "1.5us" or "2ms"'
 
 
+class SpanError(QuiesceError):
+    """Two numbers that are no span of durations.
+
+    Args:
+        lo_ns: The least end as given.
+        hi_ns: The greatest end as given.
+        reason: What is wrong with them.
+    """
+
+    def __init__(self, lo_ns: object, hi_ns: object, reason: str) -> None:
+        self.lo_ns = lo_ns
+        self.hi_ns = hi_ns
+        self.reason = reason
+        super().__init__(lo_ns, hi_ns, reason)
+
+    def __str__(self) -> str:
+        """Give both ends and what is wrong with them."""
+        return f"a span from {self.lo_ns!r} to {self.hi_ns!r} ns: {self.reason}"
+
+
 class Span(msgspec.Struct, frozen=True):
-    """A closed interval of durations in nanoseconds, `0 <= lo_ns <= hi_ns`."""
+    """A closed interval of durations in nanoseconds, `0 <= lo_ns <= hi_ns`.
+
+    The greatest end is `LONGEST_NS` at most, or `UNBOUNDED_NS`, which means that there is none.
+
+    Raises:
+        SpanError: If the ends are not whole numbers, or are too great to be computed with.
+    """
 
     lo_ns: int
     hi_ns: int
 
     def __post_init__(self) -> None:
-        assert 0 <= self.lo_ns <= self.hi_ns, (self.lo_ns, self.hi_ns)
+        lo_ns, hi_ns = self.lo_ns, self.hi_ns
+        if type(lo_ns) is not int or type(hi_ns) is not int:
+            self._insist_on_numbers()
+        assert 0 <= lo_ns <= hi_ns, (lo_ns, hi_ns)
+        if type(hi_ns) is int and hi_ns > LONGEST_NS:
+            self._insist_on_length()
+
+    def _insist_on_numbers(self) -> None:
+        # A length that is left open knows its own range.
+        if not all(
+            type(each) is int or hasattr(each, "range") for each in (self.lo_ns, self.hi_ns)
+        ):
+            raise SpanError(self.lo_ns, self.hi_ns, "both ends must be of type int")
+
+    def _insist_on_length(self) -> None:
+        if self.lo_ns > LONGEST_NS or self.hi_ns != UNBOUNDED_NS:
+            reason = (
+                f"no end may be greater than {LONGEST_NS} (two years); write {UNBOUNDED_NS} as "
+                "the greatest end if there is none"
+            )
+            raise SpanError(self.lo_ns, self.hi_ns, reason)
 
     @property
     def nominal_ns(self) -> int:
@@ -68,7 +120,7 @@ def parse_ns(text: str) -> int:
 
     Raises:
         TimeFormatError: If there is no unit, the unit is unknown, or the value is not a
-            whole number of nanoseconds.
+            whole number of nanoseconds, or is longer than two years.
 
     Example:
         >>> parse_ns("1.5us"), parse_ns("40 ms")
@@ -85,6 +137,8 @@ def parse_ns(text: str) -> int:
     value, rest = divmod(int(whole + fraction) * scale, int(10 ** len(fraction)))
     if rest:
         raise TimeFormatError(text, "not a whole number of nanoseconds")
+    if value > LONGEST_NS:
+        raise TimeFormatError(text, "longer than two years")
     return value
 
 

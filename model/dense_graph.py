@@ -24,6 +24,7 @@ from .canonical import Reader
 from .dense_kernel import Build, DenseKernel, Pending
 from .dense_step import Edge, Moment, Monitor, Pick, Step, Wait
 from .form_tokens import Form, Tokens
+from .outside_state import OutsideState
 
 RUNS_KEPT = 1_000
 """Runs that stand ready to be taken further; each holds a whole model, 0.1 to 0.35 MB."""
@@ -66,6 +67,7 @@ class StateGraph:
         self.runs = 0
         self.events_run = 0
         self.tokens = Tokens()
+        self.outside = OutsideState(self.tokens)
         self._states: dict[Form, int] = {}
         self._edges: dict[tuple[int, int], list[Edge]] = {}
         self._asked: list[int] = []
@@ -253,6 +255,7 @@ class _Run:
         self.open_monitor: Monitor | None = None
         self._is_judged = False
         self.kernel.script.begin(script)
+        self.kernel.note_own_names()
         self.done = graph.build(self.kernel)
         self.kernel.settle()
         graph.runs += 1
@@ -295,7 +298,7 @@ class _Run:
         self.graph.events_run += 1
 
     def _on_record(self, record: Any) -> None:
-        self.monitor.step(len(self.kernel.records) - 1, record)
+        self.monitor.step(self.kernel.records_count - 1, record)
 
     # Reading the moment.
 
@@ -309,7 +312,9 @@ class _Run:
         names: dict[int, Form] = {id(process): at for at, process in enumerate(processes)}
         others = [each for each in kernel._observers if each is not self._own_observer]
         reader = Reader({}, names, self.graph.tokens)
-        form = reader.read("the model", [*processes, *others, self.done])
+        form = reader.read("the model", [*processes, *others, self.done, kernel.outside])
+        self.graph.outside.check()
+        kernel.insist_on_own_names()
         self.waits = list(reader.delays)  # type: ignore[arg-type]
         kernel.keep_pending(self.waits)
         return form

@@ -22,34 +22,17 @@ from simpy.events import Event, Process
 from .choices import ChoicePoint, Choices
 from .clock import Span
 from .errors import BoundHit, QuiesceError
+from .form_errors import FormError, HistoryReadError
 from .kernel import Delay, Kernel, _raise_unless_defused
+from .no_number import NO_INDEX, NO_TIME, TimeReadError
 from .runaway import WATCHED_EVENTS, Watch
-from .trace import NO_CAUSE
+from .trace import NO_CAUSE, AnyEvent, Record
 
 STEPS_MAX = 100_000
 """Zero-delay events after one another, from which an instant is taken to have no end."""
 
 _CONSTANT = frozenset({"name", "kernel", "timing", "__class__", "__dict__", "start", "emit"})
 """Attributes of a component that never change, so that reading them enters nothing."""
-
-
-class TimeReadError(QuiesceError):
-    """The model looks at the time, which is no number where every timing is explored at once.
-
-    Args:
-        place: File and line of the reading code.
-    """
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-        super().__init__(place)
-
-    def __str__(self) -> str:
-        """Name the line and the way out."""
-        return (
-            f"{self.place} reads the time, which has no one value where delays are intervals; "
-            "make the decision a race between delays (kernel.first)"
-        )
 
 
 class LateComponentError(QuiesceError):
@@ -122,6 +105,29 @@ class Scripted(Choices):
         return self._script[position] if position < len(self._script) else 0
 
 
+class Asking:
+    """Asks named questions, and tells nothing of what was asked before.
+
+    Args:
+        choices: Gives the answers.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self.below = choices.below
+        self.pick = choices.pick
+        self.happens = choices.happens
+        self.between = choices.between
+
+    @property
+    def log(self) -> NoReturn:
+        """The past is told to observers alone.
+
+        Raises:
+            HistoryReadError: Always.
+        """
+        raise HistoryReadError("the answers given so far")
+
+
 class Pending(Delay):
     """A delay that has not ended.
 
@@ -145,6 +151,8 @@ class DenseKernel(Kernel):
         in_parts: Whether components are explored as parts of their own.
         left_out: Names of components whose processes do not run.
         pinned: Answers to open questions that are fixed, by label.
+        counts_events: Whether the number of delays that have ended stands for the time in records,
+            so that those of one instant are known; otherwise they have none.
 
     Attributes:
         pending: Delays begun and not ended by label and serial number, oldest first; some may be
@@ -154,8 +162,7 @@ class DenseKernel(Kernel):
         absent: Components left out.
         processes: Those started, with the component whose they are, if any.
         footprint: Names of the components entered since it was last cleared.
-
-    The number of delays that have ended stands for the time in records.
+        records_count: How many records were emitted.
     """
 
     def __init__(
@@ -164,9 +171,13 @@ class DenseKernel(Kernel):
         in_parts: bool = False,
         left_out: frozenset[str] = frozenset(),
         pinned: Mapping[str, str] | None = None,
+        counts_events: bool = True,
     ) -> None:
         self.script = Scripted()
+        self.records_count = 0
+        self.counts_events = counts_events
         super().__init__(self.script, pinned)
+        self.choices = Asking(self.script)  # type: ignore[assignment]  # all that model code uses
         self.in_parts = in_parts
         self.left_out = left_out
         self.pending: dict[tuple[str, int], Pending] = {}
@@ -179,6 +190,7 @@ class DenseKernel(Kernel):
         self._begun: dict[str, int] = {}
         self._is_sealed = False
         self._silence: Event | None = None
+        self._own_names: frozenset[str] = frozenset()
 
     # What the model calls.
 
@@ -191,6 +203,43 @@ class DenseKernel(Kernel):
         """
         caller = sys._getframe(1)
         raise TimeReadError(f"{caller.f_code.co_filename}:{caller.f_lineno}")
+
+    @property
+    def records(self) -> NoReturn:
+        """The past is told to observers alone.
+
+        Raises:
+            HistoryReadError: Always.
+        """
+        raise HistoryReadError("the records of the kernel")
+
+    @records.setter
+    def records(self, _: object) -> None:
+        """Keep none."""
+
+    @property
+    def events_run(self) -> NoReturn:
+        """It is not counted.
+
+        Raises:
+            HistoryReadError: Always.
+        """
+        raise HistoryReadError("how many events the kernel has processed")
+
+    @events_run.setter
+    def events_run(self, _: object) -> None:
+        """Keep none."""
+
+    def emit(self, source: str, event: AnyEvent) -> int:
+        """Tell observers of an event; what is returned is of no use but to be ignored."""
+        index = self.records_count
+        self.records_count = index + 1
+        at_ns = self._now if self.counts_events else NO_TIME
+        record = Record(at_ns, source, self._cause, event)
+        self._cause = index
+        for observer in self._observers:
+            observer(record)
+        return NO_INDEX
 
     def delay(self, span: Span, label: str) -> Delay:
         """Return an event that fires after some duration inside the span."""
@@ -252,6 +301,22 @@ class DenseKernel(Kernel):
         return process
 
     # What the search calls.
+
+    def note_own_names(self) -> None:
+        """Take note of the kernel's own attributes: what is more comes from a model."""
+        self._own_names = frozenset(vars(self)) | {"delay"}
+
+    def insist_on_own_names(self) -> None:
+        """Insist that the model keeps nothing in an attribute of the kernel.
+
+        Raises:
+            FormError: If it does.
+        """
+        more = sorted(vars(self).keys() - self._own_names)
+        if more:
+            kind = type(vars(self)[more[0]]).__qualname__
+            remedy = "keep it in an attribute of a component"
+            raise FormError(kind, f"the kernel's attribute {more[0]}", remedy)
 
     def settle(self) -> None:
         """Run all that is due without delay.
@@ -331,7 +396,7 @@ def _observed(kind: type, name: str, footprint: set[str]) -> type:
     add = footprint.add
 
     class Observed(kind):  # type: ignore[misc]
-        observed = kind
+        __observed__ = kind
 
         def __getattribute__(self, attribute: str) -> Any:
             if attribute not in _CONSTANT:

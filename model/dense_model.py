@@ -27,6 +27,7 @@ from .dense_step import (
 )
 from .errors import QuiesceError
 from .form_tokens import Form, Tokens
+from .outside_state import OutsideState
 from .trace import Record
 
 Script = tuple[int, ...]
@@ -88,6 +89,7 @@ class DenseModel:
         self.runs = 0
         self.events_run = 0
         self._tokens = Tokens()
+        self._outside = OutsideState(self._tokens)
         self._forms: dict[Form, int] = {}
         self._live: tuple[Step, int, int, tuple[Pick, ...], _Run] | None = None
 
@@ -189,7 +191,9 @@ class _Run:
 
     def __init__(self, model: DenseModel, script: Iterable[int]) -> None:
         self.model = model
-        self.kernel = DenseKernel(in_parts=model.in_parts, left_out=model.left_out)
+        self.kernel = DenseKernel(
+            in_parts=model.in_parts, left_out=model.left_out, counts_events=False
+        )
         self.watches = [make() for make in model.watches]
         self.stopwatches = [make() for make in model.stopwatches]
         self._stop_observing = self.kernel.observe(self._on_record)
@@ -200,6 +204,7 @@ class _Run:
         self._started: set[int] = set()
         self._broken_before: set[int] = set()
         self.kernel.script.begin(script)
+        self.kernel.note_own_names()
         self.done = model.build(self.kernel)
         self.kernel.seal()
         self.kernel.settle()
@@ -246,7 +251,7 @@ class _Run:
         self._settle_watches()
 
     def _on_record(self, record: Record) -> None:
-        index = len(self.kernel.records) - 1
+        index = self.kernel.records_count - 1
         for watch in self.watches:
             if watch.reads(record):
                 self._noted.add(watch.name)
@@ -299,6 +304,8 @@ class _Run:
                 form = (form, *[watch.key() for watch in self.watches])
             forms.append(model.number_of(form, len(reader.delays)))
             waits.append(list(reader.delays))  # type: ignore[arg-type]
+        model._outside.check()
+        kernel.insist_on_own_names()
         if model.in_parts:
             forms += [model.number_of(("watch", each.name, each.key()), 0) for each in self.watches]
         forms += [model.number_of(("stopwatch", each.is_running), 0) for each in self.stopwatches]
@@ -324,7 +331,9 @@ class _Run:
                 (each.name, [each, *rooted.get(each.name, ())]) for each in self.kernel.components
             ]
         others = [each for each in self.kernel._observers if each is not self._own_observer]
-        return [(EVERYTHING, [*rooted.get(EVERYTHING, ()), *others, self.done])]
+        return [
+            (EVERYTHING, [*rooted.get(EVERYTHING, ()), *others, self.done, self.kernel.outside])
+        ]
 
     # Telling what has happened.
 

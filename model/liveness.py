@@ -32,6 +32,11 @@ _ONLY_JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
 
 Names = frozenset[str]
 
+_READ_ALL = frozenset(
+    {"locals", "vars", "dir", "eval", "exec", "f_locals", "gi_frame", "_getframe"}
+)
+"""Names by whose help code can read a local without naming it."""
+
 
 @lru_cache(maxsize=8192)
 def dead_locals(code: CodeType, at: int) -> Names:
@@ -42,7 +47,7 @@ def dead_locals(code: CodeType, at: int) -> Names:
         at: Offset of the instruction at which it is suspended; -1 if it has not begun.
     """
     live = _live_after(code).get(at)
-    if live is None:
+    if live is None or not _READ_ALL.isdisjoint(code.co_names):
         return frozenset()
     # What an inner function sees lives as long as that function.
     return frozenset(code.co_varnames) - live - frozenset(code.co_cellvars)

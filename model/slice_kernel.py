@@ -245,7 +245,7 @@ def _guarded(kind: type) -> type:
     """Return a class like `kind` that has every access looked at."""
 
     class Guarded(kind):  # type: ignore[misc]
-        observed = kind
+        __observed__ = kind
 
         def __getattribute__(self, attribute: str) -> Any:
             if attribute not in _CONSTANT:
@@ -264,7 +264,7 @@ def _fenced(kind: type[PhysicalMemory]) -> type:
     """Return a class like the memory's that has the place of every access looked at."""
 
     class Fenced(kind):  # type: ignore[misc, valid-type]
-        observed = kind
+        __observed__ = kind
 
         def commit(self, addr: int, length: int) -> None:
             self.kernel.check_memory(addr, length)

@@ -20,11 +20,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..model.clock import UNBOUNDED_NS
+from ..model.errors import BoundHit
+
 Zone = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.intp]
 
-FOREVER = 1 << 60
+FOREVER = UNBOUNDED_NS
 """A bound that does not exist.  Seven of them still fit into an entry."""
+
+
+ROOM = FOREVER // 2
+"""The greatest entry that is told from a bound that does not exist."""
 
 
 class Rebase(NamedTuple):
@@ -120,6 +127,22 @@ def synchronised(zones: Zone, touches: int, kept: Indices) -> tuple[Indices, Zon
     through = to_now[:, :, None] + from_now[:, None, :]
     np.minimum(zones[:, kept[:, None], kept], through, out=result[:, 1:, 1:])
     return alive, result
+
+
+def insist_on_room(zones: Zone, *, is_open: bool = False, room: int = ROOM) -> None:
+    """Insist that no distance is so great that a bound that does not exist would seem less.
+
+    Args:
+        zones: Tidied, if there are bounds that do not exist.
+        is_open: Whether there are.
+        room: The greatest distance.
+
+    Raises:
+        BoundHit: If instants lie too far apart.
+    """
+    if int(zones.min()) < -room or (not is_open and int(zones.max()) > room):
+        remedy = "give its delays shorter spans"
+        raise BoundHit("nanoseconds between events", room, remedy)
 
 
 def tidied(zones: Zone) -> Zone:

@@ -8,14 +8,15 @@ import pytest
 from quiesce.model.canonical import SharedStateError
 from quiesce.model.clock import Span, exactly
 from quiesce.model.component import Component
-from quiesce.model.dense_kernel import Build, LateComponentError, LeftOutError, TimeReadError
+from quiesce.model.dense_kernel import Build, LateComponentError, LeftOutError
 from quiesce.model.dense_model import DenseModel, HomelessProcessError
 from quiesce.model.errors import BoundHit
 from quiesce.model.kernel import Kernel, Steps
+from quiesce.model.no_number import TimeReadError
 from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqTaken
+from quiesce.model.trace import IrqTaken, Record
 from quiesce.properties.prove import Proof, prove
-from quiesce.properties.watches import Distance, source_is
+from quiesce.properties.watches import Distance, NeverAfter, source_is
 
 TIMING = Timing()
 
@@ -205,3 +206,20 @@ def test_a_limit_makes_the_search_inconclusive() -> None:
     proof = prove(DenseModel(build), max_classes=2)
     assert proof.verdict == "inconclusive"
     assert proof.reason.startswith("cut short after")
+
+
+def test_a_claim_that_reads_the_time_of_a_record_is_told_its_line() -> None:
+    class Late(NeverAfter):
+        def reads(self, record: Record) -> bool:
+            return record.at_ns > 3
+
+    def build(kernel: Kernel) -> None:
+        def process() -> Steps:
+            yield kernel.delay(exactly(1), "a.wait")
+            kernel.emit("a", IrqTaken(1, 0))
+
+        kernel.process(process())
+
+    model = DenseModel(build, [lambda: Late("late", source_is("a"), source_is("a"))])
+    with pytest.raises(TimeReadError, match=r"test_dense_kernel\.py:\d+ reads the time"):
+        prove(model)

@@ -77,7 +77,7 @@ ERRORS = [
     SeededError("what an event does is taken to be the same in every state",
                 prove._Memory, "known", "state[needed] == form", "True"),
     SeededError("locals and stack of a process do not tell states apart",
-                canonical.Reader, "_generator", "self._each(held)", "self._each([])"),
+                canonical.Reader, "_generator", "self.each(held)", "self.each([])"),
 ]  # fmt: skip
 
 

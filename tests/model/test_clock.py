@@ -31,6 +31,7 @@ def test_a_duration_with_a_unit_is_read_exactly(text: str, expected_ns: int) -> 
         ("5 parsecs", "'parsecs' is not one of"),
         ("0.5ns", "not a whole number of nanoseconds"),
         ("1e3ns", "not a duration"),
+        ("80000000s", "longer than two years"),
     ],
 )
 def test_a_duration_that_cannot_be_read_says_why_and_how(text: str, reason: str) -> None:
