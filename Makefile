@@ -8,7 +8,7 @@ OUT ?= out
 # Half of the suite per core; set JOBS=0 to run in one process.
 JOBS ?= auto
 
-.PHONY: help demo test lint bench wheel clean constraints gallery
+.PHONY: help demo test lint bench mutation wheel clean constraints gallery
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,11 @@ lint: $(STAMP) ## format, style, types, import rules
 
 bench: $(STAMP) ## every benchmark, as tables
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+mutation: $(STAMP) ## known changes, or with MODULE=properties/masters.py all small ones of a module
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev,mutation]'
+	$(BIN)/python $(if $(MODULE),benchmarks/checks/mutation.py $(MODULE),benchmarks/checks/known_changes.py)
 
 gallery: $(STAMP) ## draw docs/gallery anew
 	$(BIN)/python -m quiesce.scenarios.gallery docs/gallery

@@ -1,6 +1,6 @@
 """Proofs, runs and an oracle that shares nothing with the properties say the same.
 
-The full version, 100 systems and 4,000 runs of each, is `benchmarks/cross_check.py`.
+The full version, 100 systems and 4,000 runs of each, is `benchmarks/checks/cross_check.py`.
 """
 
 import pytest
@@ -12,8 +12,8 @@ from .engines import compared
 from .oracle import JUDGED, broken
 from .tiny_plans import tiny
 
-PLANS = 30
-RUNS = 60
+PLANS = 20
+RUNS = 40
 
 
 @pytest.mark.slow

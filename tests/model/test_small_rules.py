@@ -14,6 +14,7 @@ from quiesce.model.interrupts import InterruptController
 from quiesce.model.iommu import Iommu
 from quiesce.model.kernel import Kernel, Mailbox, Steps
 from quiesce.model.memory import PhysicalMemory
+from quiesce.model.open_questions import PENDING_AT_DETACH
 from quiesce.model.timing import Timing
 from quiesce.model.trace import DmaIssued, DmaTranslated, IrqDetached, IrqTaken
 from quiesce.model.translation.stream import Map, Stream
@@ -127,6 +128,12 @@ def test_a_detach_that_does_not_wait_says_that_it_is_done_before_it_is(early: bo
 
     kernel.process(process())
     kernel.execute(kernel.process(device()))
+    detached = [
+        (record.at_ns, record.event.masked)
+        for record in kernel.records
+        if isinstance(record.event, IrqDetached)
+    ]
+    assert detached == [(0 if early else 700, True)]
     assert any(isinstance(r.event, IrqTaken) for r in kernel.records) == early
     assert controller.lines[LINE].masked
 
@@ -206,3 +213,75 @@ def order(bench: Bench, register: str, value: int) -> Steps:
     """Write a register at once."""
     bench.device.on_register(register, value, 1)
     yield bench.kernel.delay(exactly(0), "test.order")
+
+
+# What an interrupt controller keeps, and memory at the edges of what is granted.
+
+
+class Table:
+    """Notes what a redistributor is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, bool]] = []
+
+    def note(self, intid: int, *, is_pending: bool) -> None:
+        self.told.append((intid, is_pending))
+
+
+def test_a_message_is_pending_until_it_is_cleared_and_the_redistributor_is_told_both() -> None:
+    controller = InterruptController(Kernel(Nominal()), TIMING)
+    controller.redistributor = table = Table()
+    controller.latch(LINE, "eth0", 1)
+    assert controller.holds_latch(LINE)
+    assert controller.holds_latch(LINE, "eth0")
+    assert not controller.holds_latch(LINE, "eth1")
+    controller.clear_latch(LINE, "eth1")
+    assert controller.holds_latch(LINE, "eth0")
+    controller.clear_latch(LINE, "eth0")
+    assert not controller.holds_latch(LINE)
+    assert table.told == [(LINE, True), (LINE, False)]
+
+
+def test_a_message_that_is_taken_is_pending_no_longer_and_the_redistributor_is_told() -> None:
+    kernel = Kernel(Nominal())
+    controller = InterruptController(kernel, TIMING)
+    host = HostKernel(kernel, TIMING, controller)
+    host.attach(LINE, "vm", 1, Mailbox[TakenIrq](kernel), tracked=True)
+    controller.redistributor = table = Table()
+    controller.message(LINE, "eth0", 1)
+    kernel.execute(kernel.event())
+    assert table.told == [(LINE, True), (LINE, False)]
+
+
+def test_a_grant_clears_its_own_frames_and_no_neighbours() -> None:
+    memory = PhysicalMemory(Kernel(Nominal()), TIMING)
+    for frame in (3, 4, 5, 6):
+        memory.write(frame << 12, b"x")
+    memory.grant("vm", 1, 4, 2)
+    kept = [frame for frame in (3, 4, 5, 6) if memory.read(frame << 12, 1) == b"x"]
+    assert kept == [3, 6]
+
+
+def test_pieces_end_where_the_memory_of_the_vm_ends() -> None:
+    memory = PhysicalMemory(Kernel(Nominal()), TIMING)
+    memory.grant("one", 1, 4, 2)
+    memory.grant("two", 2, 6, 2)
+    memory.write(6 << 12, b"x")
+    assert memory.pieces_of(1) == [(4, 2)]
+    assert memory.pieces_of(2) == [(6, 1), (7, 1)]
+
+
+@pytest.mark.parametrize("answer", ["cleared", "kept"])
+def test_what_is_latched_at_the_last_detach_is_cleared_or_kept_as_answered(answer: str) -> None:
+    kernel = Kernel(Nominal(), {PENDING_AT_DETACH.label: answer})
+    controller = InterruptController(kernel, TIMING)
+    host = HostKernel(kernel, TIMING, controller)
+    host.attach(LINE, "vm", 1, Mailbox[TakenIrq](kernel), tracked=True)
+    controller.set_masked(LINE, True)
+    controller.pulse(LINE, "eth0", 1)
+
+    def process() -> Steps:
+        yield from host.detach(LINE, "vm", 1)
+
+    kernel.execute(kernel.process(process()))
+    assert controller.holds_latch(LINE) == (answer == "kept")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import IommuMapped
+from quiesce.model.trace import IommuMapped, IommuSynced, IommuUnmapped
 from quiesce.properties.masters import Master, Masters
 
 from .story import (
@@ -88,3 +88,37 @@ def test_an_unmask_ends_all_waiting() -> None:
         at(8, asserted(2), taken(2), masked(), handled(2), unmasked()),
     )
     assert found.verdict == "holds", found.reason
+
+
+def mapped(epoch: int, addr: int, length: int = 0x1000) -> IommuMapped:
+    return IommuMapped("eth0", epoch, addr, addr, length)
+
+
+@pytest.mark.parametrize(
+    ("addr", "length", "is_out"),
+    [
+        (0x8000, 0x1000, False), (0x7000, 0x1000, True), (0x9000, 0x1000, True),
+        (0x7000, 0x1001, False), (0x8FFF, 0x1000, False), (0x6000, 0x5000, False),
+        (0x8400, 0x100, False), (0x1000, 0x100, True),
+    ],
+)  # fmt: skip
+def test_a_translation_of_another_vm_at_the_same_addresses_lets_a_device_in_again(
+    addr: int, length: int, is_out: bool
+) -> None:
+    book = Masters()
+    book._map(0, 0, mapped(1, 0x8000))
+    assert not book.is_shut_out("eth0", 1), "it is mapped"
+    book._unmap(1, 1, IommuUnmapped("eth0", 1))
+    assert not book.is_shut_out("eth0", 1), "the removal is not complete"
+    book._sync(2, 2, IommuSynced("eth0", 1))
+    assert book.is_shut_out("eth0", 1)
+    book._map(3, 3, mapped(2, addr, length))
+    assert book.is_shut_out("eth0", 1) == is_out
+    book._map(4, 4, IommuMapped("eth1", 2, 0x8000, 0x8000, 0x1000))
+    assert book.is_shut_out("eth0", 1) == is_out, "another device is no matter"
+    book._unmap(5, 5, IommuUnmapped("eth0", 2))
+    assert book.is_shut_out("eth0", 1)
+
+
+def test_a_device_that_nobody_mapped_is_not_shut_out() -> None:
+    assert not Masters().is_shut_out("eth0", 1)

@@ -1,6 +1,6 @@
 """Proofs against many runs and against an oracle that shares nothing with the properties.
 
-    python benchmarks/cross_check.py [--plans 100] [--runs 4000] [--jobs 2]
+    python benchmarks/checks/cross_check.py [--plans 100] [--runs 4000] [--jobs 2]
 
 The systems are those of `tests/crosscheck`, drawn from their numbers.  Exit status 1 if anything
 disagrees.
@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.crosscheck.engines import Outcome, compared  # noqa: E402

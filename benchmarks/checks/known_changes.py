@@ -1,6 +1,6 @@
 """Known changes of the code, each of which makes some verdict wrong: does a test notice it?
 
-    python benchmarks/known_changes.py [WORD ...]
+    python benchmarks/checks/known_changes.py [WORD ...]
 
 The tree is copied; each change is made in the copy, the tests named with it are run, and the
 change is taken back.  With words, only changes whose name has one of them.  Exit status 1 if a
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 300
 
 
