@@ -1,8 +1,8 @@
 """The DMA engine of a device: cuts transfers into bursts and lets them out.
 
-A burst is what does not cross a frame.  Before each burst the engine looks at its gate, the
-bus-master permission.  A gate has a register state and an effective state, and a device may have
-them differ.
+A burst is what does not cross a frame.  Before each burst, and before each read, the engine looks
+at its gate, the bus-master permission.  A gate has a register state and an effective state, and a
+device may have them differ.
 """
 
 from .addresses import FRAME_SIZE, pages_of
@@ -10,6 +10,7 @@ from .component import Component
 from .fabric import MESSAGE, BusWrite, Port
 from .iommu import MESSAGE_LENGTH
 from .kernel import Kernel, Steps
+from .memory import DESCRIPTOR
 from .timing import Timing
 from .trace import DmaDropped, DmaIssued
 
@@ -18,12 +19,12 @@ _MESSAGE_DATA = bytes(MESSAGE_LENGTH)
 
 
 class DmaEngine(Component):
-    """Writes memory for one device.
+    """Writes and reads memory for one device.
 
     Args:
         port: The way out.
         outstanding_max: Bursts that may have left and not reached the root complex.
-        gate_effective: Whether taking bus mastering away stops writes at all.
+        gate_effective: Whether taking bus mastering away stops anything at all.
 
     Attributes:
         bus_master: The bus-master bit as it reads.
@@ -95,6 +96,15 @@ class DmaEngine(Component):
             host_addr = yield from self.port.ask_translation(addr, len(piece))
         write = BusWrite(epoch, addr, piece, content, host_addr, from_cache=host_addr is not None)
         self._let_out(write)
+
+    def read(self, epoch: int, addr: int, length: int, content: str = DESCRIPTOR) -> Steps:
+        """Read memory; gives the bytes, or None if the IOMMU refuses or the gate is closed.
+
+        Without permission to master the bus a device starts no request, reads no more than writes;
+        what it has asked for before is still answered.
+        """
+        may_start = self.is_open
+        return (yield from self.port.read_memory(epoch, addr, length, content, starts=may_start))
 
     def send_message(self, epoch: int, intid: int) -> None:
         """Send an interrupt message; it stays behind the writes that have left before."""

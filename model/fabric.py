@@ -17,7 +17,7 @@ from .component import Component
 from .interrupts import InterruptController
 from .iommu import Iommu
 from .kernel import Kernel, Mailbox, Signal, Steps
-from .memory import PhysicalMemory
+from .memory import DESCRIPTOR, PhysicalMemory
 from .register_window import WINDOW_LENGTH, WINDOWS_START, BusTarget
 from .timing import Timing
 from .trace import DmaTranslated, RegistersHit
@@ -80,8 +80,11 @@ class Port(Component):
         arriving: A register write is on its way to the device.
         cache: The translations that the device keeps itself; None if it keeps none.
         cache_answer: What the device does when it is told to forget them.
-        moved: Fires when a write has come to the end of the link.
+        reads_pending: Non-posted requests that wait for their completion: reads of memory and
+            translation requests.  Posted writes are none of these.
+        moved: Fires when a write has come to the end of the link, or no read is pending any more.
         settled: Fires when one of the three ways has become empty.
+        resets: How often all that was under way was lost.
         is_silent: Nothing leaves the device any more.
         is_cut: Nothing passes the end of the link any more.
     """
@@ -99,8 +102,10 @@ class Port(Component):
         self.drain: Mailbox[tuple[BusWrite, int]] = Mailbox(kernel)
         self.posted: Mailbox[tuple[str, int, int]] = Mailbox(kernel)
         self.arriving = False
+        self.reads_pending = 0
         self.moved = Signal(kernel)
         self.settled = Signal(kernel)
+        self.resets = 0
         self.is_silent = False
         self.is_cut = False
         if fabric.iommu is not None:
@@ -135,7 +140,9 @@ class Port(Component):
 
     def ask_translation(self, addr: int, length: int) -> Steps:
         """Ask the IOMMU for a translation, and keep it if there is one; gives it or None."""
+        self.reads_pending += 1
         yield self.kernel.delay(self.timing.ats_translation, f"{self.name}.ats_request")
+        self._answered()
         iommu = self.fabric.iommu
         if iommu is None or self.cache is None:
             return None
@@ -159,16 +166,47 @@ class Port(Component):
         while self.outstanding:
             yield self.moved.wait()
 
-    def read_memory(self, epoch: int, addr: int, length: int) -> Steps:
-        """Read memory as the device does; gives the bytes, or None if the IOMMU refuses."""
+    def read_memory(
+        self,
+        epoch: int,
+        addr: int,
+        length: int,
+        content: str = DESCRIPTOR,
+        *,
+        starts: bool = True,
+    ) -> Steps:
+        """Read memory as the device does; gives the bytes, or None if the IOMMU refuses.
+
+        Memory is read at the end of the round trip: no later instant is possible.
+
+        Args:
+            epoch: For which it is done.
+            addr: As the device sees it.
+            length: Bytes; the range does not cross a frame.
+            content: See `DmaRead`.
+            starts: Whether the device may start the request; else it finds out in the same time.
+        """
+        has_left, resets = starts and not self.is_silent, self.resets
+        self.reads_pending += 1
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
+        self._answered()
+        if not has_left or self.is_cut or self.resets != resets:
+            return None
         iommu = self.fabric.iommu
         host_addr: int | None = addr
         if iommu is not None and self.cache is not None:
             host_addr = yield from self._translated_read(iommu, epoch, addr, length)
         elif iommu is not None:
             host_addr = iommu.translate_read(self.master, epoch, addr, length)
-        return None if host_addr is None else self.fabric.memory.read(host_addr, length)
+        if host_addr is None:
+            return None
+        return self.fabric.memory.give(self.master, epoch, host_addr, length, content)
+
+    def _answered(self) -> None:
+        """Note that the completion of a non-posted request has come."""
+        self.reads_pending -= 1
+        if not self.reads_pending:
+            self.moved.notify()
 
     def _translated_read(self, iommu: Iommu, epoch: int, addr: int, length: int) -> Steps:
         """Give the host address of a read of a device that keeps translations, or None."""
@@ -193,6 +231,7 @@ class Port(Component):
         self.drain.clear()
         self.posted.clear()
         self.on_link = self.draining = self.arriving = False
+        self.resets += 1
         self.settled.notify()
         self.moved.notify()
 

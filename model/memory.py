@@ -6,17 +6,23 @@ bytes where they are.  Nothing here stops a write: whoever gets a write as far a
 memory, whoever owns it by then.
 """
 
-from .addresses import FRAME_SHIFT, FRAME_SIZE
+from .addresses import FRAME_SHIFT, FRAME_SIZE, pages_of
 from .component import Component
 from .kernel import Kernel
 from .timing import Timing
 from .trace import (
+    CpuRead,
     CpuWriteLanded,
     DmaLanded,
+    DmaRead,
     FramesGranted,
     FramesQuarantined,
     FramesReleased,
 )
+
+DATA = "data"
+DESCRIPTOR = "descriptor"
+"""The contents of reads: what is moved, and what says what is to be done (`DmaRead`, `CpuRead`)."""
 
 _OFFSET_MASK = FRAME_SIZE - 1
 
@@ -40,7 +46,7 @@ class PhysicalMemory(Component):
     """All memory of the host.  `extents` are disjoint; free and host frames are in none.
 
     Attributes:
-        silenced: Host threads whose writes are dropped.
+        silenced: Host threads whose accesses have no effect.
     """
 
     def __init__(self, kernel: Kernel, timing: Timing) -> None:
@@ -159,9 +165,21 @@ class PhysicalMemory(Component):
         self.write(addr, data)
         self.emit(CpuWriteLanded(writer, epoch, addr, len(data), content))
 
-    def silence(self, writer: str) -> None:
-        """Let a host thread write nothing from here on: for questions of the kind "what if"."""
-        self.silenced = (*self.silenced, writer)
+    def give(self, master: str, epoch: int, addr: int, length: int, content: str) -> bytes:
+        """Let a DMA read be answered, and return the bytes; it does not cross a frame."""
+        self.emit(DmaRead(master, epoch, addr, length, content))
+        return self.read(addr, length)
+
+    def give_to_cpu(self, reader: str, epoch: int, addr: int, length: int, content: str) -> bytes:
+        """Let a host thread read on a guest's behalf, frame by frame, and return the bytes."""
+        if reader not in self.silenced:
+            for piece_addr, size in pages_of(addr, length):
+                self.emit(CpuRead(reader, epoch, piece_addr, size, content))
+        return self.read(addr, length)
+
+    def silence(self, thread: str) -> None:
+        """Let a host thread's accesses have no effect from here on: for "what if" questions."""
+        self.silenced = (*self.silenced, thread)
 
 
 class StageTwo:

@@ -12,6 +12,9 @@ Five instants of a DMA write are told apart: `DmaRequested` (a driver asked for 
 `DmaFetched` (the device owns the descriptor), `DmaIssued` (it left the device),
 `DmaTranslated` (it passed the IOMMU) and `DmaLanded` (memory has changed).  A reset silences
 what is not yet issued, an unmap what is not yet translated, and nothing what is translated.
+
+Of a read only the instant is told at which memory is read: `DmaRead` for a device, `CpuRead` for a
+host thread.  Until then a reset or an unmap can still stop it; afterwards the bytes are out.
 """
 
 from collections.abc import Iterator
@@ -305,6 +308,25 @@ class CpuWriteLanded(TraceEvent, frozen=True):
     content: str
 
 
+class CpuRead(TraceEvent, frozen=True):
+    """A host thread has read guest memory on the guest's behalf.
+
+    Attributes:
+        reader: The component whose thread it is.
+        epoch: The epoch for which it acts.
+        addr: Host-physical address.
+        length: Bytes; the range does not cross a frame.
+        content: `data` (what a disk or a peer gets, or a request says), or `descriptor` (entries of
+            a ring: all that a thread looks at in one frame at one instant is one event).
+    """
+
+    reader: str
+    epoch: int
+    addr: int
+    length: int
+    content: str
+
+
 # DMA writes.  `addr` is what the device puts on the bus, until the write has landed.
 
 
@@ -408,6 +430,24 @@ class DmaBlocked(TraceEvent, frozen=True):
     addr: int
     length: int
     record: str
+
+
+class DmaRead(TraceEvent, frozen=True):
+    """A device has read memory: at this instant the bytes are those that it gets.
+
+    Attributes:
+        epoch: The epoch for which it reads, fixed when the work was asked for.
+        addr: Host-physical address.
+        length: Bytes; the range does not cross a frame.
+        content: `data`, or `descriptor` (what tells the device what to do: an entry of a ring, a
+            command, a list of addresses, an instruction).
+    """
+
+    master: str
+    epoch: int
+    addr: int
+    length: int
+    content: str
 
 
 class DmaReadBlocked(TraceEvent, frozen=True):
@@ -798,6 +838,7 @@ AnyEvent = (
     | FramesReleased
     | FramesQuarantined
     | CpuWriteLanded
+    | CpuRead
     | FrameArrived
     | DmaRequested
     | DmaFetched
@@ -806,6 +847,7 @@ AnyEvent = (
     | DmaLanded
     | RegistersHit
     | DmaBlocked
+    | DmaRead
     | DmaReadBlocked
     | DmaDropped
     | IommuMapped

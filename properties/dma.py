@@ -9,7 +9,15 @@ from collections.abc import Hashable
 from typing import ClassVar, NamedTuple
 
 from ..model.addresses import HOST_EPOCH
-from ..model.trace import DmaBlocked, DmaReadBlocked, FramesReleased, Header, StillUnderWay
+from ..model.trace import (
+    DmaBlocked,
+    DmaReadBlocked,
+    FramesReleased,
+    Header,
+    RegistersHit,
+    StillUnderWay,
+)
+from .instants import JudgedAtEndOfInstant
 from .masters import Masters
 from .monitor import Closing, Property, Reads, Shelf
 from .owed import interrupt_owed, write_owed
@@ -17,31 +25,39 @@ from .ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
 from .verdict import Severity, Violation, how_late
 
 
-class NoDmaAfterTeardown(Property):
-    """No write lands in a frame that its own epoch has released.
+class NoDmaAfterTeardown(JudgedAtEndOfInstant):
+    """No write lands in a frame that its own epoch has released, nor in registers once all is.
 
     A frame that is merely free by then makes the violation `stray`; one that has passed to another
-    VM makes it `corruption`.
+    VM makes it `corruption`.  So it is with the registers of a device: `corruption` if the device
+    works for the host or for a VM that still has memory.  A write that the device refuses has
+    changed nothing and is `contained`.
     """
 
     name = "no-dma-after-teardown"
     claim = (
-        "No write made for a VM lands in a frame at or after the instant at which it released it."
+        "No write made for a VM lands in a frame at or after the instant at which it released it, "
+        "nor arrives at registers of a device once the VM has given up all its memory."
     )
-    formula = "G (released(frame, epoch) -> G not landed(frame, epoch))"
-    antecedent = "frames released by a VM for which writes were requested or landed"
+    formula = (
+        "G (released(frame, epoch) -> G not landed(frame, epoch)) and "
+        "G (given up all(epoch) -> G not registers-hit(epoch))"
+    )
+    antecedent = "frames released by a VM for which writes were requested, landed or hit registers"
     boundary = (
-        "a landing at the instant of release counts as after it, whichever record comes first"
+        "a landing at the instant of release counts as after it, whichever record comes first; "
+        "registers have no release of their own: the point is that of the VM's last frame, be it "
+        "released or put into quarantine, and what arrives at that instant counts as after it"
     )
     source = "QNX 7.1 hypervisor guide, quiescing: no DMA writes once resources are released"
 
     def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
         super().__init__(header, shelf)
-        self.frames = self.book(Frames)
         self.masters = self.book(Masters)
-        self.frames.odd.append(self._judge)
+        self.frames.odd.append(self._judge_landing)
+        self.hitters: set[int] = set()
 
-    def _judge(self, odd: OddLanding) -> None:
+    def _judge_landing(self, odd: OddLanding) -> None:
         if odd.released_ns is None:
             return
         frames, epoch, released_ns = self.frames, odd.landing.epoch, odd.released_ns
@@ -63,14 +79,70 @@ class NoDmaAfterTeardown(Property):
             late_by_ns=odd.at_ns - released_ns,
         )
 
+    def _hit(self, index: int, at_ns: int, event: RegistersHit) -> None:
+        if event.epoch != HOST_EPOCH:
+            self.hitters.add(event.epoch)
+            self.note(index, at_ns, (event, self._others(event)))
+
+    def _others(self, event: RegistersHit) -> tuple[int, ...]:
+        """Return for which other epochs the device that is hit was given work by now."""
+        known = sorted(self.masters.masters.items())
+        return tuple(
+            epoch
+            for (name, epoch), master in known
+            if name == event.device and epoch != event.epoch and master.has_requests
+        )
+
+    def form(self, event: tuple[RegistersHit, tuple[int, ...]]) -> Hashable:
+        """Return for whom it was written, what became of it, and whom the device works for."""
+        hit, others = event
+        return (hit.epoch, hit.outcome, others)
+
+    def judge(self, index: int, at_ns: int, event: tuple[RegistersHit, tuple[int, ...]]) -> None:
+        """Note a write at registers for a VM that has nothing left."""
+        hit, others = event
+        frames, epoch = self.frames, hit.epoch
+        if not frames.has_given_up_all(epoch):
+            return
+        severity, fate = self._fate(hit, others)
+        late_by_ns = at_ns - frames.parted_ns[epoch]
+        self.violate(
+            index,
+            at_ns,
+            severity,
+            f"{hit.master} wrote {hit.length} bytes at registers of {hit.device}, "
+            f"{how_late(late_by_ns)} {frames.name(epoch)} gave up its last frame; {fate}",
+            writer=hit.master,
+            epoch=epoch,
+            device=hit.device,
+            late_by_ns=late_by_ns,
+        )
+
+    def _fate(self, hit: RegistersHit, others: tuple[int, ...]) -> tuple[Severity, str]:
+        """Return how bad a write at registers is, and what came of it."""
+        if hit.outcome != "taken":
+            return "contained", f"{hit.device} refused it"
+        for epoch in others:
+            if epoch == HOST_EPOCH:
+                return "corruption", f"{hit.device} works for the host"
+            if not self.frames.has_given_up_all(epoch):
+                return "corruption", f"{hit.device} works for {self.frames.name(epoch)}"
+        return "stray", f"{hit.device} works for nobody else"
+
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
-        writers = self.frames.writers.union(self.masters.epochs)
+        writers = self.frames.writers.union(self.masters.epochs, self.hitters)
         return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what would still write memory that was released."""
         return write_owed(rest, self.frames, self.masters)
+
+    def state(self) -> Hashable:
+        """Return for whom registers were hit."""
+        return tuple(sorted(self.hitters))
+
+    reads: ClassVar[Reads] = {RegistersHit: _hit}
 
 
 class EpochsMatch(Property):

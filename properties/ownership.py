@@ -15,6 +15,7 @@ from ..model.trace import (
     CpuWriteLanded,
     DmaLanded,
     FramesGranted,
+    FramesQuarantined,
     FramesReleased,
     IrqActivated,
     IrqAsserted,
@@ -88,22 +89,28 @@ class Frames(Listener):
 
     Attributes:
         odd: Called with each odd landing, when its instant is over.
+        changing: Called with the instant before owners change at it.
         landings: How many writes have landed.
         writers: Epochs for which one has landed.
         released_count: How many frames each epoch has released.
+        held: How many frames each epoch has and has not put into quarantine.
+        parted_ns: When each epoch last gave frames up, to the host or into quarantine.
         names: Name of the VM of each epoch.
     """
 
     def __init__(self) -> None:
         self.odd: list[Callable[[OddLanding], None]] = []
+        self.changing: list[Callable[[int], None]] = []
         self.landings = 0
         self.writers: set[int] = set()
         self.released_count: dict[int, int] = {}
+        self.held: dict[int, int] = {}
+        self.parted_ns: dict[int, int] = {}
         self.names: dict[int, str] = {}
         self._holdings: Runs[Holding] = Runs()
         self._at_ns = -1
         self._instant: list[tuple[int, Landing]] = []
-        # The run in which the last good landing was: the next one is likely to be there as well.
+        # The run in which the last good access was: the next one is likely to be there as well.
         self._near: tuple[int, int, int] = _NOWHERE
 
     def name(self, epoch: int) -> str:
@@ -121,21 +128,33 @@ class Frames(Listener):
         """Return how many frames an epoch owns, those in quarantine too."""
         return sum(end - first for first, end, holding in self._holdings if holding.owner == epoch)
 
+    def has_given_up_all(self, epoch: int) -> bool:
+        """Return whether an epoch has nothing left: all is released or in quarantine."""
+        return epoch in self.parted_ns and self.held.get(epoch, 0) <= 0
+
+    def holding_of_others(self, epoch: int, frame: int) -> Holding | None:
+        """Return who holds a frame, or None if it is this epoch."""
+        first, end, owner = self._near
+        if epoch == owner and first <= frame < end:
+            return None
+        run = self._holdings.run_at(frame)
+        if run is None:
+            return _NEVER_OWNED
+        if run[2].owner != epoch:
+            return run[2]
+        self._near = (run[0], run[1], epoch)
+        return None
+
     def settle(self) -> None:
         """Judge the landings of the present instant against the owners at its end."""
         for index, landing in self._instant:
-            first, end, owner = self._near
-            if landing.epoch != owner or not first <= landing.addr >> FRAME_SHIFT < end:
-                self._judge(index, landing)
+            holding = self.holding_of_others(landing.epoch, landing.addr >> FRAME_SHIFT)
+            if holding is not None:
+                self._hand_on(index, landing, holding)
         self._instant.clear()
 
-    def _judge(self, index: int, landing: Landing) -> None:
-        """Hand on a landing if its epoch does not own the frame."""
-        run = self._holdings.run_at(landing.addr >> FRAME_SHIFT)
-        holding = _NEVER_OWNED if run is None else run[2]
-        if run is not None and holding.owner == landing.epoch:
-            self._near = (run[0], run[1], holding.owner)
-            return
+    def _hand_on(self, index: int, landing: Landing, holding: Holding) -> None:
+        """Hand on a landing whose epoch does not own the frame."""
         if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
             return
         released_ns = holding.released_ns(landing.epoch)
@@ -156,14 +175,18 @@ class Frames(Listener):
                 holdings[-1] = (holdings[-1][0], end, *now)
             else:
                 holdings.append((first, end, *now))
-        epochs = (self.writers, self.released_count)
+        epochs = (self.writers, self.released_count, self.held.items())
         return (tuple(holdings), *(tuple(sorted(each)) for each in epochs))
 
-    def _turn(self, at_ns: int) -> None:
+    def _change(self, at_ns: int) -> None:
+        """Judge earlier instants, before owners change."""
         if at_ns != self._at_ns:
             if self._instant:
                 self.settle()
             self._at_ns = at_ns
+        for tell in self.changing:
+            tell(at_ns)
+        self._near = _NOWHERE
 
     def _land(self, index: int, at_ns: int, event: Landing) -> None:
         if at_ns != self._at_ns:
@@ -175,26 +198,35 @@ class Frames(Listener):
         self.writers.add(event.epoch)
 
     def _grant(self, index: int, at_ns: int, event: FramesGranted) -> None:  # noqa: ARG002
-        self._turn(at_ns)
+        self._change(at_ns)
         self.names[event.epoch] = event.vm
-        self._near = _NOWHERE
+        self.held[event.epoch] = self.held.get(event.epoch, 0) + event.count
         first, end = event.first_frame, event.first_frame + event.count
         self._holdings.change(first, end, lambda holding: _granted(holding, event.epoch))
 
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
-        self._turn(at_ns)
+        self._change(at_ns)
         self.names[event.epoch] = event.vm
-        self._near = _NOWHERE
+        self._part(at_ns, event)
         first, end = event.first_frame, event.first_frame + event.count
         count = self.released_count.get(event.epoch, 0)
         self.released_count[event.epoch] = count + event.count
         self._holdings.change(first, end, lambda holding: _released(holding, event.epoch, at_ns))
+
+    def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:  # noqa: ARG002
+        self._change(at_ns)
+        self._part(at_ns, event)
+
+    def _part(self, at_ns: int, event: FramesReleased | FramesQuarantined) -> None:
+        self.held[event.epoch] = self.held.get(event.epoch, 0) - event.count
+        self.parted_ns[event.epoch] = at_ns
 
     reads: ClassVar[Reads] = {
         DmaLanded: _land,
         CpuWriteLanded: _land,
         FramesGranted: _grant,
         FramesReleased: _release,
+        FramesQuarantined: _quarantine,
     }
 
 

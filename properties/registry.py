@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ..model.errors import QuiesceError, nearest
+from .disclosure import NoDmaReadAfterTeardown
 from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
 from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
 from .monitor import Property
@@ -18,6 +19,7 @@ TEARDOWN: dict[str, type[Property]] = {
     for kind in (
         NoDmaAfterTeardown,
         NoIrqAfterTeardown,
+        NoDmaReadAfterTeardown,
         IrqContainedAfterTeardown,
         NextOwnerGetsInterrupts,
         TeardownOrder,
@@ -31,7 +33,7 @@ TEARDOWN: dict[str, type[Property]] = {
         NextOwnerWorks,
     )
 }
-"""The properties of a teardown, the two about the teardown point first and the costs last."""
+"""The properties of a teardown, the three about the teardown point first and the costs last."""
 
 VIRTIO: dict[str, type[Property]] = {rule.name: rule for rule in RULES}
 """The rules of VIRTIO, N1 to N50."""

@@ -31,6 +31,7 @@ Severity = Literal[
     "exposed",
     "spurious",
     "starved",
+    "disclosure",
     "stray",
     "corruption",
 ]
@@ -44,6 +45,7 @@ SEVERITIES: tuple[Severity, ...] = (
     "exposed",
     "spurious",
     "starved",
+    "disclosure",
     "stray",
     "corruption",
 )
@@ -57,8 +59,10 @@ SEVERITIES: tuple[Severity, ...] = (
 - `exposed`: nothing was hit, but nothing kept it from being hit: other timing, other luck;
 - `spurious`: somebody was interrupted for what is not theirs;
 - `starved`: a living part waits too long, or for ever, for what is its own;
-- `stray`: memory that belonged to nobody was changed;
-- `corruption`: memory that belonged to somebody else was changed.
+- `disclosure`: memory was read for a VM that had given it up, and what it held left it: worse than
+  a wait, since it cannot be taken back, and better than a write, since nothing living is changed;
+- `stray`: memory, or a register, that belonged to nobody was changed;
+- `corruption`: memory, or a register, that belonged to somebody else was changed.
 """
 
 COSTS: tuple[Severity, ...] = ("unfinished", "withheld")

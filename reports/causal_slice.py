@@ -17,10 +17,10 @@ from ..model.trace import NO_CAUSE, Record, Trace
 from ..properties.verdict import Judgement
 from .culprit import Culprit, culprit_of, main_finding
 from .event_words import in_words
+from .findings import READS, WRITES
 
 __all__ = ["CausalSlice", "Link", "Node", "slice_of", "slice_of_culprit"]
 
-_LANDINGS = (events.DmaLanded, events.CpuWriteLanded)
 _BEGINNINGS = (
     events.FrameArrived,
     events.RequestSubmitted,
@@ -31,7 +31,8 @@ _BEGINNINGS = (
 """With these a story begins; what came before is another one."""
 
 _DEEDS = (
-    *_LANDINGS,
+    *WRITES,
+    *READS,
     events.FrameArrived,
     events.DmaRequested,
     events.DmaFetched,
@@ -165,7 +166,7 @@ class _Slicer:
         violation, limit = self._culprit.violation.index, self._culprit.limit
         self._roles[violation] = "violation"
         event = self._records[violation].event
-        if isinstance(event, (*_LANDINGS, events.IrqTaken)):
+        if isinstance(event, (*WRITES, *READS, events.IrqTaken)):
             self._add_deed(violation)
         else:
             self._add_teardown(violation)
@@ -191,14 +192,14 @@ class _Slicer:
         issued = NO_CAUSE
         for index in self._trace.causes_of(last):
             event = self._records[index].event
-            is_earlier_landing = isinstance(event, _LANDINGS) and types & set(_LANDINGS)
+            is_earlier_landing = isinstance(event, WRITES) and types & set(WRITES)
             if is_earlier_landing or self._is_guest_driver(index):
                 break
             if isinstance(event, events.FramesGranted):
                 self._roles.setdefault(index, "teardown")
             if not isinstance(event, _DEEDS):
                 break
-            if isinstance(event, events.DmaRequested | events.DmaFetched):
+            if isinstance(event, (events.DmaRequested, events.DmaFetched, *READS)):
                 continue
             if type(event) not in types:
                 types.add(type(event))

@@ -7,7 +7,7 @@ from ..model.addresses import frame_of
 from ..model.trace import NO_CAUSE, Trace
 from ..properties.verdict import Judgement, Violation
 from .clauses import Teller
-from .findings import Finding, findings_of
+from .findings import READS, WRITES, Finding, actor_of, findings_of
 from .frames import FrameLedger, Ownership
 
 __all__ = ["Culprit", "culprit_of", "main_finding"]
@@ -53,8 +53,8 @@ def culprit_of(trace: Trace, finding: Finding) -> Culprit:
     said = data.get("writer") or data.get("device") or ""
     epoch = int(data.get("epoch", getattr(event, "epoch", 0)))
     vm = _vm_of(trace, epoch)
-    if isinstance(event, events.DmaLanded | events.CpuWriteLanded):
-        actor = event.master if isinstance(event, events.DmaLanded) else event.writer
+    if isinstance(event, (*WRITES, *READS)):
+        actor = actor_of(event)
         frame = frame_of(event.addr)
         ledger = FrameLedger(trace)
         # A tie counts as after the release, whichever record comes first.

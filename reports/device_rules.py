@@ -35,6 +35,14 @@ def _dma_landed(event: events.DmaLanded, reader: Reader, at: At) -> None:
     reader.mark_memory(mark, event.addr)
 
 
+def _dma_read(event: events.DmaRead, reader: Reader, at: At) -> None:
+    if reader.is_late(event.epoch, event.addr, at.index):
+        lane = reader.book.home(event.master, *MASTERS)
+        mark = Mark(at.ns, "read", event.epoch, at.index)
+        lane.mark(reader.working(lane, event.epoch), mark)
+        reader.mark_memory(mark, event.addr)
+
+
 def _registers_hit(event: events.RegistersHit, reader: Reader, at: At) -> None:
     _flight_ended(event, reader, at, "landed" if event.outcome == "taken" else "blocked")
 
@@ -146,6 +154,7 @@ DEVICE_RULES: Rules = {
     events.DmaFetched: _may_write,
     events.DmaIssued: _dma_issued,
     events.DmaLanded: _dma_landed,
+    events.DmaRead: _dma_read,
     events.RegistersHit: _registers_hit,
     events.DmaBlocked: _dma_blocked,
     events.DmaReadBlocked: _read_blocked,

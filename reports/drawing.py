@@ -305,7 +305,7 @@ class Pen:
 
 def _is_late(track: Track, kind: str, x: float, axis: TimeAxis) -> bool:
     """Return whether a mark lies where nothing of its kind may happen any more."""
-    forbidden = track.zone is not None and kind in ("landed", "taken")
+    forbidden = track.zone is not None and kind in ("landed", "read", "taken")
     return forbidden and track.zone is not None and x >= axis.place(track.zone.last_ns)
 
 

@@ -75,6 +75,9 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
         f"write lands in frame {frame_of(e.addr):#x} ({e.content.replace('_', ' ')}, "
         f"{e.length} bytes, epoch {e.epoch})"
     ),
+    events.CpuRead: lambda e: (
+        f"frame {frame_of(e.addr):#x} is read ({e.content}, {e.length} bytes, epoch {e.epoch})"
+    ),
     events.FrameArrived: lambda e: f"frame arrives from the wire, {e.length} bytes",
     events.DmaRequested: lambda e: f"buffer given to {e.master}: {_buffer(e)} (epoch {e.epoch})",
     events.DmaFetched: lambda e: f"descriptor read: {_buffer(e)} (epoch {e.epoch})",
@@ -82,6 +85,12 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     events.DmaTranslated: lambda e: f"write passes the IOMMU to {e.host_addr:#x}",
     events.DmaLanded: lambda e: (
         f"write lands in frame {frame_of(e.addr):#x} ({_content(e)}, epoch {e.epoch})"
+    ),
+    events.DmaRead: lambda e: (
+        f"frame {frame_of(e.addr):#x} is read ({e.content}, {e.length} bytes, epoch {e.epoch})"
+    ),
+    events.RegistersHit: lambda e: (
+        f"write arrives at registers of {e.device}, {e.outcome} (epoch {e.epoch})"
     ),
     events.DmaBlocked: lambda e: f"write refused by the IOMMU (epoch {e.epoch})",
     events.DmaReadBlocked: lambda e: f"read refused by the IOMMU (epoch {e.epoch})",

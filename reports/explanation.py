@@ -12,6 +12,7 @@ from ..properties.verdict import Judgement, Severity
 from .causal_slice import CausalSlice, slice_of_culprit
 from .clauses import Teller
 from .culprit import Culprit, culprit_of, main_finding
+from .findings import READS, WRITES
 from .why import sentence
 from .why_iommu import iommu_clauses
 from .why_irq import interrupt_deed
@@ -212,18 +213,19 @@ def _in_flight(trace: Trace, culprit: Culprit, graph: CausalSlice) -> str:
     deeds = [node for node in graph.nodes if node.role == "deed"]
     if not deeds or not isinstance(
         trace.records[culprit.violation.index].event,
-        events.DmaLanded | events.CpuWriteLanded | events.IrqTaken,
+        (*WRITES, *READS, events.IrqTaken),
     ):
         return ""
     told = "; ".join(f"at {_at(node.at_ns)} {node.text}" for node in deeds[-3:])
-    what = "The write" if culprit.owner is not None else "The interrupt"
+    is_read = isinstance(trace.records[culprit.violation.index].event, READS)
+    what = "The read" if is_read else "The write" if culprit.owner is not None else "The interrupt"
     if culprit.limit == NO_CAUSE:
         return _sentence(f"{what} came about like this: {told}")
     limit_ns = trace.records[culprit.limit].at_ns
     before = [node for node in deeds if node.at_ns < limit_ns]
     if not before:
         stage = "nothing of it was under way yet"
-    elif len(before) == len(deeds):
+    elif len(before) == len(deeds) and not is_read:
         stage = "it was in flight, past every gate of the device"
     else:
         stage = f"it had come as far as: {before[-1].text}"
@@ -245,7 +247,7 @@ def _not_stopped(trace: Trace, culprit: Culprit) -> str:
     teller = Teller(trace)
     index = culprit.violation.index
     event = trace.records[index].event
-    if isinstance(event, events.DmaLanded | events.CpuWriteLanded):
+    if isinstance(event, (*WRITES, *READS)):
         deed = write_deed(teller, index)
         return sentence((*stop_clauses(teller, deed), *iommu_clauses(teller, deed)))
     if isinstance(event, events.IrqTaken):

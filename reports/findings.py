@@ -10,6 +10,12 @@ from .clauses import Teller
 from .frames import FREE, FrameLedger
 from .words import about_ns
 
+WRITES = (events.DmaLanded, events.CpuWriteLanded)
+READS = (events.DmaRead, events.CpuRead)
+"""How memory is changed, and how it is read: by a device, and by a host thread."""
+
+Access = events.DmaLanded | events.CpuWriteLanded | events.DmaRead | events.CpuRead
+
 
 class Finding(NamedTuple):
     """The violations of one property, or of several in the same record, by one component.
@@ -27,6 +33,15 @@ class Finding(NamedTuple):
     violations: tuple[Violation, ...]
     label: str
     more: int
+
+
+def actor_of(access: Access) -> str:
+    """Return the bus master or host thread that has written or read memory."""
+    match access:
+        case events.DmaLanded(master=actor) | events.DmaRead(master=actor):
+            return actor
+        case events.CpuWriteLanded(writer=actor) | events.CpuRead(reader=actor):
+            return actor
 
 
 def first_of_worst(violations: tuple[Violation, ...]) -> Violation:
@@ -78,10 +93,10 @@ def _finding(
 
 def _actor(trace: Trace, violation: Violation) -> str:
     event = _event(trace, violation)
-    if isinstance(event, events.DmaLanded | events.DmaBlocked | events.DmaReadBlocked):
+    if isinstance(event, (*WRITES, *READS)):
+        return actor_of(event)
+    if isinstance(event, events.RegistersHit | events.DmaBlocked | events.DmaReadBlocked):
         return event.master
-    if isinstance(event, events.CpuWriteLanded):
-        return event.writer
     if isinstance(event, events.IrqTaken | events.IrqInjected):
         return f"irq {event.intid}"
     return ""
@@ -95,10 +110,10 @@ def _event(trace: Trace, violation: Violation) -> events.AnyEvent | None:
 def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
     """Return the violation in a few words; its own message if its record is of no known kind."""
     event = _event(trace, violation)
-    if isinstance(event, events.DmaLanded):
-        return _write_label(trace, ledger, violation, event.master, event.epoch, event.addr)
-    if isinstance(event, events.CpuWriteLanded):
-        return _write_label(trace, ledger, violation, event.writer, event.epoch, event.addr)
+    if isinstance(event, (*WRITES, *READS)):
+        return _access_label(trace, ledger, violation, event)
+    if isinstance(event, events.RegistersHit):
+        return f"{event.master} writes registers of {event.device} for epoch {event.epoch}"
     if isinstance(event, events.IrqTaken):
         late = _after_detach(trace, event, violation)
         return f"irq {event.intid} taken for epoch {event.epoch}{late}"
@@ -108,15 +123,8 @@ def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
     return violation.message
 
 
-def _write_label(
-    trace: Trace,
-    ledger: FrameLedger,
-    violation: Violation,
-    writer: str,
-    epoch: int,
-    addr: int,
-) -> str:
-    frame = frame_of(addr)
+def _access_label(trace: Trace, ledger: FrameLedger, violation: Violation, access: Access) -> str:
+    frame, epoch = frame_of(access.addr), access.epoch
     # A tie counts as after the release, whichever record comes first.
     end = Teller(trace).end_of_instant(violation.index)
     owner = ledger.owner(frame, end)
@@ -125,7 +133,8 @@ def _write_label(
         whose = "of the host"
     released = ledger.released_by(epoch, frame, end)
     late = f", {about_ns(violation.at_ns - released.since_ns)} late" if released else ""
-    return f"{writer} writes frame {frame:#x} {whose}{late}"
+    does = "reads" if isinstance(access, READS) else "writes"
+    return f"{actor_of(access)} {does} frame {frame:#x} {whose}{late}"
 
 
 def _after_detach(trace: Trace, event: events.IrqTaken, violation: Violation) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ..model.addresses import frame_of
-from ..model.trace import NO_CAUSE, DmaIssued, Trace
+from ..model.trace import NO_CAUSE, DmaIssued, FramesReleased, Trace
 from ..model.trace_event import TraceEvent
 from .chart import Chart, Level, Mark, Moment, Zone
 from .drafting import LaneBook, LaneDraft
@@ -78,8 +78,25 @@ class Reader:
         """Note a forbidden zone that does not follow from the release of frames."""
         self._forbidden.append((lane, track, zone))
 
+    def is_late(self, epoch: int, addr: int, index: int) -> bool:
+        """Return whether an epoch had given up a frame when a record reads it.
+
+        Reads in time are not drawn: they harm nobody, and there are many.
+        """
+        if not epoch:
+            return False
+        records, at_ns = self.trace.records, self.trace.records[index].at_ns
+        may_be_late = epoch in self._released
+        # A release at the same instant counts as before it.
+        while index < len(records) and records[index].at_ns == at_ns:
+            event = records[index].event
+            may_be_late |= isinstance(event, FramesReleased) and event.epoch == epoch
+            index += 1
+        frame = frame_of(addr)
+        return may_be_late and self._ledger.released_by(epoch, frame, index) is not None
+
     def mark_memory(self, mark: Mark, addr: int) -> None:
-        """Add the mark of a write to the frames of whoever owns, or owned last, its frame."""
+        """Add the mark of an access to the frames of whoever owns, or owned last, its frame."""
         owned = self._ledger.owner(frame_of(addr), mark.index)
         vm = owned.vm or "other"
         self.book.home("memory", "memory").mark(f"{vm} frames", mark)

@@ -70,6 +70,7 @@ BARS: dict[str, BarStyle] = {
 
 MARKS: dict[str, str] = {
     "landed": "|",
+    "read": "<",
     "blocked": "X",
     "dropped": "o",
     "refused": "x",
@@ -104,6 +105,7 @@ MOMENT_LINES: dict[str, tuple[str, float, str]] = {
 
 NAMES: dict[str, str] = {
     "landed": "write landed",
+    "read": "released memory read",
     "blocked": "access refused by the IOMMU",
     "dropped": "write given up by the device",
     "refused": "message without a route",

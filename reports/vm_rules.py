@@ -122,6 +122,14 @@ def _cpu_write_landed(event: events.CpuWriteLanded, reader: Reader, at: At) -> N
     reader.mark_memory(mark, event.addr)
 
 
+def _cpu_read(event: events.CpuRead, reader: Reader, at: At) -> None:
+    if reader.is_late(event.epoch, event.addr, at.index):
+        lane = reader.book.home(event.reader, *WORKERS)
+        mark = Mark(at.ns, "read", event.epoch, at.index)
+        lane.mark(reader.working(lane, event.epoch), mark)
+        reader.mark_memory(mark, event.addr)
+
+
 # Requests through a vdev.
 
 
@@ -173,6 +181,7 @@ VM_RULES: Rules = {
     events.FramesReleased: _frames_released,
     events.FramesQuarantined: _frames_quarantined,
     events.CpuWriteLanded: _cpu_write_landed,
+    events.CpuRead: _cpu_read,
     events.RequestSubmitted: _request_submitted,
     events.RequestCompleted: _request_completed,
     events.BackendRequestBegun: _backend_begun,

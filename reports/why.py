@@ -10,7 +10,7 @@ from ..model import trace as events
 from ..model.trace import Trace
 from ..properties.verdict import Judgement, Violation
 from .clauses import Clause, Teller, joined
-from .findings import findings_of
+from .findings import READS, WRITES, findings_of
 from .why_irq import interrupt_clauses
 from .why_write import write_clauses
 
@@ -32,7 +32,7 @@ def clauses_of(trace: Trace, violation: Violation) -> tuple[Clause, ...]:
     """Return the parts of the sentence about a violation, whose record must be in the trace."""
     teller = Teller(trace)
     event = trace.records[violation.index].event
-    if isinstance(event, events.DmaLanded | events.CpuWriteLanded):
+    if isinstance(event, (*WRITES, *READS)):
         return tuple(write_clauses(teller, violation.index))
     if isinstance(event, events.IrqTaken):
         return tuple(interrupt_clauses(teller, violation.index))

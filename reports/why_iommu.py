@@ -1,4 +1,4 @@
-"""Says why no IOMMU has stopped a write, from what the records show of maps, resets and caches.
+"""Says why no IOMMU has stopped a write or a read, from what the records show of maps and caches.
 
 What matters is the state at the instant at which the write passed the IOMMU, not at its landing: a
 map that goes in between stops nothing that has been translated.  Whether a copy of a removed
@@ -56,7 +56,7 @@ class _Seen:
 
 def iommu_clauses(teller: Teller, deed: Deed) -> list[Clause]:
     """Return why no IOMMU stopped a write; empty if the records do not tell."""
-    if not isinstance(teller.records[deed.index].event, events.DmaLanded):
+    if not isinstance(teller.records[deed.index].event, events.DmaLanded | events.DmaRead):
         return []
     return _why_it_passed(teller, deed)
 
@@ -97,7 +97,8 @@ def _untranslated(teller: Teller, translated: int, about: dict[str, str | int]) 
 def _translation(teller: Teller, deed: Deed) -> int:
     """Return the record in which the write passed the IOMMU, before or after it left the device."""
     landing = teller.records[deed.index].event
-    assert isinstance(landing, events.DmaLanded)
+    if not isinstance(landing, events.DmaLanded):
+        return NO_CAUSE  # the translation of a read leaves no record of its own
     for cause in teller.trace.causes_of(deed.index):
         event = teller.records[cause].event
         if isinstance(event, events.DmaLanded):
@@ -114,7 +115,7 @@ def _translation(teller: Teller, deed: Deed) -> int:
 def _mapped(teller: Teller, deed: Deed, seen: _Seen, passed: int) -> list[Clause]:
     """Return whose maps, in force when the write passed, led to where it landed."""
     event = teller.records[deed.index].event
-    assert isinstance(event, events.DmaLanded)
+    assert isinstance(event, events.DmaLanded | events.DmaRead)
     for epoch in sorted(seen.maps, key=lambda one: (one != deed.epoch, one)):
         for index in seen.maps[epoch]:
             mapped = teller.records[index].event

@@ -31,11 +31,13 @@ _ACTIVE = (
     | events.DmaFetched
     | events.DmaIssued
     | events.CpuWriteLanded
+    | events.DmaRead
+    | events.CpuRead
     | events.BackendRequestBegun
     | events.FrameArrived
     | events.IrqAsserted
 )
-_ACTORS = ("master", "writer", "device", "server")
+_ACTORS = ("master", "writer", "reader", "device", "server")
 """The fields that name who acts in these events."""
 
 
@@ -196,6 +198,8 @@ def _did(teller: Teller, index: int) -> str:
         return "raised its interrupt"
     if isinstance(event, events.BackendRequestBegun):
         return "accepted a request"
+    if isinstance(event, events.DmaRead | events.CpuRead):
+        return "read memory"
     return "wrote by itself" if isinstance(event, events.CpuWriteLanded) else "let a write out"
 
 

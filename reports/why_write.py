@@ -1,36 +1,34 @@
-"""Says of a late or stray write how it came about, where it landed and whose the frame was."""
+"""Says of a late or stray write or read how it came about, where it went, whose the frame was."""
 
 from ..model import trace as events
 from ..model.addresses import HOST_EPOCH, frame_of
 from ..model.trace import NO_CAUSE
 from .clauses import Clause, Teller
+from .findings import READS, WRITES, Access, actor_of
 from .frames import FREE, FrameLedger
 from .why_iommu import iommu_clauses
 from .why_stop import Deed, stop_clauses
 
 __all__ = ["write_clauses", "write_deed"]
 
-_Landing = events.DmaLanded | events.CpuWriteLanded
-
 
 def write_deed(teller: Teller, index: int) -> Deed:
-    """Return who made a write, for whom, and which release it came after."""
-    event = teller.records[index].event
-    assert isinstance(event, _Landing)
-    actor = event.master if isinstance(event, events.DmaLanded) else event.writer
+    """Return who made a write or a read, for whom, and which release it came after."""
+    event = _access(teller, index)
+    actor = actor_of(event)
     frame = frame_of(event.addr)
     ledger = FrameLedger(teller.trace)
     released = ledger.released_by(event.epoch, frame, teller.end_of_instant(index))
     issued = _issue(teller, index, actor)
     begun = index if issued == NO_CAUSE else issued
     if released is None:
-        return Deed(index, actor, event.epoch, begun, index, "the write")
+        return Deed(index, actor, event.epoch, begun, index, f"the {_what(event)}")
     words = f"the release of frame {frame:#x}"
     return Deed(index, actor, event.epoch, begun, released.index, words)
 
 
 def write_clauses(teller: Teller, index: int) -> list[Clause]:
-    """Return why a write could land where and when it did."""
+    """Return why a write could land, or a read take, where and when it did."""
     deed = write_deed(teller, index)
     return [
         *stop_clauses(teller, deed),
@@ -41,8 +39,20 @@ def write_clauses(teller: Teller, index: int) -> list[Clause]:
     ]
 
 
+def _access(teller: Teller, index: int) -> Access:
+    event = teller.records[index].event
+    assert isinstance(event, (*WRITES, *READS))
+    return event
+
+
+def _what(access: Access) -> str:
+    return "read" if isinstance(access, READS) else "write"
+
+
 def _issue(teller: Teller, index: int, actor: str) -> int:
     """Return the record in which a write left its device; none if its causes do not show it."""
+    if isinstance(teller.records[index].event, READS):
+        return NO_CAUSE
     for cause in _own_causes(teller, index):
         event = teller.records[cause].event
         if isinstance(event, events.DmaIssued) and event.master == actor:
@@ -51,11 +61,11 @@ def _issue(teller: Teller, index: int, actor: str) -> int:
 
 
 def _own_causes(teller: Teller, index: int) -> list[int]:
-    """Return what led to a write, latest first, back to another write or a completed request."""
+    """Return what led to an access, latest first, back to a write or a completed request."""
     own = []
     for cause in teller.trace.causes_of(index):
         event = teller.records[cause].event
-        if isinstance(event, _Landing | events.RequestCompleted):
+        if isinstance(event, (*WRITES, events.RequestCompleted)):
             break
         own.append(cause)
         if isinstance(event, events.FrameArrived | events.BackendRequestBegun):
@@ -64,7 +74,7 @@ def _own_causes(teller: Teller, index: int) -> list[int]:
 
 
 def _story(teller: Teller, deed: Deed) -> list[Clause]:
-    """Return how the write came about, as far back as its causes show, up to its landing."""
+    """Return how the access came about, as far back as its causes show, up to memory."""
     told: dict[str, Clause] = {}
     left = teller.records[deed.begun].event
     for cause in _own_causes(teller, deed.index):
@@ -76,22 +86,24 @@ def _story(teller: Teller, deed: Deed) -> list[Clause]:
             text = f"{words} at {teller.at(cause)}"
             told.setdefault(kind, Clause(kind, text, (cause,), about, ", "))
     stations = list(reversed(told.values()))
-    return _as_one(stations, _landing(teller, deed), deed)
+    return _as_one(stations, _landing(teller, deed), deed, _what(_access(teller, deed.index)))
 
 
-def _as_one(stations: list[Clause], landing: Clause, deed: Deed) -> list[Clause]:
-    """Return the stations of a write as one sentence about it."""
+def _as_one(stations: list[Clause], landing: Clause, deed: Deed, what: str) -> list[Clause]:
+    """Return the stations of a write or a read as one sentence about it."""
     first, *rest = (*stations, landing)
-    subject = f"its write for {_whom(deed.epoch)} {first.text}"
+    subject = f"its {what} for {_whom(deed.epoch)} {first.text}"
     return [Clause(first.kind, subject, first.records, first.about), *rest]
 
 
 def _landing(teller: Teller, deed: Deed) -> Clause:
-    event = teller.records[deed.index].event
-    assert isinstance(event, _Landing)
+    event = _access(teller, deed.index)
     frame = frame_of(event.addr)
-    text = f"landed in frame {frame:#x} at {teller.at(deed.index)}"
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch, "frame": frame}
+    if isinstance(event, READS):
+        text = f"took {event.length} bytes from frame {frame:#x} at {teller.at(deed.index)}"
+        return Clause("read", text, (deed.index,), about, " and ")
+    text = f"landed in frame {frame:#x} at {teller.at(deed.index)}"
     return Clause("landed", text, (deed.index,), about, " and ")
 
 
@@ -110,17 +122,26 @@ def _station(teller: Teller, deed: Deed, index: int) -> tuple[str, str, dict[str
         return "accepted", f"was part of a {event.operation} that {event.server} accepted", about
     if isinstance(event, events.FrameArrived) and event.device == deed.actor:
         return "arrived", "was for a frame that arrived", about
-    if isinstance(event, events.DmaFetched) and event.master == deed.actor:
-        return "fetched", "used a descriptor that was read", about
-    if isinstance(event, events.DmaIssued) and event.master == deed.actor:
-        return "issued", "left the device", about
-    if isinstance(event, events.DmaTranslated) and event.master == deed.actor:
-        return "translated", "passed the IOMMU", about
-    return "", "", {}
+    kind, words = _station_of_write(event, deed.actor)
+    # What left the device on the way to a read was another access.
+    is_write = isinstance(teller.records[deed.index].event, WRITES)
+    return (kind, words, about) if kind and is_write else ("", "", {})
+
+
+def _station_of_write(event: events.AnyEvent, actor: str) -> tuple[str, str]:
+    if getattr(event, "master", "") != actor:
+        return "", ""
+    if isinstance(event, events.DmaFetched):
+        return "fetched", "used a descriptor that was read"
+    if isinstance(event, events.DmaIssued):
+        return "issued", "left the device"
+    if isinstance(event, events.DmaTranslated):
+        return "translated", "passed the IOMMU"
+    return "", ""
 
 
 def _lateness(teller: Teller, deed: Deed) -> list[Clause]:
-    """Return how long after the release it landed; a tie counts as after it."""
+    """Return how long after the release it came; a tie counts as after it."""
     if deed.limit == deed.index:
         return []
     released = teller.records[deed.limit].event
@@ -130,7 +151,8 @@ def _lateness(teller: Teller, deed: Deed) -> list[Clause]:
     if not teller.is_tie(deed.limit, deed.index):
         text = f"{teller.between(deed.limit, deed.index)} after the release of that frame"
         return [Clause("late", text, records, about, ", ")]
-    order = "release, then write" if deed.limit < deed.index else "write, then release"
+    what = _what(_access(teller, deed.index))
+    order = f"release, then {what}" if deed.limit < deed.index else f"{what}, then release"
     text = (
         f"at the very instant at which {released.vm} released that frame, and a tie counts as "
         f"after the release (in the record: {order})"
@@ -139,9 +161,8 @@ def _lateness(teller: Teller, deed: Deed) -> list[Clause]:
 
 
 def _owner(teller: Teller, deed: Deed) -> Clause:
-    """Return whose the frame was at the end of the instant of the landing."""
-    event = teller.records[deed.index].event
-    assert isinstance(event, _Landing)
+    """Return whose the frame was at the end of the instant of the access."""
+    event = _access(teller, deed.index)
     frame = frame_of(event.addr)
     owner = FrameLedger(teller.trace).owner(frame, teller.end_of_instant(deed.index))
     about: dict[str, str | int] = {"frame": frame, "owner": owner.epoch}

@@ -101,6 +101,16 @@ def vdev(**fields: Any) -> Change:
     return change
 
 
+def disk(**fields: Any) -> Change:
+    """Replace fields of the first disk of the host."""
+
+    def change(plan: SystemPlan) -> SystemPlan:
+        first, *others = plan.disks
+        return replace(plan, disks=(replace(first, **fields), *others))
+
+    return change
+
+
 def both(*changes: Change) -> Change:
     """Make one change after the other."""
 

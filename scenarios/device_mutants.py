@@ -10,6 +10,7 @@ from .changes import (
     both,
     detailed,
     device,
+    disk,
     ends_after,
     impatient,
     no_quiesce,
@@ -99,6 +100,15 @@ DEVICE_MUTANTS: tuple[Mutant, ...] = (
         "cloud-hypervisor 7e2e7a164baa, dd3a2f2649b7",
         (
             *across("block block-nvme", steps(("stop-queue", 0), ("join-worker", 0))),
+            *across(
+                "block block-nvme",
+                both(
+                    vdev(operation="write"),
+                    disk(slots=1, service=_SLOW),
+                    steps(("stop-queue", 0), ("join-worker", 0)),
+                ),
+                "the guest's last writes are fetched from memory that is no longer its own",
+            ),
             *across(
                 "ahci",
                 steps(("mask-interrupts", 0), ("stop-engine", 0), ("stop-fis-receive", 0)),

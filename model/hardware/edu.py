@@ -27,6 +27,7 @@ from ..dma_engine import DmaEngine
 from ..fabric import Port
 from ..interrupts import InterruptController
 from ..kernel import Kernel, Signal, Steps
+from ..memory import DATA
 from ..timing import Timing
 
 IDENTIFICATION = 0x010000ED
@@ -223,7 +224,7 @@ class Edu(Component):
             yield from self.engine.write(self.dma_epoch, addr, data, "data")
         elif self.engine.bus_master:
             for addr, length in pages_of(source & self.dma_mask, count):
-                piece = yield from self.port.read_memory(self.dma_epoch, addr, length)
+                piece = yield from self.port.read_memory(self.dma_epoch, addr, length, DATA)
                 if piece is not None:
                     self.buffer[start : start + length] = piece
                 start += length

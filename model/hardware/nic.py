@@ -188,7 +188,7 @@ class Nic(PhysicalDevice):
         for _ in range(count):
             addr = self.ring_base + DESCRIPTOR_SIZE * self.head
             epoch = self.epoch
-            entry = yield from self.port.read_memory(epoch, addr, DESCRIPTOR_SIZE)
+            entry = yield from self.engine.read(epoch, addr, DESCRIPTOR_SIZE)
             if entry is None or (self.ring_base, self.ring_size) != ring:
                 return
             buffer_addr = DESCRIPTOR.unpack(entry)[0]

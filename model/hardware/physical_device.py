@@ -33,6 +33,7 @@ from ..dma_engine import DmaEngine
 from ..fabric import Port
 from ..interrupts import EDGE, LEVEL, MESSAGE, InterruptController
 from ..kernel import Kernel, Signal, Steps
+from ..memory import DATA, DESCRIPTOR
 from ..register_window import RegisterBits, writes_of
 from ..timing import Timing
 from ..trace import DmaDropped
@@ -257,6 +258,8 @@ class PhysicalDevice(Component):
             return False
         if self.traits.says_stopped_early:
             return True
+        if self.port.reads_pending and not self.traits.forgets_running:
+            return False
         return not self.transactions_pending and self.port.outstanding == 0
 
     @property
@@ -326,14 +329,14 @@ class PhysicalDevice(Component):
         fetched = b""
         for addr, length in operation.reads:
             if not operation.was_reset or self._may(operation, Effect.DATA, 0):
-                fetched += (yield from self.fetch(operation.epoch, addr, length)) or b""
+                fetched += (yield from self.fetch(operation.epoch, addr, length, DATA)) or b""
         return fetched
 
-    def fetch(self, epoch: int, addr: int, length: int) -> Steps:
-        """Read memory, frame by frame; gives the bytes, or None if the IOMMU refuses."""
+    def fetch(self, epoch: int, addr: int, length: int, content: str = DESCRIPTOR) -> Steps:
+        """Read memory, frame by frame; gives the bytes, or None if it gets none."""
         pieces = []
         for piece in pages_of(addr, length):
-            data = yield from self.port.read_memory(epoch, *piece)
+            data = yield from self.engine.read(epoch, *piece, content)
             if data is None:
                 return None
             pieces.append(data)

@@ -24,6 +24,7 @@ from enum import Enum
 
 from ..device_plans import Pl330Plan
 from ..kernel import Kernel, Mailbox, Steps
+from ..memory import DATA
 from ..outside import Withheld
 from ..timing import Timing
 from ..trace import DmaFetched
@@ -329,7 +330,7 @@ class Pl330(PhysicalDevice):
         if opcode == DMALDPB or not thread.sar:
             thread.held = self.take_from_peripheral(length)
             return
-        data = yield from self.fetch(thread.data_epoch, thread.sar, length)
+        data = yield from self.fetch(thread.data_epoch, thread.sar, length, DATA)
         thread.held = data or bytes(length)
         thread.sar += length
 

@@ -20,7 +20,7 @@ from ..component import Component
 from ..hardware.disk import DiskCommand
 from ..hardware.physical_device import PhysicalDevice
 from ..kernel import Kernel, Mailbox, Signal, Steps
-from ..memory import PhysicalMemory
+from ..memory import DATA, PhysicalMemory
 from ..plan import DiskPlan
 from ..timing import Timing
 from ..trace import (
@@ -300,7 +300,8 @@ class BlockServer(Component):
             return DiskCommand(request.epoch, operation, request.pieces, request.job)
         buffer_addr = self._bounce_addr(slot)
         if operation == "write":
-            data = b"".join(self.memory.read(addr, size) for addr, size in request.pieces)
+            epoch, give = request.epoch, self.memory.give_to_cpu
+            data = b"".join([give(self.name, epoch, *piece, DATA) for piece in request.pieces])
             self.memory.write(buffer_addr, data)
         pieces = tuple(pages_of(buffer_addr, request.length))
         return DiskCommand(HOST_EPOCH, operation, pieces, request.job)

@@ -2,17 +2,14 @@
 
 from typing import NamedTuple
 
-from ..addresses import FRAME_SIZE, pages_of
+from ..addresses import FRAME_SHIFT, FRAME_SIZE, pages_of
 from ..kernel import Kernel, Mailbox
-from ..memory import GuestRam, PhysicalMemory, StageTwo
+from ..memory import DATA, DESCRIPTOR, GuestRam, PhysicalMemory, StageTwo
 from ..timing import Timing
-from ..trace import CpuWriteLanded
+from ..trace import CpuRead, CpuWriteLanded
 
 NO_LINE = -1
 """The interrupt number of a vdev's own interrupt, which has no physical line."""
-
-DATA = "data"
-"""What a worker thread writes when nothing else is said."""
 
 _FIRST_MESSAGE = 0x2000
 """Guest interrupt numbers from here on are given to messages, as the LPIs of a GIC are."""
@@ -74,7 +71,7 @@ class VdevSite(NamedTuple):
 
 
 class WorkerRam(GuestRam):
-    """Guest memory as a worker thread of qvm writes it: each write is an event.
+    """Guest memory as a worker thread of qvm uses it: each write and each read is an event.
 
     Attributes:
         content: What is being written now; see `CpuWriteLanded`.
@@ -86,6 +83,29 @@ class WorkerRam(GuestRam):
         self._epoch = site.epoch
         self.content = DATA
         self._held: list[CpuWriteLanded] | None = None
+        self._looked_at: dict[int, tuple[int, int]] | None = None
+
+    def read(self, addr: int, length: int) -> bytes:
+        """Return the bytes of a range of guest RAM."""
+        host_addr = self.host_addr(addr, length)
+        if self._looked_at is None:
+            return self._memory.give_to_cpu(self._writer, self._epoch, host_addr, length, DATA)
+        for start, size in pages_of(host_addr, length):
+            first, end = self._looked_at.get(start >> FRAME_SHIFT, (start, start + size))
+            self._looked_at[start >> FRAME_SHIFT] = (min(first, start), max(end, start + size))
+        return self._memory.read(host_addr, length)
+
+    def look_at_ring(self) -> None:
+        """Put the next reads together: those of one frame are one event."""
+        self._looked_at = {}
+
+    def ring_seen(self) -> None:
+        """Tell of the reads that were put together."""
+        looked_at, self._looked_at = self._looked_at, None
+        if looked_at is not None and self._writer not in self._memory.silenced:
+            for first, end in looked_at.values():
+                event = CpuRead(self._writer, self._epoch, first, end - first, DESCRIPTOR)
+                self._memory.emit(event)
 
     def write(self, addr: int, data: bytes) -> None:
         """Let the bytes land, frame by frame."""

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ..memory import DATA
 from ..trace import RequestCompleted
 from ..trace_event import TraceEvent
 from ..virtio.packed_device import PackedDeviceQueue
@@ -17,7 +18,6 @@ from ..virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from .site import DATA
 
 if TYPE_CHECKING:
     from .virtio_vdev import VirtioVdev
@@ -54,7 +54,9 @@ class VdevQueue:
         if self.vdev.is_detailed:
             chain = self._take_detailed()
         else:
+            ram.look_at_ring()
             chain = self.side.next_chain()
+            ram.ring_seen()
             if isinstance(chain, DescriptorChain):
                 self.in_flight += 1
         ram.content = DATA
@@ -114,8 +116,16 @@ class VdevQueue:
         vdev.ram.content = "used_idx"
         side.publish_used()
         vdev.ram.content = DATA
+        must_notify = self._must_notify()
         vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
-        return side.must_notify()
+        return must_notify
+
+    def _must_notify(self) -> bool:
+        """Look into the ring whether the driver wants to be told of what was published."""
+        self.vdev.ram.look_at_ring()
+        must_notify = self.side.must_notify()
+        self.vdev.ram.ring_seen()
+        return must_notify
 
     # With every step told.
 
@@ -123,6 +133,7 @@ class VdevQueue:
         slot = self.side.next_available % self.side.layout.size
         ram = self.vdev.ram
         ram.hold_events()
+        ram.look_at_ring()
         chain = self.side.next_chain()
         if chain is not None:
             for addr in chain.fetched:
@@ -131,6 +142,7 @@ class VdevQueue:
             self.in_flight += 1
             self._tell(ChainTaken(*self._who, chain.head_index, slot))
         ram.let_go_events()
+        ram.ring_seen()
         if isinstance(chain, DescriptorChain) and self.event_index:
             self._tell_suppression()
         return chain
@@ -145,7 +157,7 @@ class VdevQueue:
         vdev.ram.content = "used_idx"
         side.publish_used()
         vdev.ram.content = DATA
-        must_notify = side.must_notify()
+        must_notify = self._must_notify()
         self._tell(UsedPublished(*self._who, self._published(), must_notify))
         vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
         return must_notify

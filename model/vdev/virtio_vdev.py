@@ -25,6 +25,7 @@ from simpy.events import Process
 
 from ..clock import Span, exactly
 from ..kernel import Mailbox, Signal, Steps
+from ..memory import DATA
 from ..timing import Timing
 from ..trace import WorkerEnded
 from ..virtio.device_registers import DeviceRegisters
@@ -57,7 +58,7 @@ from ..virtio_events import (
 from ..virtio_plan import VirtioPlan
 from .control import Control, tell_control
 from .register_side import RegisterSide
-from .site import DATA, VdevSite
+from .site import VdevSite
 from .vdev_queue import VdevQueue
 
 STEPS: dict[str, str] = {

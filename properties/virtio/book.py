@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 from ...model.trace import (
     DmaIssued,
     DmaLanded,
+    DmaRead,
     GuestEnded,
     QvmExited,
     TerminationBegun,
@@ -218,7 +219,7 @@ class Devices(Listener):
         if device is not None:
             self._show(index, at_ns, event, device, device.queue(CONFIG))
 
-    def _read_dma(self, index: int, at_ns: int, event: DmaIssued | DmaLanded) -> None:
+    def _read_dma(self, index: int, at_ns: int, event: DmaIssued | DmaLanded | DmaRead) -> None:
         device = self.devices.get((event.master, event.epoch))
         if device is not None and device.silence & STOPPED:
             self._report_breach(STOPPED, Seen(index, at_ns, event, device, device.queue(CONFIG)))
@@ -235,6 +236,7 @@ class Devices(Listener):
         WorkerEnded: _read_worker_end,
         DmaIssued: _read_dma,
         DmaLanded: _read_dma,
+        DmaRead: _read_dma,
     }
 
 

@@ -8,7 +8,7 @@ teardown`.
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
-from ...model.trace import DmaIssued, DmaLanded, Header
+from ...model.trace import DmaIssued, DmaLanded, DmaRead, Header
 from ...model.trace_event import TraceEvent
 from ...model.virtio_events import (
     BufferRead,
@@ -81,6 +81,8 @@ class SilenceRule(VirtioRule):
             deed = "changed its configuration"
         elif isinstance(event, DmaIssued | DmaLanded):
             deed = f"had a write {'leave' if isinstance(event, DmaIssued) else 'land'}"
+        elif isinstance(event, DmaRead):
+            deed = "read memory"
         else:
             deed = f"{_DEEDS[type(event)]} queue {seen.queue.index}"
         self.fault(seen, f"{seen.device} {deed} {self.when}", severity, queue=seen.queue.index)
@@ -242,7 +244,10 @@ class SilenceWhileStopped(SilenceRule):
         "Once the command that stops a device is complete, the device begins no transaction, and "
         "none of its earlier ones is still under way."
     )
-    formula = "G (stopped(device) -> (not (touches(device) or write-lands(device)) U activated))"
+    formula = (
+        "G (stopped(device) -> "
+        "(not (touches(device) or write-lands(device) or reads(device)) U activated))"
+    )
     antecedent = "completed commands to stop"
     section = "2.12.1.4.4.1"
     cited = "1.4"

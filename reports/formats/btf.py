@@ -152,6 +152,10 @@ def _runnable(of: str, name: str, event: str) -> list[_Line]:
     return [_Line("R", of, f"{of}.{name}", event)]
 
 
+def _read(by: str, addr: int) -> list[_Line]:
+    return [_Line("SIG", by, f"memory of {by}", "read", str(addr))]
+
+
 def _written(by: str, addr: int) -> list[_Line]:
     return [_Line("SIG", by, f"memory of {by}", "write", str(addr))]
 
@@ -173,4 +177,6 @@ _RULES: dict[type[TraceEvent], Rule] = {
     ev.FrameArrived: lambda event: [_trigger(f"{event.device}.wire")],
     ev.DmaLanded: lambda event: _written(event.master, event.addr),
     ev.CpuWriteLanded: lambda event: _written(event.writer, event.addr),
+    ev.DmaRead: lambda event: _read(event.master, event.addr),
+    ev.CpuRead: lambda event: _read(event.reader, event.addr),
 }

@@ -35,6 +35,7 @@ _LEVELS: dict[Severity, str] = {
     "exposed": "warning",
     "spurious": "warning",
     "starved": "error",
+    "disclosure": "error",
     "stray": "error",
     "corruption": "error",
 }
@@ -143,7 +144,7 @@ def actor_of(trace: Trace, violation: Violation) -> str:
             raised = trace.records[index].event
             if isinstance(raised, events.IrqAsserted):
                 return raised.device
-    for name in ("master", "writer", "device", "vdev", "vm"):
+    for name in ("master", "writer", "reader", "device", "vdev", "vm"):
         value = getattr(event, name, "")
         if value:
             return str(value)

@@ -147,6 +147,14 @@ def _cpu_write_landed(event: ev.CpuWriteLanded, to: SignalReader) -> list[Change
     return [to.pulse(event.writer, "cpu_write")]
 
 
+def _cpu_read(event: ev.CpuRead, to: SignalReader) -> list[Change]:
+    return [to.pulse(event.reader, "cpu_read")]
+
+
+def _dma_read(event: ev.DmaRead, to: SignalReader) -> list[Change]:
+    return [to.pulse(event.master, "read")]
+
+
 def _dma_issued(event: ev.DmaIssued, to: SignalReader) -> list[Change]:
     # A message ends at the interrupt controller, so that no landing would take it off again.
     is_message = event.content == "message"
@@ -249,6 +257,8 @@ _RULES: dict[type[TraceEvent], Rule] = {
     ev.FramesReleased: _frames_released,
     ev.FramesQuarantined: _frames_quarantined,
     ev.CpuWriteLanded: _cpu_write_landed,
+    ev.CpuRead: _cpu_read,
+    ev.DmaRead: _dma_read,
     ev.DmaIssued: _dma_issued,
     ev.DmaLanded: _dma_landed,
     ev.DmaBlocked: _dma_blocked,

@@ -11,6 +11,7 @@ from quiesce.model.trace import (
     CallbackBegun,
     CallbackEnded,
     DmaBlocked,
+    DmaRead,
     FramesQuarantined,
     IommuMapped,
     IommuSynced,
@@ -54,6 +55,10 @@ from .story import (
 )
 
 
+def read(epoch: int) -> DmaRead:
+    return DmaRead("eth0", epoch, FRAME << 12, 16, "descriptor")
+
+
 def everything(stretch: int = 1) -> Trace:
     """Return a story in which every property is put to the test and most are violated."""
     moments: list[list[Moment]] = [
@@ -69,7 +74,7 @@ def everything(stretch: int = 1) -> Trace:
         at(9, detached(1), taken(1), IommuUnmapped("eth0", 1)),
         at(10, landed(1), released(1, 2)),
         at(11, FramesQuarantined("vm1", 1, FRAME + 2, 1), released(1, 1, FRAME + 3)),
-        at(12, QvmExited("vm1", 1, 0), landed(1), VmStarted("vm2", 2)),
+        at(12, QvmExited("vm1", 1, 0), landed(1), read(1), VmStarted("vm2", 2)),
         at(13, granted(2, 2), attached(2), landed(1), landed(2), injected(2, 1)),
         at(14, IommuSynced("eth0", 1), StopConfirmed("eth0", 1)),
         at(14, RequestSubmitted("vm2.blk0", 2, 0), OutsideEnded()),

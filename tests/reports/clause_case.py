@@ -37,7 +37,7 @@ class Case:
 
     def is_own(self, event: ev.AnyEvent) -> bool:
         """Return whether an event is of the device and epoch that the clause speaks of."""
-        fields = ("device", "master", "writer", "server")
+        fields = ("device", "master", "writer", "reader", "server")
         names = {getattr(event, field) for field in fields if hasattr(event, field)}
         return names == {self.device} and getattr(event, "epoch", self.epoch) == self.epoch
 

@@ -192,6 +192,8 @@ def _went_on(case: Case) -> Iterator[str]:
         | ev.DmaFetched
         | ev.DmaIssued
         | ev.CpuWriteLanded
+        | ev.DmaRead
+        | ev.CpuRead
         | ev.BackendRequestBegun
         | ev.IrqAsserted
     )
@@ -221,7 +223,7 @@ def _on_its_way(case: Case) -> Iterator[str]:
 
 def _still(case: Case) -> Iterator[str]:
     confirmed, end = case.clause.records
-    active = ev.DmaFetched | ev.DmaIssued | ev.IrqAsserted | ev.FrameArrived
+    active = ev.DmaFetched | ev.DmaIssued | ev.DmaRead | ev.IrqAsserted | ev.FrameArrived
     did = [
         each
         for each in case.between(confirmed, end)
@@ -272,6 +274,18 @@ def _landed(case: Case) -> Iterator[str]:
         (case.clause.records == (case.end,), "not the violation"),
         (landed and case.is_own(event), "no write of that device and epoch"),
         (addr >> 12 == case.clause.about["frame"], "another frame"),
+    )
+
+
+def _read(case: Case) -> Iterator[str]:
+    event = case.event(0)
+    has_read = isinstance(event, ev.DmaRead | ev.CpuRead)
+    yield from wrong(
+        case,
+        (case.clause.records == (case.end,), "not the violation"),
+        (has_read and case.is_own(event), "no read of that device and epoch"),
+        (getattr(event, "addr", 0) >> 12 == case.clause.about["frame"], "another frame"),
+        (f" {getattr(event, 'length', -1)} bytes " in case.clause.text, "another length"),
     )
 
 
@@ -511,6 +525,7 @@ _CHECKS: dict[str, Callable[[Case], Iterator[str]]] = {
     "issued": _station(ev.DmaIssued),
     "translated": _station(ev.DmaTranslated),
     "landed": _landed,
+    "read": _read,
     "late": _late,
     "tie": _tie,
     "owner": _owner,

@@ -89,6 +89,7 @@ def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker)
     assert words(proof) == {
         "no-dma-after-teardown": "holds",
         "no-irq-after-teardown": "holds",
+        "no-dma-read-after-teardown": "holds",
         "irq-contained-after-teardown": "holds",
         "teardown-order": "holds",
         "teardown-bounded": "holds",

@@ -75,11 +75,12 @@ const SHAPES = {
   d: (pen, x, y, r) => line(pen, x, y - r - 1, x + r, y, x, y + r + 1, x - r, y, x, y - r - 1),
   v: (pen, x, y, r) => line(pen, x - r, y - r, x + r, y - r, x, y + r, x - r, y - r),
   "^": (pen, x, y, r) => line(pen, x - r, y + r, x + r, y + r, x, y - r, x - r, y + r),
+  "<": (pen, x, y, r) => line(pen, x + r, y - r, x - r, y, x + r, y + r, x + r, y - r),
   1: (pen, x, y, r) => { line(pen, x, y, x, y + r); line(pen, x - r, y - r, x, y, x + r, y - r); },
   4: (pen, x, y, r) => { line(pen, x - r, y, x, y); line(pen, x + r, y - r, x, y, x + r, y + r); },
 };
 const BOLD = new Set(["X", "P"]);
-const FILLED = new Set(["s", "d", "v", "^"]);
+const FILLED = new Set(["s", "d", "v", "^", "<"]);
 
 const drawShape = (pen, shape, x, y, r, colour) => {
   pen.strokeStyle = colour;

@@ -113,7 +113,7 @@ const startPointer = () => {
 const tellLegend = () => {
   const kinds = new Set(LANES.flatMap((lane) => lane.tracks)
     .flatMap((track) => track.marks).map((group) => group.kind));
-  const signs = { "|": "|", X: "✖", x: "×", o: "○", P: "✚", v: "▼", "^": "▲", 1: "⅄" };
+  const signs = { "|": "|", X: "✖", x: "×", o: "○", P: "✚", v: "▼", "^": "▲", "<": "◀", 1: "⅄" };
   const named = [...kinds].filter((kind) => DATA.markNames[kind] && signs[DATA.markShapes[kind]]);
   const said = named.map((kind) => `${signs[DATA.markShapes[kind]]} ${DATA.markNames[kind]}`);
   const some = DATA.violationsLeftOut ? ` (not marked: ${DATA.violationsLeftOut} later ones)` : "";

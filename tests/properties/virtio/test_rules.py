@@ -67,7 +67,7 @@ def test_rules_are_numbered_from_1_to_50_without_a_gap() -> None:
 
 def test_teardown_comes_first_in_the_registry() -> None:
     assert list(PROPERTIES) == [*TEARDOWN, *(rule.name for rule in RULES)]
-    assert len(TEARDOWN) == 13
+    assert len(TEARDOWN) == 14
 
 
 def test_document_is_the_one_that_the_rules_write() -> None:
