@@ -319,9 +319,10 @@ def _procedure(found: Tried) -> list[str]:
         return [f"The documented procedure was tried first and saves {timings} as well: {text}"]
     saving, refuted = found.saving, found.refuted
     if refuted is not None and not (saving and saving.text.startswith(refuted.text)):
+        verb = "is" if len(refuted.violated) == 1 else "are"
         return [
             f"The documented procedure was tried first and saves this run ({refuted.text})",
-            f"With another timing it does not: {' and '.join(refuted.violated)} is violated",
+            f"With another timing it does not: {' and '.join(refuted.violated)} {verb} violated",
         ]
     return []
 
@@ -348,7 +349,10 @@ _ACTS = {
 
 def _no_return(no_return: NoReturn | None) -> str:
     if no_return is None:
-        return "No act of qvm during the teardown could have prevented it."
+        return (
+            "Nothing that was tried during the teardown could have prevented it: to silence the "
+            "device, to remove its maps, or to withhold memory."
+        )
     told = ", or ".join(
         f"{_ACTS[chance.act].format(target=chance.target)} before {_at(chance.too_late_ns)}"
         for chance in no_return.chances

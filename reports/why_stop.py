@@ -255,8 +255,13 @@ def _steps(teller: Teller, deed: Deed, *, of_actor: bool) -> list[int]:
         for index, record in enumerate(teller.records[: min(deed.limit, deed.index)])
         if isinstance(record.event, _OF_STOPS)
         and record.event.epoch == deed.epoch
-        and (record.event.device == deed.actor) == of_actor
+        and _is_named(record.event.device, deed.actor) == of_actor
     ]
+
+
+def _is_named(device: str, actor: str) -> bool:
+    """Return whether steps for a device are for an actor; a vdev's name lacks its VM in them."""
+    return device == actor or actor.endswith(f".{device}")
 
 
 def _end_of_guest(teller: Teller, deed: Deed) -> int:

@@ -2,9 +2,10 @@
 
 Three acts are tried, each ideal and without delay: the actor is silenced (a stop that works at
 once), its translations are removed and synced (where there is an IOMMU), and qvm withholds what
-memory it has not returned.  An act at an instant comes after everything that happens then and
-before anything that happens later.  It *prevents* the violation if the run, told again with the
-same choices, ends and has none of the property that is as severe.
+memory it has not returned.  The last is not tried against interrupts, where it helps only because
+nothing can start again.  An act at an instant comes after everything that happens then and before
+anything that happens later.  It *prevents* the violation if the run, told again with the same
+choices, ends and has none of the property that is as severe.
 
 For each act the last instant at which it prevents the violation is found by halving between the
 end of the guest and the violation; the run is made with the act there, which prevents, and at the
@@ -20,7 +21,16 @@ from ..model.choices import ChoicePoint, Replay, Retold
 from ..model.errors import BoundHit
 from ..model.plan import SystemPlan
 from ..model.system import run_watched
-from ..model.trace import NO_CAUSE, GuestEnded, QvmExited, TerminationBegun, Trace
+from ..model.trace import (
+    NO_CAUSE,
+    GuestEnded,
+    IrqAsserted,
+    IrqInjected,
+    IrqTaken,
+    QvmExited,
+    TerminationBegun,
+    Trace,
+)
 from ..model.what_if import Act, run_with
 from ..properties.check import check
 from ..properties.verdict import SEVERITIES, Severity
@@ -54,7 +64,7 @@ def point_of_no_return(
     after = [at_ns for at_ns, _ in watched if at_ns > instants[-1]]
     court = _Court(plan, choices, culprit, _GROWTH * len(trace.records) + _ROOM)
     chances = []
-    for kind, target in _acts(plan, culprit):
+    for kind, target in _acts(plan, trace, culprit):
         place = court.last_place(kind, target, instants)
         if place is not None:
             is_last = place + 1 == len(instants)
@@ -81,15 +91,23 @@ def _while_qvm_ends(trace: Trace, culprit: Culprit) -> tuple[int, int]:
     return first_ns, last_ns
 
 
-def _acts(plan: SystemPlan, culprit: Culprit) -> list[tuple[str, str]]:
+def _acts(plan: SystemPlan, trace: Trace, culprit: Culprit) -> list[tuple[str, str]]:
     acts = []
     if culprit.actor:
         acts.append(("silence", culprit.actor))
         if plan.iommu:
             acts.append(("cut", culprit.actor))
-    if culprit.vm:
+    if culprit.vm and not _is_about_interrupts(trace, culprit):
         acts.append(("withhold", culprit.vm))
     return acts
+
+
+def _is_about_interrupts(trace: Trace, culprit: Culprit) -> bool:
+    """Return whether memory plays no part: to withhold it helps only by letting nothing start."""
+    event = trace.records[culprit.violation.index].event
+    if isinstance(event, IrqTaken | IrqInjected | IrqAsserted):
+        return True
+    return culprit.property == "next-owner-gets-interrupts"
 
 
 class _Court:

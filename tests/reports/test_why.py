@@ -374,6 +374,17 @@ def test_a_tie_of_interrupt_and_detach_counts_as_after_it() -> None:
     assert "(in the record: detach, then interrupt)" in sentence
 
 
+def test_a_step_for_a_vdev_counts_for_its_thread() -> None:
+    sentence = told_by(
+        (0, -1, GRANTED),
+        (100, -1, ENDED),
+        (110, -1, ev.QuiesceStepBegun("blk0", 1, "stop-queue")),
+        (150, -1, RELEASED),
+        (160, -1, ev.CpuWriteLanded("vm1.blk0", 1, 0x10000, 64, "data")),
+    )
+    assert sentence.startswith("vm1.blk0 was told to stop (stop-queue), but its stop was not")
+
+
 def test_a_device_that_was_only_looked_at_was_not_told_to_stop() -> None:
     sentence = told_by(
         (0, -1, GRANTED),

@@ -168,6 +168,7 @@ def test_the_documented_procedure_that_is_not_enough_is_told_with_what_refutes_i
     said = " ".join(found.explanation.sentences)
     assert "No change was found that saves the run and other timings as well" in said
     assert f"With another timing it does not: {' and '.join(refuted.violated)}" in said
+    assert " and irq-contained-after-teardown are violated" in said
 
 
 @pytest.mark.slow
@@ -319,6 +320,15 @@ def test_maps_that_are_removed_and_synced_in_time_prevent_a_late_write() -> None
     # The later an act works on the way of a write, the longer there is time for it.
     assert chances["silence"] < chances["cut"] <= no_return.at_ns
     assert run_with(plan, Retold(log), Act("cut", "eth0", 0)).records != trace.records
+
+
+@pytest.mark.slow
+def test_memory_is_not_withheld_against_an_interrupt_that_is_latched() -> None:
+    # It would help only because no next instance could start and unmask the line.
+    found = Explained.of(shipped("gic-edge-latched"), is_quick=True)
+    assert found is not None
+    assert found.explanation.no_return is None
+    assert found.explanation.sentences[-1].startswith("Nothing that was tried during the teardown")
 
 
 def test_nothing_helps_against_a_reference_that_is_kept() -> None:
