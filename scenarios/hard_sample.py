@@ -5,7 +5,8 @@ Four kinds take turns, after the nominal, the earliest and the latest timing:
 - `drawn`: every delay and open question by a seed, as `quiesce run --seed` does;
 - `biased`: whole kinds of delays at one end of their spans (`choices.Biased`);
 - `varied`: the answers of the run itself, with some labels drawn anew;
-- `moved`: the answers of the run itself, and the VM ends at another instant.
+- `moved`: the answers of the run itself, and the VM ends at another instant: at, around or between
+  those at which anything happens, or so that what a device does falls into the teardown.
 
 The sample is the same for the same run, whatever is changed in its plan, and needs no clock and no
 generator of its own.
@@ -31,7 +32,17 @@ from ..model.choices import (
 )
 from ..model.clock import exactly
 from ..model.plan import EndPlan, SystemPlan
-from ..model.trace import GuestEnded, SignalSent, TerminationBegun, Trace
+from ..model.trace import (
+    DmaFetched,
+    DmaIssued,
+    FrameArrived,
+    GuestEnded,
+    IrqAsserted,
+    QvmExited,
+    SignalSent,
+    TerminationBegun,
+    Trace,
+)
 
 __all__ = ["Sample", "Timing"]
 
@@ -70,6 +81,8 @@ class Sample:
         named = [at for at in ending if plan.vms[at].name == vm]
         self._vm = (named or ending or [-1])[0]
         self._instants, self._end = _instants(trace)
+        self._acts = _acts(trace)
+        self._teardown_ns = _teardown_ns(trace)
 
     def timings(self) -> Iterator[Timing]:
         """Give the timings, one kind in turn with the next, without end."""
@@ -96,19 +109,28 @@ class Sample:
         return plan, {"nominal": Nominal, "earliest": Earliest, "latest": Latest}[kind]()
 
     def _moved(self, plan: SystemPlan, number: int) -> SystemPlan:
-        """Return the plan with the end at, just before, just after or between instants."""
+        """Return the plan with another instant of its end."""
+        vm = plan.vms[self._vm]
+        assert vm.end is not None, "a change leaves the end of a VM where it is"
         drawn = _bytes(number)
+        at_ns = self._aimed(drawn) if self._acts and number % 3 == 0 else self._around(drawn)
+        moved = replace(vm, end=EndPlan(vm.end.cause, exactly(at_ns)))
+        vms = (*plan.vms[: self._vm], moved, *plan.vms[self._vm + 1 :])
+        return replace(plan, vms=vms)
+
+    def _aimed(self, drawn: bytes) -> int:
+        """Return an end before an act of a device, by no more than the teardown lasts."""
+        act_ns = self._acts[int.from_bytes(drawn[1:5], "big") % len(self._acts)]
+        return max(act_ns - (self._teardown_ns * drawn[5] >> 8), 0)
+
+    def _around(self, drawn: bytes) -> int:
+        """Return an end at, just before, just after or between two instants."""
         near = self._instants[max(self._end - _NEAR, 0) : self._end + _NEAR // 4]
         instants = near if drawn[0] % 2 and near else self._instants
         place = int.from_bytes(drawn[1:5], "big") % len(instants)
         at_ns = instants[place]
         gap_ns = instants[min(place + 1, len(instants) - 1)] - at_ns
-        at_ns += (0, 1, gap_ns // 2, max(gap_ns - 1, 0))[drawn[5] % 4]
-        vm = plan.vms[self._vm]
-        assert vm.end is not None, "a change leaves the end of a VM where it is"
-        moved = replace(vm, end=EndPlan(vm.end.cause, exactly(at_ns)))
-        vms = (*plan.vms[: self._vm], moved, *plan.vms[self._vm + 1 :])
-        return replace(plan, vms=vms)
+        return at_ns + (0, 1, gap_ns // 2, max(gap_ns - 1, 0))[drawn[5] % 4]
 
 
 def _instants(trace: Trace) -> tuple[list[int], int]:
@@ -123,6 +145,30 @@ def _instants(trace: Trace) -> tuple[list[int], int]:
     before = sum(at_ns <= end_ns for at_ns in instants)
     # An end long after the original one would only prolong the run.
     return instants[: before + before // 4 + 8], before
+
+
+def _acts(trace: Trace) -> list[int]:
+    """Return the instants at which a device does anything, but for the first quarter of the run."""
+    start_ns = trace.records[-1].at_ns // 4 if trace.records else 0
+    acts = FrameArrived | DmaFetched | DmaIssued | IrqAsserted
+    return sorted(
+        {
+            record.at_ns
+            for record in trace.records
+            if isinstance(record.event, acts) and record.at_ns > start_ns
+        }
+    )
+
+
+def _teardown_ns(trace: Trace) -> int:
+    """Return how long after the end of the guest the first VM that ended was gone."""
+    begun_ns = -1
+    for record in trace.records:
+        if isinstance(record.event, GuestEnded | TerminationBegun) and begun_ns < 0:
+            begun_ns = record.at_ns
+        elif isinstance(record.event, QvmExited) and begun_ns >= 0:
+            return record.at_ns - begun_ns
+    return 0
 
 
 def _bytes(number: int) -> bytes:
