@@ -10,22 +10,44 @@ from ..model import trace as events
 from ..model.trace import Trace
 from ..properties.verdict import Judgement, Violation
 from .clauses import Clause, Teller, joined
-from .findings import READS, WRITES, findings_of
-from .why_irq import interrupt_clauses
+from .findings import READS, WRITES, Finding, findings_of
+from .why_irq import interrupt_clauses, interrupt_deed
 from .why_write import write_clauses
 
 __all__ = ["clauses_of", "sentence", "why"]
 
 
 def why(trace: Trace, judgement: Judgement) -> str:
-    """Return why the worst violation could happen, in one sentence; empty without violation."""
+    """Return why the worst violation could happen, in one sentence; empty without violation.
+
+    Where a device does not work for its next owner, a second sentence tells of the interrupt that
+    was left behind for that owner, if one was.
+    """
     found = findings_of(trace, judgement)
     if not found:
         return ""
     violation = found[0].first
     if not 0 <= violation.index < len(trace.records):
         return _sentence(violation.message, "")
-    return sentence(clauses_of(trace, violation))
+    told = sentence(clauses_of(trace, violation))
+    left = _left_behind(trace, found) if _NEXT_OWNER in found[0].names else None
+    return f"{told} {sentence(clauses_of(trace, left))}" if left is not None else told
+
+
+_NEXT_OWNER = "next-owner-works"
+
+
+def _left_behind(trace: Trace, found: list[Finding]) -> Violation | None:
+    """Return the interrupt of a device that was taken late, if the device does not work later."""
+    device = found[0].first.data.get("device", "")
+    for finding in found[1:]:
+        index = finding.first.index
+        if not 0 <= index < len(trace.records):
+            continue
+        is_taken = isinstance(trace.records[index].event, events.IrqTaken)
+        if is_taken and interrupt_deed(Teller(trace), index).actor == device:
+            return finding.first
+    return None
 
 
 def clauses_of(trace: Trace, violation: Violation) -> tuple[Clause, ...]:
