@@ -7,7 +7,7 @@ device may have them differ.
 
 from .addresses import FRAME_SIZE, pages_of
 from .component import Component
-from .fabric import MESSAGE, BusWrite, Port
+from .fabric import LINE, MESSAGE, BusWrite, Port
 from .iommu import MESSAGE_LENGTH
 from .kernel import Kernel, Steps
 from .memory import DESCRIPTOR
@@ -109,6 +109,10 @@ class DmaEngine(Component):
     def send_message(self, epoch: int, intid: int) -> None:
         """Send an interrupt message; it stays behind the writes that have left before."""
         self._let_out(BusWrite(epoch, intid, _MESSAGE_DATA, MESSAGE))
+
+    def send_line(self, epoch: int, intid: int) -> None:
+        """Send the message that asserts the line; bus mastering does not gate it."""
+        self.port.issue(BusWrite(epoch, intid, b"", LINE))
 
     def _let_out(self, write: BusWrite) -> None:
         master, length = self.port.master, len(write.data)

@@ -8,7 +8,9 @@ Downstream, register writes are posted too: the CPU goes on before they arrive, 
 of the same device shows that they have.
 
 An interrupt message is a posted write like any other and keeps its place among them.  So does a
-write that ends in the registers of a device and not in memory (`register_window`).
+write that ends in the registers of a device and not in memory (`register_window`), and so does the
+message by which a PCIe function asserts its line (PCI Express 2.2.8.1 and 2.4.1: Assert_INTx is a
+posted request), which passes no earlier write, needs no bus mastering and is not translated.
 """
 
 from typing import NamedTuple, Protocol
@@ -25,6 +27,10 @@ from .translation.device_cache import CLEARS, KEEPS, LATE, NEVER, DeviceCache
 
 MESSAGE = "message"
 """The content of a write that is an interrupt message; its address is the interrupt number."""
+
+
+LINE = "line"
+"""The content of a message that asserts the function's line; its address is the line's number."""
 
 
 class BusWrite(NamedTuple):
@@ -47,6 +53,13 @@ class RegisterFile(Protocol):
 
     def write_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a register write that has arrived."""
+
+
+class LineDriver(Protocol):
+    """A device that asserts its line by a message."""
+
+    def drive_line(self) -> None:
+        """Bring the line into agreement with the cause: the message has arrived."""
 
 
 class Fabric:
@@ -94,6 +107,7 @@ class Port(Component):
         self.master = master
         self.fabric = fabric
         self.registers: RegisterFile | None = None
+        self.line_driver: LineDriver | None = None
         self.cache: DeviceCache | None = None
         self.cache_answer = CLEARS
         self.on_link = False
@@ -122,6 +136,11 @@ class Port(Component):
     def outstanding(self) -> int:
         """How many writes have been issued and are not yet translated."""
         return len(self.link) + self.on_link
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether every write that the device has issued is in memory."""
+        return not (self.link or self.on_link or self.drain or self.draining)
 
     def issue(self, write: BusWrite) -> None:
         """Let a write leave the device; from here a reset of the device does not stop it."""
@@ -220,7 +239,7 @@ class Port(Component):
 
     def landed(self) -> Steps:
         """Wait until every write that the device has issued is in memory."""
-        while self.link or self.on_link or self.drain or self.draining:
+        while not self.is_clear:
             yield self.settled.wait()
 
     def cut_off(self) -> None:
@@ -284,6 +303,8 @@ class Port(Component):
         iommu = self.fabric.iommu
         if self.is_cut:
             return None
+        if write.content == LINE:
+            return write.addr
         if write.host_addr is not None:
             if write.from_cache and iommu is not None:
                 return iommu.pass_translated(
@@ -300,11 +321,14 @@ class Port(Component):
                 yield self.drain.wait()
             write, host_addr = self.drain.take()
             self.draining = True
-            is_message = write.content == MESSAGE
+            is_message = write.content in {MESSAGE, LINE}
             span = self.timing.msi_delivery if is_message else self.timing.axi_write_drain
             yield self.kernel.delay(span, f"{self.name}.drain")
             self.draining = False
-            if is_message:
+            if write.content == LINE:
+                assert self.line_driver is not None, "a device connects itself to its port"
+                self.line_driver.drive_line()
+            elif is_message:
                 self.fabric.interrupts.message(host_addr, self.master, write.epoch)
             elif (target := self.fabric.target_at(host_addr)) is not None:
                 self._hit(target, write, host_addr)

@@ -112,6 +112,10 @@ class InterruptController(Component):
             self.emit(IrqAsserted(intid, device, epoch, LEVEL))
             line.changed.notify()
 
+    def is_asserted_by(self, intid: int, device: str) -> bool:
+        """Return whether a device holds a level line."""
+        return device in self._line(intid).asserted_by
+
     def deassert_level(self, intid: int, device: str) -> None:
         """Let a device lower its level line, if it holds it."""
         line = self._line(intid)

@@ -56,6 +56,7 @@ class Nic(PhysicalDevice):
         fetched: Descriptors read ahead.
         fifo: Lengths of the frames that wait inside.
         is_storing: A frame is being stored, or its descriptors are being read.
+        is_fetching: Descriptors are being read, and the controller waits for the answer.
     """
 
     register_bits = (
@@ -72,7 +73,7 @@ class Nic(PhysicalDevice):
         self.ring_base = self.ring_size = self.head = self.tail = 0
         self.fetched: deque[ReceiveDescriptor] = deque()
         self.fifo: Mailbox[int] = Mailbox(kernel)
-        self.is_storing = False
+        self.is_storing = self.is_fetching = False
         wire = self.start(self._wire)
         kernel.outside.add(wire, f"{self.name}.rx_gap", self._withheld)
         self.start(self._receive)
@@ -117,12 +118,20 @@ class Nic(PhysicalDevice):
                 raise AssertionError(f"{self.name} has no register {register}")
 
     def on_reset(self) -> None:
-        """CTRL.RST: registers to their defaults; what has left the device still lands."""
+        """CTRL.RST: registers to their defaults; what has left the device still lands.
+
+        The answer to a descriptor read that is under way comes to a controller that no longer waits
+        for it: its tag is unused, and an unexpected completion is discarded.
+
+        Source:
+            PCI Express base specification, 2.3.2 (unexpected completions).
+        """
         self.receive_enabled = self.master_disabled = False
         self.engine.bus_master = True
         if not self.traits.keeps_side_state:
             self.ring_base = self.ring_size = self.head = self.tail = 0
             self.fetched.clear()
+            self.is_fetching = False
         if not self.traits.keeps_input:
             self.fifo.clear()
 
@@ -165,8 +174,14 @@ class Nic(PhysicalDevice):
             self.changed.notify()
 
     def _store(self, length: int) -> Steps:
-        if len(self.fetched) <= self.plan.prefetch // 2:
+        if len(self.fetched) <= self.plan.prefetch // 2 and self._available:
+            epoch = self.epoch
+            self.is_fetching = True
             yield from self._fetch()
+            if not self.is_fetching:
+                self.emit(DmaDropped(self.name, epoch, length, "reset"))
+                return
+            self.is_fetching = False
         if not self.fetched:
             self.emit(DmaDropped(self.name, self.epoch, length, "no_descriptor"))
             return
@@ -180,16 +195,21 @@ class Nic(PhysicalDevice):
             )
         )
 
+    @property
+    def _available(self) -> int:
+        """How many descriptors the driver has given that the controller has not read."""
+        return (self.tail - self.head) % self.ring_size if self.ring_size else 0
+
     def _fetch(self) -> Steps:
         """Read as many descriptors ahead as the driver has given, up to the prefetch."""
-        available = (self.tail - self.head) % self.ring_size if self.ring_size else 0
         ring = (self.ring_base, self.ring_size)
-        count = min(self.plan.prefetch - len(self.fetched), available)
+        count = min(self.plan.prefetch - len(self.fetched), self._available)
         for _ in range(count):
             addr = self.ring_base + DESCRIPTOR_SIZE * self.head
             epoch = self.epoch
             entry = yield from self.engine.read(epoch, addr, DESCRIPTOR_SIZE)
-            if entry is None or (self.ring_base, self.ring_size) != ring:
+            is_same_ring = (self.ring_base, self.ring_size) == ring
+            if entry is None or not self.is_fetching or not is_same_ring:
                 return
             buffer_addr = DESCRIPTOR.unpack(entry)[0]
             self.head = (self.head + 1) % self.ring_size

@@ -314,6 +314,9 @@ class Nvme(PhysicalDevice):
     # Admin commands.
 
     def _administer(self, active: ActiveCommand) -> Steps:
+        if active.is_aborted:  # by a reset, while the event index was written
+            self._end(active)
+            return
         command = active.command
         if command.opcode == queues.ADMIN_ASYNC_EVENT:
             self.commands.remove(active)

@@ -181,7 +181,7 @@ class PhysicalDevice(Component):
         self.epoch = 0
         self.changed = Signal(kernel)
         self.is_reentered = False
-        wiring.port.registers = self
+        wiring.port.registers = wiring.port.line_driver = self
         self.registers_at = wiring.port.fabric.open_window(self)
 
     # What a device of a kind supplies.
@@ -400,12 +400,25 @@ class PhysicalDevice(Component):
             return
         if self.uses_line and self.cause is not None:
             if self.irq_enabled and not self.line_disabled:
-                self.interrupts.assert_level(intid, self.name, self.cause)
+                if self.wiring.is_wire or self.port.is_clear:
+                    self.drive_line()
+                elif not self.interrupts.is_asserted_by(intid, self.name):
+                    self.engine.send_line(self.cause, intid)
                 return
         elif self.message_due is not None and self.lets_messages_out:
             epoch, self.message_due = self.message_due, None
             self.engine.send_message(epoch, intid)
         self.interrupts.deassert_level(intid, self.name)
+
+    def drive_line(self) -> None:
+        """Assert the line if it is to be asserted: what it tells of is in memory.
+
+        A device on a wire has waited for its own writes.  A function that falls back from
+        messages to its line sends a message that stays behind them.
+        """
+        is_told = self.irq_enabled and not self.line_disabled
+        if self.uses_line and is_told and self.cause is not None:
+            self.interrupts.assert_level(self.wiring.intid, self.name, self.cause)
 
     def _let_edge_out(self) -> None:
         """Pulse the line once for a cause that has not been told yet."""

@@ -128,6 +128,21 @@ class ChannelThread:
             self.pc -= operand + len(instruction)
 
 
+class DebugInstruction:
+    """What was written to DBGINST0 and DBGINST1 when DBGCMD was written.
+
+    Attributes:
+        opcode: DMAGO or DMAKILL.
+        argument: Address of the program.
+        epoch: Who has written it.
+    """
+
+    def __init__(self, opcode: int, argument: int, epoch: int) -> None:
+        self.opcode = opcode
+        self.argument = argument
+        self.epoch = epoch
+
+
 class Pl330(PhysicalDevice):
     """The controller.
 
@@ -137,7 +152,7 @@ class Pl330(PhysicalDevice):
         thread: Its program, or None.
         buffer: Bursts that have been stored and wait.
         is_draining: A burst is on its way out of the buffer.
-        debug_busy: DBGSTATUS.
+        debugging: The instruction that the debug interface carries out, or None.
         debug_instruction, debug_argument: DBGINST0 and DBGINST1.
     """
 
@@ -151,7 +166,7 @@ class Pl330(PhysicalDevice):
         self.thread: ChannelThread | None = None
         self.buffer: Mailbox[Operation] = Mailbox(kernel)
         self.is_draining = False
-        self.debug_busy = False
+        self.debugging: DebugInstruction | None = None
         self.debug_instruction = self.debug_argument = 0
         self.start(self._drain)
 
@@ -192,6 +207,11 @@ class Pl330(PhysicalDevice):
         return self.state is ChannelState.STOPPED
 
     @property
+    def debug_busy(self) -> bool:
+        """DBGSTATUS: the debug interface carries out an instruction."""
+        return self.debugging is not None
+
+    @property
     def is_idle(self) -> bool:
         """Whether the channel is stopped and the write buffer is empty."""
         if self.traits.says_stopped_early:
@@ -212,8 +232,7 @@ class Pl330(PhysicalDevice):
                 self.debug_argument = value
             case "DBGCMD":
                 if not self.debug_busy:
-                    self.debug_busy = True
-                    self.start(lambda: self._debug(epoch))
+                    self._begin_debugging(epoch)
             case "INTEN":
                 self.irq_enabled = bool(value)
                 self.drive_interrupt()
@@ -227,27 +246,34 @@ class Pl330(PhysicalDevice):
     def on_reset(self) -> None:
         """The reset line: the channel is stopped; the buffer goes by the policy for data."""
         self.state = ChannelState.STOPPED
-        self.thread = None
+        self.thread = self.debugging = None
         self.debug_instruction = self.debug_argument = 0
         if self.traits.reset.data in {CANCEL, DROP}:
             self.buffer.clear()
 
     # The channel.
 
-    def _debug(self, epoch: int) -> Steps:
-        """Carry out the instruction in DBGINST0 and DBGINST1."""
+    def _begin_debugging(self, epoch: int) -> None:
         opcode = self.debug_instruction >> 16 & 0xFF
+        instruction = DebugInstruction(opcode, self.debug_argument, epoch)
+        self.debugging = instruction
+        self.start(lambda: self._debug(instruction))
+
+    def _debug(self, instruction: DebugInstruction) -> Steps:
+        """Carry out the instruction of DBGINST0 and DBGINST1, unless a reset comes first."""
         yield self.kernel.delay(self.timing.pl330_kill, f"{self.name}.debug")
-        self.debug_busy = False
-        if opcode == DMAGO and self.state is ChannelState.STOPPED:
+        if self.debugging is not instruction:
+            return
+        self.debugging = None
+        if instruction.opcode == DMAGO and self.state is ChannelState.STOPPED:
             self.state = ChannelState.EXECUTING
-            self.epoch = epoch
+            self.epoch = epoch = instruction.epoch
             self.thread = thread = ChannelThread(
-                epoch, self.data_epoch(epoch), self.debug_argument, self.plan.burst_length
+                epoch, self.data_epoch(epoch), instruction.argument, self.plan.burst_length
             )
             executing = self.start(lambda: self._execute(thread))
             self.kernel.outside.add(executing, f"{self.name}.pace", lambda: self._withheld(thread))
-        elif opcode == DMAKILL and self.plan.killable:
+        elif instruction.opcode == DMAKILL and self.plan.killable:
             yield from self._kill()
         self.changed.notify()
 

@@ -242,48 +242,53 @@ class Xhci(PhysicalDevice):
             while self.run_stop and self.command_ring is ring:
                 addr = ring.addr
                 trb = yield from self._next_trb(ring)
-                if trb is None:
+                if trb is None or self.command_ring is not ring:
                     break
-                yield from self._carry_out(ring.epoch, addr, trb)
+                yield from self._carry_out(ring, addr, trb)
 
-    def _carry_out(self, epoch: int, addr: int, trb: Trb) -> Steps:
+    def _carry_out(self, ring: RingCursor, addr: int, trb: Trb) -> Steps:
+        """Carry out a command; after each wait it goes on only if no reset has taken its ring."""
+        epoch = ring.epoch
         if trb.kind == rings.CONFIGURE_ENDPOINT:
             entry = yield from self.fetch(
                 epoch,
                 trb.parameter + rings.ENDPOINT_INPUT_OFFSET,
                 rings.ENDPOINT_CONTEXT.size,
             )
-            if entry is None or self.events is None:
+            if entry is None or self.events is None or self.command_ring is not ring:
                 return
             _, _, pointer = rings.ENDPOINT_CONTEXT.unpack(entry)
             self.transfer_ring = RingCursor(pointer, epoch)
             self.endpoint_running, self.endpoint_stopped = True, False
-            yield from self._answer(epoch, addr, rings.SUCCESS, rings.ENDPOINT_RUNNING)
+            yield from self._answer(ring, addr, rings.SUCCESS, rings.ENDPOINT_RUNNING)
         elif trb.kind == rings.STOP_ENDPOINT and self.endpoint_running:
             self.endpoint_running = False
             if not self.plan.stops_early:
                 self.pipelined.clear()
                 while self.is_transferring:
                     yield self.changed.wait()
-            yield from self._answer(epoch, addr, rings.SUCCESS, rings.ENDPOINT_STOPPED)
-            self.endpoint_stopped = True
-            self.changed.notify()
+            yield from self._answer(ring, addr, rings.SUCCESS, rings.ENDPOINT_STOPPED)
+            if self.command_ring is ring:
+                self.endpoint_stopped = True
+                self.changed.notify()
         else:
-            yield from self._answer(epoch, addr, rings.CONTEXT_STATE_ERROR, None)
+            yield from self._answer(ring, addr, rings.CONTEXT_STATE_ERROR, None)
 
-    def _answer(self, epoch: int, addr: int, code: int, state: int | None) -> Steps:
+    def _answer(self, ring: RingCursor, addr: int, code: int, state: int | None) -> Steps:
         """Write the endpoint context if its state changes, then the command completion event."""
         data: tuple[tuple[int, bytes], ...] = ()
-        transfer_ring = self.transfer_ring  # a reset may forget it while the context is fetched
+        transfer_ring = self.transfer_ring
         if state is not None and transfer_ring is not None:
             pointer_addr = self.contexts_addr + 8 * rings.SLOT
-            context = yield from self.fetch(epoch, pointer_addr, 8)
+            context = yield from self.fetch(ring.epoch, pointer_addr, 8)
             if context is not None:
                 place = int.from_bytes(context, "little") + rings.ENDPOINT_OUTPUT_OFFSET
                 entry = rings.ENDPOINT_CONTEXT.pack(state, 0, transfer_ring.pointer)
                 data = ((place, entry),)
+        if self.command_ring is not ring:
+            return  # a reset has come while the context was fetched: there is nothing to answer
         event = (addr, code << 24, rings.control_of(rings.COMMAND_EVENT, rings.SLOT << 24))
-        yield from self.perform(XhciOperation(epoch, data, self.events, event))
+        yield from self.perform(XhciOperation(ring.epoch, data, self.events, event))
 
     # What comes unasked, and what takes time.
 
