@@ -338,11 +338,11 @@ class FrameArrived(TraceEvent, frozen=True):
 
 
 class DmaRequested(TraceEvent, frozen=True):
-    """A driver gives the device a buffer that the device may write.
+    """A driver gives the device memory that the device may write: a buffer, a ring, a status area.
 
     Attributes:
         master: The bus master that will write it.
-        addr: Address of the buffer as the device sees it.
+        addr: Its address as the device sees it.
         length: Bytes.
     """
 

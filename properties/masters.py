@@ -2,7 +2,8 @@
 
 The book `Masters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
 Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no
-mapping is known, the buffers that it was given, since their addresses are then the host's own.
+mapping is known, the buffers and rings that it was given, or has written already, since their
+addresses are then the host's own.
 """
 
 from collections.abc import Hashable
@@ -11,6 +12,7 @@ from typing import ClassVar
 from ..model.addresses import FRAME_SHIFT, HOST_EPOCH, frames_of
 from ..model.trace import (
     AtcInvalidationEnded,
+    DmaIssued,
     DmaRequested,
     IommuMapped,
     IommuReset,
@@ -26,6 +28,9 @@ from .runs import Runs
 Ranges = tuple[tuple[int, int], ...]
 """Start and end of ranges of addresses."""
 
+MESSAGE = "message"
+"""The content of a write that is an interrupt message and reaches no memory; see `DmaIssued`."""
+
 
 class Master:
     """A device as it works for one epoch.
@@ -35,8 +40,8 @@ class Master:
         epoch: The epoch.
         mapped: Frames that the IOMMU lets it write.
         ranges: Start and end of what is mapped, as the device addresses it.
-        given: Frames of the buffers that it was given while no mapping was known.
-        has_requests: Whether it was given buffers.
+        given: Frames of what it was given, or has written, while no mapping was known.
+        has_requests: Whether it was given memory, or has written some.
         is_mapped: Whether the IOMMU was ever told about it.
         quiesce_begun: Whether somebody has begun to make it quiet.
         timed_out: Whether a step of that has given up waiting since its stop was seen last.
@@ -120,7 +125,7 @@ class Masters(Listener):
         return master
 
     def writing_for(self, epoch: int) -> list[Master]:
-        """Return the devices that were given buffers in a VM's epoch."""
+        """Return the devices that can write for a VM's epoch, as far as is known."""
         if epoch == HOST_EPOCH:
             return []
         return self._writing.get(epoch, [])
@@ -146,7 +151,7 @@ class Masters(Listener):
 
     @property
     def epochs(self) -> list[int]:
-        """Epochs for which some device was given buffers."""
+        """Epochs for which some device can write."""
         return list(self._writing)
 
     def key(self) -> Hashable:
@@ -154,20 +159,30 @@ class Masters(Listener):
         return tuple(master.key() for _, master in sorted(self.masters.items()))
 
     def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
-        master = self.masters.get((event.master, event.epoch))
-        if master is None:
-            master = self.master(event.master, event.epoch)
-        if not master.has_requests:
-            master.has_requests = True
-            self._writing.setdefault(event.epoch, []).append(master)
+        master = self._given(event.master, event.epoch, event.addr, event.length)
         # Whoever is given work again is not stopped, whatever was seen before.
         master.stop_confirmed = False
+
+    def _issue(self, index: int, at_ns: int, event: DmaIssued) -> None:  # noqa: ARG002
+        """A write shows what its device can write, also where no driver tells of its rings."""
+        if event.content != MESSAGE:
+            self._given(event.master, event.epoch, event.addr, event.length)
+
+    def _given(self, name: str, epoch: int, addr: int, length: int) -> Master:
+        """Note that a device can write a range for an epoch."""
+        master = self.masters.get((name, epoch))
+        if master is None:
+            master = self.master(name, epoch)
+        if not master.has_requests:
+            master.has_requests = True
+            self._writing.setdefault(epoch, []).append(master)
         if not master.is_mapped:
-            first = event.addr >> FRAME_SHIFT
-            if (event.addr + event.length - 1) >> FRAME_SHIFT == first:
+            first = addr >> FRAME_SHIFT
+            if (addr + length - 1) >> FRAME_SHIFT == first:
                 master.given.add(first)
             else:
-                master.given.update(frames_of(event.addr, event.length))
+                master.given.update(frames_of(addr, length))
+        return master
 
     def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
@@ -208,6 +223,7 @@ class Masters(Listener):
 
     reads: ClassVar[Reads] = {
         DmaRequested: _request,
+        DmaIssued: _issue,
         IommuMapped: _map,
         IommuUnmapped: _unmap,
         IommuSynced: _sync,

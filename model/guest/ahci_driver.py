@@ -63,6 +63,8 @@ class AhciDriver(DeviceDriver[AhciController]):
         yield from wait_until(
             self.kernel, self.device, lambda: self.device.is_reset_done, _RESET_NS_MAX
         )
+        self.requested(self.list_addr, SLOTS * HEADER_SIZE)
+        self.requested(self.fis_addr, FIS_AREA_SIZE)
         self.post("PxCLB", self.list_addr)
         self.post("PxFB", self.fis_addr)
         self.post("PxCMD.FRE", 1)

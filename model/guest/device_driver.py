@@ -113,5 +113,5 @@ class DeviceDriver(GuestDriver[DeviceKind]):
         self.device.port.post(register, value, self.epoch)
 
     def requested(self, addr: int, length: int) -> None:
-        """Note that the device may write a buffer from here on."""
+        """Note that the device may write memory from here on: a buffer, a ring, a status area."""
         self.emit(DmaRequested(self.device.name, self.epoch, addr, length))

@@ -38,6 +38,7 @@ class NetDriver(DeviceDriver[Nic]):
             self._write_descriptor(index)
         for index in range(size - 1):
             self._request(index)
+        self.requested(self.ring, size * DESCRIPTOR_SIZE)
         self.post("RDBA", self.ring)
         self.post("RDLEN", size)
         self.post("RDT", size - 1)

@@ -72,6 +72,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
         """Disable the controller, give it its queues, enable it, and submit the first requests."""
         self.post("CC.EN", 0)
         yield from self._until(lambda: not self.device.is_ready)
+        self._give(self.admin)
         self.post("AQA", ADMIN_SIZE)
         self.post("ASQ", self.admin.submissions)
         self.post("ACQ", self.admin.completions)
@@ -82,8 +83,10 @@ class NvmeDriver(DeviceDriver[Nvme]):
         self.post("CC.EN", 1)
         yield from self._until(lambda: self.device.is_ready)
         size = (self.io.size - 1) << 16 | self.io.number
-        aimed = self.device.plan.completes_on_registers
-        place = self.device.registers_at if aimed else self.io.completions
+        place = self.device.registers_at
+        if not self.device.plan.completes_on_registers:
+            place = self.io.completions
+            self._give(self.io)
         yield from self._administer(NvmeCommand(queues.ADMIN_CREATE_CQ, 1, place, 0, size, 0b11))
         yield from self._administer(
             NvmeCommand(
@@ -91,6 +94,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
             )
         )
         if self.shadow_addr:
+            self.requested(self.event_addr, PAGE)
             yield from self._administer(
                 NvmeCommand(queues.ADMIN_DOORBELL_BUFFER, 3, self.shadow_addr, self.event_addr)
             )
@@ -104,6 +108,10 @@ class NvmeDriver(DeviceDriver[Nvme]):
     def _administer(self, command: NvmeCommand) -> Steps:
         self._submit(self.admin, command)
         yield from self._until(lambda: self.device.is_admin_idle)
+
+    def _give(self, pair: QueuePair) -> None:
+        """Note that the controller may write the completion entries of a queue."""
+        self.requested(pair.completions, pair.size * COMPLETION_SIZE)
 
     # Working.
 

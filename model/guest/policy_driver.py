@@ -47,6 +47,7 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
         self.post("AREA", self.area)
         self.post("AREA.STRIDE", self.stride)
         if self.ring:
+            self.requested(self.ring, plan.completion_length * RING_SIZE)
             self.post("RING", self.ring)
             self.post("RING.SIZE", RING_SIZE)
         self.post("IRQ.ENABLE", 1)

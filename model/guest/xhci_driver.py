@@ -89,6 +89,7 @@ class XhciDriver(DeviceDriver[Xhci]):
         )
         self.post("DCBAAP", self.contexts_addr)
         self.post("CRCR", self.commands.base | CYCLE)
+        self.requested(self.events_addr, self.events_size * TRB_SIZE)
         self.post("ERSTBA", self.events_addr)
         self.post("ERSTSZ", self.events_size)
         self.post("USBCMD.INTE", 1)

@@ -6,6 +6,7 @@ from quiesce.model.trace import (
     AnyEvent,
     AtcInvalidationEnded,
     CallbackEnded,
+    DmaIssued,
     FramesQuarantined,
     IommuMapped,
     IommuSynced,
@@ -258,3 +259,36 @@ def test_memory_in_reach_of_a_device_that_has_not_answered_is_kept(
     events: list[Moment], word: str
 ) -> None:
     assert verdict(TIMEOUT, MAPPED, events).verdict == word
+
+
+# Devices that write rings and status entries alone
+
+
+def test_a_device_that_was_seen_writing_a_ring_can_write_it_although_no_driver_told() -> None:
+    """A recorded trace may not say which rings a driver has given; the writes do."""
+    ring = DmaIssued("eth0", 1, ADDR, 16, "completion")
+    told = at(0, granted(1, count=2), ring)
+    assert verdict(ORDER, told, one_after_another(released(1))).verdict == "violated"
+    found = verdict(ORDER, told, one_after_another(STOP, released(1)))
+    assert (found.verdict, found.antecedents) == ("holds", 1)
+    apart = one_after_another(released(1, first=FRAME + 1))
+    assert verdict(ORDER, told, apart).verdict == "vacuous"
+
+
+def test_a_message_reaches_no_memory_and_makes_no_device_one_that_can_write() -> None:
+    told = at(0, granted(1), DmaIssued("eth0", 1, ADDR, 4, "message"))
+    assert verdict(ORDER, told, one_after_another(released(1))).verdict == "vacuous"
+
+
+def test_a_write_after_the_stop_was_seen_does_not_void_what_was_seen() -> None:
+    """Whether it lands too late is another property's question; here the order counts."""
+    late = DmaIssued("eth0", 1, ADDR, 16, "completion")
+    assert verdict(ORDER, BARE, one_after_another(STOP, late, released(1))).verdict == "holds"
+
+
+def test_memory_out_of_reach_of_a_ring_may_be_released_after_a_time_out() -> None:
+    told = at(0, granted(1, count=2), DmaIssued("eth0", 1, ADDR, 16, "completion"))
+    apart = one_after_another(TIMED_OUT, released(1, first=FRAME + 1))
+    assert verdict(TIMEOUT, told, apart).verdict == "holds"
+    within = one_after_another(TIMED_OUT, released(1))
+    assert verdict(TIMEOUT, told, within).verdict == "violated"
