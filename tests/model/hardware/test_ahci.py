@@ -27,7 +27,10 @@ def test_a_read_lands_in_every_piece_of_its_buffer_and_then_its_fis() -> None:
     contents = [event.content for _, event in bench.of(DmaLanded)]
     assert contents.count("data") == 3
     assert contents[-1] == "completion"
-    assert len(bench.of(DmaRequested)) == len(bench.of(DmaFetched)) == 3
+    given = [event.addr for _, event in bench.of(DmaRequested)]
+    assert given[:2] == [driver.list_addr, driver.fis_addr], "before the first command"
+    assert given[2:] == [event.addr for _, event in bench.of(DmaFetched)]
+    assert len(given) == 5
     assert bench.memory.read(driver.fis_addr + FIS_D2H_OFFSET, 1) == b"\x34"
     assert driver.in_flight == []
 
