@@ -20,6 +20,9 @@ ChoicePoint = tuple[str, int, int]
 
 T = TypeVar("T")
 
+TIE = "kernel.tie"
+"""Label of the order in which delays fire that end at one instant."""
+
 _END_IN = 10
 """A random delay takes each end of its span once in this many draws: races hide there."""
 
@@ -150,6 +153,33 @@ class Seeded(Choices):
         if end == 1:
             return bound - 1
         return self._random.randrange(bound)
+
+
+class Ends(Choices):
+    """Takes one end of every span, drawn from a generator with a seed; nothing in between.
+
+    With an even seed each label keeps to one end for the whole run, so that one kind of delay is
+    long while another is short; with an odd seed each delay is drawn by itself.  Ties come in any
+    order; open questions get their default answer.
+
+    Args:
+        seed: Any whole number.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = Random(seed)
+        self._keeps = seed % 2 == 0
+        self._is_great: dict[str, bool] = {}
+
+    def _option(self, bound: int, label: str) -> int:
+        return self._random.randrange(bound) if label == TIE else 0
+
+    def _offset(self, bound: int, label: str) -> int:
+        is_great = self._is_great.get(label) if self._keeps else None
+        if is_great is None:
+            is_great = self._is_great[label] = bool(self._random.getrandbits(1))
+        return bound - 1 if is_great else 0
 
 
 class Biased(Choices):

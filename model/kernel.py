@@ -24,7 +24,7 @@ import simpy
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT, Event, Process
 
-from .choices import Choices
+from .choices import TIE, Choices
 from .clock import Span, exactly
 from .errors import BoundHit
 from .open_questions import OpenQuestion
@@ -435,7 +435,7 @@ class Kernel(simpy.Environment):
             tied.append(heappop(self._delays))
         awaited = [candidate for candidate in tied if candidate[2].callbacks]
         if awaited:
-            entry = awaited[self.choices.below(len(awaited), "kernel.tie")]
+            entry = awaited[self.choices.below(len(awaited), TIE)]
         for other in tied:
             if other is not entry:
                 heappush(self._delays, other)

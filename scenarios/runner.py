@@ -5,6 +5,7 @@ import msgspec
 from ..model.choices import (
     Choices,
     Earliest,
+    Ends,
     Guided,
     Latest,
     Nominal,
@@ -22,6 +23,7 @@ from .replay import Recording
 from .resolve import Resolved
 
 __all__ = [
+    "ENDS",
     "TIMINGS",
     "RunResult",
     "choices_for",
@@ -37,6 +39,9 @@ TIMINGS: dict[str, type[Nominal | Earliest | Latest]] = {
     "latest": Latest,
 }
 """Ways to fix every delay at once."""
+
+ENDS = "ends"
+"""The timing in which every delay has the least or the greatest length of its span."""
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -61,7 +66,15 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 def choices_for(timing: str = "nominal", seed: int | None = None) -> tuple[Choices, str]:
-    """Return the choices that a user asks for, and a sentence that says how they decide."""
+    """Return the choices that a user asks for, and a sentence that says how they decide.
+
+    Args:
+        timing: One of `TIMINGS`, or `ends` for an end of each span as the seed has it.
+        seed: Draws delays and open questions, or only which end where the timing is `ends`.
+    """
+    if timing == ENDS:
+        chosen = f"one end of every span, drawn with seed {seed or 0}; open questions (default)"
+        return Ends(seed or 0), chosen
     if seed is not None:
         return Seeded(seed), f"one draw of every delay and open question, seed {seed}"
     return TIMINGS[timing](), f"one choice for every delay ({timing}) and open question (default)"

@@ -12,7 +12,7 @@ from .. import replay
 from ..exit_status import OF_VERDICT
 from ..explaining import explained
 from ..library import resolved
-from ..runner import RunResult, choices_for, run_recording, run_scenario
+from ..runner import ENDS, RunResult, choices_for, run_recording, run_scenario
 from ..terminal import say, say_json
 from ..unwritable import unwritable
 
@@ -25,7 +25,7 @@ class ExplainRequest(msgspec.Struct, frozen=True):
     Attributes:
         word: A folder, a replay file, or the word for a scenario.
         out: Folder for the results of a scenario.
-        timing: `nominal`, `earliest`, `latest`, or empty.
+        timing: `nominal`, `earliest`, `latest`, `ends`, or empty.
         seed: For random choices.
         plot: Whether to draw the graph of causes.
         json: Whether to write JSON.
@@ -81,8 +81,9 @@ def run_of(
     """
     path = Path(word)
     file = path / REPLAY if path.is_dir() else path
-    if timing and seed is not None:
-        raise InputError([Problem(Place(word), "--timing and --seed exclude each other")])
+    if timing not in ("", ENDS) and seed is not None:
+        message = f"--timing and --seed exclude each other, but for --timing {ENDS}"
+        raise InputError([Problem(Place(word), message)])
     if path.is_dir() or path.suffix == ".json":
         if timing or seed is not None:
             message = "a replay has its choices made; leave out --timing and --seed"

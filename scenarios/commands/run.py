@@ -16,7 +16,7 @@ from ..exit_status import OF_VERDICT
 from ..explaining import explained
 from ..library import resolved
 from ..run_notes import notes_of_run
-from ..runner import RunResult, choices_for, run_recording, run_scenario, usual_choices
+from ..runner import ENDS, RunResult, choices_for, run_recording, run_scenario, usual_choices
 from ..terminal import say, say_json
 from ..unwritable import unwritable
 
@@ -89,8 +89,8 @@ def _check_options(request: RunRequest) -> None:
             message = "a replay has its choices made; leave out --timing and --seed"
     elif not request.scenario:
         message = "no scenario is named; see `quiesce scenarios`"
-    elif request.timing and request.seed is not None:
-        message = "--timing and --seed exclude each other"
+    elif request.timing not in ("", ENDS) and request.seed is not None:
+        message = f"--timing and --seed exclude each other, but for --timing {ENDS}"
     if message:
         raise UsageProblem([Problem(Place("quiesce run"), message)])
 

@@ -1,23 +1,44 @@
 """`quiesce verify`: run scenarios and compare what they show with what they expect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from ...model.errors import QuiesceError
 from ...properties.verdict import Judgement
+from ..campaign import leave_interrupts_to_parent
 from ..exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..library import resolved
 from ..runner import run_scenario, usual_choices
 from ..shipped import shipped_names
 from ..terminal import VERDICT_STYLES, say, say_json, say_rows, show_progress, styled
+from ..thorough import ALARMING, tried_thoroughly
 
 UNUSABLE = "unusable"
 """Stands in place of a verdict where a scenario could not be read or run."""
 
-_ALARMING = ("violated", "inconclusive")
-"""The verdicts that a scenario must expect if they are to be no surprise."""
+_AT_A_TIME = 4
+"""Scenarios that a process takes at once."""
+
+
+class VerifyRequest(msgspec.Struct, frozen=True):
+    """What the user asked for.
+
+    Attributes:
+        words: Scenarios; all shipped ones if empty.
+        samples: Timings that are drawn for each scenario, if it is to be tried thoroughly.
+        jobs: Processes.
+        thorough: Whether the ends of spans are tried as well.
+        json: Whether to write JSON.
+    """
+
+    words: tuple[str, ...] = ()
+    samples: int = 0
+    jobs: int = 1
+    thorough: bool = False
+    json: bool = False
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -30,6 +51,7 @@ class Comparison(msgspec.Struct, frozen=True):
         expected: How many expectations it has.
         differences: One sentence for each that did not come true, and for each alarming
             verdict that nothing expects.
+        runs: How many timings were tried.
     """
 
     scenario: str
@@ -37,18 +59,19 @@ class Comparison(msgspec.Struct, frozen=True):
     severity: str
     expected: int
     differences: tuple[str, ...]
+    runs: int = 1
 
 
-def verify_command(words: Sequence[str], *, as_json: bool) -> int:
+def verify_command(request: VerifyRequest) -> int:
     """Run the scenarios, all shipped ones if none is named, and compare."""
-    words = list(words) or shipped_names()
+    words = list(request.words) or shipped_names()
     comparisons = []
-    for number, word in enumerate(words, 1):
-        show_progress(f"{number}/{len(words)} {word}")
-        comparisons.append(_verified(word))
+    for number, comparison in enumerate(_comparisons(words, request), 1):
+        show_progress(f"{number}/{len(words)} {comparison.scenario}")
+        comparisons.append(comparison)
     show_progress("")
     status = _status(comparisons)
-    if as_json:
+    if request.json:
         say_json({"exit_status": status, "scenarios": comparisons})
         return status
     if comparisons:
@@ -59,17 +82,47 @@ def verify_command(words: Sequence[str], *, as_json: bool) -> int:
     right = sum(bool(each.expected) and not each.differences for each in comparisons)
     summary = f"{right} of {len(comparisons)} as expected"
     say(styled(f"{summary}, {wrong} not" if wrong else summary, "bold"))
+    if request.thorough:
+        runs = sum(each.runs for each in comparisons)
+        say(f"{runs} runs: the nominal timing and the ends of spans, {request.samples} drawn each")
     return status
 
 
-def _verified(word: str) -> Comparison:
-    """Return the comparison for one scenario; one that cannot be used does not stop the others."""
+def _comparisons(words: list[str], request: VerifyRequest) -> Iterator[Comparison]:
+    """Give the comparison of each scenario, in their order."""
+    samples = request.samples if request.thorough else -1
+    if request.jobs == 1:
+        yield from (_verified(word, samples) for word in words)
+        return
+    with ProcessPoolExecutor(request.jobs, initializer=leave_interrupts_to_parent) as pool:
+        try:
+            yield from pool.map(_verified, words, [samples] * len(words), chunksize=_AT_A_TIME)
+        except (KeyboardInterrupt, GeneratorExit):
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _verified(word: str, samples: int) -> Comparison:
+    """Return the comparison for one scenario; one that cannot be used does not stop the others.
+
+    Args:
+        word: For the scenario.
+        samples: Drawn timings at the ends of spans; -1 for the nominal timing alone.
+    """
     try:
         scenario = resolved(word)
         result = run_scenario(scenario, *usual_choices(scenario))
     except QuiesceError as error:
         return Comparison(Path(word).stem, UNUSABLE, "none", 0, tuple(str(error).split("\n")))
-    return compared(result.judgement, scenario.expect)
+    comparison = compared(result.judgement, scenario.expect)
+    if samples < 0:
+        return comparison
+    tried = tried_thoroughly(scenario, samples)
+    return msgspec.structs.replace(
+        comparison,
+        differences=comparison.differences + tried.differences,
+        runs=1 + tried.runs,
+    )
 
 
 def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
@@ -85,7 +138,7 @@ def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
                 f"{name} should be {word}, but is {verdict.verdict}: {verdict.reason}"
             )
     for name, verdict in found.items():
-        if verdict.verdict in _ALARMING and name not in expect:
+        if verdict.verdict in ALARMING and name not in expect:
             differences.append(
                 f"{name} is {verdict.verdict}, which nothing expects: {verdict.reason}"
             )

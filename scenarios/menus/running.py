@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from .. import exit_status
-from .app import JsonOption, OutOption, ScenarioArgument, VerboseOption, app, complete_scenario
+from .app import (
+    JobsOption,
+    JsonOption,
+    OutOption,
+    ScenarioArgument,
+    VerboseOption,
+    app,
+    complete_scenario,
+)
 
 
 class TimingChoice(StrEnum):
@@ -16,6 +24,7 @@ class TimingChoice(StrEnum):
     NOMINAL = "nominal"
     EARLIEST = "earliest"
     LATEST = "latest"
+    ENDS = "ends"
 
 
 @app.command("run", epilog=exit_status.HELP)
@@ -32,7 +41,10 @@ def _run(
     out: OutOption = Path("out"),
     timing: Annotated[
         TimingChoice | None,
-        typer.Option(help="Fix every delay at its middle, its least or its greatest value."),
+        typer.Option(
+            help="Fix every delay at its middle, its least or its greatest value; `ends` takes the "
+            "least or the greatest of each, as --seed has it."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Draw delays and open questions at random instead.")
@@ -87,7 +99,7 @@ def _explain(
     out: OutOption = Path("out"),
     timing: Annotated[
         TimingChoice | None,
-        typer.Option(help="Of a scenario: every delay at its middle, least or greatest value."),
+        typer.Option(help="Of a scenario: how delays are fixed, as for `quiesce run`."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of a scenario: draw delays and open questions at random.")
@@ -162,15 +174,32 @@ def _verify(
             show_default=False,
         ),
     ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Try the ends of spans as well: what a scenario expects to hold must hold there.",
+        ),
+    ] = False,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Of --thorough: timings that are drawn for each scenario.")
+    ] = 16,
+    jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> int:
     """Run scenarios and compare with what they expect.
 
+    Each scenario runs with the nominal timing.  With --thorough it also runs with every delay at
+    its least, with every delay at its greatest, and with timings in which each delay has one end
+    of its span.  A verdict `violated` must come about with the nominal timing.
+
     The exit status is 0 if every verdict is as expected, be it `violated`.
     """
-    from ..commands.verify import verify_command  # noqa: PLC0415 - heavy
+    from ..commands.verify import VerifyRequest, verify_command  # noqa: PLC0415 - heavy
 
-    return verify_command(names or [], as_json=json)
+    drawn = samples if thorough else 0
+    request = VerifyRequest(tuple(names or ()), drawn, jobs, thorough=thorough, json=json)
+    return verify_command(request)
 
 
 @app.command("assumptions")
