@@ -27,6 +27,14 @@ WRITE_CACHES: dict[str, str] = {
 """How a virtio-blk vdev treats writes (VIRTIO 1.2, 5.2.6.2)."""
 
 
+DEVICE_RESETS: dict[str, str] = {
+    "after-requests": "the driver waits for its requests, resets the device and waits for 0",
+    "at-once": "the driver resets the device whatever is in flight, and waits for 0",
+    "not-awaited": "the driver resets the device, and takes its memory back without reading 0",
+}
+"""How a guest's driver takes a virtio device down when the guest shuts down."""
+
+
 class VirtioPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What all virtio vdevs have in common.
 
@@ -45,6 +53,7 @@ class VirtioPlan(msgspec.Struct, frozen=True, kw_only=True):
         suspend: Whether VIRTIO_F_SUSPEND is offered (VIRTIO 1.4).
         queue_size: Descriptors of each queue; a power of two if the format is `split`.
         reset_policy: One of `RESET_POLICIES`.
+        device_reset: How the guest's driver takes the vdev down; one of `DEVICE_RESETS`.
     """
 
     transport: str = "mmio"
@@ -61,11 +70,13 @@ class VirtioPlan(msgspec.Struct, frozen=True, kw_only=True):
     suspend: bool = False
     queue_size: int = 256
     reset_policy: str = "drain-and-post"
+    device_reset: str = "after-requests"
 
     def __post_init__(self) -> None:
         assert self.transport in {"mmio", "pci"}, self.transport
         assert self.format in {"split", "packed"}, self.format
         assert self.reset_policy in RESET_POLICIES, self.reset_policy
+        assert self.device_reset in DEVICE_RESETS, self.device_reset
 
 
 class BlockPlan(VirtioPlan, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from ..model import open_questions, termination, timing, trace
+from ..model.virtio_plan import DEVICE_RESETS
 from ..properties.registry import PROPERTIES
 from ..properties.verdict import Word
 from .schema_hardware import FaultsEntry, Platform
@@ -133,6 +134,20 @@ class Workload(Closed, frozen=True):
     flush_every: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(description="virtio-blk: after how many writes the guest flushes; 0 for never."),
+    ] = None
+    device_reset: Annotated[
+        str | None,
+        Meta(
+            description="Virtio vdevs: how the guest's driver takes the device down when the guest "
+            "shuts down.",
+            extra={"one_of": tuple(DEVICE_RESETS), "noun": "device reset"},
+            extra_json_schema={
+                "oneOf": [
+                    {"const": name, "description": meaning}
+                    for name, meaning in DEVICE_RESETS.items()
+                ]
+            },
+        ),
     ] = None
     region: Annotated[
         str | None, Meta(description="shmem: name of the region that the guest attaches to.")

@@ -29,7 +29,7 @@ WORKLOADS: dict[str, dict[str, str]] = {
         key: key
         for key in (
             *("requests", "depth", "operation", "length", "think", "queue_size"),
-            *("mount", "flush_every"),
+            *("mount", "flush_every", "device_reset"),
         )
     },
     "virtio-net": {
@@ -39,6 +39,7 @@ WORKLOADS: dict[str, dict[str, str]] = {
         "requests": "sends",
         "depth": "buffers",
         "queue_size": "queue_size",
+        "device_reset": "device_reset",
     },
     "virtio-console": {
         "frames": "inputs",
@@ -47,8 +48,9 @@ WORKLOADS: dict[str, dict[str, str]] = {
         "requests": "prints",
         "depth": "buffers",
         "queue_size": "queue_size",
+        "device_reset": "device_reset",
     },
-    "virtio-entropy": {"requests": "requests", "length": "length", "queue_size": "queue_size"},
+    "virtio-entropy": {key: key for key in ("requests", "length", "queue_size", "device_reset")},
     "shmem": {"region": "region", "length": "length"},
 }
 """For each type of vdev the keys of its workload, and what the plan calls them."""

@@ -39,6 +39,9 @@ class NetDriver(DeviceDriver[Nic]):
         for index in range(size - 1):
             self._request(index)
         self.requested(self.ring, size * DESCRIPTOR_SIZE)
+        if not self.device.wiring.is_wire:
+            self.post("MSIX.ENABLE", 1)
+            self.post("MSIX.MASKALL", 0)
         self.post("RDBA", self.ring)
         self.post("RDLEN", size)
         self.post("RDT", size - 1)

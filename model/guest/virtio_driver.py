@@ -167,6 +167,9 @@ class VirtioDriver(Component):
     def shut_down(self) -> Steps:
         """Wait for requests in flight, reset the device, wait for 0, and take the memory back.
 
+        A driver may also reset the device at once, and even take its memory back without having
+        read 0 (`DEVICE_RESETS`).
+
         The driver may have been stopped between publishing a request and ringing the doorbell, so
         it rings once more; a notification too many does no harm (VIRTIO 1.2, 2.7.7.1).  Likewise an
         interrupt may have been lost between its arrival and its handling.
@@ -174,7 +177,7 @@ class VirtioDriver(Component):
         if self.access is None:
             return
         self.stop_asking()
-        if self.is_live:
+        if self.is_live and self.common.device_reset == "after-requests":
             yield from self.handle_interrupt(NO_VECTOR)
             for queue in self.queues.values():
                 if queue.side.in_flight_heads:
@@ -421,7 +424,11 @@ class VirtioDriver(Component):
 
     def _take_down(self) -> Steps:
         self.is_live = False
-        yield from self._reset()
+        if self.common.device_reset == "not-awaited":
+            self._write_status(0)
+            yield self.pass_burst("reset")
+        else:
+            yield from self._reset()
         for index, queue in self.queues.items():
             queue.free()
             if self.is_detailed and index == min(self.queues):

@@ -310,6 +310,9 @@ class VirtioVdev(RegisterSide):
         self.settled.notify()
 
     def _end_reset(self) -> None:
+        """Let 0 be readable; what a driver has made work is seen to have stopped by that."""
+        if self.queues and not self.in_flight:
+            self.confirm_stop()
         self.queues.clear()
         self.transport.complete_reset()
         self.reset_done()
@@ -385,11 +388,13 @@ class VirtioVdev(RegisterSide):
 
     def _reset(self, bound_ns: int) -> Steps:
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.reset_bound")
+        has_worked = bool(self.queues)
         self.take_effects(self.registers.write_status(0))
         while self.registers.machine.is_resetting:
             if (yield self.kernel.first(self.settled.wait(), bound)) == 1:
                 return False
-        self.confirm_stop()
+        if not has_worked:
+            self.confirm_stop()
         return True
 
     def _enter_stopped(self, bound_ns: int) -> Steps:

@@ -161,6 +161,58 @@ def test_a_repair_holds_at_the_ends_of_spans_as_well(name: str) -> None:
     assert [text for text in differences if "violated" in text] == []
 
 
+RING_LAID_AGAIN = """\
+description = "The next owner lays its ring where the old one was, while descriptors are read."
+configuration = "guest.qvmconf"
+restart = true
+observe = "172us"
+
+[platform]
+iommu = "none"
+
+[[platform.device]]
+kind = "nic"
+name = "eth0"
+ring_size = 64
+
+[workload.eth0]
+gap = "4us..12us"
+length = 1500
+
+[end]
+cause = "guest-crash"
+after = { event = "DmaLanded", source = "memory", count = 6, delay = "0ns..20us" }
+
+[[quiesce]]
+vdev = "quiesce-eth0"
+device = "eth0"
+steps = ["mask-interrupts", "disable-bus-master", { name = "await-idle", bound = "80ms" }]
+
+[timing]
+pcie_posted_write = "100ns..10us"
+process_exit_base = "0ns..500ns"
+process_exit_per_mib = "100ns..2us"
+release_skew = "0ns"
+guest_boot = "20us..60us"
+gic_disable_rwp = "50ns..500ns"
+ctx_switch = "100ns..1us"
+restart = "50us..100us"
+
+[choices]
+"guest.crash-reaches-qvm" = "at-once"
+"""
+
+
+@pytest.mark.parametrize("seed", [53, 107, 114, 143])
+def test_a_ring_that_is_laid_where_the_old_one_was_gets_no_old_descriptors(
+    write: Write, seed: int
+) -> None:
+    """With these ends the reset of the next driver meets a descriptor read that is under way."""
+    write(RING_LAID_AGAIN, guest=CONF)
+    found = check(run(resolved("s.toml").plan, Ends(seed)))
+    assert [each.property for each in found if each.verdict == "violated"] == []
+
+
 # The choices.
 
 
