@@ -356,7 +356,8 @@ def test_what_does_not_fit_is_told(write: Write, old: str, new: str, complaint: 
             "[workload.disk0]\ngap = '1us'",
             (
                 "s.toml:19:7: vdev 'disk0' has no 'gap'; a workload of it has "
-                "requests, depth, operation, length, think, queue_size, mount, flush_every, device_reset"
+                "requests, depth, operation, length, think, queue_size, mount, flush_every, "
+                "device_reset"
             ),
         ),
         (
