@@ -152,27 +152,36 @@ def instants_of(plan: SystemPlan, run: Run) -> tuple[tuple[str, int], ...]:
     """Return the types of event of the first VM's life, and how many of each come in any timing.
 
     They are counted in runs in which no guest ends, up to the instant at which the plan's own end
-    begins: what only an end brings never comes to a guest that waits for it.
+    begins: what only an end brings never comes to a guest that waits for it.  A timing whose run
+    hits its bound counts nothing; without any other the plan's own end is the only one.
     """
     common: dict[str, int] | None = None
     for timing in (Nominal, Earliest, Latest):
-        records = run(plan, timing()).records
-        until_ns = next(
-            (each.at_ns for each in records if isinstance(each.event, TerminationBegun)),
-            records[-1].at_ns,
-        )
-        alive = _without_ends(plan, until_ns)
-        counts: dict[str, int] = {}
-        for record in run(alive, timing()).records:
-            name = type(record.event).__name__
-            if record.at_ns <= until_ns and name not in _NOT_INSTANTS:
-                counts[name] = counts.get(name, 0) + 1
+        try:
+            counts = _counts_of_life(plan, run, timing)
+        except BoundHit:
+            continue
         if common is None:
             common = counts
         common = {
             name: min(count, counts[name]) for name, count in common.items() if name in counts
         }
     return tuple(sorted((common or {}).items()))
+
+
+def _counts_of_life(plan: SystemPlan, run: Run, timing: Callable[[], Choices]) -> dict[str, int]:
+    """Return how many events of each type come before the plan's own end, if no guest ends."""
+    records = run(plan, timing()).records
+    until_ns = next(
+        (each.at_ns for each in records if isinstance(each.event, TerminationBegun)),
+        records[-1].at_ns,
+    )
+    counts: dict[str, int] = {}
+    for record in run(_without_ends(plan, until_ns), timing()).records:
+        name = type(record.event).__name__
+        if record.at_ns <= until_ns and name not in _NOT_INSTANTS:
+            counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def _without_ends(plan: SystemPlan, until_ns: int) -> SystemPlan:

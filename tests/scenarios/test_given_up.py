@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.model import system
-from quiesce.model.choices import Biased, Choices, Earliest, Seeded
+from quiesce.model.choices import Biased, Choices, Earliest, Latest, Seeded
 from quiesce.model.errors import BoundHit
 from quiesce.model.plan import SystemPlan
 from quiesce.model.system import Instants, run, run_watched
@@ -52,6 +52,22 @@ def test_a_guest_never_waits_for_what_only_its_own_end_brings(name: str) -> None
     drawn = dict(instants_of(resolved(name).plan, run))
     assert "StopConfirmed" not in drawn
     assert drawn["DmaLanded"] > 10
+
+
+def test_a_timing_whose_own_run_never_ends_does_not_end_the_campaign() -> None:
+    def made(plan: SystemPlan, choices: Choices) -> Trace:
+        if isinstance(choices, Latest):
+            raise HIT
+        return run(plan, choices)
+
+    def never(plan: SystemPlan, choices: Choices) -> Trace:
+        raise HIT
+
+    assert dict(instants_of(QUIET.plan, made))["DmaLanded"]
+    assert instants_of(QUIET.plan, never) == ()
+    campaign = fuzz_chunk(Search(QUIET.plan), never, 0, examples=3)
+    assert (campaign.tally.runs, campaign.tally.unfinished) == (3, 3)
+    assert {each.verdict for each in campaign.tally.verdicts()} == {"inconclusive"}
 
 
 @pytest.mark.slow
