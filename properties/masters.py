@@ -165,7 +165,7 @@ class Masters(Listener):
 
     def _issue(self, index: int, at_ns: int, event: DmaIssued) -> None:  # noqa: ARG002
         """A write shows what its device can write, also where no driver tells of its rings."""
-        if event.content != MESSAGE:
+        if event.content != MESSAGE and event.epoch != HOST_EPOCH:
             self._given(event.master, event.epoch, event.addr, event.length)
 
     def _given(self, name: str, epoch: int, addr: int, length: int) -> Master:

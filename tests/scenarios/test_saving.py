@@ -13,6 +13,7 @@ from quiesce.model.trace import FramesQuarantined, QvmExited, Trace
 from quiesce.model.what_if import Act, run_bounded, run_with
 from quiesce.properties.check import check, judge
 from quiesce.reports.culprit import Culprit, culprit_of, main_finding
+from quiesce.reports.explanation import Tried, explain
 from quiesce.scenarios.explaining import Explained
 from quiesce.scenarios.library import resolved
 from quiesce.scenarios.mutant_scores import timings
@@ -337,3 +338,14 @@ def test_nothing_helps_against_a_reference_that_is_kept() -> None:
     assert found is not None
     plan, log, trace, culprit = found
     assert point_of_no_return(plan, log, trace, culprit) is None
+
+
+def test_where_no_change_saves_other_timings_as_well_that_is_said() -> None:
+    result = run_scenario(resolved("nic-crash-bare"), *choices_for())
+    told = explain(result.trace, result.judgement, Tried(tried=16, runs=90))
+    assert told is not None
+    said = " ".join(told.sentences)
+    assert (
+        "No change was found that saves the run and other timings as well (16 changes were tried "
+        "in 90 runs)" in said
+    )
