@@ -64,6 +64,10 @@ _NOT_INSTANTS = frozenset(
 """Events that come of an end, or of the end of everything, and so bring none about."""
 
 
+_OBSERVER = "run"
+"""Source of the events that tell of the observation and not of the system."""
+
+
 class Finding(msgspec.Struct, frozen=True):
     """A run that violates something.
 
@@ -179,7 +183,8 @@ def _counts_of_life(plan: SystemPlan, run: Run, timing: Callable[[], Choices]) -
     counts: dict[str, int] = {}
     for record in run(_without_ends(plan, until_ns), timing()).records:
         name = type(record.event).__name__
-        if record.at_ns <= until_ns and name not in _NOT_INSTANTS:
+        is_of_life = record.at_ns <= until_ns and record.source != _OBSERVER
+        if is_of_life and name not in _NOT_INSTANTS:
             counts[name] = counts.get(name, 0) + 1
     return counts
 

@@ -46,6 +46,13 @@ def every_third_never_ends() -> Run:
     return made
 
 
+@pytest.mark.parametrize("name", ["nic-crash-quiesced", "article-mmio"])
+def test_a_guest_never_waits_for_the_end_of_the_observation(name: str) -> None:
+    drawn = dict(instants_of(resolved(name).plan, run))
+    assert drawn["DmaLanded"]
+    assert not {"OutsideEnded", "ObservationEnded"} & set(drawn)
+
+
 @pytest.mark.parametrize("name", ["guest-reboot", "clean-shutdown"])
 def test_a_guest_never_waits_for_what_only_its_own_end_brings(name: str) -> None:
     """The driver of a guest that shuts down confirms that its device has stopped."""
