@@ -38,12 +38,21 @@ def test_quiesced_nic_works_for_the_next_guest(
     assert (found.verdict, found.antecedents) == ("holds", 1)
 
 
-def test_nic_whose_messages_stay_switched_off_never_works_again(nic_system: PlanMaker) -> None:
-    steps = (("disable-messages", 0), ("disable-line", 0), ("disable-receive", 0), ("settle", 0))
-    plan = nic_system(steps, nic={"trigger": "message"}, observe=exactly(2_000_000))
+def test_nic_whose_line_stays_switched_off_never_works_again(nic_system: PlanMaker) -> None:
+    """No reset by register touches INTX_DISABLE, and the next driver does not know of it."""
+    steps = (("disable-line", 0), ("disable-receive", 0), ("settle", 0))
+    plan = nic_system(steps, observe=exactly(2_000_000))
     found = judged(plan)
     assert (found.verdict, found.severity) == ("violated", "starved")
     assert found.violations[0].data["device"] == "eth0"
+
+
+def test_nic_whose_messages_were_switched_off_gets_them_back_from_its_next_driver(
+    nic_system: PlanMaker,
+) -> None:
+    steps = (("disable-messages", 0), ("disable-receive", 0), ("settle", 0))
+    plan = nic_system(steps, nic={"trigger": "message"}, observe=exactly(2_000_000))
+    assert judged(plan).verdict == "holds"
 
 
 def test_outside_that_stops_before_the_first_frame_leaves_it_open(nic_system: PlanMaker) -> None:
