@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from simpy.events import Event
 
+from .actors import actors_of
 from .assumptions import assumptions_of
 from .choices import Choices
 from .clock import Span
@@ -190,5 +191,6 @@ def header_of(plan: SystemPlan) -> Header:
         irq_after_teardown_max=plan.irq_after_teardown_max,
         quiet_ns_max=plan.quiet_ns_max,
         services=services_of(plan),
+        actors=actors_of(plan),
         assumptions=assumptions_of(plan),
     )

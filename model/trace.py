@@ -916,6 +916,22 @@ class Part(msgspec.Struct, frozen=True):
     kind: str
 
 
+class Actor(msgspec.Struct, frozen=True):
+    """Something that can write memory or interrupt for a VM whose end is planned.
+
+    Attributes:
+        device: The device, vdev or back end, as it stands in events.
+        vm: The VM.
+        writes: Whether it can write memory for the VM.
+        interrupts: Whether it can interrupt for the VM.
+    """
+
+    device: str
+    vm: str
+    writes: bool
+    interrupts: bool
+
+
 class Assumption(msgspec.Struct, frozen=True):
     """Something that the run takes for granted.
 
@@ -970,6 +986,7 @@ class Header(msgspec.Struct, frozen=True):
         quiet_ns_max: Bound on the time from `OutsideEnded` to `ObservationEnded`.
         virtio_reset_ns_max: Bound on the reset of a virtio device; the standard gives none.
         services: What devices do for VMs that may be started again.
+        actors: What can write memory or interrupt for the VMs that end.
         assumptions: All that the run rests on.
         replay_sha256: Identity of the scenario and its choices.
     """
@@ -984,6 +1001,7 @@ class Header(msgspec.Struct, frozen=True):
     quiet_ns_max: int = 60_000_000_000
     virtio_reset_ns_max: int = 1_000_000_000
     services: tuple[Service, ...] = ()
+    actors: tuple[Actor, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     replay_sha256: str = ""
 
