@@ -8,7 +8,7 @@ by, and which stood idle.
 from .device_plans import CanPlan, PolicyPlan
 from .plan import SystemPlan, VmPlan
 from .trace import Actor
-from .virtio_plan import BlockPlan
+from .virtio_plan import BlockPlan, SharedMemoryPlan
 
 __all__ = ["actors_of"]
 
@@ -29,13 +29,10 @@ def _actors_for(plan: SystemPlan, vm: VmPlan) -> list[Actor]:
             interrupts = device.interrupts
         if writes or interrupts:
             actors.append(Actor(name, vm.name, writes, interrupts))
-    for vdev in (*vm.blocks, *vm.nets, *vm.consoles, *vm.entropies):
-        actors.append(Actor(f"{vm.name}.{vdev.name}", vm.name, writes=True, interrupts=False))
-    for disk in dict.fromkeys(block.disk for block in vm.blocks if _writes_by_disk(block)):
-        actors.append(Actor(disk, vm.name, writes=True, interrupts=False))
-    for name in vm.back_ends:
-        actors.append(Actor(name, vm.name, writes=True, interrupts=False))
-    return actors
+    vdevs = [vdev for vdev in vm.vdevs if not isinstance(vdev, SharedMemoryPlan)]
+    disks = dict.fromkeys(block.disk for block in vm.blocks if _writes_by_disk(block))
+    writers = (*(f"{vm.name}.{vdev.name}" for vdev in vdevs), *disks, *vm.back_ends)
+    return [*actors, *(Actor(name, vm.name, writes=True, interrupts=False) for name in writers)]
 
 
 def _writes_by_disk(block: BlockPlan) -> bool:

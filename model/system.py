@@ -114,6 +114,7 @@ class System(Component):
             yield kernel.first(kernel.delay(self.plan.observe, "run.observe"), horizon)
         self.emit(OutsideEnded())
         for supervisor in self.supervisors:
+            supervisor.call_off()
             supervisor.qvm.guest.stop_asking()
         kernel.outside.close()
         # Told as things stand now and again when all is quiet: between the two the outside would

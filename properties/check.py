@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from ..model.clock import format_ns
 from ..model.trace import UNKNOWN_EPOCH, OutsideEnded, StillUnderWay, Trace
+from .exercise import exercises_of
 from .monitor import Judge
 from .registry import named
 from .verdict import Judgement, Verdict
@@ -54,6 +55,7 @@ def judge(
         bounds=(_observed(trace), *bounds),
         assumptions=trace.header.assumptions,
         verdicts=check(trace, names),
+        exercises=exercises_of(trace),
     )
 
 

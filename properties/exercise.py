@@ -12,9 +12,11 @@ import msgspec
 from ..model.clock import format_ns
 from ..model.trace import (
     Actor,
+    AnyEvent,
     CpuWriteLanded,
     DmaLanded,
     DmaRequested,
+    FramesQuarantined,
     FramesReleased,
     GuestEnded,
     Header,
@@ -29,6 +31,11 @@ from ..model.trace import (
 )
 
 __all__ = ["Exercise", "exercises_of", "together"]
+
+
+WRITES = "no-dma-after-teardown"
+INTERRUPTS = "no-irq-after-teardown"
+"""The central properties, by what devices do."""
 
 
 class Exercise(msgspec.Struct, frozen=True):
@@ -59,9 +66,25 @@ class Exercise(msgspec.Struct, frozen=True):
     reason: str = ""
 
     @property
+    def tested(self) -> frozenset[str]:
+        """The central properties that it put to the test."""
+        names = ((self.is_written, WRITES), (self.is_heard, INTERRUPTS))
+        return frozenset(name for is_tested, name in names if is_tested)
+
+    @property
+    def untested(self) -> frozenset[str]:
+        """The central properties that it could break and did not put to the test."""
+        missing = []
+        if self.can_write and not self.is_written:
+            missing.append(WRITES)
+        if self.can_interrupt and not self.is_heard:
+            missing.append(INTERRUPTS)
+        return frozenset(missing)
+
+    @property
     def is_whole(self) -> bool:
         """Whether all that it can do was put to the test."""
-        return (self.is_written or not self.can_write) and (self.is_heard or not self.can_interrupt)
+        return not self.untested
 
 
 def exercises_of(trace: Trace) -> tuple[Exercise, ...]:
@@ -102,6 +125,7 @@ class _Facts:
     Attributes:
         ended: Epochs of each VM that ended, with the instant.
         released: Epochs that released memory.
+        kept: Epochs whose memory was kept from everybody.
         detached: Epochs that detached from a line.
     """
 
@@ -116,12 +140,28 @@ class _Facts:
         self._epochs: dict[str, list[int]] = {}
         self.ended: dict[int, int] = {}
         self.released: set[int] = set()
+        self.kept: set[int] = set()
         self.detached: set[int] = set()
         for record in records:
             self._read(record)
 
     def _read(self, record: Record) -> None:
         match record.event:
+            case FramesReleased(epoch=epoch):
+                self.released.add(epoch)
+            case FramesQuarantined(epoch=epoch):
+                self.kept.add(epoch)
+            case IrqDetached(epoch=epoch):
+                self.detached.add(epoch)
+            case VmStarted(vm=vm, epoch=epoch):
+                self._epochs.setdefault(vm, []).append(epoch)
+            case GuestEnded(vm=vm, epoch=epoch) | TerminationBegun(vm=vm, epoch=epoch):
+                self._end(vm, epoch, record.at_ns)
+            case _:
+                self._read_work(record.event)
+
+    def _read_work(self, event: AnyEvent) -> None:
+        match event:
             case DmaRequested(master=name, epoch=epoch, length=length):
                 self._add(self._requested, name, epoch, length)
             case DmaLanded(master=name, epoch=epoch, length=length, content=content):
@@ -135,14 +175,8 @@ class _Facts:
                 self._add(self._requests, name, epoch, -1)
             case IrqAsserted(device=name, epoch=epoch):
                 self._add(self._asserted, name, epoch, 1)
-            case FramesReleased(epoch=epoch):
-                self.released.add(epoch)
-            case IrqDetached(epoch=epoch):
-                self.detached.add(epoch)
-            case VmStarted(vm=vm, epoch=epoch):
-                self._epochs.setdefault(vm, []).append(epoch)
-            case GuestEnded(vm=vm, epoch=epoch) | TerminationBegun(vm=vm, epoch=epoch):
-                self._end(vm, epoch, record.at_ns)
+            case _:
+                pass
 
     def _add(self, counts: dict[tuple[str, int], int], name: str, epoch: int, count: int) -> None:
         if name in self._wanted:
@@ -209,8 +243,10 @@ def _reason(actor: Actor, facts: _Facts, header: Header, had_work: bool) -> str:
     epochs = facts.ended_epochs(actor.vm)
     if not epochs:
         return f"{actor.vm} did not end"
+    if had_work and facts.kept.intersection(epochs):
+        return f"the memory of {actor.vm} was kept from everybody and never released"
     if had_work:
-        return f"{actor.vm} released no memory and no line that {actor.device} could reach"
+        return f"{actor.vm} released neither memory nor a line that {actor.device} can reach"
     ended = format_ns(facts.ended[epochs[0]])
     others = [other.device for other in header.actors if other.vm == actor.vm]
     if any(facts.had_work(other, epoch) for other in others for epoch in epochs):

@@ -214,7 +214,7 @@ class _Cases:
             self.campaign.give_up(Unfinished(plan, data[: Biased.SIZE], str(hit)))
             return False
         self.campaign.durations.add(trace)
-        violated = self.campaign.tally.add(check(trace, self._search.properties))
+        violated = self.campaign.tally.add(check(trace, self._search.properties), trace)
         if violated:
             # In the order in which properties are listed, what matters most first.
             names = tuple(name for name in PROPERTIES if name in violated)

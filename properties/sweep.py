@@ -254,7 +254,7 @@ def _judge(
     trace: Trace, at_ns: int, choices: Choices, part: Part
 ) -> tuple[tuple[str, ...], Severity]:
     verdicts = check(trace)
-    violated = part.tally.add(verdicts)
+    violated = part.tally.add(verdicts, trace)
     if not violated:
         return (), "none"
     severity = worst(verdict.severity for verdict in verdicts)

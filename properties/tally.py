@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from ..model.trace import Trace
+from .exercise import Exercise, exercises_of, together
 from .registry import PROPERTIES
 from .verdict import (
     VIOLATIONS_KEPT,
@@ -89,16 +91,27 @@ class Tally(msgspec.Struct):
         violated: In how many of them something was violated.
         unfinished: How many of them hit a bound and were given up; they show nothing.
         counts: By name of the property.
+        exercises: What the runs put to the test between them.
     """
 
     runs: int = 0
     violated: int = 0
     unfinished: int = 0
     counts: dict[str, Count] = {}
+    exercises: tuple[Exercise, ...] = ()
 
-    def add(self, verdicts: Iterable[Verdict]) -> frozenset[str]:
-        """Count one run; returns the names of the properties that it violates."""
+    def add(self, verdicts: Iterable[Verdict], trace: Trace | None = None) -> frozenset[str]:
+        """Count one run; returns the names of the properties that it violates.
+
+        Args:
+            verdicts: On the run.
+            trace: Of the run; None if it is of no interest what it put to the test.
+        """
         self.runs += 1
+        if trace is not None and not (
+            self.exercises and all(each.is_whole for each in self.exercises)
+        ):
+            self.exercises = together((self.exercises, exercises_of(trace)))
         violated = []
         for verdict in verdicts:
             count = self.counts.get(verdict.property)
@@ -120,6 +133,7 @@ class Tally(msgspec.Struct):
         self.runs += other.runs
         self.unfinished += other.unfinished
         self.violated += other.violated
+        self.exercises = together((self.exercises, other.exercises))
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).absorb(count)
 

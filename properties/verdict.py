@@ -9,6 +9,10 @@ A verdict is a value and never an exception.  Four words are possible:
 
 A verdict by itself says nothing of how far it reaches.  It is shown as part of a `Judgement` only,
 which names its label, its bounds and its assumptions.
+
+The headline of a judgement says more than its worst verdict.  It is *holds* only if each central
+property was put to the test by each device that can write or interrupt; where one stood idle it is
+*not exercised*.  Where only memory or a restart was lost it is *safe by losing the memory*.
 """
 
 import re
@@ -19,8 +23,12 @@ import msgspec
 
 from ..model.clock import format_ns
 from ..model.trace import Assumption
+from .exercise import Exercise
 
 Word = Literal["holds", "violated", "vacuous", "inconclusive"]
+
+Headline = Literal["holds", "violated", "withheld", "inconclusive", "not exercised"]
+"""What a judgement says in one word; see `Judgement.headline`."""
 
 Severity = Literal[
     "none",
@@ -68,10 +76,29 @@ SEVERITIES: tuple[Severity, ...] = (
 COSTS: tuple[Severity, ...] = ("unfinished", "withheld")
 """Severities of what is lost and harms nobody: the price of safety."""
 
+COSTS: tuple[str, ...] = ("unfinished", "withheld")
+"""Severities of what is lost and harms nobody: the price of safety."""
+
+HEADLINES: dict[Headline, str] = {
+    "holds": "holds",
+    "violated": "violated",
+    "withheld": "safe by losing the memory",
+    "inconclusive": "inconclusive",
+    "not exercised": "not exercised",
+}
+"""Headlines as people read them."""
+
 VIOLATIONS_KEPT = 20
 """How many violations a verdict carries in full; the rest are counted."""
 
 _LABELS = re.compile(r"run|(sampled|swept|searched|counterexample|proved|monitored)\([^()]+\)")
+_WORD_OF: dict[Headline, Word] = {
+    "holds": "holds",
+    "violated": "violated",
+    "withheld": "violated",
+    "inconclusive": "inconclusive",
+    "not exercised": "vacuous",
+}
 _ORDER: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
 
 
@@ -134,6 +161,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         bounds: How far was looked, one sentence each; at least one.
         assumptions: What all of it takes for granted; may be empty only for a recorded trace.
         verdicts: One for each property that was judged; at least one.
+        exercises: What each device that can write or interrupt did; empty if that is not known.
     """
 
     scenario: str
@@ -141,6 +169,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     bounds: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
     verdicts: tuple[Verdict, ...]
+    exercises: tuple[Exercise, ...] = ()
 
     def __post_init__(self) -> None:
         assert _LABELS.fullmatch(self.label), self.label
@@ -150,9 +179,35 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         assert not is_proved or self.verdict == "holds", "what is not shown is not called proved"
 
     @property
+    def headline(self) -> Headline:
+        """What it comes to.
+
+        - `violated`: some property is, and not only at the price of memory or a restart;
+        - `inconclusive`: some property is open;
+        - `withheld`: nothing but memory or a restart is lost: safe by losing the memory;
+        - `not exercised`: some device put a central property not to the test, or nothing was;
+        - `holds`: everything else.
+        """
+        broken = [each for each in self.verdicts if each.verdict == "violated"]
+        words = {each.verdict for each in self.verdicts}
+        if any(each.severity not in COSTS for each in broken):
+            return "violated"
+        if "inconclusive" in words:
+            return "inconclusive"
+        if broken:
+            return "withheld"
+        return "not exercised" if words == {"vacuous"} or self.idle else "holds"
+
+    @property
     def verdict(self) -> Word:
-        """The word for all: one violation or one open question is enough."""
-        return most_alarming(verdict.verdict for verdict in self.verdicts)
+        """The word for all: one violation, one open question or one idle device is enough."""
+        return _WORD_OF[self.headline]
+
+    @property
+    def idle(self) -> tuple[Exercise, ...]:
+        """The devices that did not put to the test a central property that was judged."""
+        judged = {verdict.property for verdict in self.verdicts}
+        return tuple(each for each in self.exercises if not judged.isdisjoint(each.untested))
 
     @property
     def is_safe_at_a_cost(self) -> bool:
@@ -172,13 +227,14 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Give the whole judgement as plain text: verdicts first, then what they rest on."""
-        lines = [f"{self.scenario}: {self.verdict} [{self.label}]"]
+        lines = [f"{self.scenario}: {HEADLINES[self.headline]} [{self.label}]"]
         for verdict in self.verdicts:
             lines.append(f"  {verdict.property}: {verdict.verdict} - {verdict.reason}")
             lines += [f"    #{each.index} {each.message}" for each in verdict.violations]
             left_out = verdict.violation_count - len(verdict.violations)
             if left_out:
                 lines.append(f"    and {left_out} more")
+        lines += [f"  not exercised: {each.device}: {each.reason}" for each in self.idle]
         lines += [f"  bound: {bound}" for bound in self.bounds]
         lines += [
             f"  assumes: {each.name} = {each.value} ({each.basis})" for each in self.assumptions

@@ -7,7 +7,8 @@ too narrow for a table gets the same facts one below the other.
 import os
 from typing import TYPE_CHECKING
 
-from ..properties.verdict import Judgement, Verdict
+from ..properties.exercise import Exercise
+from ..properties.verdict import HEADLINES, Headline, Judgement, Verdict
 from .assumption_lines import assumption_lines
 from .findings import first_of_worst
 from .words import EXACT, about_ns, printable
@@ -16,13 +17,22 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_judgement"]
+__all__ = ["HEADLINE_STYLES", "in_words", "print_judgement"]
 
 TABLE_WIDTH_MIN = 80
 """Columns below which the table is told as a list."""
 
 _PIPE_WIDTH = 160
 """Columns of a table in a pipe, which has no width of its own."""
+
+HEADLINE_STYLES: dict[Headline, str] = {
+    "violated": "bold red",
+    "withheld": "bold yellow",
+    "inconclusive": "bold yellow",
+    "not exercised": "yellow",
+    "holds": "green",
+}
+"""How a headline looks on a terminal."""
 
 _STYLES = {
     "violated": "bold red",
@@ -68,15 +78,20 @@ class _Page:
 
     def print(self, why: str, replay: str, *, verbose: bool) -> None:
         judgement = self._judgement
-        word = judgement.verdict
-        severity = f" ({judgement.severity})" if judgement.severity != "none" else ""
-        self._line(f"{judgement.scenario}: {word}{severity} [{judgement.label}]", _STYLES[word])
+        headline = judgement.headline
+        severity = f" ({judgement.severity})" if headline == "violated" else ""
+        words = f"{judgement.scenario}: {HEADLINES[headline]}{severity} [{judgement.label}]"
+        self._line(words, HEADLINE_STYLES[headline])
+        for each in judgement.idle:
+            self._line(f"not exercised: {each.device}: {each.reason}", _STYLES["vacuous"])
         self._line("")
         if self._console.width >= TABLE_WIDTH_MIN:
             self._console.print(self._table())
         else:
             self._list()
         self._line("")
+        for each in judgement.exercises:
+            self._line(in_words(each))
         if why:
             self._line(f"why: {why}", "bold")
         self._line(f"label: {judgement.label}")
@@ -140,6 +155,18 @@ class _Page:
             left_out = verdict.violation_count - len(verdict.violations)
             if left_out:
                 self._line(f"violation: {verdict.property}: {left_out} more")
+
+
+def in_words(exercise: Exercise) -> str:
+    """Return what one device did for its VM, as one line."""
+    parts = []
+    if exercise.can_write:
+        parts.append(f"{exercise.landings} writes landed")
+    if exercise.can_interrupt:
+        parts.append(f"{exercise.interrupts} interrupts")
+    parts.append("at work at the end" if exercise.was_at_work else "idle at the end")
+    mark = "" if exercise.is_whole else "; not exercised"
+    return f"device: {exercise.device} for {exercise.vm}: {', '.join(parts)}{mark}"
 
 
 def _first(verdict: Verdict) -> str:

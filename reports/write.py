@@ -21,9 +21,6 @@ from .why import why
 
 __all__ = ["explanation_files", "verdict_json", "write"]
 
-VERDICT_VERSION = 1
-"""Version of the form of `verdict.json`."""
-
 
 def write(
     folder: Path,
@@ -99,27 +96,9 @@ def explanation_files(
 
 def verdict_json(trace: Trace, judgement: Judgement) -> bytes:
     """Return the judgement as JSON for programs: one object, verdicts by name of the property."""
-    content = {
-        "quiesce_verdict": VERDICT_VERSION,
-        "scenario": judgement.scenario,
-        "verdict": judgement.verdict,
-        "severity": judgement.severity,
-        "label": judgement.label,
-        "bounds": judgement.bounds,
+    content = verdict_file.document_of(judgement) | {
         "why": why(trace, judgement),
         "notes": notes_of(trace),
-        "properties": {
-            verdict.property: {
-                "verdict": verdict.verdict,
-                "severity": verdict.severity,
-                "antecedents": verdict.antecedents,
-                "reason": verdict.reason,
-                "violation_count": verdict.violation_count,
-                "violations": verdict.violations,
-            }
-            for verdict in judgement.verdicts
-        },
-        "assumptions": judgement.assumptions,
         "replay_sha256": trace.header.replay_sha256,
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

@@ -17,8 +17,11 @@ from .schema_devices import AhciEntry, DeviceEntry, NicEntry
 from .schema_hardware import Platform
 from .toml_places import Places
 
-_WHEN = After("DmaLanded", count=5, delay="0ns..1ms")
-"""The guest has booted by then, and its devices write."""
+_WHEN_DEVICES = After("DmaLanded", count=5, delay="0ns..1ms")
+"""The guest has booted by then, and its passed-through devices write."""
+
+_WHEN_DISKS = After("BackendRequestBegun", count=2, delay="0ns..1ms")
+"""The guest has found its virtual disk by then, which takes longer, and reads from it."""
 
 
 def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
@@ -36,12 +39,14 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
         message = "nothing here can write memory late: no passed-through DMA and no virtio-blk"
         remedy = "write a scenario, or use `quiesce lint`"
         raise ConfigError([Problem(Place(str(path)), message, remedy=remedy)])
-    basis = "assumed: within 1ms of the fifth DMA write; no scenario says otherwise"
+    when = _WHEN_DISKS if any(isinstance(each, AhciEntry) for each in devices) else _WHEN_DEVICES
+    awaited = "second read of a disk" if when is _WHEN_DISKS else "fifth DMA write"
+    basis = f"assumed: within 1ms of the {awaited}, when its devices work"
     assumptions.append(Assumption("end", "guest-crash", basis))
     scenario = Scenario(
         description=f"The guest of {path.name} crashes while its devices are at work.",
         configuration=path.name,
-        end=End("guest-crash", after=_WHEN),
+        end=End("guest-crash", after=when),
         platform=Platform(iommu="none", device=tuple(devices)),
         quiesce=_quiesce(config, devices, assumptions),
     )

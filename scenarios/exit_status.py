@@ -18,10 +18,10 @@ BAD_INPUT = 4
 """A file or an option that cannot be used."""
 
 NOTHING_CHECKED = 5
-"""No property was put to the test, or none to the end."""
+"""Something was not put to the test, or not to the end."""
 
 HELP = """Exit status: 0 everything holds or is as expected; 1 a property is violated or not as
-expected; 2 interrupted; 3 internal error; 4 bad input; 5 nothing was checked."""
+expected; 2 interrupted; 3 internal error; 4 bad input; 5 something was not put to the test or is undecided."""
 
 OF_VERDICT: dict[Word, int] = {
     "holds": OK,

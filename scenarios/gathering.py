@@ -22,7 +22,6 @@ from .. import __version__
 from ..model.errors import Place, Problem, ScenarioError
 from ..model.trace_codec import write_whole
 from ..properties.registry import PROPERTIES
-from ..properties.verdict import Judgement
 from ..reports.evidence.pack import (
     VERSION,
     Distance,
@@ -35,6 +34,7 @@ from ..reports.evidence.pack import (
     requirements_of,
 )
 from ..reports.evidence.page import page
+from ..reports.verdict_file import VerdictDocument
 from ..reports.verdict_file import read as read_verdict
 from .commands.fuzz import FuzzRequest, fuzz_command
 from .commands.mutants import mutants_command
@@ -73,18 +73,13 @@ class Extent(msgspec.Struct, frozen=True):
     jobs: int = 1
 
 
-class _Judged(msgspec.Struct, frozen=True):
-    judgement: Judgement
-
-
 class _DistanceRow(msgspec.Struct, frozen=True):
     name: str
     least_ns: int
     greatest_ns: int
 
 
-class _Proof(msgspec.Struct, frozen=True):
-    judgement: Judgement
+class _Proof(VerdictDocument, frozen=True, kw_only=True):
     is_whole: bool
     distances: tuple[_DistanceRow, ...]
 
@@ -99,8 +94,7 @@ class _Cause(msgspec.Struct, frozen=True):
     windows: tuple[_Span, ...]
 
 
-class _Sweep(msgspec.Struct, frozen=True):
-    judgement: Judgement
+class _Sweep(VerdictDocument, frozen=True, kw_only=True):
     causes: dict[str, _Cause]
 
 
@@ -272,7 +266,7 @@ def _sampled(word: str, name: str, folder: Path, extent: Extent) -> Method:
     )
     _quietly(fuzz_command, request)
     judged = msgspec.json.decode(
-        (folder / name / "fuzz" / "campaign.json").read_bytes(), type=_Judged
+        (folder / name / "fuzz" / "campaign.json").read_bytes(), type=VerdictDocument
     )
     command = f"quiesce fuzz {shlex.quote(word)} --examples {extent.runs} --forget"
     return Method(command, judged.judgement, _files(folder, folder / name / "fuzz"))

@@ -23,6 +23,7 @@ from ..model.settled_graph import SettledGraph
 from ..model.slice_replay import replay_in_whole
 from ..model.system import builder, header_of
 from ..properties.counterexample import NotReplayedError, Schedule, schedule_of
+from ..properties.exercise import Exercise, together
 from ..properties.graph_search import Reading, Tell, Way
 from ..properties.judging import going_on, readings_of
 from ..properties.measures import Between, Measure, ToOwnRelease
@@ -47,6 +48,7 @@ __all__ = [
     "attained",
     "confirm",
     "counterexample",
+    "exercised",
     "growing",
     "path_to",
     "prove_plan",
@@ -263,6 +265,23 @@ def sampled(
             if verdict.verdict == "violated" and verdict.property in costs and spare is None:
                 spare = verdict.property, Found(result, 0)
     return spare
+
+
+def exercised(scenario: Resolved, plan: SystemPlan) -> tuple[Exercise, ...]:
+    """Return what a few runs of a plan put to the test between them.
+
+    What some run puts to the test is put to the test by a proof, which covers that run as well.
+    """
+    found: tuple[Exercise, ...] = ()
+    for _, choices in _sample():
+        try:
+            result = run_scenario(replace(scenario, plan=plan), choices, "a run of a sample")
+        except BoundHit:
+            continue
+        found = together((found, result.judgement.exercises))
+        if all(each.is_whole for each in found):
+            break
+    return found
 
 
 def _sample() -> Iterator[tuple[str, Choices]]:

@@ -32,6 +32,8 @@ VERDICT_STYLES = {
     "violated": "red",
     "vacuous": "yellow",
     "inconclusive": "yellow",
+    "withheld": "yellow",
+    "not exercised": "yellow",
 }
 
 

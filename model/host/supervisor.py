@@ -5,7 +5,7 @@ instance in a loop (QNX hypervisor guide, guest_stop).  The next instance gets t
 and vectors, which is the worst case and the usual one.
 """
 
-from simpy.events import Event
+from simpy.events import Event, Process
 
 from ..component import Component
 from ..kernel import Kernel, Steps
@@ -42,6 +42,7 @@ class Supervisor(Component):
 
     Attributes:
         qvm: The instance that runs now.
+        to_come: The planned ends that have not begun.
         finished: Fires when all planned ends, and the restart if there is one, are over.
     """
 
@@ -63,6 +64,7 @@ class Supervisor(Component):
         stillborn = next((cause for cause in causes if cause.guest == NEVER_STARTS), None)
         self.qvm = self._launch(stillborn)
         self.finished = kernel.event()
+        self.to_come: list[Process] = []
         if not plan.ends:
             self.finished.succeed()
             return
@@ -122,14 +124,21 @@ class Supervisor(Component):
 
     def _schedule(self, end: EndPlan, cause: TerminationCause, trigger: Event) -> Event:
         """Start waiting for an end; returns what fires when it has come about, or never can."""
-        return self.kernel.first(
-            self.start(lambda: self._bring_about(end, cause, trigger)), self.qvm.exited
-        )
+        process = self.start(lambda: self._bring_about(end, cause, trigger))
+        self.to_come.append(process)
+        return self.kernel.first(process, self.qvm.exited)
+
+    def call_off(self) -> None:
+        """Let no end come about that has not begun: the horizon is reached."""
+        for process in self.to_come:
+            self.kernel.kill(process)
+        self.to_come = []
 
     def _bring_about(self, end: EndPlan, cause: TerminationCause, trigger: Event) -> Steps:
         qvm = self.qvm
         yield trigger
         yield self.kernel.delay(end.delay, f"{self.plan.name}.end")
+        self.to_come = [each for each in self.to_come if each is not self.kernel.active_process]
         if qvm.is_gone:
             return
         if cause.guest == SHUTS_DOWN:

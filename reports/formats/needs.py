@@ -33,7 +33,7 @@ def needs_json(judgements: Sequence[Judgement], version: str) -> bytes:
     for judgement in judgements:
         test = _need(_id("TEST", judgement.scenario), "test", judgement.scenario)
         test["content"] = "\n\n".join(printable(bound) for bound in judgement.bounds)
-        test["status"] = judgement.verdict
+        test["status"] = judgement.headline
         needs[test["id"]] = test
         for verdict in judgement.verdicts:
             requirement = _requirement(verdict.property)

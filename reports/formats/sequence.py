@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from ...model import trace as events
 from ...model.trace import NO_CAUSE, Trace
-from ...properties.verdict import Judgement
+from ...properties.verdict import HEADLINES, Judgement
 from ..causal_slice import CausalSlice, Link, Node, slice_of
 from ..event_words import in_words
 from ..words import about_ns, printable
@@ -50,7 +50,7 @@ def sequence(trace: Trace, judgement: Judgement) -> str:
     found = slice_of(trace, judgement) or _teardown(trace)
     names = {name: f"p{number}" for number, name in enumerate(found.components, 1)}
     lines = ["sequenceDiagram"]
-    title = f"{judgement.scenario}: {judgement.verdict} [{judgement.label}]"
+    title = f"{judgement.scenario}: {HEADLINES[judgement.headline]} [{judgement.label}]"
     lines.append(f"    title {_plain(title)}")
     lines += [f"    participant {short} as {_plain(name)}" for name, short in names.items()]
     if not names:

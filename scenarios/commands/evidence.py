@@ -54,7 +54,7 @@ def evidence_command(request: EvidenceRequest) -> int:
         say_json({"exit_status": status, "folder": str(request.out), "pack": document})
         return status
     rows = [
-        (scenario.name, method.judgement.verdict, method.judgement.label)
+        (scenario.name, method.judgement.headline, method.judgement.label)
         for scenario in pack.scenarios
         for method in scenario.methods
     ]

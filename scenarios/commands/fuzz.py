@@ -14,6 +14,7 @@ from ...properties.registry import PROPERTIES
 from ...properties.shrink import sizes
 from ...properties.verdict import Judgement
 from ...reports.summary import print_judgement
+from ...reports.verdict_file import document_of as verdict_document
 from ...reports.why import why
 from ..campaign import Effort, Outcome, carry_out
 from ..counterexample import Counterexample, Written, made_small, write_counterexample
@@ -140,15 +141,14 @@ def _judgement(scenario: Resolved, request: FuzzRequest, outcome: Outcome) -> Ju
         bounds=tuple(bounds),
         assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
         verdicts=tally.verdicts(),
+        exercises=tally.exercises,
     )
 
 
 def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) -> Path:
     path = folder / "campaign.json"
     content = {
-        "verdict": judgement.verdict,
-        "severity": judgement.severity,
-        "judgement": judgement,
+        **verdict_document(judgement),
         "teardown_durations": durations_json(durations),
     }
     try:
@@ -222,14 +222,13 @@ def _tell_json(
     tally = outcome.campaign.tally
     document: dict[str, object] = {
         "exit_status": status,
-        "verdict": judgement.verdict,
+        **verdict_document(judgement),
         "runs": tally.runs,
         "resumed": outcome.resumed,
         "violated": tally.violated,
         "unfinished": tally.unfinished,
         "first_unfinished": getattr(outcome.campaign.unfinished, "reason", None),
         "was_stopped": outcome.was_stopped,
-        "judgement": judgement,
         "files": [str(file) for file in written.files],
     }
     if example:

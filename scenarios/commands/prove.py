@@ -19,12 +19,13 @@ from ...properties.registry import TEARDOWN, named
 from ...properties.system_proof import Limits
 from ...properties.verdict import Judgement, Verdict
 from ...reports.summary import print_judgement
+from ...reports.verdict_file import document_of as verdict_document
 from ...reports.why import why
 from ...reports.write import write
 from .. import replay
 from ..exit_status import INTERRUPTED, OF_VERDICT
 from ..library import resolved
-from ..proof import ContradictionError, Found, at_any_instant, sampled
+from ..proof import ContradictionError, Found, at_any_instant, exercised, sampled
 from ..resolve import Resolved
 from ..run_notes import notes_of_run
 from ..slice_results import Shown
@@ -225,6 +226,7 @@ def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Jud
         verdicts=tuple(
             _verdict(name, finding, proven) for name, finding in proven.proof.findings.items()
         ),
+        exercises=exercised(scenario, proven.plan),
     )
 
 
@@ -319,8 +321,7 @@ def _encoded(document: object) -> bytes:
 def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
     proof = proven.proof
     document: dict[str, object] = {
-        "verdict": judgement.verdict,
-        "severity": judgement.severity,
+        **verdict_document(judgement),
         "is_whole": proof.is_whole,
         "was_stopped": proven.was_stopped,
         "classes": proof.classes,
@@ -330,7 +331,6 @@ def _document(judgement: Judgement, proven: Proven) -> dict[str, object]:
         "model_runs": proof.model_runs,
         "slices": slices_document(proof),
         "distances": [distance_document(each) for each in proven.distances],
-        "judgement": judgement,
     }
     if proven.more is not None:
         document |= document_of(proven.more)

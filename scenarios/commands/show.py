@@ -1,6 +1,7 @@
 """`quiesce scenarios`, `assumptions` and `schema`: what there is, without running anything."""
 
 from ...model.trace import Assumption
+from ...reports.verdict_file import verdict_schema
 from ..exit_status import BAD_INPUT, OK
 from ..library import resolved
 from ..loader import load
@@ -50,7 +51,7 @@ def is_set(assumption: Assumption) -> str:
     return word if word in ("pinned", "given") else ""
 
 
-def schema_command() -> int:
-    """Print the JSON Schema of scenario files."""
-    say_json(json_schema())
+def schema_command(*, of_verdicts: bool = False) -> int:
+    """Print the JSON Schema of scenario files, or of what commands write about verdicts."""
+    say_json(verdict_schema() if of_verdicts else json_schema())
     return OK

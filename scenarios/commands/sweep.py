@@ -20,6 +20,7 @@ from ...properties.sweep import Part, Strip, Target, crash_instants, sweep_part,
 from ...properties.tally import Tally
 from ...properties.verdict import Judgement, Verdict, worst
 from ...reports.summary import print_judgement
+from ...reports.verdict_file import document_of as verdict_document
 from ...reports.windows import CauseRow, WindowPicture
 from .. import replay as replays
 from ..campaign import leave_interrupts_to_parent
@@ -221,6 +222,7 @@ def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgeme
         ),
         assumptions=scenario.assumptions + header_of(scenario.plan).assumptions,
         verdicts=tally.verdicts() if is_whole else tuple(map(_open, tally.verdicts())),
+        exercises=tally.exercises,
     )
 
 
@@ -308,7 +310,7 @@ def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
 
 
 def _document(judgement: Judgement, swept: list[Swept]) -> bytes:
-    content = {"judgement": judgement, "causes": _causes_document(swept)}
+    content = verdict_document(judgement) | {"causes": _causes_document(swept)}
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
@@ -373,12 +375,10 @@ def _tell_json(
     say_json(
         {
             "exit_status": status,
-            "verdict": judgement.verdict,
-            "label": judgement.label,
+            **verdict_document(judgement),
             "points": points,
             "points_per_s": round(points / max(seconds, 1e-9)),
             "causes": _causes_document(swept),
-            "judgement": judgement,
             "files": [str(file) for file in files],
         }
     )

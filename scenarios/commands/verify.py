@@ -144,7 +144,7 @@ def compared(judgement: Judgement, expect: dict[str, str]) -> Comparison:
             )
     return Comparison(
         scenario=judgement.scenario,
-        verdict=judgement.verdict,
+        verdict=judgement.headline,
         severity=judgement.severity,
         expected=len(expect),
         differences=tuple(differences),

@@ -216,8 +216,14 @@ def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
 
 
 @app.command("schema")
-def _schema(json: JsonOption = False) -> int:  # noqa: ARG001 - it is JSON in any case
-    """Print the JSON Schema of scenario files."""
+def _schema(
+    verdicts: Annotated[
+        bool,
+        typer.Option("--verdicts", help="Print that of verdict.json and --json."),
+    ] = False,
+    json: JsonOption = False,  # noqa: ARG001 - it is JSON in any case
+) -> int:
+    """Print the JSON Schema of scenario files, or with --verdicts of what is said of them."""
     from ..commands.show import schema_command  # noqa: PLC0415 - keeps --help fast
 
-    return schema_command()
+    return schema_command(of_verdicts=verdicts)

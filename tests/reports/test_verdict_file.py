@@ -1,5 +1,7 @@
 """The verdict file of a run says the same when it is read back."""
 
+import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,18 @@ def test_what_was_written_is_read_back(late_writes: Trace, judge: Judge, tmp_pat
     write(tmp_path, late_writes, judgement, replay=b"", plot=False, origins=origins)
     assert verdict_file.read(tmp_path / "verdict.json") == judgement
     assert verdict_file.read_origins(tmp_path / "origins.json") == origins
+
+
+def test_what_is_written_fits_the_published_schema(
+    late_writes: Trace, judge: Judge, tmp_path: Path
+) -> None:
+    write(tmp_path, late_writes, judge(late_writes), replay=b"", plot=False)
+    document = json.loads((tmp_path / "verdict.json").read_bytes())
+    schema = verdict_file.verdict_schema()
+    validator = importlib.import_module("jsonschema").Draft202012Validator(schema)
+    assert [error.message for error in validator.iter_errors(document)] == []
+    del document["properties"]["no-dma-after-teardown"]["violation_count"]
+    assert any("violation_count" in error.message for error in validator.iter_errors(document))
 
 
 def test_a_run_without_files_of_the_user_has_no_places(tmp_path: Path) -> None:
