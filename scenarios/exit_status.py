@@ -21,7 +21,8 @@ NOTHING_CHECKED = 5
 """Something was not put to the test, or not to the end."""
 
 HELP = """Exit status: 0 everything holds or is as expected; 1 a property is violated or not as
-expected; 2 interrupted; 3 internal error; 4 bad input; 5 something was not put to the test or is undecided."""
+expected; 2 interrupted; 3 internal error; 4 bad input; 5 something was not put to the test, or is
+undecided."""
 
 OF_VERDICT: dict[Word, int] = {
     "holds": OK,
