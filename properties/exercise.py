@@ -35,6 +35,7 @@ __all__ = ["Exercise", "exercises_of", "together"]
 
 WRITES = "no-dma-after-teardown"
 INTERRUPTS = "no-irq-after-teardown"
+CENTRAL = (WRITES, INTERRUPTS)
 """The central properties, by what devices do."""
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from ..model.clock import format_ns
 from ..model.trace import Assumption
-from .exercise import Exercise
+from .exercise import CENTRAL, Exercise
 
 Word = Literal["holds", "violated", "vacuous", "inconclusive"]
 
@@ -196,7 +196,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
             return "inconclusive"
         if broken:
             return "withheld"
-        return "not exercised" if words == {"vacuous"} or self.idle else "holds"
+        central = {each.verdict for each in self.verdicts if each.property in CENTRAL} or words
+        return "not exercised" if central == {"vacuous"} or self.idle else "holds"
 
     @property
     def verdict(self) -> Word:

@@ -74,7 +74,7 @@ ENGINES = {
     )
 }
 
-FOR_REPORTS = {"properties.verdict", "properties.registry"}
+FOR_REPORTS = {"properties.verdict", "properties.exercise", "properties.registry"}
 HEAVY = {"matplotlib", "networkx", "rich", "typer"}
 KERNELS = {"model/kernel.py", "model/dense_kernel.py"}
 KERNEL_ONLY = {"now", "_now", "timeout"}

@@ -510,7 +510,9 @@ def test_a_bare_configuration_is_its_worst_case(write: Write) -> None:
     found = resolved("guest.qvmconf")
     (vm,) = found.plan.vms
     assert (vm.nics, len(vm.blocks), found.plan.iommu) == (("nic0",), 1, False)
-    assert vm.end == EndPlan("guest-crash", Span(0, 1_000_000), AfterPlan("DmaLanded", "", 5))
+    assert vm.end == EndPlan(
+        "guest-crash", Span(0, 1_000_000), AfterPlan("BackendRequestBegun", "", 2)
+    )
     assert [(each.vdev, each.device) for each in vm.quiesce] == [("qvmterm", "nic0")]
     assert {"platform.iommu", "nic0", "ahci0", "end", "quiesce"} <= assumed(found).keys()
 
