@@ -76,9 +76,6 @@ SEVERITIES: tuple[Severity, ...] = (
 COSTS: tuple[Severity, ...] = ("unfinished", "withheld")
 """Severities of what is lost and harms nobody: the price of safety."""
 
-COSTS: tuple[str, ...] = ("unfinished", "withheld")
-"""Severities of what is lost and harms nobody: the price of safety."""
-
 HEADLINES: dict[Headline, str] = {
     "holds": "holds",
     "violated": "violated",
@@ -195,7 +192,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         if "inconclusive" in words:
             return "inconclusive"
         if broken:
-            return "withheld"
+            is_lost = any(each.severity == "withheld" for each in broken)
+            return "withheld" if is_lost else "violated"
         central = {each.verdict for each in self.verdicts if each.property in CENTRAL} or words
         return "not exercised" if central == {"vacuous"} or self.idle else "holds"
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import get_args
 
-import pytest
 from msgspec.structs import replace
 
 from quiesce.model.choices import Earliest, Nominal
@@ -14,7 +13,6 @@ from quiesce.model.trace import Trace
 from quiesce.properties.check import judge
 from quiesce.properties.exercise import Exercise, exercises_of, together
 from quiesce.properties.verdict import (
-    COSTS,
     HEADLINES,
     Headline,
     Judgement,
@@ -149,10 +147,11 @@ def test_a_violation_or_a_doubt_comes_before_an_idle_device() -> None:
     assert headline(HOLDS[0], open_one, exercises=(IDLE,)) == "inconclusive"
 
 
-@pytest.mark.parametrize("severity", COSTS)
-def test_what_costs_memory_alone_is_a_headline_of_its_own(severity: Severity) -> None:
-    lost = verdict("timeout-quarantines", "violated", severity)
-    assert headline(*HOLDS, lost) == "withheld"
+def test_what_costs_memory_alone_is_a_headline_of_its_own() -> None:
+    lost = verdict("memory-reclaimed", "violated", "withheld")
+    cut_off = verdict("quiesce-completed", "violated", "unfinished")
+    assert headline(*HOLDS, lost) == headline(*HOLDS, lost, cut_off) == "withheld"
+    assert headline(*HOLDS, cut_off) == "violated"
     assert HEADLINES["withheld"] == "safe by losing the memory"
     assert headline(verdict(WRITE, "violated", "stray"), lost) == "violated"
     assert headline(verdict(WRITE, "inconclusive"), lost) == "inconclusive"
