@@ -185,15 +185,13 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         - `not exercised`: some device put a central property not to the test, or nothing was;
         - `holds`: everything else.
         """
-        broken = [each for each in self.verdicts if each.verdict == "violated"]
         words = {each.verdict for each in self.verdicts}
-        if any(each.severity not in COSTS for each in broken):
+        if any(each.verdict == "violated" and not is_cost(each) for each in self.verdicts):
             return "violated"
         if "inconclusive" in words:
             return "inconclusive"
-        if broken:
-            is_lost = any(each.severity == "withheld" for each in broken)
-            return "withheld" if is_lost else "violated"
+        if self.is_safe_at_a_cost:
+            return "withheld" if self.severity == "withheld" else "violated"
         central = {each.verdict for each in self.verdicts if each.property in CENTRAL} or words
         return "not exercised" if central == {"vacuous"} or self.idle else "holds"
 
@@ -220,6 +218,14 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         return bool(violated) and all(map(is_cost, violated)) and not is_open
 
     @property
+    def idle_reasons(self) -> tuple[str, ...]:
+        """Why devices put a central property not to the test, one sentence for each reason."""
+        devices: dict[str, list[str]] = {}
+        for each in self.idle:
+            devices.setdefault(each.reason, []).append(each.device)
+        return tuple(f"{', '.join(names)}: {reason}" for reason, names in devices.items())
+
+    @property
     def severity(self) -> Severity:
         """The worst severity of all verdicts."""
         return worst(verdict.severity for verdict in self.verdicts)
@@ -233,7 +239,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
             left_out = verdict.violation_count - len(verdict.violations)
             if left_out:
                 lines.append(f"    and {left_out} more")
-        lines += [f"  not exercised: {each.device}: {each.reason}" for each in self.idle]
+        lines += [f"  not exercised: {reason}" for reason in self.idle_reasons]
         lines += [f"  bound: {bound}" for bound in self.bounds]
         lines += [
             f"  assumes: {each.name} = {each.value} ({each.basis})" for each in self.assumptions

@@ -82,8 +82,8 @@ class _Page:
         severity = f" ({judgement.severity})" if headline == "violated" else ""
         words = f"{judgement.scenario}: {HEADLINES[headline]}{severity} [{judgement.label}]"
         self._line(words, HEADLINE_STYLES[headline])
-        for each in judgement.idle:
-            self._line(f"not exercised: {each.device}: {each.reason}", _STYLES["vacuous"])
+        for reason in judgement.idle_reasons:
+            self._line(f"not exercised: {reason}", _STYLES["vacuous"])
         self._line("")
         if self._console.width >= TABLE_WIDTH_MIN:
             self._console.print(self._table())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..model.trace import Trace
-from ..properties.verdict import Judgement, Verdict
+from ..properties.verdict import HEADLINES, Judgement, Verdict
 from .assumption_lines import is_undocumented
 from .axis import Piece, TimeAxis
 from .canvas import Line, Rect, Shape, Sign, Words, png, svg
@@ -31,6 +31,7 @@ from .palette import (
     NAMES,
     PAPER,
 )
+from .summary import in_words
 from .why import why
 from .words import EXACT, about_ns, printable, shortened
 
@@ -108,10 +109,10 @@ class Picture:
 
     def _title(self, reason: str) -> float:
         judgement = self._judgement
-        word = judgement.verdict
-        worst = f" ({judgement.severity})" if judgement.severity != "none" else ""
-        title = f"{shortened(judgement.scenario, 60)}: {word.upper()}{worst}"
-        colour = FORBIDDEN if word == "violated" else INK
+        headline = judgement.headline
+        worst = f" ({judgement.severity})" if headline == "violated" else ""
+        title = f"{shortened(judgement.scenario, 60)}: {HEADLINES[headline].upper()}{worst}"
+        colour = FORBIDDEN if headline == "violated" else INK
         self._add(Words(_EDGE, 20, title, 13, colour, bold=True))
         label = f"label: {judgement.label}"
         self._add(Words(WIDTH - _EDGE, 20, label, 9, FAINT_INK, align="right"))
@@ -125,6 +126,14 @@ class Picture:
         for line in _wrapped(_in_words(judgement.verdicts[_CENTRAL:]), 7.4)[:2]:
             self._add(Words(_EDGE, y, line, 7.4, FAINT_INK))
             y += 10
+        tested = "; ".join(in_words(each) for each in judgement.exercises)
+        idle = " ".join(f"Not exercised: {printable(each)}." for each in judgement.idle_reasons)
+        for line in _wrapped(tested, 7.4)[:2]:
+            self._add(Words(_EDGE, y, line, 7.4, FAINT_INK))
+            y += 10
+        for line in _wrapped(idle, 8.6, bold=True)[:2]:
+            self._add(Words(_EDGE, y + 2, line, 8.2, bold=True))
+            y += 11.5
         for line in _wrapped(reason, 8.6)[:5]:
             self._add(Words(_EDGE, y + 2, line, 8.6))
             y += 11.5

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from ...model.trace import Trace
-from ...properties.verdict import SEVERITIES, Violation
+from ...properties.verdict import HEADLINES, SEVERITIES, Violation
 from ..assumption_lines import is_undocumented
 from ..chart import Chart
 from ..event_words import in_words
@@ -65,6 +65,7 @@ def page(report: HtmlReport, version: str) -> str:
     return environment.get_template("page.html").render(
         report=report,
         judgement=report.judgement,
+        headlines=HEADLINES,
         header=report.trace.header,
         roles=_ROLES,
         why=why(report.trace, report.judgement),

@@ -159,3 +159,16 @@ def test_what_costs_memory_alone_is_a_headline_of_its_own() -> None:
 
 def test_every_headline_has_words() -> None:
     assert set(HEADLINES) == set(get_args(Headline))
+
+
+def test_devices_that_were_idle_for_the_same_reason_are_told_together() -> None:
+    other = replace(IDLE, device="ahci1")
+    judgement = Judgement(
+        scenario="s",
+        label="run",
+        bounds=("one trace",),
+        assumptions=(),
+        verdicts=HOLDS,
+        exercises=(AT_WORK, IDLE, other),
+    )
+    assert judgement.idle_reasons == ("ahci0, ahci1: it had no work",)

@@ -92,7 +92,7 @@ def test_a_name_with_dollars_and_markup_is_drawn_as_it_is(judge: Judge) -> None:
     picture = picture_of(Trace(header, records), judge)
     words = words_in(picture.svg())
     assert name in words
-    assert "a$b_c$ <i> & ??[31m 漢: VACUOUS" in words
+    assert "a$b_c$ <i> & ??[31m 漢: NOT EXERCISED" in words
     assert picture.png()
 
 
