@@ -8,7 +8,7 @@ OUT ?= out
 # Half of the suite per core; set JOBS=0 to run in one process.
 JOBS ?= auto
 
-.PHONY: help demo test lint bench mutation wheel clean constraints gallery
+.PHONY: help demo test verify lint bench mutation wheel clean constraints gallery
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(STAMP) ## one crash that goes wrong and one that does not, each with its
 
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+verify: $(STAMP) ## every shipped scenario, compared with what it expects
+	$(BIN)/quiesce verify
 
 lint: $(STAMP) ## format, style, types, import rules
 	$(BIN)/ruff format --check .

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from quiesce.model.open_questions import CALLBACKS_AFTER, QUESTIONS
+from quiesce.model.termination import CAUSES
+from quiesce.properties.registry import VIRTIO
 from quiesce.scenarios import cli
 from quiesce.scenarios.library import resolved
+from quiesce.scenarios.schema import MUTANT_NAMES
 from quiesce.scenarios.shipped import shipped_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +77,18 @@ def test_the_verdicts_in_the_readme_are_those_of_the_command(
     assert quoted is not None
     for part in " ".join(quoted.group(1).split()).split(" [...] "):
         assert part in printed
+
+
+def test_the_numbers_in_the_readme_are_counted() -> None:
+    bugs = {re.match(r"bug-(b\d+)-", name) for name in shipped_names()} - {None}
+    counts = {
+        "rules of the standard": len(VIRTIO),
+        "causes from guest shutdown": len(CAUSES),
+        "known ways to go wrong": len(MUTANT_NAMES),
+        "published bugs": len({found.group(1) for found in bugs if found is not None}),
+    }
+    told = {what: re.search(rf"(\d+) {what}", README) for what in counts}
+    assert {what: int(found.group(1)) for what, found in told.items() if found} == counts
 
 
 def test_every_command_in_the_readme_exists() -> None:
