@@ -12,6 +12,7 @@ from ...model.errors import Place, Problem, ScenarioError
 from ...model.plan import SystemPlan
 from ...model.system import header_of
 from ...model.trace_codec import write_whole
+from ...properties.exercise import CENTRAL, Exercise
 from ...properties.graph_search import Progress
 from ...properties.judging import going_on
 from ...properties.monitor import Property
@@ -218,19 +219,20 @@ _SETTLED = {"holds", "vacuous"}
 
 
 def _judgement(scenario: Resolved, request: ProveRequest, proven: Proven) -> Judgement:
+    exercises = exercised(scenario, proven.plan)
     return Judgement(
         scenario=proven.plan.name,
-        label=_label(proven),
+        label=_label(proven, exercises),
         bounds=tuple(_bounds(request, proven)),
         assumptions=scenario.assumptions + header_of(proven.plan).assumptions,
         verdicts=tuple(
             _verdict(name, finding, proven) for name, finding in proven.proof.findings.items()
         ),
-        exercises=exercised(scenario, proven.plan),
+        exercises=exercises,
     )
 
 
-def _label(proven: Proven) -> str:
+def _label(proven: Proven, exercises: tuple[Exercise, ...]) -> str:
     """Return what the search for a proof has come to; *proved* is said of nothing else."""
     words = {finding.word for finding in proven.proof.findings.values()}
     if "violated" in words or proven.violated:
@@ -239,7 +241,13 @@ def _label(proven: Proven) -> str:
         return "counterexample(sampled)" if was_found_by_chance else "counterexample(dense time)"
     if not proven.proof.is_whole:
         return "searched(dense time, cut short)"
-    return "proved(dense time)" if "holds" in words <= _SETTLED else "searched(dense time)"
+    # Nothing is proved of a device that no run puts to the work that could break the claim.
+    is_idle = any(not each.untested.isdisjoint(proven.proof.findings) for each in exercises)
+    central = {each.word for name, each in proven.proof.findings.items() if name in CENTRAL}
+    is_idle |= central == {"vacuous"}
+    if is_idle or "holds" not in words or not words <= _SETTLED:
+        return "searched(dense time)"
+    return "proved(dense time)"
 
 
 def _bounds(request: ProveRequest, proven: Proven) -> list[str]:
