@@ -33,7 +33,7 @@ def proof_of(name: str, seconds: int) -> dict[str, Any]:
     if not ran.stdout:
         return {"scenario": name, "verdict": "error", "why": [ran.stderr.strip()[-200:]]}
     document = json.loads(ran.stdout)
-    bounds = document["judgement"]["bounds"]
+    bounds = document["bounds"]
     is_whole = document["is_whole"]
     return {
         "scenario": name,

@@ -57,7 +57,7 @@ def test_with_and_without_slices_the_verdicts_are_the_same(
     assert sliced["classes"] == sum(each["classes"] for each in sliced["slices"])
     assert whole["slices"] == []
     verdicts = [
-        {each["property"]: each["verdict"] for each in document["judgement"]["verdicts"]}
+        {name: each["verdict"] for name, each in document["properties"].items()}
         for document in (sliced, whole)
     ]
     assert verdicts[0] == verdicts[1]
@@ -86,7 +86,7 @@ def test_a_limit_is_that_of_each_slice(capsys: pytest.CaptureFixture[str]) -> No
     assert document["exit_status"] == exit_status.NOTHING_CHECKED
     assert not document["is_whole"]
     assert [each["is_whole"] for each in document["slices"]] == [False] * 4
-    bounds = document["judgement"]["bounds"]
+    bounds = document["bounds"]
     assert any(each.startswith(f"the slice of {NAMES[0]}: cut short") for each in bounds)
 
 
@@ -100,7 +100,7 @@ def test_the_users_interrupt_is_told(
     document = proved(capsys, "--jobs", "2")
     assert document["exit_status"] == exit_status.INTERRUPTED
     assert document["was_stopped"]
-    assert {each["verdict"] for each in document["judgement"]["verdicts"]} == {"inconclusive"}
+    assert {each["verdict"] for each in document["properties"].values()} == {"inconclusive"}
 
 
 def test_a_missing_edge_ends_it_as_our_bug(

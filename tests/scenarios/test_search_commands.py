@@ -26,7 +26,7 @@ def test_fuzzing_a_bare_crash_leaves_a_small_counterexample_that_can_be_repeated
     assert main(words) == exit_status.VIOLATED
     document = json.loads(capsys.readouterr().out)
     assert document["runs"] == 20
-    assert document["judgement"]["label"] == "sampled(20)"
+    assert document["label"] == "sampled(20)"
     found = document["counterexample"]
     assert found["property"] == "no-dma-after-teardown"
     assert found["is_minimal"]
@@ -86,7 +86,7 @@ def test_a_campaign_stops_after_its_seconds(capsys: pytest.CaptureFixture[str]) 
     assert main(words) == exit_status.OK
     document = json.loads(capsys.readouterr().out)
     assert document["runs"] > 0
-    assert document["judgement"]["label"] == f"sampled({document['runs']})"
+    assert document["label"] == f"sampled({document['runs']})"
 
 
 def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +134,7 @@ def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_ope
     assert not cause["is_whole"]
     assert cause["gaps"] + cause["empty_gaps"] == 20
     assert "guest-crash open" in said
-    found = {each["verdict"] for each in document["judgement"]["verdicts"]}
+    found = {each["verdict"] for each in document["properties"].values()}
     assert found <= {"inconclusive", "vacuous"}
 
 
@@ -251,7 +251,7 @@ def test_a_refuted_property_comes_with_the_run_that_breaks_it(
     assert main(words) == exit_status.VIOLATED
     document = json.loads(capsys.readouterr().out)
     assert document["counterexample"]["property"] == "teardown-order"
-    assert document["judgement"]["label"] == "counterexample(dense time)"
+    assert document["label"] == "counterexample(dense time)"
     replay = next(name for name in document["files"] if name.endswith("replay.json"))
     assert main(["run", "--replay", replay, "--no-plot", "--json"]) == exit_status.VIOLATED
     again = json.loads(capsys.readouterr().out)
