@@ -37,9 +37,10 @@ def proved(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_each_slice_is_told_with_its_size(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prove", "early.toml", "--no-plot"]) == exit_status.OK
+    assert main(["prove", "early.toml", "--no-plot"]) == exit_status.NOTHING_CHECKED
     said = " ".join(capsys.readouterr().out.split())
-    assert "early: holds [proved(dense time)]" in said
+    # The guest dies before its drivers work, so nothing is proved of what they could break.
+    assert "early: not exercised [searched(dense time)]" in said
     assert "4 of them explored" in said
     assert "assumed of others in a slice: the callback of qvm178.virtio-blk_qvm178 takes" in said
     for name in NAMES:
@@ -76,7 +77,8 @@ def test_any_number_of_processes_tells_the_same(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.slow
 def test_windows_are_those_of_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prove", "early.toml", "--no-plot", "--windows"]) == exit_status.OK
+    status = main(["prove", "early.toml", "--no-plot", "--windows"])
+    assert status == exit_status.NOTHING_CHECKED
     said = " ".join(capsys.readouterr().out.split())
     assert "not in slices: unsafe windows and budgets are found in the whole system" in said
 
