@@ -221,3 +221,9 @@ def test_a_reader_that_the_iommu_has_shut_out_decides_nothing() -> None:
     )
     moments = (at(0, granted(1)), shut_out[0], at(5, read(1)), *shut_out[1:], at(10, released(1)))
     assert verdict(READ, *moments, at(20, rest())).verdict == "holds"
+
+
+def test_each_late_read_of_one_instant_is_told() -> None:
+    late = at(20, read(1), copied(1), read(1, FRAME + 1))
+    found = verdict(READ, at(0, granted(1, 2)), at(10, released(1)), late)
+    assert [each.data["reader"] for each in found.violations] == ["ahci0", "devb-ahci"]
