@@ -160,13 +160,15 @@ def test_the_documented_procedure_is_told_beside_a_smaller_change() -> None:
 
 @pytest.mark.slow
 def test_the_documented_procedure_that_is_not_enough_is_told_with_what_refutes_it() -> None:
-    found = Explained.of(shipped("bug-b46-remapping-entry"), is_quick=True)
+    found = Explained.of(shipped("its-discard-not-synced"), is_quick=True)
     assert found is not None
     refuted = found.explanation.refuted
     saving = found.explanation.saving
     assert refuted is not None
     assert saving is not None
-    assert saving.text.startswith("let the kernel remove the route of a device's messages")
+    assert saving.text.startswith(
+        "let the kernel wait until the removal of a route has taken effect"
+    )
     said = " ".join(found.explanation.sentences)
     assert "The documented procedure was tried first and saves this run" in said
     assert f"With another timing it does not: {' and '.join(refuted.violated)}" in said
