@@ -27,21 +27,26 @@ DENSE = "tests/dense/test_engine.py tests/dense/test_zones.py tests/dense/test_l
 FABRIC = (
     "tests/model/test_bus_windows.py tests/model/test_fabric.py tests/model/test_small_rules.py"
 )
+BOOKS = " ".join(
+    f"tests/properties/test_{name}.py"
+    for name in ("books", "dma", "interrupts", "ordering", "endings", "monitor")
+)
+FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dense/test_forms.py"
 
 TESTS = {
-    "properties/dma.py": "tests/properties/test_dma.py tests/properties/test_books.py",
-    "properties/ownership.py": "tests/properties",
-    "properties/masters.py": "tests/properties/test_books.py tests/properties/test_ordering.py",
-    "properties/ordering.py": "tests/properties/test_ordering.py tests/properties/test_books.py",
-    "properties/interrupts.py": "tests/properties",
-    "properties/monitor.py": "tests/properties",
+    "properties/dma.py": BOOKS,
+    "properties/ownership.py": BOOKS,
+    "properties/masters.py": BOOKS,
+    "properties/ordering.py": BOOKS,
+    "properties/interrupts.py": BOOKS,
+    "properties/monitor.py": BOOKS,
     "properties/measures.py": "tests/properties/test_measures.py",
     "properties/zones.py": DENSE,
     "properties/unions.py": "tests/dense/test_graph_search.py",
-    "properties/graph_search.py": "tests/dense/test_graph_search.py tests/properties",
-    "model/canonical.py": "tests/dense/test_counters.py tests/dense/test_forms.py",
-    "model/form_values.py": "tests/dense/test_counters.py tests/dense/test_forms.py",
-    "model/form_kinds.py": "tests/dense/test_counters.py tests/dense/test_forms.py",
+    "properties/graph_search.py": "tests/dense/test_graph_search.py " + BOOKS,
+    "model/canonical.py": FORMS,
+    "model/form_values.py": FORMS,
+    "model/form_kinds.py": FORMS,
     "model/outside_state.py": "tests/dense/test_counters.py",
     "model/liveness.py": "tests/model/test_liveness.py tests/dense/test_counters.py",
     "model/slice_kernel.py": "tests/model/test_slice_kernel.py",

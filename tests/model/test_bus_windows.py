@@ -150,3 +150,70 @@ def test_the_answer_comes_after_writes_that_left_before_it() -> None:
         assert bench.port.outstanding == 0
 
     bench.run(unit())
+
+
+def test_a_device_keeps_the_translations_that_it_is_given_and_no_refusals() -> None:
+    bench = Bench(iommu=True)
+    assert bench.iommu is not None
+    bench.iommu.map("eth0", 1, 0x1000, 0x5000, 0x1000)
+    bench.port.cache = DeviceCache()
+    found: list[object] = []
+
+    def device() -> Steps:
+        for addr in (0x1000, 0x9000):
+            found.extend([(yield from bench.port.ask_translation(addr, 8))])
+
+    bench.run(device())
+    assert found == [0x5000, None]
+    assert bench.port.cache.find(0x1008) == 0x5008
+    assert bench.port.cache.find(0x9000) is None
+
+
+def test_a_read_asks_once_and_what_is_not_mapped_is_refused() -> None:
+    bench = Bench(iommu=True)
+    assert bench.iommu is not None
+    bench.iommu.map("eth0", 1, 0x1000, 0x5000, 0x1000)
+    bench.fabric.memory.write(0x5000, b"abcdefgh")
+    bench.port.cache = DeviceCache()
+    found: list[object] = []
+
+    def device() -> Steps:
+        for addr in (0x1000, 0x1004, 0x9000):
+            found.extend([(yield from bench.port.read_memory(1, addr, 4))])
+
+    bench.run(device())
+    assert found == [b"abcd", b"efgh", None]
+
+
+def test_a_write_says_of_itself_that_it_is_translated_only_if_it_is() -> None:
+    assert not BusWrite(1, 0, b"x", "data").from_cache
+    assert BusWrite(1, 0, b"x", "data").host_addr is None
+
+
+def test_nothing_is_under_way_after_a_reset_of_the_board() -> None:
+    bench = Bench()
+    bench.port.registers = Silent()
+
+    def board() -> Steps:
+        for number in range(3):
+            bench.port.issue(BusWrite(1, number << 12, b"x", "data"))
+            bench.port.post("STOP", 1, 1)
+        yield bench.kernel.delay(exactly(101), "test.wait")
+        assert bench.port.on_link
+        assert bench.port.draining
+        assert bench.port.arriving
+        bench.port.cut_off()
+        yield from bench.port.landed()
+        yield from bench.port.drained()
+        assert bench.kernel.now == 101
+        assert bench.port.outstanding == 0
+        assert not bench.port.arriving
+
+    bench.run(board())
+
+
+class Silent:
+    """Registers that nobody looks at."""
+
+    def write_register(self, register: str, value: int, epoch: int) -> None:
+        pass

@@ -285,3 +285,17 @@ def test_what_is_latched_at_the_last_detach_is_cleared_or_kept_as_answered(answe
 
     kernel.execute(kernel.process(process()))
     assert controller.holds_latch(LINE) == (answer == "kept")
+
+
+def test_memory_of_a_vm_ends_where_it_ends_wherever_it_begins() -> None:
+    memory = PhysicalMemory(Kernel(Nominal()), TIMING)
+    for frame in (5, 6, 7, 8, 11):
+        memory.write(frame << 12, b"x")
+    memory.grant("vm", 1, 6, 2)
+    assert [frame for frame in (5, 6, 7, 8, 11) if memory.read(frame << 12, 1) == b"x"] == [
+        5,
+        8,
+        11,
+    ]
+    assert [memory.is_free(frame, 1) for frame in (5, 6, 7, 8)] == [True, False, False, True]
+    assert memory.pieces_of(1) == [(6, 2)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import IommuMapped, IommuSynced, IommuUnmapped
+from quiesce.model.trace import IommuMapped, IommuReset, IommuSynced, IommuUnmapped
 from quiesce.properties.masters import Master, Masters
 
 from .story import (
@@ -122,3 +122,14 @@ def test_a_translation_of_another_vm_at_the_same_addresses_lets_a_device_in_agai
 
 def test_a_device_that_nobody_mapped_is_not_shut_out() -> None:
     assert not Masters().is_shut_out("eth0", 1)
+
+
+@pytest.mark.parametrize(("unprogrammed", "is_out"), [("abort", True), ("bypass", False)])
+def test_a_reset_of_the_iommu_shuts_out_what_it_does_not_let_pass(
+    unprogrammed: str, is_out: bool
+) -> None:
+    book = Masters()
+    book._map(0, 0, mapped(1, 0x8000))
+    book._reset(1, 1, IommuReset(unprogrammed))
+    assert book.is_shut_out("eth0", 1) == is_out
+    assert book.master("eth0", 1).is_bypassed != is_out
