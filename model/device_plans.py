@@ -9,9 +9,14 @@ import msgspec
 from .addresses import FRAME_SIZE
 from .clock import Span, exactly
 from .timing import Timing
-from .traits import Traits
+from .traits import POST, ResetPolicy, Traits
 
 _DEFAULTS = Timing()
+
+NVME_TRAITS = Traits(reset=ResetPolicy(data=POST))
+"""What an NVMe controller does unless a scenario says otherwise.  After CC.EN=0 it posts no
+completion (NVM Express 2.0, 3.1.3.5), but the data of commands under way comes until CSTS.RDY reads
+0: QEMU drains its namespaces there (hw/nvme/ctrl.c, `nvme_ctrl_reset`)."""
 
 
 class AhciPlan(msgspec.Struct, frozen=True, tag="ahci", tag_field="kind"):
@@ -94,7 +99,7 @@ class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
     keeps_event_requests: bool = False
     hangs_at: int = 0
     completes_on_registers: bool = False
-    traits: Traits = Traits()
+    traits: Traits = NVME_TRAITS
 
 
 class XhciPlan(msgspec.Struct, frozen=True, tag="xhci", tag_field="kind"):

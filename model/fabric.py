@@ -124,11 +124,8 @@ class Port(Component):
         self.is_cut = False
         if fabric.iommu is not None:
             fabric.iommu.ports[master] = self
-        self.ways = [
-            self.start(self._carry),
-            self.start(self._drain),
-            self.start(self._deliver_posted),
-        ]
+        self.upstream = [self.start(self._carry), self.start(self._drain)]
+        self.downstream = self.start(self._deliver_posted)
 
     # Upstream, called by the device.
 
@@ -206,9 +203,10 @@ class Port(Component):
             starts: Whether the device may start the request; else it finds out in the same time.
         """
         has_left, resets = starts and not self.is_silent, self.resets
-        self.reads_pending += 1
+        self.reads_pending += has_left
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
-        self._answered()
+        if has_left:
+            self._answered()
         if not has_left or self.is_cut or self.resets != resets:
             return None
         iommu = self.fabric.iommu
@@ -244,15 +242,22 @@ class Port(Component):
 
     def cut_off(self) -> None:
         """Lose all that is under way, both ways, as a reset of the whole board does."""
-        for way in self.ways:
+        self.lose_posted()
+        for way in self.upstream:
             self.kernel.kill(way)
         self.link.clear()
         self.drain.clear()
-        self.posted.clear()
-        self.on_link = self.draining = self.arriving = False
+        self.on_link = self.draining = False
         self.resets += 1
         self.settled.notify()
         self.moved.notify()
+
+    def lose_posted(self) -> None:
+        """Lose the register writes that are under way, and let none arrive from here on."""
+        self.kernel.kill(self.downstream)
+        self.posted.clear()
+        self.arriving = False
+        self.settled.notify()
 
     def drained(self) -> Steps:
         """Wait until every write that has been translated is in memory."""

@@ -348,17 +348,18 @@ class Qvm(Component):
         if self.ending is not None:
             self.kernel.kill(self.ending)
 
-    def lose_power(self, *, devices_are_reset: bool) -> None:
+    def lose_power(self, stopped: list[str]) -> None:
         """Be gone with the host: interrupts and memory are nobody's from this instant.
 
         Args:
-            devices_are_reset: Whether the board has silenced all that could write for it.
+            stopped: The bus masters that the reset of the board has stopped.
         """
-        if devices_are_reset:
-            for master in (*self.plan.passed_through, *self.vdevs.masters):
+        masters = [*self.plan.passed_through, *self.vdevs.masters]
+        if self.host.redistributor is not None and self.host.has_guest_table:
+            masters.append(self.host.redistributor.name)
+        for master in masters:
+            if master in stopped:
                 self.emit(StopConfirmed(master, self.epoch))
-            if self.host.redistributor is not None and self.host.has_guest_table:
-                self.emit(StopConfirmed(self.host.redistributor.name, self.epoch))
         for device in self.devices:
             self.host.host_kernel.forget(device.wiring.intid, self.name, self.epoch)
         for first, count in self.host.memory.pieces_of(self.epoch):

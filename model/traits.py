@@ -81,3 +81,15 @@ class Traits(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         assert self.atc_answer in ATC_ANSWERS, self.atc_answer
+
+
+def plain_traits(plan: type[msgspec.Struct]) -> Traits:
+    """Return the traits of a device of a kind that is like most of its kind.
+
+    Args:
+        plan: The type of the kind's plans.
+    """
+    fields = {field.name: field for field in msgspec.structs.fields(plan)}
+    plain = fields["traits"].default
+    assert isinstance(plain, Traits), f"{plan.__name__} has a default for its traits"
+    return plain

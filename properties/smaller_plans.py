@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..model.iommu_plan import IommuPlan
 from ..model.plan import EndPlan, NicPlan, SystemPlan, VmPlan
-from ..model.traits import Traits
+from ..model.traits import plain_traits
 from ..model.virtio_plan import SharedMemoryPlan
 
 __all__ = ["cost", "smaller", "without_a_device"]
@@ -51,7 +51,9 @@ def cost(plan: SystemPlan) -> tuple[int, int, int]:
     parts += sum(len(callback.steps) + 1 for vm in plan.vms for callback in vm.quiesce)
     faults = sum(msgspec.structs.astuple(plan.faults))
     devices = [one for field in _device_fields(plan) for one in getattr(plan, field)]
-    faults += sum(one.traits != Traits() for one in devices if hasattr(one, "traits"))
+    faults += sum(
+        one.traits != plain_traits(type(one)) for one in devices if hasattr(one, "traits")
+    )
     vdevs = [vdev for vm in plan.vms for vdev in vm.vdevs]
     parts += sum(len(vm.vdevs) for vm in plan.vms)
     work = sum(_work(one, name) for one in (*devices, *vdevs) for name in _WORK)
@@ -181,9 +183,12 @@ def _without_faults(plan: SystemPlan) -> Iterator[SystemPlan]:
     for field in _device_fields(plan):
         devices = getattr(plan, field)
         for position, device in enumerate(devices):
-            if getattr(device, "traits", Traits()) != Traits():
-                plain = replace(device, traits=Traits())
-                yield replace(plan, **{field: _with(devices, position, plain)})
+            if not hasattr(device, "traits"):
+                continue
+            plain = plain_traits(type(device))
+            if device.traits != plain:
+                mended = replace(device, traits=plain)
+                yield replace(plan, **{field: _with(devices, position, mended)})
 
 
 def _with_less_work(plan: SystemPlan) -> Iterator[SystemPlan]:

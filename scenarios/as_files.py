@@ -21,6 +21,7 @@ from ..model.clock import MS, Span, format_ns
 from ..model.device_plans import UserBackEndPlan
 from ..model.errors import QuiesceError
 from ..model.plan import AfterPlan, DiskPlan, EndPlan, NicPlan, QuiescePlan, SystemPlan, VmPlan
+from ..model.traits import plain_traits
 from ..model.virtio_plan import (
     AnyVdevPlan,
     BlockPlan,
@@ -200,7 +201,7 @@ def _device(device: Any, number: int) -> Table:
     } | _changed(device, known)
     traits = _changed(device.traits, set(TraitsEntry.__struct_fields__) - {"reset"})
     reset = msgspec.structs.asdict(device.traits.reset)
-    if device.traits.reset != type(device.traits)().reset:
+    if device.traits.reset != plain_traits(type(device)).reset:
         traits["reset"] = reset
     return table | ({"traits": traits} if traits else {})
 

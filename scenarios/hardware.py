@@ -17,7 +17,7 @@ from ..model.hardware.registry import kinds
 from ..model.plan import DISK_KINDS, DiskPlan, NicPlan
 from ..model.qvmconf.config import PassConfig, PassInterrupt
 from ..model.timing import Timing
-from ..model.traits import Traits
+from ..model.traits import Traits, plain_traits
 from .findings import Findings
 from .guests import GuestEntry
 from .schema import Scenario, Workload
@@ -324,7 +324,10 @@ def _given(
         "trigger": _trigger(entry, passed, findings),
     }
     if isinstance(entry, PassedEntry):
-        fields["traits"] = msgspec.convert(msgspec.to_builtins(entry.traits), Traits)
+        said = msgspec.to_builtins(entry.traits)
+        if entry.traits.reset is None:
+            said["reset"] = msgspec.to_builtins(plain_traits(plan).reset)
+        fields["traits"] = msgspec.convert(said, Traits)
     fields |= _said(entry, plan, fields)
     return fields
 

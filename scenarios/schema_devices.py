@@ -23,7 +23,10 @@ class ResetEntry(Closed, frozen=True):
 class TraitsEntry(Closed, frozen=True):
     """The ways in which a device differs from others of its kind."""
 
-    reset: Annotated[ResetEntry, Meta(description="Its reset policy.")] = ResetEntry()
+    reset: Annotated[
+        ResetEntry | None,
+        Meta(description="Its reset policy; if left out, that of most devices of its kind."),
+    ] = None
     ignores_reset: Annotated[
         bool, Meta(description="A reset reads as done, but nothing happens.")
     ] = False

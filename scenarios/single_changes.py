@@ -23,7 +23,7 @@ from ..model.hardware.registry import kind_of_plan
 from ..model.host import user_back_end_procedure
 from ..model.plan import QuiescePlan, StepPlan, SystemPlan, VmPlan
 from ..model.termination import BY_NAME
-from ..model.traits import Traits
+from ..model.traits import plain_traits
 from ..model.vdev import shared_memory, virtio_vdev
 from ..model.virtio_plan import SharedMemoryPlan
 from .corrections import DEVICES, FAULTS, TRAITS, without_fault
@@ -473,7 +473,7 @@ def _devices(plan: SystemPlan) -> Iterator[Change]:
 
 def _sounder(device: Any) -> Iterator[tuple[str, Any]]:
     """Give the device with each one of its peculiarities mended."""
-    plain = Traits()
+    plain = plain_traits(type(device))
     for trait in plain.__struct_fields__:
         if getattr(device.traits, trait) != getattr(plain, trait):
             traits = replace(device.traits, **{trait: getattr(plain, trait)})

@@ -97,11 +97,12 @@ class Redistributor(Component):
         """Whether EnableLPIs and RWP read 0: LPIs are off and all of the table is written back."""
         return not (self.table.enabled or self.table.dirty or self.writing)
 
-    def power_off(self) -> None:
+    def power_off(self) -> bool:
         """Be reset with the whole board: the one way to stop it that always works."""
         self.table.reset()
         self.engine.bus_master = False
         self.port.cut_off()
+        return True
 
     # The distributor's side.
 

@@ -26,6 +26,7 @@ _WRITE_DMA_EXT = 0x35
 _COMMAND_FIS = bytes([0x27, 0x80])
 _FIS_DWORDS = 5
 _RESET_NS_MAX = 1_000_000_000
+_LINK_NS_MAX = 10_000_000_000
 
 
 class AhciDriver(DeviceDriver[AhciController]):
@@ -56,7 +57,10 @@ class AhciDriver(DeviceDriver[AhciController]):
         self.until_own_registers = plan.own_registers_at
 
     def set_up(self) -> Steps:
-        """Reset the controller, tell it its areas, start it and issue the first requests."""
+        """Reset the controller, tell it its areas, start it and issue the first requests.
+
+        The engine is started when a disk is there (AHCI 1.3.1, 10.3.1).
+        """
         self.post("PCI.BME", 1)
         self.post("GHC.HR", 1)
         yield from self.device.port.flush()
@@ -69,6 +73,7 @@ class AhciDriver(DeviceDriver[AhciController]):
         self.post("PxFB", self.fis_addr)
         self.post("PxCMD.FRE", 1)
         self.post("PxIE", 1)
+        yield from wait_until(self.kernel, self.device, lambda: self.device.link_up, _LINK_NS_MAX)
         self.post("PxCMD.ST", 1)
         yield from self.device.port.flush()
         for slot in range(self.device.plan.depth):

@@ -3,24 +3,40 @@
 It is owned by a host driver (`Ahci`, behind `devb-ahci`) or passed through to a guest
 (`AhciController`, which reads command list and tables from memory).
 
-Commands are taken from the slots that PxCI names while PxCMD.ST is set.  A command that has been
-fetched is finished whatever becomes of ST: data, then a D2H register FIS in the FIS receive area,
-then the interrupt; PxCMD.CR falls when none is left.  A reset of the disk writes too: when the
-link is up again the disk sends its signature, and while PxCMD.FRE is set that FIS goes to memory.
-So the FIS receive area must outlive the command list.
+Commands are taken from the slots that PxCI names while PxCMD.ST is set and the link is up.  A
+command that has been fetched is finished whatever becomes of ST; PxCMD.CR falls when none is left:
+
+    effect                                  ST=0 meanwhile   FRE=0 meanwhile
+    data of a read                          written          written
+    byte count, in the command header       written          written
+    D2H register FIS, in the receive area   written          lost
+    interrupt, which that FIS brings        raised           not raised
+
+The byte count (PRDBC) makes the command list a place that the controller writes, at the end of
+every command that moves data.  A reset of the disk writes too: when the link is up again the disk
+sends its signature, and while PxCMD.FRE is set that FIS goes to memory.  So both areas must outlive
+the commands, and the FIS receive area also the resets.
+
+A link that is down (PxSCTL.DET is 1 or 4, or the disk has not answered yet) carries no command:
+what PxCI names waits unfetched, since PxTFD.STS.BSY is set until the signature has come.
 
 Everything here is solicited but the signature.
 
 Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
 PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
-PxSSTS.DET (COMRESET), GHC.HR (HBA reset).
+PxSSTS.DET (COMRESET), GHC.HR (HBA reset).  For the byte count: 4.2.2, and QEMU 7.2, hw/ide/ahci.c,
+`ahci_commit_buf`, which writes it when the transfer is over, and `ahci_write_fis_d2h`, which does
+without FIS and interrupt while FRE is clear.
 
-Left out: more ports, FIS-based switching, the PRD byte count that is written back into the list,
-and what the standard leaves undefined: a command whose FIS nobody receives just ends.
+Left out: more ports, FIS-based switching, native command queueing, and what the standard leaves
+undefined: a command whose FIS nobody receives just ends.
 """
 
 import struct
 from collections import deque
+from typing import NamedTuple
+
+from simpy.events import Process
 
 from ..clock import Span
 from ..device_plans import AhciPlan
@@ -42,6 +58,8 @@ PRD = struct.Struct("<QII")
 """Physical region descriptor: address, reserved, byte count less one."""
 
 HEADER_SIZE = 32
+BYTE_COUNT_OFFSET = 4
+LIST_SIZE = 32 * HEADER_SIZE
 TABLE_PRDT_OFFSET = 0x80
 WRITE_FLAG = 1 << 6
 _COUNT_MASK = 0x3F_FFFF
@@ -69,22 +87,52 @@ class ActiveCommand:
         self.is_aborted = self.is_hung = False
 
 
+class PortAreas(NamedTuple):
+    """Where the controller writes at the end of a command, and for whom.
+
+    Attributes:
+        list_addr: The command list.
+        fis_addr: The FIS receive area.
+        epoch: Of whoever has set them.
+    """
+
+    list_addr: int
+    fis_addr: int
+    epoch: int
+
+
 class AhciOperation(DiskOperation):
-    """The transfer of one command, which ends with the D2H register FIS."""
+    """The transfer of one command, which ends with the byte count and the D2H register FIS.
 
-    __slots__ = ("slot",)
+    Attributes:
+        slot: Of the command.
+        byte_count: Place and bytes of PRDBC; None if the command moves no data.
+        had_receiver: Whether FISes were received when a reset broke it off.
+    """
 
-    def __init__(
-        self, slot: int, command: DiskCommand, fis_addr: int, owner_epoch: int, service: Span
-    ) -> None:
+    __slots__ = ("byte_count", "had_receiver", "slot")
+
+    def __init__(self, slot: int, command: DiskCommand, areas: PortAreas, service: Span) -> None:
         super().__init__(
             command,
             _DISK_BYTE,
             service,
-            completion=(fis_addr + FIS_D2H_OFFSET, _FIS),
-            owner_epoch=owner_epoch,
+            completion=(areas.fis_addr + FIS_D2H_OFFSET, _FIS),
+            owner_epoch=areas.epoch,
         )
         self.slot = slot
+        self.had_receiver = True
+        self.byte_count: tuple[int, bytes] | None = None
+        if command.operation in {"read", "write"}:
+            place = areas.list_addr + HEADER_SIZE * slot + BYTE_COUNT_OFFSET
+            length = sum(length for _, length in command.pieces)
+            self.byte_count = (place, length.to_bytes(4, "little"))
+
+    @property
+    def foreseen(self) -> tuple[tuple[int, bytes], ...]:
+        """The byte count, then the FIS."""
+        counted = () if self.byte_count is None else (self.byte_count,)
+        return counted + super().foreseen
 
 
 class AhciController(PhysicalDevice):
@@ -100,6 +148,7 @@ class AhciController(PhysicalDevice):
         is_hung: The disk is busy for good (PxTFD.STS.BSY).
         commands_until_hang: How many commands are yet to be answered; 0 for all.
         link_up: PxSSTS.DET reads 3.
+        detection: PxSCTL.DET.
         in_hba_reset: GHC.HR reads 1.
         signature_held: A signature waits for PxCMD.FRE.
     """
@@ -118,6 +167,8 @@ class AhciController(PhysicalDevice):
         self.is_hung = False
         self.commands_until_hang = plan.hangs_at
         self.link_up = True
+        self.detection = 0
+        self.training: Process | None = None
         self.in_hba_reset = False
         self.signature_held = False
 
@@ -182,9 +233,20 @@ class AhciController(PhysicalDevice):
         self.read_cause()
         return done
 
+    def break_off(self) -> None:
+        """Do to the operations under way what the reset policy says."""
+        for operation in self.running:
+            if isinstance(operation, AhciOperation) and not operation.was_reset:
+                operation.had_receiver = self.fis_enabled
+        super().break_off()
+
     def on_reset(self) -> None:
-        """GHC.HR or FLR: registers to their defaults, the link goes down."""
+        """GHC.HR or FLR: registers to their defaults, the link goes down and comes up again."""
         self._abort_active()
+        self._take_link_down()
+        self.detection = 0
+        if not self.in_hba_reset:
+            self._train_link()
         self._free_hang("hba-reset")
         self.started = self.fis_enabled = False
         self.list_addr = self.fis_addr = 0
@@ -224,13 +286,23 @@ class AhciController(PhysicalDevice):
             self.start(self._send_signature)
 
     def _set_detection(self, value: int) -> None:
+        was, self.detection = self.detection, value
         if value:
-            self.link_up = False
+            self._take_link_down()
             self.break_off()
             self._abort_active()
             self._free_hang("comreset")
-        else:
-            self.start(self._bring_link_up)
+        elif was:
+            self._train_link()
+
+    def _take_link_down(self) -> None:
+        self.link_up = False
+        if self.training is not None:
+            self.kernel.kill(self.training)
+            self.training = None
+
+    def _train_link(self) -> None:
+        self.training = self.start(self._bring_link_up)
 
     # Commands.
 
@@ -254,7 +326,7 @@ class AhciController(PhysicalDevice):
         return DiskCommand(epoch, operation, pieces)
 
     def _work_on_issued(self) -> None:
-        while self.issued and len(self.active) < self.plan.slots:
+        while self.link_up and self.issued and len(self.active) < self.plan.slots:
             slot, epoch = self.issued.popleft()
             command = ActiveCommand(slot)
             self.active.append(command)
@@ -267,19 +339,23 @@ class AhciController(PhysicalDevice):
             while not active.is_aborted:
                 yield self.changed.wait()
         elif command is not None and not active.is_aborted:
-            service = self.plan.service
-            yield from self.perform(
-                AhciOperation(active.slot, command, self.fis_addr, self.epoch, service)
-            )
+            areas = PortAreas(self.list_addr, self.fis_addr, self.epoch)
+            yield from self.perform(AhciOperation(active.slot, command, areas, self.plan.service))
         self.active.remove(active)
         self._work_on_issued()
         self.changed.notify()
 
-    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
-        """Return the D2H register FIS, unless nobody receives it."""
-        if not self.fis_enabled and not operation.was_reset:
-            return None
-        return operation.completion
+    def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
+        """Return the byte count and, if it is received, the D2H register FIS.
+
+        The interrupt comes with that FIS alone.
+        """
+        assert isinstance(operation, AhciOperation)
+        has_receiver = operation.had_receiver if operation.was_reset else self.fis_enabled
+        if has_receiver:
+            return operation.foreseen
+        operation.interrupts = False
+        return () if operation.byte_count is None else (operation.byte_count,)
 
     def on_complete(self, operation: Operation) -> None:
         """Clear the slot's bit in PxCI."""
@@ -324,16 +400,17 @@ class AhciController(PhysicalDevice):
         self.in_hba_reset = False
         self.changed.notify()
         if not self.traits.ignores_reset:
-            self.link_up = False
-            yield from self._bring_link_up()
+            self._train_link()
 
     def _bring_link_up(self) -> Steps:
         yield self.kernel.delay(self.timing.ahci_link_up, f"{self.name}.link_up")
         self.link_up = True
+        self.training = None
         if self.fis_enabled:
             yield from self._send_signature()
         elif self.traits.keeps_input:
             self.signature_held = True
+        self._work_on_issued()
         self.changed.notify()
 
     def _send_signature(self) -> Steps:

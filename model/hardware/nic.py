@@ -88,6 +88,11 @@ class Nic(PhysicalDevice):
         return self.traits.says_stopped_early or (not self.is_storing and self.is_idle)
 
     @property
+    def keeps_work(self) -> bool:
+        """Whether it still has frames inside, and a ring for them."""
+        return bool(self.ring_size) and (bool(self.fifo) or self.is_storing)
+
+    @property
     def looks_stuck(self) -> bool:
         """Whether it has a ring and receives nothing."""
         return bool(self.ring_size) and not self.receive_enabled

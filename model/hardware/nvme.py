@@ -161,6 +161,11 @@ class Nvme(PhysicalDevice):
         return super().is_reset_done and not (self.is_ready and not self.enabled)
 
     @property
+    def keeps_work(self) -> bool:
+        """Whether it still has event requests, and events to report."""
+        return bool(self.event_requests) and self.plan.events is not None
+
+    @property
     def _has_commands(self) -> bool:
         return any(not active.is_aborted for active in self.commands)
 
@@ -293,13 +298,12 @@ class Nvme(PhysicalDevice):
             remaining -= _PAGE
         return DiskCommand(active.epoch, operation, tuple(pieces))
 
-    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+    def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
         """Return the entry, at the tail of the command's completion queue."""
         assert isinstance(operation, NvmeOperation)
         queue, command = operation.active.queue, operation.active.command
-        return queue.completions.place(
-            queue, command.identifier, operation.status, operation.result
-        )
+        status, result = operation.status, operation.result
+        return (queue.completions.place(queue, command.identifier, status, result),)
 
     def _end(self, active: ActiveCommand) -> None:
         self.commands.remove(active)
@@ -428,7 +432,7 @@ class Nvme(PhysicalDevice):
             self.break_off()
             for active in self.commands:
                 active.is_aborted = True
-        while self._has_commands:
+        while self._has_commands or not super().is_reset_done:
             yield self.changed.wait()
         yield self.kernel.delay(self.timing.nvme_shutdown, f"{self.name}.shutdown")
         self.shutdown = SHUTDOWN_COMPLETE

@@ -1,9 +1,9 @@
 """The base of all physical devices: operations, their three effects, and PCIe mechanics.
 
-A device works on *operations*.  Each writes its data, then its completion entry, then raises the
-interrupt, and each of the three can be cut off in between: by a reset, according to the device's
-policy, or by a closed gate.  The device outlives whoever drives it; every operation carries the
-epoch in which it was requested.
+A device works on *operations*.  Each reads what it needs from memory, takes its time, writes its
+data, then its completion entry, then raises the interrupt.  Each of these can be cut off in
+between: by a reset, according to the device's policy, or by a closed gate.  The device outlives
+whoever drives it; every operation carries the epoch in which it was requested.
 
 A device is written once and used in two ways: a host driver owns it and serves vdevs, or it is
 passed through to a guest.  Whose it is makes no difference to it.
@@ -82,10 +82,10 @@ class Operation:
         epoch: In which it was requested.
         data: (device address, bytes) in order.
         completion: (device address, bytes) of the completion entry; None if there is none, or if
-            the device finds its place only when the data is done (`completion_of`).
+            the device finds its place only when the data is done (`completions_of`).
         service: How long it takes before its data is there, or None.
         interrupts: Whether its end raises the interrupt.
-        reads: (device address, length) of what it reads before it writes.
+        reads: (device address, length) of what it reads from memory before it works on it.
         owner_epoch: For whom completion entry and interrupt are, if not for `epoch`: a host
             driver that works on behalf of a guest gets both itself.
 
@@ -123,6 +123,11 @@ class Operation:
         self.reads = reads
         self.owner_epoch = epoch if owner_epoch is None else owner_epoch
         self.was_reset = False
+
+    @property
+    def foreseen(self) -> tuple[tuple[int, bytes], ...]:
+        """What it writes after its data at places that are known when it begins."""
+        return () if self.completion is None else (self.completion,)
 
     def serve(self, fetched: bytes) -> None:
         """Let the device itself do its part, between its reads and its writes of memory."""
@@ -195,13 +200,18 @@ class PhysicalDevice(Component):
         raise NotImplementedError
 
     @property
+    def keeps_work(self) -> bool:
+        """Whether a reset has left it work that it will begin by itself."""
+        return False
+
+    @property
     def looks_stuck(self) -> bool:
         """Whether it is set up and does not run, as a recovery agent of the host sees it."""
         return False
 
-    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
-        """Return the completion entry of an operation whose data is done, and its place."""
-        return operation.completion
+    def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
+        """Return what is written after the data of an operation, in order: place and bytes."""
+        return () if operation.completion is None else (operation.completion,)
 
     def on_complete(self, operation: Operation) -> None:
         """Note that an operation has ended; its interrupt comes next."""
@@ -248,7 +258,16 @@ class PhysicalDevice(Component):
 
     @property
     def transactions_pending(self) -> bool:
-        """PCIe Transactions Pending: operations under way; says nothing of posted writes."""
+        """PCIe Transactions Pending: reads of the function that wait for their completion.
+
+        It says nothing of posted writes, and nothing of what the device works on without a read:
+        it reads 0 while a disk seeks (PCI Express 7.5.3.5).
+        """
+        return self.port.reads_pending > 0
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether an operation is under way that the device itself knows of."""
         return any(not self._is_cancelled(operation) for operation in self.running)
 
     @property
@@ -258,9 +277,9 @@ class PhysicalDevice(Component):
             return False
         if self.traits.says_stopped_early:
             return True
-        if self.port.reads_pending and not self.traits.forgets_running:
+        if self.transactions_pending and not self.traits.forgets_running:
             return False
-        return not self.transactions_pending and self.port.outstanding == 0
+        return not self.has_unfinished and self.port.outstanding == 0
 
     @property
     def is_reset_done(self) -> bool:
@@ -287,13 +306,28 @@ class PhysicalDevice(Component):
         self.on_reset()
         self.changed.notify()
 
-    def power_off(self) -> None:
-        """Be reset with the whole board: nothing of it writes or interrupts any more."""
+    def power_off(self) -> bool:
+        """Take the reset of the whole board; gives whether it writes no memory from here on.
+
+        A device that ignores its reset ignores this one.  To any other it is its own reset, and the
+        loss of its configuration space: what the reset policy lets go on passes the bus-master gate
+        or not.
+        """
+        self.port.lose_posted()
+        if self.traits.ignores_reset:
+            return False
+        had_running = bool(self.running)
         self.in_reset = True
-        self.engine.bus_master, self.engine.gate_effective = False, True
-        self.irq_enabled = False
-        self.clear_interrupt()
+        self.reset()
+        self._clear_configuration()
+        gate_holds = self.is_pcie and self.engine.gate_effective
+        policy = self.traits.reset
+        goes_on = had_running and bool({policy.data, policy.completion} & {POST, NOTHING})
+        if not gate_holds and (goes_on or self.keeps_work):
+            self.in_reset = False
+            return False
         self.port.cut_off()
+        return True
 
     # Operations.
 
@@ -301,17 +335,16 @@ class PhysicalDevice(Component):
         """Do an operation from its begin to its interrupt."""
         self.running.append(operation)
         ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
+        fetched = (yield from self._fetch_all(operation)) if operation.reads else b""
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
-        operation.serve((yield from self._fetch_all(operation)) if operation.reads else b"")
+        operation.serve(fetched)
         for addr, data in operation.data:
             if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
                 yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
-        entry = self.completion_of(operation)
-        if entry is not None:
-            addr, data = entry
+        for addr, data in self.completions_of(operation):
             if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
-                known = ahead if operation.completion is entry else None
+                known = ahead if (addr, data) in operation.foreseen else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.is_wire:
             yield from self.port.landed()  # a line is no message: it must not overtake the data
@@ -354,10 +387,9 @@ class PhysicalDevice(Component):
 
     def _translate_ahead(self, operation: Operation) -> dict[int, int | None]:
         """Return the host address of every burst of an operation, as the IOMMU says it now."""
-        pieces = [*operation.data, operation.completion] if operation.completion else operation.data
         return {
             burst: self.port.translate(operation.epoch, burst, length)
-            for addr, data in pieces
+            for addr, data in (*operation.data, *operation.foreseen)
             for burst, length in pages_of(addr, len(data))
         }
 
@@ -440,13 +472,18 @@ class PhysicalDevice(Component):
 
     # Processes.
 
-    def _function_level_reset(self) -> Steps:
-        self.reset()
+    def _clear_configuration(self) -> None:
+        """Put the registers of PCIe to their defaults: no bus mastering, no mask."""
         if self.port.cache is not None:
             self.port.cache.clear()
-        self.engine.bus_master = False
+        if self.is_pcie:
+            self.engine.bus_master = False
         self.message_enabled = not self.wiring.is_wire
         self.message_masked = self.line_disabled = False
+
+    def _function_level_reset(self) -> Steps:
+        self.reset()
+        self._clear_configuration()
         yield self.kernel.delay(self.timing.flr, f"{self.name}.flr")
         self.in_reset = False
         self.changed.notify()

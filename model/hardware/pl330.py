@@ -219,6 +219,11 @@ class Pl330(PhysicalDevice):
         return self.is_stopped and not self.buffer and super().is_idle
 
     @property
+    def keeps_work(self) -> bool:
+        """Whether its write buffer still holds bursts."""
+        return bool(self.buffer)
+
+    @property
     def is_reset_done(self) -> bool:
         """Whether the reset line has been let go; a device that drains first holds that up."""
         return super().is_reset_done and not (self.buffer and self.traits.reset.data == POST)

@@ -187,13 +187,13 @@ class PolicyDevice(PhysicalDevice):
             self.enabled = self.is_stopping = False
         self.changed.notify()
 
-    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+    def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
         """Return the completion entry, at the next place of the ring."""
         assert isinstance(operation, PolicyOperation)
         length = self.plan.completion_length
         if operation.ring is None or not length:
-            return None
-        return operation.ring.place(length), _ENTRY_BYTE * length
+            return ()
+        return ((operation.ring.place(length), _ENTRY_BYTE * length),)
 
     def on_complete(self, operation: Operation) -> None:
         """Note which buffer is done."""

@@ -172,6 +172,12 @@ class HostPl330(Pl330):
             case _:
                 super().on_register(register, value, epoch)
 
+    def power_off(self) -> bool:
+        """Take the reset of the whole board, as the SD controller does."""
+        self.card.stop()
+        self.card.acknowledge()
+        return super().power_off()
+
     def await_request(self, thread: ChannelThread) -> Steps:
         """Wait until the controller has, or has room for, the next burst."""
         while self.thread is thread and not self.card.has_data_phase:

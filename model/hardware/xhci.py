@@ -226,10 +226,10 @@ class Xhci(PhysicalDevice):
                 return None
         return None
 
-    def completion_of(self, operation: Operation) -> tuple[int, bytes] | None:
+    def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
         """Return the event, at the next place of the event ring."""
         assert isinstance(operation, XhciOperation)
-        return None if operation.ring is None else operation.ring.place(*operation.event)
+        return () if operation.ring is None else (operation.ring.place(*operation.event),)
 
     # Commands.
 

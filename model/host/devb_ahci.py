@@ -1,7 +1,7 @@
 """`devb-ahci`: the host driver that owns an AHCI controller."""
 
 from ..fabric import Port
-from ..hardware.ahci import FIS_LENGTH, Ahci
+from ..hardware.ahci import FIS_AREA_SIZE, LIST_SIZE, Ahci
 from ..hardware.disk import DiskCommand
 from ..interrupts import InterruptController
 from ..kernel import Kernel
@@ -11,7 +11,7 @@ from .block_server import HOST_EPOCH, OWN_MEMORY, BlockServer, ServerSite
 
 
 class DevbAhci(BlockServer):
-    """The driver process; its own memory begins with the FIS receive area."""
+    """The driver process; its own memory begins with the command list and the FIS receive area."""
 
     def __init__(
         self,
@@ -24,8 +24,9 @@ class DevbAhci(BlockServer):
     ) -> None:
         self.ahci = ahci = Ahci(kernel, timing, disk, port, interrupts)
         super().__init__(kernel, timing, disk, ahci, site)
-        assert FIS_LENGTH <= OWN_MEMORY
-        ahci.port.post("PxFB", site.base, HOST_EPOCH)
+        assert LIST_SIZE + FIS_AREA_SIZE <= OWN_MEMORY
+        ahci.port.post("PxCLB", site.base, HOST_EPOCH)
+        ahci.port.post("PxFB", site.base + LIST_SIZE, HOST_EPOCH)
         ahci.port.post("PxCMD.ST", 1, HOST_EPOCH)
         self.begin()
 

@@ -17,8 +17,12 @@ class HealthMonitor(Component):
     def __init__(self, kernel: Kernel, timing: Timing, devices: list[PhysicalDevice]) -> None:
         super().__init__(kernel, "health-monitor", timing)
         self.devices = devices
-        agent = self.start(self._look_after)
-        kernel.outside.add(agent, f"{self.name}.period", self._withheld)
+        self.thread = self.start(self._look_after)
+        kernel.outside.add(self.thread, f"{self.name}.period", self._withheld)
+
+    def cut_off(self) -> None:
+        """Let it look after nothing any more, as the end of the host does."""
+        self.kernel.kill(self.thread)
 
     def _withheld(self) -> Withheld | None:
         """Say for whom the next look would start a device again."""

@@ -100,9 +100,10 @@ class Host:
             one.name: UserBackEnd(kernel, timing, one, self.memory) for one in plan.back_ends
         }
         self.shared_memory = SharedMemoryPool(self.memory, SHARED_MEMORY_START)
+        self.monitors: list[HealthMonitor] = []
         if faults.resurrecting_agent:
             devices = [one for one in self.devices.values() if isinstance(one, PhysicalDevice)]
-            HealthMonitor(kernel, timing, devices)
+            self.monitors = [HealthMonitor(kernel, timing, devices)]
         self.virtual_interfaces = {
             vm.name: VirtualInterface(kernel, timing, vm.name)
             for vm in plan.vms
@@ -120,6 +121,7 @@ class Host:
         if self.redistributor is not None:
             power.devices.append(self.redistributor)
         power.processes = [*self.servers.values(), *self.peers.values(), *self.back_ends.values()]
+        power.processes += self.monitors
         if self.smmuman is not None:
             power.processes.append(self.smmuman)
         return power

@@ -1,8 +1,9 @@
 """The end of the whole host: kernel shutdown, then the board's reboot callout.
 
 No VM is told, no callback runs, nothing is released in order.  Until the callout other processors
-may go on, guests included.  At the callout all memory is nobody's; what is left are the devices,
-and whether the callout resets them is a matter of the board.
+may go on, guests included.  At the callout all memory is nobody's; what is left are the devices.
+Whether the callout resets them is a matter of the board, and what a reset does to each is a matter
+of the device: one that ignores it goes on, and its stop is confirmed by nobody.
 
 Source:
     QNX 8.0 and 7.1 hypervisor user's guides, dss.
@@ -27,8 +28,8 @@ class Powered(Protocol):
     def freeze(self) -> None:
         """Execute no further instruction."""
 
-    def lose_power(self, *, devices_are_reset: bool) -> None:
-        """Be gone, and all that it owned with it."""
+    def lose_power(self, stopped: list[str]) -> None:
+        """Be gone, and all that it owned with it; `stopped` are the devices that write no more."""
 
 
 class Stoppable(Protocol):
@@ -39,10 +40,16 @@ class Stoppable(Protocol):
 
 
 class Resettable(Protocol):
-    """Hardware that a reset of the board silences."""
+    """Hardware that a reset of the board reaches.
 
-    def power_off(self) -> None:
-        """Write and interrupt no more."""
+    Attributes:
+        name: Of the bus master.
+    """
+
+    name: str
+
+    def power_off(self) -> bool:
+        """Take the reset; gives whether it writes no memory from here on."""
 
 
 class Power(Component):
@@ -85,12 +92,10 @@ class Power(Component):
         self._stop_processors()
         resets = self.kernel.choose(REBOOT_CALLOUT) == "resets-peripherals"
         self.emit(HostReset(resets))
-        if resets:
-            for device in self.devices:
-                device.power_off()
+        stopped = [one.name for one in self.devices if one.power_off()] if resets else []
         self.is_down = True
         for vm in list(self.vms):
-            vm.lose_power(devices_are_reset=resets)
+            vm.lose_power(stopped)
         self.vms.clear()
 
     def _stop_processors(self) -> None:

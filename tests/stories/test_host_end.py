@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from quiesce.model.choices import Latest, Nominal
 from quiesce.model.clock import exactly
+from quiesce.model.hardware.nic import Nic
+from quiesce.model.host.host import Host
+from quiesce.model.kernel import Kernel
 from quiesce.model.plan import EndPlan, SystemPlan
 from quiesce.model.system import run
 from quiesce.model.trace import (
@@ -16,10 +20,12 @@ from quiesce.model.trace import (
     HostReset,
     HostShutdownBegun,
     QvmExited,
+    StopConfirmed,
     Trace,
     VmStarted,
 )
 from quiesce.model.trace_event import TraceEvent
+from quiesce.model.traits import Traits
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]
@@ -80,3 +86,35 @@ def test_a_disk_of_the_host_goes_down_with_it(block_system: PlanMaker) -> None:
         vm = {"end": EndPlan("host-shutdown", exactly(300_000))}
         trace = run(block_system(vm=vm, pinned=pinned), Latest())
         assert verdicts(trace)["no-dma-after-teardown"] == word
+
+
+@pytest.mark.parametrize(("ignores", "word"), [(False, "holds"), (True, "violated")])
+def test_a_reset_of_the_board_confirms_the_stop_only_of_a_device_that_takes_it(
+    nic_system: PlanMaker, ignores: bool, word: str
+) -> None:
+    vm = {"end": EndPlan("host-dss", exactly(300_000))}
+    nic = {"traits": Traits(ignores_reset=ignores)}
+    trace = run(nic_system(vm=vm, nic=nic, pinned=RESETS), Latest())
+    found = verdicts(trace)
+    assert bool(of(trace, StopConfirmed)) is not ignores
+    assert found["no-dma-after-teardown"] == found["teardown-order"] == word
+
+
+@pytest.mark.parametrize("host_ends", [False, True])
+def test_software_that_starts_stopped_devices_again_ends_with_the_host(
+    nic_system: PlanMaker, host_ends: bool
+) -> None:
+    """A recovery agent is a process like any other, and no processor runs it any more."""
+    plan = nic_system()
+    plan = replace(plan, faults=replace(plan.faults, resurrecting_agent=True))
+    kernel = Kernel(Nominal())
+    host = Host(kernel, plan)
+    nic = host.devices["eth0"]
+    assert isinstance(nic, Nic)
+    for register, value in (("RDBA", 0x8000_0000), ("RDLEN", 8), ("RCTL.EN", 0)):
+        nic.write_register(register, value, 1)
+    if host_ends:
+        for process in host.power.processes:
+            process.cut_off()
+    kernel.execute(kernel.delay(exactly(100_000_000), "test.wait"))
+    assert nic.receive_enabled is not host_ends

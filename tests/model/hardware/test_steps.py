@@ -123,10 +123,10 @@ AHCI = [
         "ahci",
         "FIS receive stopped under a running engine",
         steps("mask-interrupts", "stop-engine", "stop-fis-receive", "read-back"),
-        DATA,
+        BOTH,
         False,
         NEVER,
-        "data is no FIS: it lands, and the FIS that would tell is lost (10.3.2 forbids it)",
+        "data and byte count are no FIS: they land, and the FIS that would tell is lost",
     ),
     case(
         "ahci",
