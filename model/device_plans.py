@@ -269,6 +269,8 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
         buffers: How many the guest gives it at a time.
         on_stop: What GET_VRING_BASE does: `drain` answers when all that was taken is done; `drop`
             answers at once and throws it away; `early` answers at once and goes on with it.
+        on_unmap: What DMA_UNMAP does: `drain` answers when the controller has stopped and holds no
+            buffer, and then parts with the memory; `early` answers at once and goes on (SPDK 2074).
         on_disconnect: What the end of its socket does: `drain`, `drop`, or `ignore`: go on as if
             nothing had happened.
         unmaps: Whether it parts with guest memory after a disconnect.
@@ -281,11 +283,13 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
     length: int = 1024
     buffers: int = 8
     on_stop: str = "drain"
+    on_unmap: str = "drain"
     on_disconnect: str = "ignore"
     unmaps: bool = False
 
     def __post_init__(self) -> None:
         assert self.on_stop in {"drain", "drop", "early"}, self.on_stop
+        assert self.on_unmap in {"drain", "early"}, self.on_unmap
         assert self.on_disconnect in {"drain", "drop", "ignore"}, self.on_disconnect
 
 

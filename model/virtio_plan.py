@@ -97,6 +97,10 @@ class BlockPlan(VirtioPlan, frozen=True):
         length: Bytes of a request, a multiple of 512.
         think: Between a completion and the next request.
         flush_every: After how many writes the guest flushes; 0 for never.
+        bus_reset: How long after its start the guest's driver takes the disk for hung, once: it
+            resets the device, takes all requests back and sets the device up anew; none for never.
+        gives_back_first: Whether that driver takes the requests back before it resets the device,
+            so that the guest uses their memory while the disk still does (virtio-win 1370, 1493).
     """
 
     name: str
@@ -112,6 +116,8 @@ class BlockPlan(VirtioPlan, frozen=True):
     length: int = 4 * FRAME_SIZE
     think: Span = exactly(0)
     flush_every: int = 0
+    bus_reset: Span | None = None
+    gives_back_first: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

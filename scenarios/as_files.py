@@ -275,7 +275,7 @@ def _after(after: AfterPlan, delay: Span) -> Table:
 def _workload(vdev: AnyVdevPlan) -> Table:
     names = WORKLOADS[_TYPES[type(vdev).__name__]]
     values = {key: _value(getattr(vdev, field)) for key, field in names.items()}
-    return {key: value for key, value in values.items() if value != ""}
+    return {key: value for key, value in values.items() if value not in ("", None)}
 
 
 def _offers(vdev: VirtioPlan) -> Table:

@@ -149,6 +149,20 @@ class Workload(Closed, frozen=True):
             },
         ),
     ] = None
+    bus_reset: Annotated[
+        SpanText | None,
+        Meta(
+            description="virtio-blk: when, after its start, the guest's driver takes the disk for "
+            "hung and resets it; left out: never."
+        ),
+    ] = None
+    gives_back_first: Annotated[
+        bool | None,
+        Meta(
+            description="virtio-blk: that driver gives the requests back to its guest before it "
+            "resets the device, and not after."
+        ),
+    ] = None
     region: Annotated[
         str | None, Meta(description="shmem: name of the region that the guest attaches to.")
     ] = None

@@ -294,6 +294,10 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
         Literal["drain", "drop", "early"] | None,
         Meta(description="What GET_VRING_BASE does to the buffers that it has in hand."),
     ] = None
+    on_unmap: Annotated[
+        Literal["drain", "early"] | None,
+        Meta(description="Whether DMA_UNMAP is answered when it has stopped, or at once."),
+    ] = None
     on_disconnect: Annotated[
         Literal["drain", "drop", "ignore"] | None,
         Meta(description="What the end of its socket does to them."),

@@ -29,7 +29,7 @@ WORKLOADS: dict[str, dict[str, str]] = {
         key: key
         for key in (
             *("requests", "depth", "operation", "length", "think", "queue_size"),
-            *("mount", "flush_every", "device_reset"),
+            *("mount", "flush_every", "device_reset", "bus_reset", "gives_back_first"),
         )
     },
     "virtio-net": {
@@ -67,7 +67,7 @@ _OFFERS: dict[str, tuple[str, ...]] = {
 _SMALL_QUEUE = 16
 """Descriptors of a queue of a console or an entropy vdev; QNX 7.0 utilities, devc-virtio."""
 
-_SPANS = ("gap", "think")
+_SPANS = ("gap", "think", "bus_reset")
 _SECTOR = 512
 _PCI_DEVICES = 32
 

@@ -135,7 +135,7 @@ def _of_hardware(hardware: Hardware, device: str) -> Usual:
         procedure = user_back_end_procedure.PROCEDURE
     else:
         procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
-    bounds = PCIE_BOUNDS | dict(procedure.documented)
+    bounds = PCIE_BOUNDS | user_back_end_procedure.USUAL_BOUNDS | dict(procedure.documented)
     return Usual(procedure.steps, bounds, tuple(name for name, _ in procedure.documented))
 
 

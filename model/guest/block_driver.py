@@ -29,6 +29,7 @@ from ..virtio.block_format import (
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.features import feature_mask, has_feature
 from ..virtio.virtqueue import Buffer, UsedBuffer
+from ..virtio_events import BufferFreed
 from ..virtio_plan import BlockPlan
 from .driver_queue import DriverQueue
 from .site import DriverSite
@@ -53,6 +54,9 @@ WORKING_SECTORS = 1024
 
 _CAPACITY = (0, 8)
 """Offset and length of `capacity` in the configuration space."""
+
+REUSED = b"\x11"
+"""What the guest writes into memory that was given back to it."""
 
 _STATUS_PENDING = b"\xff"
 _BUFFERS_MAX = 3
@@ -130,11 +134,45 @@ class BlockDriver(VirtioDriver):
             yield from self._mount(capacity)
         if self.is_live:
             yield from self._fill()
+        hung = None
+        if self.plan.bus_reset is not None:
+            hung = self.kernel.delay(self.plan.bus_reset, f"{self.name}.bus_reset")
         while (self.remaining or self.in_flight) and not self.has_failed:
-            yield from self.await_interrupt()
-            self._tell_io()
+            if hung is None or self.interrupts:
+                yield from self.await_interrupt()
+                self._tell_io()
+            elif (yield self.kernel.first(hung, self.interrupts.wait())) == 0:
+                hung = None
+                yield from self._reset_bus()
+            else:
+                continue
             if self.is_live:
                 yield from self._fill()
+
+    # A disk that is taken for hung.
+
+    def _reset_bus(self) -> Steps:
+        """Reset the device, take back what is in flight, and set the device up anew.
+
+        The order is that of virtio-win #1493: the device is reset first, and only then are the
+        requests completed.
+        """
+        if self.plan.gives_back_first:
+            self._give_back(self.queues[0])
+        yield from self.take_down()
+        self.idle_memory += self.in_flight.values()
+        self.in_flight.clear()
+        assert self.access is not None
+        yield from self.initialize(self.access)
+
+    def _give_back(self, queue: DriverQueue) -> None:
+        """Complete all requests towards the guest, which uses their memory for something else."""
+        for memory in self.in_flight.values():
+            if self.is_detailed:
+                self.emit(BufferFreed(*queue.who, memory.data, self._data_length))
+            self.ram.write(memory.data, REUSED * self._data_length)
+        self.idle_memory += self.in_flight.values()
+        self.in_flight.clear()
 
     # The file system.
 

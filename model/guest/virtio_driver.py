@@ -184,7 +184,7 @@ class VirtioDriver(Component):
                     yield from self.ring(queue)
             while self.is_waiting() and not self.has_failed:
                 yield from self.await_interrupt()
-        yield from self._take_down()
+        yield from self.take_down()
 
     # Set-up.
 
@@ -195,6 +195,10 @@ class VirtioDriver(Component):
             return False
         self.access = access
         self.milestone("device-found")
+        return (yield from self.initialize(access))
+
+    def initialize(self, access: DeviceAccess) -> Steps:
+        """Bring the device from whatever state it is in to work; gives whether it does."""
         yield from self._reset()
         self._write_status(_ACKNOWLEDGED)
         self._write_status(_DRIVEN)
@@ -395,7 +399,7 @@ class VirtioDriver(Component):
         if status & _NEEDS_RESET:
             self.has_failed = True
             self.stop_asking()
-            yield from self._take_down()
+            yield from self.take_down()
 
     # Queue reset and taking down.
 
@@ -422,7 +426,8 @@ class VirtioDriver(Component):
             self.emit(QueueResetRead(*queue.who, reset, enable))
         return reset, enable
 
-    def _take_down(self) -> Steps:
+    def take_down(self) -> Steps:
+        """Reset the device, wait for 0, and take all memory back."""
         self.is_live = False
         if self.common.device_reset == "not-awaited":
             self._write_status(0)

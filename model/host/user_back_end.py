@@ -2,13 +2,15 @@
 
 qvm hands it the guest's memory to map, and the places of the ring; from then on its worker writes
 guest memory by CPU, past every gate, reset and IOMMU.  It outlives qvm.  What ends its work is the
-protocol: GET_VRING_BASE stops a ring, and its answer says that the ring is stopped; the end of the
-socket tells that qvm is gone.  What a back end makes of either differs, and is a parameter.
+protocol: GET_VRING_BASE stops a ring, and its answer says that the ring is stopped; DMA_UNMAP takes
+memory away, and its answer says that the memory is used no more; the end of the socket tells that
+qvm is gone.  What a back end makes of each differs, and is a parameter.
 
 Source:
     vhost-user protocol (QEMU docs/interop/vhost-user.rst): ring states, VHOST_USER_SET_MEM_TABLE,
-    VHOST_USER_GET_VRING_BASE.  For back ends that answer early or go on: cloud-hypervisor
-    7e2e7a164baa, dpdk-vhost-vfe 89 and 105.
+    VHOST_USER_GET_VRING_BASE; vfio-user protocol (libvfio-user docs/vfio-user.rst):
+    VFIO_USER_DMA_UNMAP.  For back ends that answer early or go on: cloud-hypervisor
+    7e2e7a164baa, dpdk-vhost-vfe 89 and 105, SPDK 2074 and 2100.
 
 Choice points: `NAME.service`, `NAME.period`, `NAME.copy`, `NAME.message`.
 """
@@ -121,6 +123,19 @@ class UserBackEnd(Component):
             self._drop()
         while self.plan.on_stop == "drain" and self.is_busy:
             yield self.changed.wait()
+        yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
+
+    def unmap(self) -> Steps:
+        """DMA_UNMAP of all guest memory: returns with the answer.
+
+        Either way it takes no further buffer; what it has in hand it still writes.
+        """
+        yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
+        self.ring_running = False
+        while self.plan.on_unmap == "drain" and self.is_busy:
+            yield self.changed.wait()
+        if not self.is_busy:
+            self.shared = None
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
 
     def disconnect(self) -> None:

@@ -159,3 +159,30 @@ def test_memory_is_parted_with_after_a_disconnect_if_the_back_end_is_polite() ->
         bench.back_end.disconnect()
         bench.pass_ns(3 * MS)
         assert (bench.back_end.shared is None) is unmaps
+
+
+@pytest.mark.parametrize("on_unmap", ["drain", "early"])
+def test_the_answer_to_an_unmap_is_true_only_if_it_waits_for_the_buffers_in_hand(
+    on_unmap: str,
+) -> None:
+    """SPDK 2074: the memory was acknowledged as unused while the controller went on."""
+    bench = Bench(on_unmap=on_unmap)
+    bench.pass_ns(2 * MS)
+    while not bench.back_end.is_busy:
+        bench.pass_ns(1_000)
+    bench.die()
+    unmap = PROCEDURE.carry_out(bench.kernel, bench.back_end, 1, "unmap-memory", 100 * MS)
+    assert bench.run(unmap) is True
+    confirmed = [r.event for r in bench.kernel.records if isinstance(r.event, StopConfirmed)]
+    assert confirmed == [StopConfirmed("vhost-net", 1)]
+    assert (bench.back_end.shared is None) is (on_unmap == "drain")
+    assert bool(bench.late()) is (on_unmap == "early")
+
+
+def test_an_unmap_that_is_not_answered_in_time_has_failed_and_confirms_nothing() -> None:
+    bench = Bench(service=exactly(50 * MS))
+    bench.pass_ns(2 * MS)
+    bench.die()
+    unmap = PROCEDURE.carry_out(bench.kernel, bench.back_end, 1, "unmap-memory", MS)
+    assert bench.run(unmap) is False
+    assert not [r for r in bench.kernel.records if isinstance(r.event, StopConfirmed)]
