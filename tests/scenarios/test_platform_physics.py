@@ -183,3 +183,20 @@ def test_a_disk_write_has_its_data_before_the_mappings_go(
 @pytest.mark.parametrize("text", [AHCI_WRITE, EDU, NVME_READ])
 def test_a_proof_says_the_same(write: Write, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert proved(write(text, guest=GUEST), capsys) == "violated"
+
+
+@pytest.mark.parametrize(
+    ("traits", "data"),
+    [
+        ("", "drain-and-post"),
+        ("traits = { keeps_interrupt = true }", "drain-and-post"),
+        ('traits = { reset = { data = "cancel" } }', "cancel"),
+        ('traits = { reset = { completion = "nothing" } }', "cancel"),
+    ],
+)
+def test_a_reset_policy_that_is_left_out_is_that_of_most_devices_of_the_kind(
+    write: Write, traits: str, data: str
+) -> None:
+    text = NVME_READ.replace("in_flight = 2\n", f"in_flight = 2\n{traits}\n")
+    (device,) = resolve(load(write(text, guest=GUEST))).plan.devices
+    assert device.traits.reset.data == data

@@ -94,7 +94,11 @@ def test_a_scenario_can_say_all_that_the_model_knows(
 ) -> None:
     """The entries repeat the plan's fields with words for an editor; they must not drift apart."""
     defaults = msgspec.to_builtins(plan())
-    assert msgspec.to_builtins(entry()) == defaults
+    said = msgspec.to_builtins(entry())
+    if "reset" in said:  # left out it is that of most devices of a kind
+        assert said["reset"] is None
+        said["reset"] = defaults["reset"]
+    assert said == defaults
 
 
 @pytest.mark.parametrize("kind", [name for name in kinds() if name != "ahci"])
