@@ -357,7 +357,7 @@ def test_what_does_not_fit_is_told(write: Write, old: str, new: str, complaint: 
             (
                 "s.toml:19:7: vdev 'disk0' has no 'gap'; a workload of it has "
                 "requests, depth, operation, length, think, queue_size, mount, flush_every, "
-                "device_reset"
+                "device_reset, bus_reset, gives_back_first"
             ),
         ),
         (
