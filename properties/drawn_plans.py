@@ -96,7 +96,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
     """Return a system of 1 to 6 devices and 1 to 3 guests that follows the procedures."""
     has_iommu = dice.happens()
     # No callback runs when a qvm is killed: then the IOMMU must be enough for every device.
-    is_confined = has_iommu and dice.happens(3)
+    is_confined = has_iommu and dice.happens()
     kinds = [kind for kind in DEVICE_KINDS if kind.needs_no_procedure or not is_confined]
     vm_count = 1 + dice.below(vms_max)
     device_count = max(vm_count, 1 + dice.below(devices_max))

@@ -17,6 +17,7 @@ from ..model.trace import (
     GuestEnded,
     Header,
     IrqAsserted,
+    IrqDeasserted,
     IrqHandled,
     IrqInjected,
     QvmExited,
@@ -41,7 +42,8 @@ class _Awaited:
         index, at_ns: The record since which it has something to do; before, that of the start.
         is_at_work: Whether it has something to do.
         has_acted: Whether it has done something for the new instance that an interrupt is to tell.
-        is_told: Whether an interrupt of its line has been injected since.
+        is_told: Whether an interrupt of its line has been injected since, or its driver has
+            lowered its line.
     """
 
     def __init__(self, service: Service, index: int, at_ns: int) -> None:
@@ -146,6 +148,12 @@ class NextOwnerWorks(Property):
             awaited.begin(index, at_ns)
             awaited.has_acted = True
 
+    def _deassert(self, index: int, at_ns: int, event: IrqDeasserted) -> None:  # noqa: ARG002
+        """The driver has read the cause of what the device did, whatever interrupt woke it."""
+        awaited = self._awaited.get((event.epoch, event.device))
+        if awaited is not None and awaited.service.intid == event.intid:
+            awaited.is_told |= awaited.has_acted
+
     def _inject(self, index: int, at_ns: int, event: IrqInjected) -> None:  # noqa: ARG002
         for (epoch, _), awaited in self._awaited.items():
             if epoch == event.epoch and awaited.service.intid == event.intid >= 0:
@@ -231,6 +239,7 @@ class NextOwnerWorks(Property):
         RequestSubmitted: _submit,
         DmaLanded: _land,
         IrqAsserted: _assert,
+        IrqDeasserted: _deassert,
         IrqInjected: _inject,
         IrqHandled: _handle,
         RequestCompleted: _complete,

@@ -12,6 +12,7 @@ from quiesce.model.trace import (
     GuestEnded,
     IrqAsserted,
     IrqAttached,
+    IrqDeasserted,
     IrqDetached,
     IrqHandled,
     IrqInjected,
@@ -77,6 +78,16 @@ def served(epoch: int) -> tuple[IrqInjected, IrqHandled]:
 def test_device_whose_interrupt_the_new_instance_handles_works() -> None:
     found = judged((NIC,), FIRST, GONE, AGAIN, at(30, raised(2)), at(40, *served(2)))
     assert (found.verdict, found.antecedents) == ("holds", 1)
+
+
+def test_a_driver_that_an_older_interrupt_woke_has_read_the_cause_of_the_new_work() -> None:
+    """The interrupt of the dead reached the new instance before its device had done anything."""
+    lowered = IrqDeasserted(LINE, "eth0", 2)
+    story_so_far = (FIRST, GONE, AGAIN, at(25, injected(2, 1)), at(30, raised(2)))
+    found = judged((NIC,), *story_so_far, at(35, lowered), at(40, handled(2)), QUIET)
+    assert found.verdict == "holds"
+    unread = judged((NIC,), *story_so_far, at(40, handled(2)), QUIET)
+    assert unread.verdict == "violated"
 
 
 @pytest.mark.parametrize(
