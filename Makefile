@@ -30,8 +30,8 @@ demo: $(STAMP) ## one crash that goes wrong and one that does not, each with its
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
-verify: $(STAMP) ## every shipped scenario, compared with what it expects
-	$(BIN)/quiesce verify
+verify: $(STAMP) ## every shipped scenario, also at the ends of its spans, compared with what it expects
+	$(BIN)/quiesce verify --thorough --jobs 2
 
 lint: $(STAMP) ## format, style, types, import rules
 	$(BIN)/ruff format --check .
