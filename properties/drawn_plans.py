@@ -70,7 +70,7 @@ DRAWN_SPANS = (
 TAIL_NS_MAX = 200_000
 """Rare values are drawn up to here; longer ones make runs long and change no order."""
 
-TEARDOWN_NS = 20_000_000
+TEARDOWN_NS = 60_000_000
 """What a teardown may take besides the waits of its procedures."""
 
 HORIZON_NS = 150_000_000

@@ -146,6 +146,8 @@ class MessageRouter(Component):
                 if self.discards:
                     self.path.put(Passing(route, epoch, clears=True))
                 self.emit(IrqRouteRemoved(intid, device, epoch))
+            case _ if self.faults.route_cache_kept and route in self.table.cached:
+                pass  # The command ends, but what it stands for has not come about.
             case _:
                 self.emit(IrqRouteSynced(intid, device, epoch))
 

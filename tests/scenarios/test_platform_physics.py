@@ -140,7 +140,7 @@ def events(result: RunResult, kind: type[Any]) -> list[tuple[int, Any]]:
 
 def proved(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     main(["prove", str(path), "--property", LATE, "--json", "--no-plot"])
-    verdict: str = json.loads(capsys.readouterr().out)["judgement"]["verdicts"][0]["verdict"]
+    verdict: str = json.loads(capsys.readouterr().out)["properties"][LATE]["verdict"]
     return verdict
 
 
