@@ -90,6 +90,8 @@ class _Page:
         else:
             self._list()
         self._line("")
+        for reason, names in _open_reasons(judgement).items():
+            self._line(f"open: {', '.join(names)}: {reason}", _STYLES["inconclusive"])
         for each in judgement.exercises:
             self._line(in_words(each))
         if why:
@@ -155,6 +157,15 @@ class _Page:
             left_out = verdict.violation_count - len(verdict.violations)
             if left_out:
                 self._line(f"violation: {verdict.property}: {left_out} more")
+
+
+def _open_reasons(judgement: Judgement) -> dict[str, list[str]]:
+    """Return why properties are undecided: the reason, and the properties that share it."""
+    reasons: dict[str, list[str]] = {}
+    for verdict in judgement.verdicts:
+        if verdict.verdict == "inconclusive":
+            reasons.setdefault(verdict.reason, []).append(verdict.property)
+    return reasons
 
 
 def in_words(exercise: Exercise) -> str:

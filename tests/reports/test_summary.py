@@ -132,3 +132,21 @@ def test_markup_and_escapes_in_a_name_reach_the_reader_as_letters() -> None:
     assert ESCAPE not in text
     assert "evil?[31m [bold]: holds" in text
     assert "[red]p[/red]" in text
+
+
+def test_what_leaves_properties_open_is_told_once_with_all_their_names() -> None:
+    names = ("faults-contained", "epochs-match")
+    judgement = Judgement(
+        scenario="s",
+        label="run",
+        bounds=("one run",),
+        assumptions=(),
+        verdicts=(
+            *(Verdict(name, "inconclusive", "none", 1, "eth0 was never stopped") for name in names),
+            Verdict("teardown-bounded", "holds", "none", 1, "put to the test"),
+        ),
+    )
+    text = printed(judgement, width=100)
+    assert text.startswith("s: inconclusive [run]\n")
+    assert text.count("eth0 was never stopped") == 1
+    assert "open: faults-contained, epochs-match: eth0 was never stopped\n" in text
