@@ -29,7 +29,7 @@ FABRIC = (
 )
 BOOKS = " ".join(
     f"tests/properties/test_{name}.py"
-    for name in ("books", "dma", "interrupts", "ordering", "endings", "monitor")
+    for name in ("books", "dma", "interrupts", "ordering", "endings", "monitor", "owed")
 )
 FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dense/test_forms.py"
 
