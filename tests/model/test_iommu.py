@@ -276,3 +276,15 @@ def test_a_reset_makes_a_refused_stream_unprogrammed_again(unprogrammed: str, la
     events = bench.run(bench.write(addr=HOST))
     assert IommuReset(unprogrammed) in events
     assert isinstance(events[-1], DmaLanded) == lands
+
+
+def test_a_message_passes_as_long_as_its_stream_does_and_is_refused_with_it() -> None:
+    bench = Bench()
+    bench.iommu.map("eth0", 1, GUEST, HOST, 0x1000)
+    assert bench.iommu.translate_message("eth0", 1, 40) == 40
+    events = bench.run(bench.remove())
+    assert not [event for event in events if isinstance(event, DmaBlocked)]
+    assert bench.iommu.translate_message("eth0", 1, 40) is None
+    last = bench.kernel.records[-1].event
+    assert isinstance(last, DmaBlocked)
+    assert (last.master, last.epoch, last.addr) == ("eth0", 1, 40)

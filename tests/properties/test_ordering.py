@@ -292,3 +292,19 @@ def test_memory_out_of_reach_of_a_ring_may_be_released_after_a_time_out() -> Non
     assert verdict(TIMEOUT, told, apart).verdict == "holds"
     within = one_after_another(TIMED_OUT, released(1))
     assert verdict(TIMEOUT, told, within).verdict == "violated"
+
+
+def test_a_device_that_reaches_only_the_last_of_several_frames_endangers_them_all() -> None:
+    last = ADDR + 2 * 0x1000
+    story = [at(0, granted(1, count=3), requested(1, addr=last)), at(5, TIMED_OUT)]
+    found = verdict(TIMEOUT, *story, at(9, released(1, count=3)))
+    assert found.verdict == "violated"
+
+
+def test_devices_and_threads_are_counted_one_by_one() -> None:
+    thread = WorkerEnded("vm1", 1, "blk0", "joined")
+    found = verdict(ORDER, *BARE_AND_STOPPED, at(8, thread), at(9, released(1, count=2)))
+    assert (found.verdict, found.antecedents) == ("holds", 2)
+
+
+BARE_AND_STOPPED = [BARE, at(5, BEGIN, DONE, STOP)]

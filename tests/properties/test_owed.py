@@ -11,13 +11,18 @@ from quiesce.model.trace import (
     IommuSynced,
     IommuUnmapped,
     IrqRouteSynced,
+    ObservationEnded,
+    Record,
     StillUnderWay,
 )
+from quiesce.properties.dma import EpochsMatch
+from quiesce.properties.monitor import Observation
 from quiesce.properties.registry import TEARDOWN
 
 from .story import (
     ADDR,
     FRAME,
+    HEADER,
     LINE,
     Moment,
     asserted,
@@ -138,3 +143,28 @@ def test_nothing_holds_if_something_unknown_has_not_ended(name: str) -> None:
 def test_an_unfinished_delay_takes_no_violation_back() -> None:
     unknown = StillUnderWay("disk", UNKNOWN_EPOCH, "both", "the delay disk.service")
     assert word(WRITE, *life(at(15, landed(1, FRAME)), at(20, unknown))) == "violated"
+
+
+def test_all_that_had_not_ended_is_counted_and_the_first_is_named() -> None:
+    delays = [f"the delay disk{number}.service" for number in range(3)]
+    rest = [StillUnderWay("disk", UNKNOWN_EPOCH, "both", what) for what in delays]
+    lived = (at(0, granted(1)), at(5, landed(1)))
+    one = verdict(WRITE, *lived, at(20, rest[0])).reason
+    assert one.startswith("the delay disk0.service had not ended")
+    three = verdict(WRITE, *lived, at(20, *rest)).reason
+    assert three.startswith("the delay disk0.service and 2 more had not ended")
+
+
+def test_a_state_tells_whether_the_run_has_ended_and_a_property_was_put_to_the_test() -> None:
+    """A search would else take a run that tested nothing for one that did."""
+    book = Observation()
+    before = book.key()
+    for event_type, handler in Observation.reads.items():
+        if event_type is ObservationEnded:
+            handler(book, 0, 7, ObservationEnded())
+    assert book.key() != before
+    alone = EpochsMatch(HEADER)
+    untested = alone.key()
+    for index, (at_ns, event) in enumerate((*at(0, granted(1)), *at(5, landed(1)))):
+        alone.step(index, Record(at_ns, "story", -1, event))
+    assert alone.key() != untested
