@@ -88,3 +88,10 @@ def test_guest_ram_lies_where_stage_two_says_and_nowhere_else(memory: PhysicalMe
     assert ram.contains(0x8000_1FFF, 1)
     assert not ram.contains(0x8000_1FFF, 2)
     assert not ram.contains(0x5000, 1)
+
+
+def test_a_touched_frame_at_the_beginning_leaves_no_empty_piece_before_it() -> None:
+    memory = PhysicalMemory(Kernel(Nominal()), Timing())
+    memory.grant("vm1", 1, 0x80000, 3)
+    memory.write(0x80000 << 12, b"x")
+    assert memory.pieces_of(1) == [(0x80000, 1), (0x80001, 2)]
