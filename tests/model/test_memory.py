@@ -90,8 +90,9 @@ def test_guest_ram_lies_where_stage_two_says_and_nowhere_else(memory: PhysicalMe
     assert not ram.contains(0x5000, 1)
 
 
-def test_a_touched_frame_at_the_beginning_leaves_no_empty_piece_before_it() -> None:
-    memory = PhysicalMemory(Kernel(Nominal()), Timing())
+def test_a_touched_frame_at_the_beginning_leaves_no_empty_piece_before_it(
+    memory: PhysicalMemory,
+) -> None:
     memory.grant("vm1", 1, 0x80000, 3)
     memory.write(0x80000 << 12, b"x")
     assert memory.pieces_of(1) == [(0x80000, 1), (0x80001, 2)]
