@@ -210,6 +210,21 @@ def test_a_nic_that_stores_a_frame_is_not_idle() -> None:
     assert nic.is_master_idle
 
 
+def test_a_nic_that_may_not_read_its_ring_is_at_work_until_it_has_found_out() -> None:
+    """Masters are disabled before the frame comes: no request is pending then, and none can be."""
+    bench = Bench("nic", gap=exactly(40_000), frames=1)
+    nic = bench.device
+    bench.pass_ns(1_000)
+    bench.run(order(bench, "CTRL.GIO_MASTER_DISABLE", 1))
+    assert nic.is_master_idle
+    while not nic.is_storing:
+        bench.pass_ns(10)
+    assert not nic.transactions_pending
+    assert not nic.is_master_idle
+    bench.pass_ns(1_000_000)
+    assert nic.is_master_idle
+
+
 def order(bench: Bench, register: str, value: int) -> Steps:
     """Write a register at once."""
     bench.device.on_register(register, value, 1)
