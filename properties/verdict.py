@@ -17,7 +17,7 @@ property was put to the test by each device that can write or interrupt; where o
 
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -44,19 +44,7 @@ Severity = Literal[
     "corruption",
 ]
 
-SEVERITIES: tuple[Severity, ...] = (
-    "none",
-    "unadvised",
-    "unfinished",
-    "withheld",
-    "contained",
-    "exposed",
-    "spurious",
-    "starved",
-    "disclosure",
-    "stray",
-    "corruption",
-)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """How bad it is, from harmless to worst.
 
 - `none`: nothing happened;

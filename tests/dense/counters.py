@@ -36,6 +36,23 @@ class Counting:
         raise NotImplementedError
 
 
+class CountingAttribute(Counting):
+    """Counts in an attribute `count` of what it holds."""
+
+    def begin(self) -> Any:
+        held = self.holder()
+        held.count = 0
+        return held
+
+    def holder(self) -> Any:
+        """Return the thing that gets the attribute."""
+        raise NotImplementedError
+
+    def bump(self) -> int:
+        self.held.count += 1
+        return int(self.held.count)
+
+
 # Plain values, to show that the model counts at all.
 
 

@@ -11,7 +11,7 @@ import simpy
 from quiesce.model.kernel import Mailbox, Signal, Steps
 from quiesce.model.trace import IrqTaken
 
-from .counters import Counting
+from .counters import Counting, CountingAttribute
 
 # Functions and what belongs to them.
 
@@ -64,17 +64,12 @@ class FunctionAttribute(Counting):
         return attributed()
 
 
-class AttributeOfOwnFunction(Counting):
-    def begin(self) -> Any:
+class AttributeOfOwnFunction(CountingAttribute):
+    def holder(self) -> Any:
         def nothing() -> None:
             pass
 
-        nothing.count = 0  # type: ignore[attr-defined]
         return nothing
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
 
 
 class MethodAttribute(Counting):
@@ -296,15 +291,9 @@ class EventsRun(Counting):
         return self.kernel.events_run
 
 
-class AttributeOfMailbox(Counting):
-    def begin(self) -> Any:
-        held: Any = Mailbox[int](self.kernel)
-        held.count = 0
-        return held
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
+class AttributeOfMailbox(CountingAttribute):
+    def holder(self) -> Any:
+        return Mailbox[int](self.kernel)
 
 
 class LengthOfMailbox(Counting):
@@ -351,26 +340,14 @@ class NameOfMethod(Counting):
         return int(self.held())
 
 
-class AttributeOfSignal(Counting):
-    def begin(self) -> Any:
-        held: Any = Signal(self.kernel)
-        held.count = 0
-        return held
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
+class AttributeOfSignal(CountingAttribute):
+    def holder(self) -> Any:
+        return Signal(self.kernel)
 
 
-class AttributeOfEvent(Counting):
-    def begin(self) -> Any:
-        held: Any = self.kernel.event()
-        held.count = 0
-        return held
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
+class AttributeOfEvent(CountingAttribute):
+    def holder(self) -> Any:
+        return self.kernel.event()
 
 
 class Numbered(simpy.Event):
@@ -379,13 +356,9 @@ class Numbered(simpy.Event):
     count = 0
 
 
-class OwnEvent(Counting):
-    def begin(self) -> Any:
+class OwnEvent(CountingAttribute):
+    def holder(self) -> Any:
         return Numbered(self.kernel)
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
 
 
 class FailureOfEvent(Counting):
@@ -400,20 +373,14 @@ class FailureOfEvent(Counting):
         return len(self.held)
 
 
-class AttributeOfProcess(Counting):
+class AttributeOfProcess(CountingAttribute):
     """The process of something else, which has ended."""
 
-    def begin(self) -> Any:
+    def holder(self) -> Any:
         def nothing() -> Steps:
             yield self.kernel.event().succeed()
 
-        held: Any = self.kernel.process(nothing())
-        held.count = 0
-        return held
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
+        return self.kernel.process(nothing())
 
 
 class LabelOfPastDelay(Counting):
@@ -566,15 +533,9 @@ class GlobalIterator(Counting):
 TICKETS = itertools.count(1)
 
 
-class ModuleInAttribute(Counting):
-    def begin(self) -> Any:
-        held: Any = types.ModuleType("held")
-        held.count = 0
-        return held
-
-    def bump(self) -> int:
-        self.held.count += 1
-        return int(self.held.count)
+class ModuleInAttribute(CountingAttribute):
+    def holder(self) -> Any:
+        return types.ModuleType("held")
 
 
 class VeryDeep(Counting):

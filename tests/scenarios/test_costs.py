@@ -1,45 +1,28 @@
 """What holding costs, in searches: a violation of it ends none, and is told all the same."""
 
-from collections.abc import Callable
 from functools import partial
 from math import inf
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.plan import SystemPlan
 from quiesce.properties.end_windows import end_windows
 from quiesce.properties.judging import going_on
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
 from quiesce.scenarios.proof import prove_plan, sampled, windows_of_plan
-from quiesce.scenarios.resolve import Resolved
 from quiesce.scenarios.sliced_proof import prove_whole
 
-PlanMaker = Callable[..., SystemPlan]
+from .one_frame import PlanMaker, one_frame, scenario
 
 KINDS = tuple(TEARDOWN.values())
 COSTS = tuple(kind for kind in KINDS if not kind.ends_search)
 IN_VAIN = (("disable-receive", 0), ("reset", 0), ("await-idle", 200_000))
 
 
-def small(nic_system: PlanMaker, steps: tuple[tuple[str, int], ...] = IN_VAIN) -> SystemPlan:
-    """Return a system whose NIC receives one frame about when the guest crashes."""
-    return nic_system(
-        steps,
-        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
-        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
-        observe=exactly(30_000),
-        pinned={
-            "guest.crash-reaches-qvm": "at-once",
-            "procnto.release-order": "ascending",
-            "qvm.mask-tracking": "untracked",
-        },
-    )
-
-
-def scenario(plan: SystemPlan) -> Resolved:
-    return Resolved(plan, (), {}, ())
+def small(nic_system: PlanMaker) -> SystemPlan:
+    """Return the small system with a vdev that waits in vain."""
+    return one_frame(nic_system, IN_VAIN)
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """Real systems, small enough to be proved while a test waits."""
 
-from collections.abc import Callable
-
 import pytest
 from msgspec.structs import replace
 
@@ -10,7 +8,7 @@ from quiesce.model.clock import Span, exactly
 from quiesce.model.component import Component
 from quiesce.model.dense_graph import MakeMonitor, StateGraph
 from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.plan import EndPlan
 from quiesce.model.system import run
 from quiesce.model.timing import Timing
 from quiesce.model.trace import Header
@@ -27,11 +25,10 @@ from quiesce.scenarios.proof import (
     prove_plan,
     sampled,
 )
-from quiesce.scenarios.resolve import Resolved
 
-PlanMaker = Callable[..., SystemPlan]
+from .one_frame import PlanMaker, one_frame, scenario
+
 KINDS = tuple(TEARDOWN.values())
-ABOUT_THE_CRASH = Span(298_000, 302_000)
 LONGEST_NS = 651_384
 """From the beginning of the end to the exit of the system that is stopped first."""
 QUIET = (
@@ -42,36 +39,13 @@ QUIET = (
 )
 
 
-def small(
-    nic_system: PlanMaker,
-    steps: tuple[tuple[str, int], ...] = (),
-    gap: Span = ABOUT_THE_CRASH,
-) -> SystemPlan:
-    """Return a system whose NIC receives one frame, about when the guest crashes."""
-    return nic_system(
-        steps,
-        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
-        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": gap},
-        observe=exactly(30_000),
-        pinned={
-            "guest.crash-reaches-qvm": "at-once",
-            "procnto.release-order": "ascending",
-            "qvm.mask-tracking": "untracked",
-        },
-    )
-
-
-def scenario(plan: SystemPlan) -> Resolved:
-    return Resolved(plan, (), {}, ())
-
-
 def words(proof: SystemProof) -> dict[str, str]:
     return {name: found.word for name, found in proof.findings.items() if found.word != "vacuous"}
 
 
 @pytest.mark.slow
 def test_a_nic_left_alone_is_found_with_a_run_that_shows_it(nic_system: PlanMaker) -> None:
-    plan = small(nic_system, gap=Span(280_000, 500_000))
+    plan = one_frame(nic_system, gap=Span(280_000, 500_000))
     proof = prove_plan(plan, (TEARDOWN["no-dma-after-teardown"],), Limits())
     assert words(proof) == {"no-dma-after-teardown": "violated"}
     found = counterexample(scenario(plan), plan, proof, "no-dma-after-teardown")
@@ -83,7 +57,7 @@ def test_a_nic_left_alone_is_found_with_a_run_that_shows_it(nic_system: PlanMake
 
 @pytest.mark.slow
 def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker) -> None:
-    plan = replace(small(nic_system, QUIET), teardown_ns_max=LONGEST_NS)
+    plan = replace(one_frame(nic_system, QUIET), teardown_ns_max=LONGEST_NS)
     proof = prove_plan(plan, KINDS, Limits())
     assert proof.is_whole
     assert words(proof) == {
@@ -113,7 +87,7 @@ def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker)
 
 
 def test_a_search_that_is_cut_short_proves_nothing(nic_system: PlanMaker) -> None:
-    proof = prove_plan(small(nic_system, QUIET), KINDS, Limits(classes_max=20))
+    proof = prove_plan(one_frame(nic_system, QUIET), KINDS, Limits(classes_max=20))
     assert not proof.is_whole
     assert set(words(proof).values()) == {"inconclusive"}
     assert proof.distances == ()
@@ -121,7 +95,7 @@ def test_a_search_that_is_cut_short_proves_nothing(nic_system: PlanMaker) -> Non
 
 @pytest.mark.slow
 def test_a_teardown_that_can_take_too_long_is_found_by_its_bound(nic_system: PlanMaker) -> None:
-    late = replace(small(nic_system, QUIET), teardown_ns_max=LONGEST_NS - 1)
+    late = replace(one_frame(nic_system, QUIET), teardown_ns_max=LONGEST_NS - 1)
     proof = prove_plan(late, (TEARDOWN["teardown-bounded"],), Limits())
     assert words(proof) == {"teardown-bounded": "violated"}
     found = counterexample(scenario(late), late, proof, "teardown-bounded")
@@ -129,7 +103,7 @@ def test_a_teardown_that_can_take_too_long_is_found_by_its_bound(nic_system: Pla
 
 
 def test_an_end_at_any_instant_lies_anywhere_before_the_horizon(nic_system: PlanMaker) -> None:
-    plan = at_any_instant(small(nic_system))
+    plan = at_any_instant(one_frame(nic_system))
     assert plan.vms[0].end == EndPlan("guest-crash", Span(0, plan.horizon_ns))
 
 
@@ -137,14 +111,14 @@ def test_an_end_at_any_instant_lies_anywhere_before_the_horizon(nic_system: Plan
 def test_a_guest_that_may_crash_at_any_instant_is_safe_if_its_nic_is_stopped(
     nic_system: PlanMaker,
 ) -> None:
-    proof = prove_plan(at_any_instant(small(nic_system, QUIET)), KINDS, Limits())
+    proof = prove_plan(at_any_instant(one_frame(nic_system, QUIET)), KINDS, Limits())
     assert proof.is_whole
     assert "violated" not in words(proof).values()
 
 
 def test_a_run_that_violates_what_was_proved_is_an_internal_error(nic_system: PlanMaker) -> None:
     name = "no-dma-after-teardown"
-    plan = small(nic_system, gap=Span(20_000, 40_000))
+    plan = one_frame(nic_system, gap=Span(20_000, 40_000))
     busy = replace(plan, nics=(replace(plan.nics[0], frames=0),))
     sample = sampled(scenario(busy), busy, KINDS)
     assert sample is not None

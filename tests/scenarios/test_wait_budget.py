@@ -1,25 +1,23 @@
 """How long a wait of a real system may take: exact, and by which event it is limited."""
 
-from collections.abc import Callable
 from functools import reduce
 
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.clock import Span, exactly
 from quiesce.model.dense_kernel import DenseKernel
 from quiesce.model.errors import ScenarioError
-from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.plan import SystemPlan
 from quiesce.model.system import builder
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
 from quiesce.scenarios.library import resolved
 from quiesce.scenarios.proof import prove_plan
-from quiesce.scenarios.resolve import Resolved
 from quiesce.scenarios.wait_budget import budget_of_wait
 from quiesce.scenarios.waits import OpenStates, waits_named, waits_of
 
-PlanMaker = Callable[..., SystemPlan]
+from .one_frame import PlanMaker, one_frame, scenario
+
 NAME = "no-dma-after-teardown"
 KINDS = (TEARDOWN[NAME],)
 QUIET = (
@@ -33,20 +31,7 @@ QUIET = (
 @pytest.fixture
 def plan(nic_system: PlanMaker) -> SystemPlan:
     """Return a NIC that is never stopped, whose last frame comes just before the release."""
-    return nic_system(
-        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
-        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
-        observe=exactly(300_000),
-        pinned={
-            "guest.crash-reaches-qvm": "at-once",
-            "procnto.release-order": "ascending",
-            "qvm.mask-tracking": "untracked",
-        },
-    )
-
-
-def scenario(plan: SystemPlan) -> Resolved:
-    return Resolved(plan, (), {}, ())
+    return one_frame(nic_system, observe_ns=300_000)
 
 
 @pytest.mark.slow
@@ -94,17 +79,7 @@ def test_a_wait_that_does_not_exist_is_an_error_with_the_nearest_one(plan: Syste
 
 @pytest.mark.slow
 def test_states_that_values_share_give_each_of_them_its_own_proof(nic_system: PlanMaker) -> None:
-    quiet = nic_system(
-        QUIET,
-        vm={"restart": False, "end": EndPlan("guest-crash", exactly(300_000))},
-        nic={"frames": 1, "ring_size": 8, "prefetch": 1, "gap": Span(298_000, 302_000)},
-        observe=exactly(300_000),
-        pinned={
-            "guest.crash-reaches-qvm": "at-once",
-            "procnto.release-order": "ascending",
-            "qvm.mask-tracking": "untracked",
-        },
-    )
+    quiet = one_frame(nic_system, QUIET, observe_ns=300_000)
     waits = [
         wait
         for name in ("pcie_posted_write", "process_exit_per_mib", "eth0.await-idle")
