@@ -23,13 +23,11 @@ from ..model.plan import SystemPlan
 from ..model.trace import FramesQuarantined, QvmExited, TerminationBegun, Trace, VmStarted
 from ..model.what_if import run_bounded
 from ..properties.check import check
+from ..properties.exercise import CENTRAL
 from ..properties.verdict import Verdict
 from .hard_sample import Sample, Timing
 
 __all__ = ["Court", "Enough", "Grade", "Told", "Trial"]
-
-CENTRAL = ("no-dma-after-teardown", "no-irq-after-teardown")
-"""A change after which these are no longer put to the test saves nothing."""
 
 COSTS = frozenset({"memory-reclaimed", "quiesce-completed", "restart-happened"})
 """What a change may cost that keeps memory or starts nothing again; it is said with the change."""
