@@ -83,6 +83,8 @@ class Reader:
 
     @property
     def view(self) -> dict[str, int]:
+        """What the picture shows, after it has painted all that was asked for."""
+        self.settles()
         told = self.runs("return {...document.getElementById('lanes').dataset}")
         return {name: int(value) for name, value in told.items()}
 
