@@ -38,10 +38,10 @@ from ..reports.verdict_file import VerdictDocument
 from ..reports.verdict_file import read as read_verdict
 from .commands.fuzz import FuzzRequest, fuzz_command
 from .commands.mutants import mutants_command
-from .commands.prove import ProveRequest, prove_command
 from .commands.run import RunRequest, run_command
 from .commands.sweep import SweepRequest, sweep_command
 from .library import find, resolved
+from .prove.prove_scenario import ProveRequest, prove_scenario
 from .resolve import Resolved
 from .shape import unknown_word
 
@@ -71,17 +71,6 @@ class Extent(msgspec.Struct, frozen=True):
     sweep: bool = False
     mutants: bool = True
     jobs: int = 1
-
-
-class _DistanceRow(msgspec.Struct, frozen=True):
-    name: str
-    least_ns: int
-    greatest_ns: int
-
-
-class _Proof(VerdictDocument, frozen=True, kw_only=True):
-    is_whole: bool
-    distances: tuple[_DistanceRow, ...]
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -245,7 +234,7 @@ def _look_at(
     distances: tuple[Distance, ...] = ()
     if extent.proof_limit:
         tell(f"{name}: every timing")
-        method, distances = _proved(word, name, folder, extent)
+        method, distances = _proved(word, name, folder, extent, tell)
         methods.append(method)
     return ScenarioEvidence(
         name=name,
@@ -286,17 +275,17 @@ def _swept(word: str, name: str, folder: Path, extent: Extent) -> tuple[Method, 
 
 
 def _proved(
-    word: str, name: str, folder: Path, extent: Extent
+    word: str, name: str, folder: Path, extent: Extent, tell: Tell
 ) -> tuple[Method, tuple[Distance, ...]]:
-    _quietly(prove_command, ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit))
-    proof = msgspec.json.decode((folder / name / "prove" / "proof.json").read_bytes(), type=_Proof)
+    request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
+    proven, judgement, _ = prove_scenario(request, tell)
     distances: tuple[Distance, ...] = ()
-    if proof.is_whole:
+    if proven.proof.is_whole:
         distances = tuple(
-            Distance(each.name, each.least_ns, each.greatest_ns) for each in proof.distances
+            Distance(each.name, each.least_ns, each.greatest_ns) for each in proven.distances
         )
     command = f"quiesce prove {shlex.quote(word)} --seconds {extent.proof_limit}"
-    return Method(command, proof.judgement, _files(folder, folder / name / "prove")), distances
+    return Method(command, judgement, _files(folder, folder / name / "prove")), distances
 
 
 def _scores() -> tuple[MutantScore, ...]:

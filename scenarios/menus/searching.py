@@ -154,7 +154,8 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
     Either all of them are covered, with the exact margins, or there is a counterexample with the
     fewest events, or the verdict is inconclusive.  Writes to OUT/SCENARIO/prove/.
     """
-    from ..commands.prove import ProveRequest, prove_command  # noqa: PLC0415 - heavy
+    from ..commands.prove import prove_command  # noqa: PLC0415 - heavy
+    from ..prove.prove_scenario import ProveRequest  # noqa: PLC0415 - heavy
 
     request = ProveRequest(
         scenario=scenario,
@@ -168,7 +169,5 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
         jobs=jobs,
         out=out,
         plot=not no_plot,
-        json=json,
-        verbose=verbose,
     )
-    return prove_command(request)
+    return prove_command(request, as_json=json, verbose=verbose)

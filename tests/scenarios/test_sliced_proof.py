@@ -16,8 +16,9 @@ from quiesce.properties.monitor import Property
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.system_proof import Limits
 from quiesce.scenarios import sliced_proof
-from quiesce.scenarios.commands.prove_distances import in_words, told_distances
+from quiesce.scenarios.commands.prove_words import in_words
 from quiesce.scenarios.plan_slices import slice_of
+from quiesce.scenarios.prove.attained_distances import attained_distances
 from quiesce.scenarios.slice_results import WHOLE, Shown
 from quiesce.scenarios.sliced_proof import ScenarioProof, prove_in_slices, prove_whole
 
@@ -57,7 +58,7 @@ def assert_agree(plan: SystemPlan) -> None:
     for name in found.keys() & exact.keys():
         each = found[name]
         assert each.least.ns <= exact[name].least.ns <= exact[name].greatest.ns <= each.greatest.ns
-    for told in told_distances(scenario(plan), plan, sliced):
+    for told in attained_distances(scenario(plan), plan, sliced):
         if told.name not in exact:
             continue
         for run, ns, exact_ns in (
@@ -103,7 +104,9 @@ def test_of_callbacks_that_stand_idle_no_more_is_assumed_than_was_measured() -> 
     # Nothing was in flight so early, so that the drain of at most 5 us took no time.
     assert entropy.guesses == ("the callback of vm.con takes 5us to 200us",)
     assert console.guesses == ("the callback of vm.rng takes 5us to 200us",)
-    told = {each.name.split(": ")[1]: each for each in told_distances(scenario(BOTH), BOTH, proof)}
+    told = {
+        each.name.split(": ")[1]: each for each in attained_distances(scenario(BOTH), BOTH, proof)
+    }
     exits = told["from the beginning of its end to its exit"]
     assert in_words(exits).endswith("both attained")
     assert exits.greatest_ns - exits.least_ns > 2 * (200_000 - 5_000)

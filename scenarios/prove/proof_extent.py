@@ -3,7 +3,7 @@
 from ..slice_results import WHOLE, Explored
 from ..sliced_proof import ScenarioProof
 
-__all__ = ["shortfall_in_words", "slice_lines", "slices_document", "slicing_in_words"]
+__all__ = ["shortfall_in_words", "slices_document", "slicing_in_words"]
 
 
 def slicing_in_words(proof: ScenarioProof) -> list[str]:
@@ -60,17 +60,6 @@ def _trend(part: Explored) -> str:
         return ""
     way = "growing" if part.frontier > part.frontier_at_half else "shrinking"
     return f", {way}: {part.frontier_at_half} when half as many were known"
-
-
-def slice_lines(proof: ScenarioProof) -> list[str]:
-    """Return a line for each slice."""
-    return [_line(part) for part in proof.parts] if proof.is_sliced else []
-
-
-def _line(part: Explored) -> str:
-    size = f"{part.classes} classes, {part.states} states"
-    cut = "" if part.is_whole else ", not all of it"
-    return f"{'the whole' if part.number == WHOLE else f'slice of {part.name}'}: {size}{cut}"
 
 
 def slices_document(proof: ScenarioProof) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""The distances of a proof: how they are told, and the runs that attain them."""
+"""The distances of a proof, and the runs of the whole system that attain them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from ..resolve import Resolved
 from ..slice_results import Extreme
 from ..sliced_proof import ScenarioProof
 
-__all__ = ["Told", "distance_document", "distance_files", "in_words", "told_distances"]
+__all__ = ["AttainedDistance", "attained_distances", "distance_document", "distance_files"]
 
 
-class Told(NamedTuple):
-    """A distance.
+class AttainedDistance(NamedTuple):
+    """A distance between two kinds of moment over all runs, with runs that have its bounds.
 
     Attributes:
         name: Of it.
@@ -36,7 +36,9 @@ class Told(NamedTuple):
     greatest: Found | None
 
 
-def told_distances(scenario: Resolved, plan: SystemPlan, proof: ScenarioProof) -> tuple[Told, ...]:
+def attained_distances(
+    scenario: Resolved, plan: SystemPlan, proof: ScenarioProof
+) -> tuple[AttainedDistance, ...]:
     """Return the distances of a proof, each tried in the ordinary kernel.
 
     Raises:
@@ -44,7 +46,7 @@ def told_distances(scenario: Resolved, plan: SystemPlan, proof: ScenarioProof) -
             found: our bug.  In a slice it may be that the whole cannot do what the slice can.
     """
     measures = {each.name: each for each in distances_of(plan)}
-    told = []
+    distances = []
     for each in proof.distances:
         found = []
         for extreme in (each.least, each.greatest):
@@ -53,8 +55,8 @@ def told_distances(scenario: Resolved, plan: SystemPlan, proof: ScenarioProof) -
             if not has_it and proof.proof is not None:
                 raise NotReplayedError(each.name)
             found.append(run if has_it else None)
-        told.append(Told(each.name, each.least.ns, each.greatest.ns, *found))
-    return tuple(told)
+        distances.append(AttainedDistance(each.name, each.least.ns, each.greatest.ns, *found))
+    return tuple(distances)
 
 
 def _attained(
@@ -65,7 +67,7 @@ def _attained(
     return Found(result, len(extreme.path.schedule.order))
 
 
-def distance_files(distances: Sequence[Told], folder: Path) -> list[Path]:
+def distance_files(distances: Sequence[AttainedDistance], folder: Path) -> list[Path]:
     """Write the replay of each run that attains a bound; returns the files."""
     files = []
     for number, distance in enumerate(distances, 1):
@@ -77,7 +79,7 @@ def distance_files(distances: Sequence[Told], folder: Path) -> list[Path]:
     return files
 
 
-def distance_document(distance: Told) -> dict[str, object]:
+def distance_document(distance: AttainedDistance) -> dict[str, object]:
     """Return a distance for the file of the proof."""
     return {
         "name": distance.name,
@@ -86,13 +88,3 @@ def distance_document(distance: Told) -> dict[str, object]:
         "least_is_attained": distance.least is not None,
         "greatest_is_attained": distance.greatest is not None,
     }
-
-
-def in_words(distance: Told) -> str:
-    """Return one line about a distance."""
-    least, greatest = format_ns(distance.least_ns), format_ns(distance.greatest_ns)
-    if distance.least is not None and distance.greatest is not None:
-        return f"{distance.name}: {least} to {greatest}, both attained"
-    least = f"{least}, attained" if distance.least is not None else f"at least {least}"
-    greatest = f"{greatest}, attained" if distance.greatest is not None else f"at most {greatest}"
-    return f"{distance.name}: {least}; {greatest}"

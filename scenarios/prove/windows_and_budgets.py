@@ -1,4 +1,4 @@
-"""What `quiesce prove` tells beside verdict and distances: unsafe windows and budgets of waits."""
+"""What a proof finds on request: unsafe windows of each end, and budgets of waits."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,14 +18,21 @@ from ..resolve import Resolved
 from ..wait_budget import WaitBudget, budget_of_wait
 from ..waits import OpenStates
 
-__all__ = ["More", "document_of", "files_of", "more_of", "sentences"]
+__all__ = [
+    "WindowsAndBudgets",
+    "find_windows_and_budgets",
+    "limit_in_words",
+    "limits_of_each_search",
+    "windows_and_budgets_document",
+    "windows_and_budgets_files",
+]
 
 
-class More(msgspec.Struct, frozen=True):
-    """What was found.
+class WindowsAndBudgets(msgspec.Struct, frozen=True):
+    """Unsafe windows and budgets of one scenario.
 
     Attributes:
-        windows: Unsafe windows by VM and cause, or None if nobody asked.
+        windows: Unsafe windows by VM and cause, or None if they were not asked for.
         is_whole: Whether there are no others.
         from_ns: The first instant of the map.
         until_ns: The last one.
@@ -43,7 +50,7 @@ class More(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-def more_of(
+def find_windows_and_budgets(
     scenario: Resolved,
     kinds: Sequence[type[Property]],
     proof: SystemProof,
@@ -51,9 +58,9 @@ def more_of(
     *,
     windows: bool,
     states: OpenStates,
-    progress: Callable[[str], None],
-) -> More:
-    """Find what was asked for.
+    tell: Callable[[str], None],
+) -> WindowsAndBudgets:
+    """Search for unsafe windows, if they are wanted, and for the budget of each open wait.
 
     Args:
         scenario: Its plan is the system and its run.
@@ -62,7 +69,7 @@ def more_of(
         limits: Gives the limits for the next search, or for all searches of a budget.
         windows: Whether unsafe windows are wanted.
         states: With the waits whose budgets are wanted left open.
-        progress: Told what is being done.
+        tell: Called with a line about what is being done.
     """
     plan = scenario.plan
     ends = [end for vm in plan.vms for end in vm.ends]
@@ -72,7 +79,7 @@ def more_of(
     found: dict[str, tuple[Window, ...]] | None = None
     is_whole, was_stopped, before = True, False, set[str]()
     if windows:
-        progress("unsafe windows")
+        tell("unsafe windows")
         search = windows_of_plan(plan, kinds, proof, limits())
         found = {name: tuple(each) for name, each in search.found.items()}
         is_whole, was_stopped = search.is_whole, search.was_stopped
@@ -85,10 +92,10 @@ def more_of(
     for wait in states.waits:
         if was_stopped:
             break
-        progress(f"budget of {wait.name}")
+        tell(f"budget of {wait.name}")
         budgets.append(budget_of_wait(scenario, kinds, wait, limits(), states=states, known=known))
         was_stopped = budgets[-1].was_stopped
-    return More(
+    return WindowsAndBudgets(
         found, is_whole, from_ns, until_ns, tuple(sorted(before)), tuple(budgets), was_stopped
     )
 
@@ -96,8 +103,8 @@ def more_of(
 # Files.
 
 
-def document_of(more: More) -> dict[str, object]:
-    """Return what belongs into the file of the proof."""
+def windows_and_budgets_document(more: WindowsAndBudgets) -> dict[str, object]:
+    """Return the keys that unsafe windows and budgets add to `proof.json`."""
     document: dict[str, object] = {}
     if more.windows is not None:
         document["unsafe_windows"] = {
@@ -117,7 +124,7 @@ def document_of(more: More) -> dict[str, object]:
                 "safe_ns": each.safe_ns,
                 "unsafe_ns": each.unsafe_ns,
                 "property": each.violated or None,
-                "limited_by": _limit(each.violated, each.found) if each.found else None,
+                "limited_by": limit_in_words(each.violated, each.found) if each.found else None,
                 "proofs": each.proofs,
             }
             for each in more.budgets
@@ -125,7 +132,9 @@ def document_of(more: More) -> dict[str, object]:
     return document
 
 
-def files_of(more: More, title: str, label: str, folder: Path, *, plot: bool) -> list[Path]:
+def windows_and_budgets_files(
+    more: WindowsAndBudgets, title: str, label: str, folder: Path, *, plot: bool
+) -> list[Path]:
     """Write the strip of the unsafe windows, if asked to, and the run that limits each budget."""
     files: dict[str, bytes] = {}
     # A row without windows would say that all is safe.
@@ -144,47 +153,7 @@ def files_of(more: More, title: str, label: str, folder: Path, *, plot: bool) ->
     return [folder / name for name in files]
 
 
-# Telling.
-
-
-def sentences(more: More) -> list[str]:
-    """Return a line for each end and each wait."""
-    found = []
-    for name, windows in (more.windows or {}).items():
-        spans = ", ".join(
-            f"{format_ns(each.first_ns)} to {format_ns(each.last_ns)}" for each in windows
-        )
-        if more.is_whole:
-            found.append(f"unsafe if it begins at, {name}: {spans or 'no instant'}")
-        else:
-            known = f"{spans} for certain" if spans else "no instant found yet"
-            found.append(f"unsafe if it begins at, {name}: {known}; cut short, the rest is open")
-    if more.broken_before:
-        found.append(f"violated before any end begins: {', '.join(more.broken_before)}")
-    return found + [_in_words(each) for each in more.budgets]
-
-
-def _in_words(budget: WaitBudget) -> str:
-    name, safe, unsafe = budget.wait.name, budget.safe_ns, budget.unsafe_ns
-    kind = f"budget of {name} (declared {format_ns(budget.wait.declared_ns)})"
-    limit = f"; {_limit(budget.violated, budget.found)}" if budget.found is not None else ""
-    match budget.verdict:
-        case "bounded" if safe is not None:
-            return f"{kind}: {format_ns(safe)}, exact; a nanosecond more{limit}"
-        case "kept" if safe is not None:
-            return f"{kind}: at least {format_ns(safe)}, no more was tried"
-        case "unused":
-            return f"{kind}: any; no run comes to this wait"
-        case "violated" if budget.wait.is_span:
-            return f"{kind}: none; violated however short it is{limit}"
-        case "violated":
-            return f"{kind}: none; violated as it is, and nothing shorter was tried{limit}"
-    known = f"{format_ns(safe)} is proved" if safe is not None else "no value is proved"
-    between = f", {format_ns(unsafe)} is violated" if unsafe is not None else ""
-    return f"{kind}: open; {known}{between}; a proof was cut short{limit}"
-
-
-def _limit(name: str, found: Found) -> str:
+def limit_in_words(name: str, found: Found) -> str:
     """Say which event breaks a property, and when."""
     verdicts = {each.property: each for each in found.result.judgement.verdicts}
     violation = verdicts[name].violations[0]
@@ -196,7 +165,7 @@ def _limit(name: str, found: Found) -> str:
     )
 
 
-def remaining(seconds: float | None, classes_max: int) -> Callable[[], Limits]:
+def limits_of_each_search(seconds: float | None, classes_max: int) -> Callable[[], Limits]:
     """Return what gives each search the same limits, from when it begins."""
     allowed = float("inf") if seconds is None else seconds
     return lambda: Limits(classes_max, time.monotonic() + allowed)
