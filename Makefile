@@ -8,7 +8,7 @@ OUT ?= out
 # Half of the suite per core; set JOBS=0 to run in one process.
 JOBS ?= auto
 
-.PHONY: help demo test verify lint bench mutation wheel clean constraints gallery
+.PHONY: help demo test verify lint bench mutation wheel clean constraints gallery interpreters
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ lint: $(STAMP) ## format, style, types, import rules
 	$(BIN)/mypy
 	PYTHONPATH=.src $(BIN)/lint-imports
 
+interpreters: ## what reads bytecode, under every CPython of 3.11 to 3.14 that this machine has
+	.ci/interpreters
+
 bench: $(STAMP) ## every benchmark, as tables
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
@@ -59,4 +62,4 @@ constraints: $(STAMP) ## write the versions now installed into constraints.txt
 	   $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## remove everything that the targets have made
-	rm -rf $(VENV) $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .interpreters $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -41,7 +41,7 @@ from .form_path import path_to
 from .form_tokens import LEAVES, Form, Token, Tokens
 from .form_values import UnreadableError, Way
 from .kernel import Delay, First, Kernel, Mailbox
-from .liveness import without_dead
+from .liveness import require_tested_interpreter, without_dead
 
 __all__ = ["FormError", "Reader", "SharedStateError"]
 
@@ -56,6 +56,9 @@ class Reader:
         processes: Name of each live process, by identity; equal for equal moments.
         tokens: Those of all forms with which these are to be compared.
 
+    Raises:
+        UntestedInterpreterError: If forms were never tested under this interpreter.
+
     Attributes:
         delays: The pending delays met in the part that is being read, in order.
         form: The form of this part, as far as it has been read.
@@ -64,6 +67,7 @@ class Reader:
     """
 
     def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
+        require_tested_interpreter()
         self.tokens = tokens
         # What is read for itself elsewhere; to have met it here must not cut that short.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}

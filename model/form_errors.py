@@ -93,3 +93,25 @@ class HistoryReadError(QuiesceError):
             f"the model reads {self.what}, which tells how much has happened so far and is no "
             "part of a state; let a component count what it has to know"
         )
+
+
+class UntestedInterpreterError(QuiesceError):
+    """A proof was asked of an interpreter under which the reading of states was never tested.
+
+    Args:
+        interpreter: The one that runs.
+        tested: Versions of CPython that may be used.
+    """
+
+    def __init__(self, interpreter: str, tested: tuple[tuple[int, int], ...]) -> None:
+        self.interpreter = interpreter
+        self.tested = tested
+        super().__init__(interpreter, tested)
+
+    def __str__(self) -> str:
+        """Name the interpreter and say which to use."""
+        versions = ", ".join(f"{major}.{minor}" for major, minor in self.tested)
+        return (
+            f"a proof reads the bytecode and the stacks of its interpreter, and was never tested "
+            f"under {self.interpreter}; use CPython {versions}"
+        )

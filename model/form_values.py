@@ -15,6 +15,7 @@ import re
 import sys
 import types
 import typing
+import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ def read_state(reader: "Reader", thing: Any) -> None:
     """Read what tells of itself, completely, how it is made."""
     reader.claim(thing)
     try:
-        state = thing.__reduce__()
+        state = _reduced(thing)
     except (TypeError, RuntimeError):
         raise UnreadableError(thing) from None
     if type(thing) in _DICT_ITERATORS:
@@ -135,6 +136,15 @@ def read_state(reader: "Reader", thing: Any) -> None:
     reader.form.append(reader.tokens[type(thing), len(state)])
     reader.made.append(state)
     reader.each(state)
+
+
+def _reduced(thing: Any) -> tuple[Any, ...]:
+    if type(thing) not in _ITERTOOLS:
+        return thing.__reduce__()  # type: ignore[no-any-return]
+    # Python 3.12 and 3.13 warn that a later version drops this; there the iterator is refused.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return thing.__reduce__()  # type: ignore[no-any-return]
 
 
 def read_partial(reader: "Reader", thing: Any) -> None:
@@ -303,6 +313,10 @@ _REMEDIES = {
 }
 """What to do instead of what cannot be read, by the name of its type."""
 
+_ITERTOOLS: tuple[type, ...] = (
+    *(itertools.chain, itertools.count, itertools.cycle, itertools.repeat, itertools.islice),
+)
+
 _DICT_ITERATORS: tuple[type, ...] = (
     type(iter({})),
     type(iter({}.values())),
@@ -312,8 +326,7 @@ _DICT_ITERATORS: tuple[type, ...] = (
 _ITERATORS: tuple[type, ...] = (
     *(type(iter([])), type(reversed([])), type(iter(())), type(iter("")), type(iter(b""))),
     *(type(iter(range(0))), type(iter(set())), type(iter(bytearray())), type(iter(int, 0))),
-    *(enumerate, zip, map, filter, reversed, *_DICT_ITERATORS),
-    *(itertools.chain, itertools.count, itertools.cycle, itertools.repeat, itertools.islice),
+    *(enumerate, zip, map, filter, reversed, *_DICT_ITERATORS, *_ITERTOOLS),
 )
 """Iterators of which it is known that what they tell of themselves is all that there is."""
 

@@ -18,10 +18,17 @@ Source:
 """
 
 import dis
+import sys
+import sysconfig
 from collections.abc import Iterable
 from functools import lru_cache
 from types import CodeType
 from typing import Any
+
+from .form_errors import UntestedInterpreterError
+
+TESTED = ((3, 11), (3, 12), (3, 13))
+"""Versions of CPython under which the tests of forms and proofs pass (`make interpreters`)."""
 
 DEAD = "dead"
 """Stands where a local is that nothing will read."""
@@ -36,6 +43,21 @@ _READ_ALL = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "f_locals", "gi_frame", "_getframe"}
 )
 """Names by whose help code can read a local without naming it."""
+
+
+def require_tested_interpreter() -> None:
+    """Refuse an interpreter under which a proof could be wrong because no test has run there.
+
+    Forms rely on its bytecode, and on `gc.get_referents` giving the whole stack of a generator.
+
+    Raises:
+        UntestedInterpreterError: If it is not one of `TESTED`, or has no global interpreter lock.
+    """
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    name = sys.implementation.name
+    if name != "cpython" or free_threaded or sys.version_info[:2] not in TESTED:
+        text = f"{name} {sys.version_info[0]}.{sys.version_info[1]}"
+        raise UntestedInterpreterError(f"free-threaded {text}" if free_threaded else text, TESTED)
 
 
 @lru_cache(maxsize=8192)

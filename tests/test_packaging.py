@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import quiesce.model.trace
+from quiesce.model.liveness import TESTED
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("model", "scenarios", "properties", "reports")
@@ -32,6 +33,15 @@ def test_each_folder_is_named_wherever_it_must_be(folder: str) -> None:
 def test_no_other_folder_holds_a_package() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert packages == set(FOLDERS)
+
+
+def test_the_declared_versions_of_python_are_those_that_the_prover_was_tested_under() -> None:
+    project = SETTINGS["project"]
+    (major, first), (_, last) = TESTED[0], TESTED[-1]
+    assert project["requires-python"] == f">={major}.{first},<{major}.{last + 1}"
+    lead = f"Programming Language :: Python :: {major}."
+    declared = [each for each in project["classifiers"] if each.startswith(lead)]
+    assert declared == [f"{lead}{minor}" for _, minor in TESTED]
 
 
 @pytest.mark.slow

@@ -1,11 +1,15 @@
 """Dead locals, told from the bytecode of generators like those of the model."""
 
 from collections.abc import Callable, Generator
-from types import GeneratorType
+from types import GeneratorType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from quiesce.model import liveness
+from quiesce.model.canonical import Reader
+from quiesce.model.form_errors import UntestedInterpreterError
+from quiesce.model.form_tokens import Tokens
 from quiesce.model.liveness import dead_locals
 
 Steps = Generator[str, Any, Any]
@@ -116,3 +120,29 @@ def test_at_no_known_instruction_nothing_is_dead(at: int) -> None:
 
     make: Callable[[str], Steps] = steps
     assert dead_locals(make.__code__, at) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("implementation", "version", "free_threaded", "name"),
+    [
+        ("cpython", (3, 10), 0, "cpython 3.10"),
+        ("cpython", (3, 14), 0, "cpython 3.14"),
+        ("cpython", (3, 13), 1, "free-threaded cpython 3.13"),
+        ("pypy", (3, 11), 0, "pypy 3.11"),
+    ],
+)
+def test_an_interpreter_without_a_test_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+    implementation: str,
+    version: tuple[int, int],
+    free_threaded: int,
+    name: str,
+) -> None:
+    running = SimpleNamespace(
+        implementation=SimpleNamespace(name=implementation), version_info=version
+    )
+    monkeypatch.setattr(liveness, "sys", running)
+    built = {"Py_GIL_DISABLED": free_threaded}
+    monkeypatch.setattr(liveness, "sysconfig", SimpleNamespace(get_config_var=built.get))
+    with pytest.raises(UntestedInterpreterError, match=rf"tested under {name}; use CPython 3\.11"):
+        Reader({}, {}, Tokens())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from quiesce import __version__
+from quiesce.model import liveness
 from quiesce.properties.verdict import Judgement, Verdict, Violation, Word
 from quiesce.scenarios import exit_status, runner
 from quiesce.scenarios.cli import main
@@ -94,6 +95,17 @@ def test_a_run_in_which_nothing_was_put_to_the_test_says_so(write: Write, capsys
     write(text)
     assert main(["run", "s.toml", "--no-plot"]) == exit_status.NOTHING_CHECKED
     assert "s: not exercised [run]" in capsys.readouterr().out
+
+
+def test_a_proof_under_an_interpreter_without_a_test_is_refused(
+    write: Write, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    monkeypatch.setattr(liveness, "TESTED", ((3, 9),))
+    assert main(["prove", "s.toml"]) == exit_status.BAD_INPUT
+    out, err = capsys.readouterr()
+    assert "proved" not in out
+    assert "never tested under cpython 3." in err
 
 
 def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) -> None:
