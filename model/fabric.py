@@ -23,7 +23,8 @@ from .memory import DESCRIPTOR, PhysicalMemory
 from .register_window import WINDOW_LENGTH, WINDOWS_START, BusTarget
 from .timing import Timing
 from .trace import DmaTranslated, RegistersHit
-from .translation.device_cache import CLEARS, KEEPS, LATE, NEVER, DeviceCache
+from .traits import CLEARS, KEEPS, LATE, NEVER
+from .translation.device_cache import DeviceCache
 
 MESSAGE = "message"
 """The content of a write that is an interrupt message; its address is the interrupt number."""

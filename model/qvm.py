@@ -19,6 +19,7 @@ from .component import Component
 from .controller import redistributor
 from .controller.redistributor import TABLE_LENGTH
 from .guest.device_driver import DeviceDriver, GuestSite
+from .guest.driver_registry import driver_of_plan
 from .guest.drivers import vdev_drivers
 from .guest.guest import Drivers, Guest
 from .guest.layout import GuestAllocator
@@ -189,9 +190,7 @@ class Qvm(Component):
             if vdev is self.vdevs.by_name[plan.name]
         }
         # Drivers of hardware take their memory here, those of vdevs when they run.
-        device_drivers = [
-            kind_of_plan(type(one.plan)).driver(guest_site, one) for one in self.devices
-        ]
+        device_drivers = [driver_of_plan(type(one.plan))(guest_site, one) for one in self.devices]
         back_end_drivers = [UserBackEndDriver(guest_site, one) for one in self.back_ends]
         drivers = vdev_drivers(site, self.plan, slots)
         self.arenas = {driver.name: driver.site.allocator.host_range() for driver in drivers}

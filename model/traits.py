@@ -6,8 +6,6 @@ such rules in words is put together from them (`policy_device`).
 
 import msgspec
 
-from .translation.device_cache import ATC_ANSWERS, CLEARS
-
 POST = "drain-and-post"
 DROP = "drain-and-drop"
 CANCEL = "cancel"
@@ -16,6 +14,12 @@ NOTHING = "nothing"
 RESET_FATES = (POST, DROP, CANCEL, NOTHING)
 """What a reset does to an effect that is under way: finish it and let it out; finish it and throw
 it away; break it off; or go on as if there had been no reset, without the reset waiting for it."""
+
+CLEARS, LATE, NEVER, KEEPS = "clears", "late", "never", "keeps"
+
+ATC_ANSWERS = (CLEARS, LATE, NEVER, KEEPS)
+"""How a device answers an invalidation of its translations: it clears them and says so; it clears
+them too late; it does nothing and says nothing; it does nothing and says that it has."""
 
 
 class ResetPolicy(msgspec.Struct, frozen=True):

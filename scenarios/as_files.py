@@ -31,8 +31,8 @@ from ..model.virtio_plan import (
     VirtioPlan,
 )
 from .loader import load
+from .replay import same_system
 from .resolve import resolve
-from .runner import same_system
 from .schema import Bounds
 from .schema_devices import BackEndEntry, DeviceEntry, TraitsEntry
 from .schema_vdevs import FEATURES, VdevEntry

@@ -21,7 +21,7 @@ from ..reports.why import why
 from ..reports.write import write
 from . import replay
 from .as_files import SCENARIO, NotWritten, scenario_files
-from .explaining import explained
+from .explaining import Tell, explained, silent
 from .replay import Recording
 from .runner import RunResult, run_recording
 
@@ -70,8 +70,16 @@ class Written(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def write_counterexample(example: Counterexample, folder: Path, *, plot: bool) -> Written:
+def write_counterexample(
+    example: Counterexample, folder: Path, *, plot: bool, tell: Tell = silent
+) -> Written:
     """Write scenario, replay file and report of a counterexample.
+
+    Args:
+        example: What was found.
+        folder: Where to write it.
+        plot: Whether to draw the timing picture.
+        tell: Called with how far the search for a change that saves the run has come.
 
     Raises:
         InputError: If the folder cannot be written.
@@ -86,7 +94,7 @@ def write_counterexample(example: Counterexample, folder: Path, *, plot: bool) -
             result.judgement,
             replay=data,
             plot=plot,
-            explanation=explained(result, is_quick=True),
+            explanation=explained(result, is_quick=True, tell=tell),
         )
         for name, text in texts.items():
             write_whole(folder / name, text.encode())

@@ -1,5 +1,7 @@
 """Explains a run: what its trace shows, and what running again shows."""
 
+from collections.abc import Callable
+
 from ..model.plan import SystemPlan
 from ..reports.culprit import culprit_of, main_finding
 from ..reports.explanation import Explanation, Saving, Tried, explain
@@ -7,19 +9,28 @@ from ..reports.explanation import Refuted as RefutedSaving
 from .no_return import point_of_no_return
 from .runner import RunResult
 from .saving import Refuted, Saved, Search, Thoroughness, search
-from .terminal import show_progress
 
-__all__ = ["Explained", "explained"]
+__all__ = ["Explained", "Tell", "explained", "silent"]
+
+Tell = Callable[[str], None]
+"""Called with one line on how far a search has come."""
 
 
-def explained(result: RunResult, *, is_quick: bool = False) -> Explanation | None:
+def silent(_line: str) -> None:
+    """Show no progress."""
+
+
+def explained(
+    result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+) -> Explanation | None:
     """Return why the worst violation of a run came about; None if nothing is violated.
 
     Args:
         result: The run.
         is_quick: Whether to try each change with fewer other timings and to stop earlier.
+        tell: Called with how far the search for a change has come.
     """
-    found = Explained.of(result, is_quick=is_quick)
+    found = Explained.of(result, is_quick=is_quick, tell=tell)
     return None if found is None else found.explanation
 
 
@@ -41,7 +52,9 @@ class Explained:
         return self.search.best.change.plan if self.search.best else None
 
     @classmethod
-    def of(cls, result: RunResult, *, is_quick: bool = False) -> "Explained | None":
+    def of(
+        cls, result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+    ) -> "Explained | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)
         if finding is None:
@@ -57,7 +70,7 @@ class Explained:
             culprit.vm,
             culprit.actor,
             thoroughness=(Thoroughness.quick if is_quick else Thoroughness.full)(records),
-            tell=show_progress,
+            tell=tell,
         )
         tried = Tried(
             saving=_plain(found.best),

@@ -44,6 +44,12 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(msgspec.json.encode((FORMAT_VERSION, self))).hexdigest()
 
 
+def same_system(one: SystemPlan, other: SystemPlan) -> bool:
+    """Return whether two plans differ in nothing but what they are called."""
+    named = {"name": "", "description": ""}
+    return msgspec.structs.replace(one, **named) == msgspec.structs.replace(other, **named)
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quiesce_replay: int
     sha256: str

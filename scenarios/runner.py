@@ -19,7 +19,7 @@ from ..model.system import run
 from ..model.trace import Trace
 from ..properties.check import judge
 from ..properties.verdict import Judgement
-from .replay import Recording
+from .replay import Recording, same_system
 from .resolve import Resolved
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "choices_for",
     "run_recording",
     "run_scenario",
-    "same_system",
     "usual_choices",
 ]
 
@@ -93,12 +92,6 @@ def usual_choices(scenario: Resolved) -> tuple[Choices, str]:
         return Replay(recorded.choices), f"as recorded: {recorded.chosen}"
     chosen = f"answers of a recorded run of another system, as far as they fit: {recorded.chosen}"
     return Guided(by_label(recorded.choices)), chosen
-
-
-def same_system(one: SystemPlan, other: SystemPlan) -> bool:
-    """Return whether two plans differ in nothing but what they are called."""
-    named = {"name": "", "description": ""}
-    return msgspec.structs.replace(one, **named) == msgspec.structs.replace(other, **named)
 
 
 def run_scenario(scenario: Resolved, choices: Choices, chosen: str) -> RunResult:

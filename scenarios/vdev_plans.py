@@ -7,7 +7,8 @@ import msgspec
 
 from ..model.addresses import FRAME_SIZE
 from ..model.clock import parse_span
-from ..model.qvmconf.config import PciAddress, VdevConfig
+from ..model.pci_address import PciAddress
+from ..model.qvmconf.config import VdevConfig
 from ..model.virtio_plan import (
     AnyVdevPlan,
     BlockPlan,

@@ -30,15 +30,8 @@ import msgspec
 
 from ..errors import ConfigError, Place, Problem
 from ..open_questions import OpenQuestion
-from ..qvmconf.config import (
-    InterruptPin,
-    PassWindow,
-    PciAddress,
-    PciIds,
-    Space,
-    VdevConfig,
-    VmConfig,
-)
+from ..pci_address import PciAddress
+from ..qvmconf.config import InterruptPin, PassWindow, PciIds, Space, VdevConfig, VmConfig
 from ..qvmconf.vdev_types import VDEV_TYPES
 from ..virtio import block_format, console_format, entropy_format, net_format
 from ..virtio.device_ids import VirtioDeviceId

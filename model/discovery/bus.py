@@ -11,7 +11,7 @@ Source:
 
 from collections.abc import Callable, Collection, Iterable
 
-from ..qvmconf.config import PciAddress
+from ..pci_address import PciAddress
 from ..virtio.pci_function import CONFIG_SPACE_SIZE, PCI_HEADER_TYPE, PciFunction
 from ..virtio.pci_transport import PciTransport
 

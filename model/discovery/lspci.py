@@ -13,7 +13,7 @@ Source:
 
 from collections.abc import Iterable, Iterator
 
-from ..qvmconf.config import PciAddress
+from ..pci_address import PciAddress
 from ..virtio.msix import MSIX_ENABLE, MSIX_MASKALL, PCI_CAP_ID_MSIX
 from ..virtio.pci_function import (
     BAR_COUNT,

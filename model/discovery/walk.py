@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..qvmconf.config import PciAddress
+from ..pci_address import PciAddress
 from ..virtio.msix import PCI_CAP_ID_MSIX
 from ..virtio.pci_function import (
     BAR_COUNT,

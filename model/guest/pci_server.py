@@ -15,7 +15,7 @@ from ..clock import Span
 from ..component import Component
 from ..discovery.bus import BUS_MAX, DEVICES_PER_BUS, PciBus
 from ..kernel import Kernel, Signal, Steps
-from ..qvmconf.config import PciAddress
+from ..pci_address import PciAddress
 from ..timing import Timing
 from ..trace import MilestoneReached
 from ..vdev.io_space import IoSpace

@@ -1,22 +1,14 @@
 """The kinds of physical devices: what belongs together for each.
 
 A kind is a device class `(kernel, timing, plan, wiring)`, a plan class whose first two fields are
-name and interrupt number, a driver class `(site, device)` for the
-guest, and the procedure that makes the device quiet.
+name and interrupt number, and the procedure that makes the device quiet.  The guest's driver for
+each kind stands in `guest/driver_registry`.
 """
 
 from functools import cache
 from typing import Any, NamedTuple
 
 from .. import device_plans
-from ..guest.ahci_driver import AhciDriver
-from ..guest.can_driver import CanDriver
-from ..guest.edu_driver import EduDriver
-from ..guest.net_driver import NetDriver
-from ..guest.nvme_driver import NvmeDriver
-from ..guest.pl330_driver import Pl330Driver
-from ..guest.policy_driver import PolicyDriver
-from ..guest.xhci_driver import XhciDriver
 from ..plan import NicPlan
 from . import (
     ahci_procedure,
@@ -45,14 +37,12 @@ class DeviceKind(NamedTuple):
     Attributes:
         device: The class of the hardware, a `PhysicalDevice` or made like one.
         plan: The class of its plan.
-        driver: The class of the guest's driver for it.
         procedure: How it is made quiet.
         summary: What it is, in half a line.
     """
 
     device: type[Any]
     plan: type[Any]
-    driver: type[Any]
     procedure: Procedure
     summary: str
 
@@ -64,56 +54,48 @@ def kinds() -> dict[str, DeviceKind]:
         "nic": DeviceKind(
             Nic,
             NicPlan,
-            NetDriver,
             nic_procedure.PROCEDURE,
             "network controller of the e1000 class",
         ),
         "ahci": DeviceKind(
             AhciController,
             device_plans.AhciPlan,
-            AhciDriver,
             ahci_procedure.PROCEDURE,
             "SATA host adapter with one disk",
         ),
         "nvme": DeviceKind(
             Nvme,
             device_plans.NvmePlan,
-            NvmeDriver,
             nvme_procedure.PROCEDURE,
             "NVMe disk with one I/O queue pair",
         ),
         "xhci": DeviceKind(
             Xhci,
             device_plans.XhciPlan,
-            XhciDriver,
             xhci_procedure.PROCEDURE,
             "USB host controller with one reporting device",
         ),
         "pl330": DeviceKind(
             Pl330,
             device_plans.Pl330Plan,
-            Pl330Driver,
             pl330_procedure.PROCEDURE,
             "DMA controller of the SoC, one channel",
         ),
         "can": DeviceKind(
             Can,
             device_plans.CanPlan,
-            CanDriver,
             can_procedure.PROCEDURE,
             "CAN controller: interrupts, no DMA",
         ),
         "edu": DeviceKind(
             EduFunction,
             device_plans.EduPlan,
-            EduDriver,
             edu_procedure.PROCEDURE,
             "teaching device: one transfer, 100 ms after it was asked for",
         ),
         "policy": DeviceKind(
             PolicyDevice,
             device_plans.PolicyPlan,
-            PolicyDriver,
             policy_procedure.PROCEDURE,
             "a device known only by its rules",
         ),

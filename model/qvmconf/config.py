@@ -18,6 +18,7 @@ import msgspec
 
 from ..clock import MS
 from ..errors import Place, Problem
+from ..pci_address import PciAddress
 
 Release = Literal["7.x", "8.0"]
 Architecture = Literal["arm", "x86"]
@@ -76,18 +77,6 @@ class RamRegion(msgspec.Struct, frozen=True):
     def end(self) -> int:
         """The first address behind the region."""
         return self.start + self.length
-
-
-class PciAddress(msgspec.Struct, frozen=True, order=True):
-    """Bus, device and function number of a PCI function."""
-
-    bus: int
-    device: int
-    function: int = 0
-
-    def __str__(self) -> str:
-        """Give it as a configuration writes it."""
-        return f"pci:{self.bus}:{self.device}.{self.function}"
 
 
 class PciIds(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ Source:
 import re
 
 from ..errors import Place
+from ..pci_address import PciAddress
 from .arguments import Arguments
-from .config import InterruptPin, Location, PassInterrupt, PassWindow, PciAddress, PciIds, Space
+from .config import InterruptPin, Location, PassInterrupt, PassWindow, PciIds, Space
 from .numbers import shown
 from .options import ATTRIBUTES
 from .tokens import Token

@@ -11,12 +11,6 @@ discard it, which here is the same as its being asked for later.
 
 from ..addresses import FRAME_SHIFT, FRAME_SIZE
 
-CLEARS, LATE, NEVER, KEEPS = "clears", "late", "never", "keeps"
-
-ATC_ANSWERS = (CLEARS, LATE, NEVER, KEEPS)
-"""What a device does when it is told to forget: it does and says so; it does so too late; it does
-nothing and says nothing; it does nothing and says that it has."""
-
 _OFFSET_MASK = FRAME_SIZE - 1
 
 

@@ -13,7 +13,7 @@ from ..exit_status import OF_VERDICT
 from ..explaining import explained
 from ..library import resolved
 from ..runner import ENDS, RunResult, choices_for, run_recording, run_scenario
-from ..terminal import say, say_json
+from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
 
 REPLAY = "replay.json"
@@ -46,7 +46,7 @@ def explain_command(request: ExplainRequest) -> int:
         InputError: If anything that was given cannot be used.
     """
     result, folder = run_of(request.word, request.out, request.timing, request.seed)
-    explanation = explained(result)
+    explanation = explained(result, tell=show_progress)
     files = () if explanation is None else _write(explanation, result, folder, request)
     status = OF_VERDICT[result.judgement.verdict]
     if request.json:

@@ -78,7 +78,7 @@ def fuzz_command(request: FuzzRequest) -> int:
     example = _example(outcome.campaign, scenario)
     written = Written((), "")
     if example is not None:
-        written = write_counterexample(example, folder, plot=request.plot)
+        written = write_counterexample(example, folder, plot=request.plot, tell=show_progress)
     if not outcome.campaign.tally.runs:
         return _nothing(outcome)
     judgement = _judgement(scenario, request, outcome)

@@ -22,7 +22,7 @@ from ..exit_status import OK
 from ..explaining import explained
 from ..library import resolved
 from ..runner import choices_for, run_scenario
-from ..terminal import say, say_json
+from ..terminal import say, say_json, show_progress
 
 _ANEW = "run `quiesce explain` on the folder"
 
@@ -85,7 +85,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
         choices=choice_rows(result.recording.choices),
         crashes=crashes,
         no_crashes=no_crashes,
-        explanation=explained(result, is_quick=True),
+        explanation=explained(result, is_quick=True, tell=show_progress),
         replay=f"quiesce run {shlex.quote(request.run)}",
         files=_files(result.origins),
     )

@@ -17,7 +17,7 @@ from ..explaining import explained
 from ..library import resolved
 from ..run_notes import notes_of_run
 from ..runner import ENDS, RunResult, choices_for, run_recording, run_scenario, usual_choices
-from ..terminal import say, say_json
+from ..terminal import say, say_json, show_progress
 from ..unwritable import unwritable
 
 
@@ -60,7 +60,7 @@ def run_command(request: RunRequest) -> int:
     _check_options(request)
     result = _run(request)
     folder = request.out / result.plan.name
-    explanation = explained(result, is_quick=True) if request.explain else None
+    explanation = explained(result, is_quick=True, tell=show_progress) if request.explain else None
     files = _write(result, folder, explanation, plot=request.plot)
     status = OF_VERDICT[result.judgement.verdict]
     command = f"quiesce run --replay {shlex.quote(str(folder / 'replay.json'))}"

@@ -12,7 +12,8 @@ from quiesce.model.memory import PhysicalMemory
 from quiesce.model.register_window import WINDOW_LENGTH, WINDOWS_START
 from quiesce.model.timing import Timing
 from quiesce.model.trace import RegistersHit
-from quiesce.model.translation.device_cache import CLEARS, KEEPS, LATE, DeviceCache
+from quiesce.model.traits import CLEARS, KEEPS, LATE
+from quiesce.model.translation.device_cache import DeviceCache
 
 TIMING = Timing(
     pcie_posted_write=exactly(100),

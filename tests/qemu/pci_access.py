@@ -8,7 +8,7 @@ from typing import Protocol
 
 from quiesce.model.discovery.bus import PciBus, PciSlot
 from quiesce.model.discovery.walk import FoundFunction, enumerate_functions
-from quiesce.model.qvmconf.config import PciAddress
+from quiesce.model.pci_address import PciAddress
 from quiesce.model.virtio.effects import Effect
 from quiesce.model.virtio.pci_function import (
     PCI_BASE_ADDRESS_0,

@@ -14,8 +14,8 @@ from quiesce.properties.smaller_plans import smaller
 from quiesce.scenarios.as_files import SCENARIO, NotWritten, scenario_files
 from quiesce.scenarios.library import resolved
 from quiesce.scenarios.loader import load
+from quiesce.scenarios.replay import same_system
 from quiesce.scenarios.resolve import resolve
-from quiesce.scenarios.runner import same_system
 from quiesce.scenarios.shipped import shipped_names
 from quiesce.scenarios.toml_text import toml_text
 

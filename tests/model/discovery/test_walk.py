@@ -6,7 +6,7 @@ from quiesce.model.discovery.bus import PciBus, PciSlot
 from quiesce.model.discovery.remarks import remarks_on
 from quiesce.model.discovery.walk import enumerate_functions
 from quiesce.model.errors import ConfigError
-from quiesce.model.qvmconf.config import PciAddress
+from quiesce.model.pci_address import PciAddress
 from quiesce.model.virtio.pci_function import Bar, PciFunction, PciIdentity
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, Guest, boot

@@ -7,6 +7,7 @@ from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
 from quiesce.model.clock import exactly
 from quiesce.model.fabric import Fabric, Port
 from quiesce.model.guest.device_driver import DeviceDriver, GuestSite
+from quiesce.model.guest.driver_registry import driver_of_plan
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.hardware.physical_device import Wiring
 from quiesce.model.hardware.procedure import AnyDevice, Procedure, pursue
@@ -100,7 +101,7 @@ class Bench:
         """Let the next guest's driver run on the same memory and line."""
         stage_two = StageTwo(((RAM.start, self.host_start, RAM.length),))
         allocator = GuestAllocator.in_region(GuestRam(self.memory, stage_two), self.memory, RAM)
-        self.driver = self.kind.driver(
+        self.driver = driver_of_plan(self.kind.plan)(
             GuestSite(self.kernel, self.timing, f"vm{epoch}", epoch, allocator), self.device
         )
         assert isinstance(self.driver, DeviceDriver)

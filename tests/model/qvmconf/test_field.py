@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from quiesce.model.errors import ConfigError
-from quiesce.model.qvmconf.config import PciAddress, PciIds, VmConfig
+from quiesce.model.pci_address import PciAddress
+from quiesce.model.qvmconf.config import PciIds, VmConfig
 from quiesce.model.qvmconf.parser import parse_text
 
 ARM = """
