@@ -45,7 +45,7 @@ interpreters: ## what reads bytecode, under every CPython of 3.11 to 3.14 that t
 bench: $(STAMP) ## every benchmark, as tables
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
-mutation: $(STAMP) ## known changes, or with MODULE=properties/masters.py all small ones of a module
+mutation: $(STAMP) ## known changes, or with MODULE=properties/trackers/bus_masters.py all small ones of a module
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[dev,mutation]'
 	$(BIN)/python $(if $(MODULE),benchmarks/checks/mutation.py $(MODULE),benchmarks/checks/known_changes.py)

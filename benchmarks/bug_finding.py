@@ -23,16 +23,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.timing import Timing
+from quiesce.model.base.choices import Choices
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.plan.timing import Timing
 from quiesce.properties.check import check
-from quiesce.properties.fuzz import CHUNK, Campaign, Search, fuzz_chunk
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.shrink import shrink
-from quiesce.scenarios.mutants import BY_NAME, MUTANTS, designs
+from quiesce.properties.search.fuzz import CHUNK, Campaign, Search, fuzz_chunk
+from quiesce.properties.search.shrink import shrink
+from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, designs
 
 LIMIT = 2_000
 

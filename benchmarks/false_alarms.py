@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from quiesce.model.choices import Biased, ChoicePoint
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.properties import strategies
+from quiesce.model.base.choices import Biased, ChoicePoint
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
 from quiesce.properties.check import check
-from quiesce.properties.shrink import shrink
+from quiesce.properties.generate import strategies
+from quiesce.properties.search.shrink import shrink
 
 CHUNK = 500
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from quiesce.model.trace import Record, Trace
-from quiesce.model.trace_codec import TraceFile, encode, whole_file
+from quiesce.model.trace.codec import TraceFile, encode, whole_file
+from quiesce.model.trace.events import Record, Trace
 from quiesce.properties.check import judge
 from quiesce.reports.formats.table import RUN_FORMATS
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.runner import choices_for, run_scenario
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import choices_for, run_scenario
 
 
 def long_trace(events: int, path: Path) -> TraceFile:

@@ -12,13 +12,13 @@ import json
 import time
 from collections.abc import Callable
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
-from quiesce.model.system import run, run_watched
-from quiesce.properties.fuzz import Search, fuzz_chunk
-from quiesce.properties.sweep import Part, Target, crash_instants, sweep_part
-from quiesce.scenarios.library import resolved
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import run, run_watched
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
+from quiesce.properties.search.fuzz import Search, fuzz_chunk
+from quiesce.properties.search.sweep import Part, Target, crash_instants, sweep_part
+from quiesce.scenarios.resolve.library import resolved
 
 CHUNK = 50
 

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from formats import long_trace  # type: ignore[import-not-found]
 
-from quiesce.model.trace import Trace
+from quiesce.model.trace.events import Trace
 from quiesce.properties.check import judge
 from quiesce.reports.html.content import HtmlReport
 from quiesce.reports.html.page import page
-from quiesce.scenarios.commands.report import ReportRequest, report_command
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.runner import choices_for, run_scenario
+from quiesce.scenarios.cli.commands.report import ReportRequest, report_command
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import choices_for, run_scenario
 
 SHIPPED = ("nic-crash-restart", "blk-crash-zero-copy", "article-walk")
 FLAGS = (

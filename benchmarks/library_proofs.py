@@ -17,9 +17,9 @@ import sys
 import tempfile
 from typing import Any
 
-from quiesce.model.errors import QuiesceError
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.model.base.errors import QuiesceError
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.resolve.library import resolved
 
 WHY = ("cut short", "why so large", "still taking new values")
 

@@ -12,11 +12,11 @@ import time
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from quiesce.model.plan import SystemPlan
-from quiesce.properties import strategies
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.properties.generate import strategies
 from quiesce.properties.suite.phases import contradictions, lengths_ns
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.resolve.library import resolved
 
 
 def drawn(systems: int, phases: int, number: int) -> int:

@@ -12,14 +12,14 @@ import time
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.system import run
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
 from quiesce.properties.check import judge
-from quiesce.reports.causal_graph import CausalPicture
-from quiesce.reports.causal_slice import slice_of
-from quiesce.reports.timing import Picture
-from quiesce.scenarios.library import resolved
+from quiesce.reports.explanation.causal_slice import slice_of
+from quiesce.reports.pictures.causal_graph import CausalPicture
+from quiesce.reports.pictures.timing import Picture
+from quiesce.scenarios.resolve.library import resolved
 
 MILLISECONDS = (1, 5, 25, 125)
 

@@ -19,17 +19,17 @@ import time
 
 import networkx
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.dense_scout import suspected
-from quiesce.model.dense_step import MakeStopwatch, MakeWatch
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, FramesReleased, TerminationBegun
-from quiesce.properties.prove import prove
-from quiesce.properties.slices import Claim, prove_claims
-from quiesce.properties.watches import Distance, NeverAfter, event_is
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.dense.scout import suspected
+from quiesce.model.dense.step import MakeStopwatch, MakeWatch
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
+from quiesce.properties.prove.prove import prove
+from quiesce.properties.prove.slices import Claim, prove_claims
+from quiesce.properties.prove.watches import Distance, NeverAfter, event_is
 
 ROUNDS = 3
 WAIT = Span(2, 5)

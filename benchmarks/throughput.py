@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 import simpy
 
-from quiesce.model.choices import Nominal
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.system import build, run
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.system import build, run
+from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.properties.check import check
-from quiesce.scenarios.library import resolved
+from quiesce.scenarios.resolve.library import resolved
 
 
 class CountingKernel(Kernel):

@@ -6,12 +6,12 @@ alike.
 
 from collections.abc import Iterable
 
-from ..model.clock import format_ns
-from ..model.trace import UNKNOWN_EPOCH, OutsideEnded, StillUnderWay, Trace
-from .exercise import exercises_of
-from .monitor import Judge
+from ..model.base.clock import format_ns
+from ..model.trace.events import UNKNOWN_EPOCH, OutsideEnded, StillUnderWay, Trace
+from .core.exercise import exercises_of
+from .core.monitor import Judge
+from .core.verdict import Judgement, Verdict
 from .registry import named
-from .verdict import Judgement, Verdict
 
 __all__ = ["check", "judge"]
 

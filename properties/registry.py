@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 
-from ..model.errors import QuiesceError, nearest
-from .disclosure import NoDmaReadAfterTeardown
-from .dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
-from .interrupts import IrqContainedAfterTeardown, NextOwnerGetsInterrupts, NoIrqAfterTeardown
-from .monitor import Property
-from .next_owner import NextOwnerWorks
-from .ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
-from .responses import MemoryReclaimed, QuiesceCompleted, RestartHappened
+from ..model.base.errors import QuiesceError, nearest
+from .core.monitor import Property
+from .teardown.disclosure import NoDmaReadAfterTeardown
+from .teardown.dma import EpochsMatch, FaultsContained, NoDmaAfterTeardown
+from .teardown.interrupts import (
+    IrqContainedAfterTeardown,
+    NextOwnerGetsInterrupts,
+    NoIrqAfterTeardown,
+)
+from .teardown.next_owner import NextOwnerWorks
+from .teardown.ordering import TeardownBounded, TeardownOrder, TimeoutQuarantines
+from .teardown.responses import MemoryReclaimed, QuiesceCompleted, RestartHappened
 from .virtio.table import RULES
 
 __all__ = ["PROPERTIES", "TEARDOWN", "VIRTIO", "UnknownPropertyError", "named"]

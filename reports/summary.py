@@ -7,11 +7,11 @@ too narrow for a table gets the same facts one below the other.
 import os
 from typing import TYPE_CHECKING
 
-from ..properties.exercise import Exercise
-from ..properties.verdict import HEADLINES, Headline, Judgement, Verdict
-from .assumption_lines import assumption_lines
-from .findings import first_of_worst
-from .words import EXACT, about_ns, printable
+from ..properties.core.exercise import Exercise
+from ..properties.core.verdict import HEADLINES, Headline, Judgement, Verdict
+from .core.assumption_lines import assumption_lines
+from .core.findings import first_of_worst
+from .core.words import EXACT, about_ns, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..model.errors import Place, Problem, TraceFormatError
-from ..model.trace import Assumption
-from ..properties.exercise import Exercise
-from ..properties.verdict import Headline, Judgement, Severity, Verdict, Violation, Word
+from ..model.base.errors import Place, Problem, TraceFormatError
+from ..model.trace.events import Assumption
+from ..properties.core.exercise import Exercise
+from ..properties.core.verdict import Headline, Judgement, Severity, Verdict, Violation, Word
 
 VERDICT_VERSION = 2
 """Of the shape of `VerdictDocument`; a program that reads it compares this first."""

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from ..model import trace_codec
-from ..model.errors import Place
-from ..model.trace import Trace
-from ..properties.verdict import Judgement
+from ..model.base.errors import Place
+from ..model.trace import codec
+from ..model.trace.events import Trace
+from ..properties.core.verdict import Judgement
 from . import verdict_file
-from .causal_formats import dot, mermaid
-from .causal_graph import CausalPicture
-from .explanation import Explanation
-from .notes import notes_of
-from .timing import Picture
-from .why import why
+from .core.notes import notes_of
+from .explanation.explanation import Explanation
+from .explanation.why import why
+from .formats.causal_formats import dot, mermaid
+from .pictures.causal_graph import CausalPicture
+from .pictures.timing import Picture
 
 __all__ = ["explanation_files", "verdict_json", "write"]
 
@@ -54,7 +54,7 @@ def write(
         OSError: If the folder cannot be written.
     """
     files = {
-        "trace.jsonl": trace_codec.encode(trace),
+        "trace.jsonl": codec.encode(trace),
         "verdict.json": verdict_json(trace, judgement),
         "replay.json": replay,
         "origins.json": verdict_file.encode_origins(origins) if origins else b"",
@@ -67,7 +67,7 @@ def write(
     written = []
     for name, data in files.items():
         if data:
-            trace_codec.write_whole(folder / name, data)
+            codec.write_whole(folder / name, data)
             written.append(folder / name)
     return tuple(written)
 

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..model.trace_codec import write_whole
-from .cli import main
+from ..model.trace.codec import write_whole
+from .cli.main import main
 
 TIMINGS = ("nic-crash-bare", "nic-crash-quiesced", "nic-crash-restart")
 CAUSES = ("nic-crash-restart", "blk-drain-timeout-released")

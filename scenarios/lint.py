@@ -20,8 +20,8 @@ from typing import Literal
 
 import msgspec
 
-from ..model.errors import Place, nearest
-from ..model.qvmconf.config import PassConfig, PassInterrupt, VdevConfig, VmConfig
+from ..model.base.errors import Place, nearest
+from .qvmconf.config import PassConfig, PassInterrupt, VdevConfig, VmConfig
 
 __all__ = ["Finding", "lint"]
 

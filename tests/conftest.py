@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.clock import Span, exactly
+from quiesce.model.base.clock import Span, exactly
 from quiesce.model.hardware.nic_procedure import DOCUMENTED
-from quiesce.model.plan import (
+from quiesce.model.plan.system_plan import (
     DiskPlan,
     EndPlan,
     NicPlan,
@@ -18,8 +18,8 @@ from quiesce.model.plan import (
     SystemPlan,
     VmPlan,
 )
-from quiesce.model.timing import Timing
-from quiesce.model.virtio_plan import (
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.virtio_plan import (
     BlockPlan,
     ConsolePlan,
     EntropyPlan,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model import trace_codec
-from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.model.base.choices import Choices, Earliest, Latest, Nominal, Replay, Seeded
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace import codec
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.resolve.library import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +21,7 @@ PlanMaker = Callable[..., SystemPlan]
 
 
 def trace_bytes(plan: SystemPlan, choices: Choices) -> bytes:
-    return trace_codec.encode(run(plan, choices))
+    return codec.encode(run(plan, choices))
 
 
 @pytest.mark.parametrize("make", [Nominal, Earliest, Latest, lambda: Seeded(11)])
@@ -50,11 +50,11 @@ def test_every_shipped_scenario_can_be_replayed_from_its_log(name: str) -> None:
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
     program = (
         "import hashlib\n"
-        "from quiesce.model import trace_codec\n"
-        "from quiesce.model.choices import Seeded\n"
-        "from quiesce.model.system import run\n"
-        "from quiesce.scenarios.library import resolved\n"
-        "data = trace_codec.encode(run(resolved('nic-crash-restart').plan, Seeded(3)))\n"
+        "from quiesce.model.trace import codec\n"
+        "from quiesce.model.base.choices import Seeded\n"
+        "from quiesce.model.machine.system import run\n"
+        "from quiesce.scenarios.resolve.library import resolved\n"
+        "data = codec.encode(run(resolved('nic-crash-restart').plan, Seeded(3)))\n"
         "print(hashlib.sha256(data).hexdigest())\n"
     )
     here = hashlib.sha256(trace_bytes(resolved("nic-crash-restart").plan, Seeded(3))).hexdigest()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.open_questions import CALLBACKS_AFTER, QUESTIONS
-from quiesce.model.termination import CAUSES
+from quiesce.model.plan.open_questions import CALLBACKS_AFTER, QUESTIONS
+from quiesce.model.plan.termination import CAUSES
 from quiesce.properties.registry import VIRTIO
-from quiesce.scenarios import cli
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.schema import MUTANT_NAMES
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.scenarios.cli import main
+from quiesce.scenarios.format.schema import MUTANT_NAMES
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.resolve.library import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,7 +57,7 @@ def test_the_readme_scenario_is_accepted_and_as_expected(
     (tmp_path / "readme.toml").write_text(toml.group(1))
     configuration = ROOT / "scenarios" / "library" / "nic-quiesced.qvmconf"
     (tmp_path / "guest.qvmconf").write_text(configuration.read_text())
-    assert cli.main(["verify", str(tmp_path / "readme.toml")]) == 0
+    assert main.main(["verify", str(tmp_path / "readme.toml")]) == 0
     assert "as expected" in capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_the_verdicts_in_the_readme_are_those_of_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--no-plot", "--out", str(tmp_path)]
-    cli.main(["run", "nic-crash-restart", *out])
+    main.main(["run", "nic-crash-restart", *out])
     printed = " ".join(capsys.readouterr().out.split())
     shown = re.findall(
         r"^    ((?:nic-crash-restart:|no-\S+-after-teardown).*)$", README, re.MULTILINE
@@ -94,7 +94,7 @@ def test_the_numbers_in_the_readme_are_counted() -> None:
 def test_every_command_in_the_readme_exists() -> None:
     lines = re.findall(r"^    (quiesce .*)$", README, re.MULTILINE)
     named = {shlex.split(line, comments=True)[1] for line in lines}
-    known = {command.name for command in cli.app.registered_commands}
+    known = {command.name for command in main.app.registered_commands}
     assert named <= known
     for name in re.findall(r"quiesce run ([a-z][a-z-]+)[ `]", README.replace("\n", " ")):
         assert name in shipped_names()

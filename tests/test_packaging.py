@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import quiesce.model.trace
-from quiesce.model.liveness import TESTED
+import quiesce.model.trace.events
+from quiesce.model.dense.liveness import TESTED
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("model", "scenarios", "properties", "reports")
@@ -18,7 +18,7 @@ WHEEL = SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]
 
 
 def test_the_import_root_finds_the_real_folders() -> None:
-    assert Path(quiesce.model.trace.__file__) == ROOT / "model" / "trace.py"
+    assert Path(quiesce.model.trace.events.__file__) == ROOT / "model" / "trace" / "events.py"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -12,7 +12,7 @@ FOLDERS = ("model", "scenarios", "properties", "reports")
 
 FILE_LINES_MAX = 500
 TEST_LINES_MAX = 700
-EVENT_LISTS = {"trace.py", "virtio_events.py"}
+EVENT_LISTS = {"events.py", "virtio_events.py"}
 """Lists of event types, which are read as one list each."""
 
 FUNCTION_LINES_MAX = 70

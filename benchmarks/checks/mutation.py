@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.checks.known_changes import copied, passes  # noqa: E402
 
 DENSE = "tests/dense/test_engine.py tests/dense/test_zones.py tests/dense/test_long_spans.py"
+INTERRUPTS = "tests/model/test_interrupts.py tests/model/test_small_rules.py"
 FABRIC = (
     "tests/model/test_bus_windows.py tests/model/test_fabric.py tests/model/test_small_rules.py"
 )
@@ -34,28 +35,28 @@ BOOKS = " ".join(
 FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dense/test_forms.py"
 
 TESTS = {
-    "properties/dma.py": BOOKS,
-    "properties/ownership.py": BOOKS,
-    "properties/masters.py": BOOKS,
-    "properties/ordering.py": BOOKS,
-    "properties/interrupts.py": BOOKS,
-    "properties/monitor.py": BOOKS,
-    "properties/measures.py": "tests/properties/test_measures.py",
-    "properties/zones.py": DENSE,
-    "properties/unions.py": "tests/dense/test_graph_search.py",
-    "properties/graph_search.py": "tests/dense/test_graph_search.py " + BOOKS,
-    "model/canonical.py": FORMS,
-    "model/form_values.py": FORMS,
-    "model/form_kinds.py": FORMS,
-    "model/outside_state.py": "tests/dense/test_counters.py",
-    "model/liveness.py": "tests/model/test_liveness.py tests/dense/test_counters.py",
-    "model/slice_kernel.py": "tests/model/test_slice_kernel.py",
-    "model/memory.py": "tests/model/test_memory.py",
-    "model/fabric.py": FABRIC,
-    "model/iommu.py": "tests/model/test_iommu.py tests/model/test_small_rules.py",
-    "model/interrupts.py": "tests/model/test_interrupts.py tests/model/test_small_rules.py",
-    "model/host/procnto.py": "tests/model/test_interrupts.py tests/model/test_small_rules.py",
-    "model/qvm.py": "tests/stories",
+    "properties/teardown/dma.py": BOOKS,
+    "properties/trackers/ownership.py": BOOKS,
+    "properties/trackers/bus_masters.py": BOOKS,
+    "properties/teardown/ordering.py": BOOKS,
+    "properties/teardown/interrupts.py": BOOKS,
+    "properties/core/monitor.py": BOOKS,
+    "properties/prove/measures.py": "tests/properties/test_measures.py",
+    "properties/prove/zones.py": DENSE,
+    "properties/prove/unions.py": "tests/dense/test_graph_search.py",
+    "properties/prove/graph_search.py": "tests/dense/test_graph_search.py " + BOOKS,
+    "model/dense/canonical.py": FORMS,
+    "model/dense/form_values.py": FORMS,
+    "model/dense/form_kinds.py": FORMS,
+    "model/dense/outside_state.py": "tests/dense/test_counters.py",
+    "model/dense/liveness.py": "tests/model/test_liveness.py tests/dense/test_counters.py",
+    "model/dense/slice_kernel.py": "tests/model/test_slice_kernel.py",
+    "model/bus/memory.py": "tests/model/test_memory.py",
+    "model/bus/fabric.py": FABRIC,
+    "model/bus/iommu.py": "tests/model/test_iommu.py tests/model/test_small_rules.py",
+    "model/interrupts/interrupt_controller.py": INTERRUPTS,
+    "model/host/procnto.py": INTERRUPTS,
+    "model/machine/qvm.py": "tests/stories",
 }
 
 CONFIGURATION = """

@@ -16,7 +16,7 @@ from ..hardware.ahci import (
 )
 from ..hardware.ahci_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 SLOTS = 32

@@ -12,8 +12,10 @@ Source:
 
 from typing import NamedTuple
 
-from ..addresses import FRAME_SIZE
-from ..kernel import Steps
+from ..base.addresses import FRAME_SIZE
+from ..plan.virtio_plan import BlockPlan
+from ..sim.kernel import Steps
+from ..trace.virtio_events import BufferFreed
 from ..virtio.block_format import (
     HEADER_SIZE,
     ID_LENGTH,
@@ -29,8 +31,6 @@ from ..virtio.block_format import (
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.features import feature_mask, has_feature
 from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_events import BufferFreed
-from ..virtio_plan import BlockPlan
 from .driver_queue import DriverQueue
 from .site import DriverSite
 from .virtio_driver import VirtioDriver

@@ -2,7 +2,7 @@
 
 from ..hardware.can import Can
 from ..hardware.can_procedure import PROCEDURE
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 

@@ -4,13 +4,13 @@ Source:
     VIRTIO 1.2, 5.3; QNX 7.1 utilities reference, devc-virtio.
 """
 
-from ..kernel import Steps
+from ..plan.virtio_plan import ConsolePlan
+from ..sim.kernel import Steps
 from ..vdev.virtio_console import RECEIVE_QUEUE, TRANSMIT_QUEUE
 from ..virtio.console_format import VIRTIO_CONSOLE_F_SIZE
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.features import feature_mask
 from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_plan import ConsolePlan
 from .driver_queue import DriverQueue
 from .site import DriverSite
 from .virtio_driver import VirtioDriver

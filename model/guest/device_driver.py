@@ -7,13 +7,13 @@ where it stands; the device goes on.
 
 from typing import Generic, NamedTuple, TypeVar
 
-from ..component import Component
 from ..hardware.edu_function import EduFunction
 from ..hardware.physical_device import PhysicalDevice
 from ..hardware.procedure import Procedure, pursue
-from ..kernel import Kernel, Mailbox, Steps
-from ..timing import Timing
-from ..trace import DmaRequested
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..trace.events import DmaRequested
 from .layout import GuestAllocator
 
 

@@ -7,18 +7,18 @@ suppression field, barrier, doorbell (VIRTIO 1.2, 2.7.13 and 2.8.21).
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..trace import AnyEvent
-from ..virtio.layout import DESCRIPTOR_SIZE
-from ..virtio.packed_driver import PackedDriverQueue
-from ..virtio.split_driver import SplitDriverQueue
-from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_events import (
+from ..trace.events import AnyEvent
+from ..trace.virtio_events import (
     AvailablePublished,
     BarrierPassed,
     BufferFreed,
     ChainExposed,
     SuppressionWritten,
 )
+from ..virtio.layout import DESCRIPTOR_SIZE
+from ..virtio.packed_driver import PackedDriverQueue
+from ..virtio.split_driver import SplitDriverQueue
+from ..virtio.virtqueue import Buffer, UsedBuffer
 from .layout import GuestAllocator
 
 DriverSide = SplitDriverQueue | PackedDriverQueue

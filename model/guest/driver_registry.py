@@ -7,15 +7,15 @@ device that was passed through to it.
 from functools import cache
 from typing import Any
 
-from .. import device_plans
-from ..plan import NicPlan
+from ..plan import device_plans
+from ..plan.system_plan import NicPlan
 from .ahci_driver import AhciDriver
 from .can_driver import CanDriver
 from .edu_driver import EduDriver
+from .generic_driver import PolicyDriver
 from .net_driver import NetDriver
 from .nvme_driver import NvmeDriver
 from .pl330_driver import Pl330Driver
-from .policy_driver import PolicyDriver
 from .xhci_driver import XhciDriver
 
 __all__ = ["driver_of_plan"]

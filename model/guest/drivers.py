@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from ..addresses import FRAME_SIZE
-from ..plan import VmPlan
-from ..virtio_plan import (
+from ..base.addresses import FRAME_SIZE
+from ..plan.system_plan import VmPlan
+from ..plan.virtio_plan import (
     AnyVdevPlan,
     BlockPlan,
     ConsolePlan,

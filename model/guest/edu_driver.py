@@ -4,7 +4,7 @@ from ..hardware.edu import BUFFER_START, DMA_START, DMA_TO_RAM, DMA_WANTS_IRQ
 from ..hardware.edu_function import EduFunction
 from ..hardware.edu_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 _POLL_NS_MAX = 1_000_000_000

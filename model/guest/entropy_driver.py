@@ -4,11 +4,11 @@ Source:
     VIRTIO 1.2, 5.4.
 """
 
-from ..kernel import Steps
+from ..plan.virtio_plan import EntropyPlan
+from ..sim.kernel import Steps
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.entropy_format import REQUEST_QUEUE
 from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_plan import EntropyPlan
 from .driver_queue import DriverQueue
 from .site import DriverSite
 from .virtio_driver import VirtioDriver

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple, Protocol
 
 from simpy.events import Process
 
-from ..component import Component
-from ..kernel import Kernel, Steps
-from ..open_questions import SHUTDOWN_HANDLER
-from ..plan import ShutdownPlan
-from ..timing import Timing
-from ..trace import GuestEnded
+from ..plan.open_questions import SHUTDOWN_HANDLER
+from ..plan.system_plan import ShutdownPlan
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Steps
+from ..trace.events import GuestEnded
 from ..vdev.site import GuestPic
 from .device_driver import DeviceDriver
 from .pci_server import PciServer

@@ -4,9 +4,9 @@ Each driver has a range of its own, so that where its buffers lie, and with that
 they cross, does not depend on how fast the others come up.
 """
 
-from ..addresses import FRAME_SIZE
-from ..memory import GuestRam, PhysicalMemory
-from ..plan import RamPlan
+from ..base.addresses import FRAME_SIZE
+from ..bus.memory import GuestRam, PhysicalMemory
+from ..plan.system_plan import RamPlan
 
 DRIVERS_START = 1 << 16
 """Offset in the guest's first RAM region from which drivers allocate: above its image."""

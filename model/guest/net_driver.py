@@ -6,7 +6,7 @@ back as soon as it has been filled.
 
 from ..hardware.nic import DESCRIPTOR, DESCRIPTOR_SIZE, STATUS_DONE, Nic
 from ..hardware.nic_procedure import PROCEDURE
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 _STATUS_BYTE_OFFSET = 12

@@ -9,14 +9,9 @@ from collections.abc import Callable
 from ..hardware import nvme_queues as queues
 from ..hardware.nvme import Nvme
 from ..hardware.nvme_procedure import PROCEDURE
-from ..hardware.nvme_queues import (
-    COMPLETION,
-    COMPLETION_SIZE,
-    SUBMISSION_SIZE,
-    NvmeCommand,
-)
+from ..hardware.nvme_queues import COMPLETION, COMPLETION_SIZE, SUBMISSION_SIZE, NvmeCommand
 from ..hardware.procedure import wait_until
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 from .layout import GuestAllocator
 

@@ -11,13 +11,13 @@ Source:
 
 from typing import NamedTuple
 
-from ..clock import Span
-from ..component import Component
-from ..discovery.bus import BUS_MAX, DEVICES_PER_BUS, PciBus
-from ..kernel import Kernel, Signal, Steps
-from ..pci_address import PciAddress
-from ..timing import Timing
-from ..trace import MilestoneReached
+from ..base.clock import Span
+from ..base.pci_address import PciAddress
+from ..pci.bus import BUS_MAX, DEVICES_PER_BUS, PciBus
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
+from ..trace.events import MilestoneReached
 from ..vdev.io_space import IoSpace
 from ..virtio.pci_function import (
     BAR_COUNT,

@@ -22,7 +22,7 @@ from ..hardware.pl330 import (
 )
 from ..hardware.pl330_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 PROGRAM_LENGTH = 64

@@ -6,14 +6,14 @@ Source:
 
 from simpy.events import Event
 
-from ..component import Component
 from ..host.shared_memory import NOTIFY_ALL
-from ..kernel import Mailbox, Steps
-from ..trace import MilestoneReached
+from ..plan.virtio_plan import SharedMemoryPlan
+from ..sim.component import Component
+from ..sim.kernel import Mailbox, Steps
+from ..trace.events import MilestoneReached
 from ..vdev import shared_memory as shm
 from ..vdev.io_space import IoWindow
 from ..virtio.pci_function import QVM_SHARED_MEMORY_FACTORY
-from ..virtio_plan import SharedMemoryPlan
 from .pci_server import burst_span
 from .site import DriverSite
 

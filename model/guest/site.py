@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..kernel import Kernel
-from ..timing import Timing
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel
 from ..vdev.io_space import IoSpace
 from ..vdev.site import GuestPic
 from .layout import GuestAllocator

@@ -2,7 +2,7 @@
 
 from ..host.user_back_end import USED_ELEMENT, USED_RING_HEADER, SharedMemory, UserBackEnd
 from ..host.user_back_end_procedure import PROCEDURE
-from ..kernel import Steps
+from ..sim.kernel import Steps
 from .device_driver import GuestDriver, GuestSite
 
 

@@ -15,10 +15,27 @@ Source:
 
 from simpy.events import Event
 
-from ..addresses import FRAME_SIZE
-from ..component import Component
-from ..kernel import Mailbox, Steps
-from ..trace import MilestoneReached, RequestSubmitted
+from ..base.addresses import FRAME_SIZE
+from ..plan.virtio_plan import VirtioPlan
+from ..sim.component import Component
+from ..sim.kernel import Mailbox, Steps
+from ..trace.events import MilestoneReached, RequestSubmitted
+from ..trace.virtio_events import (
+    BufferFreed,
+    ConfigAccessed,
+    FeaturesWritten,
+    InterruptAcknowledged,
+    IsrRead,
+    QueueEnableRead,
+    QueueEnableWritten,
+    QueueFieldWritten,
+    QueueKicked,
+    QueueResetRead,
+    QueueResetWritten,
+    QueueVectorRead,
+    StatusRead,
+    StatusWritten,
+)
 from ..virtio import pci_transport as pci
 from ..virtio.device_registers import ISR_CONFIG, ISR_QUEUE
 from ..virtio.device_status import DeviceStatus
@@ -38,23 +55,6 @@ from ..virtio.packed_driver import PackedDriverQueue
 from ..virtio.queues import driver_queue, layout_at
 from ..virtio.split_driver import SplitDriverQueue
 from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_events import (
-    BufferFreed,
-    ConfigAccessed,
-    FeaturesWritten,
-    InterruptAcknowledged,
-    IsrRead,
-    QueueEnableRead,
-    QueueEnableWritten,
-    QueueFieldWritten,
-    QueueKicked,
-    QueueResetRead,
-    QueueResetWritten,
-    QueueVectorRead,
-    StatusRead,
-    StatusWritten,
-)
-from ..virtio_plan import VirtioPlan
 from .device_access import NO_VECTOR, DeviceAccess, MmioAccess, PciAccess
 from .driver_queue import DriverQueue
 from .pci_server import burst_span

@@ -4,7 +4,8 @@ Source:
     VIRTIO 1.2, 5.1.
 """
 
-from ..kernel import Steps
+from ..plan.virtio_plan import NetPlan
+from ..sim.kernel import Steps
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.features import feature_mask, has_feature
 from ..virtio.net_format import (
@@ -21,7 +22,6 @@ from ..virtio.net_format import (
     transmit_queue,
 )
 from ..virtio.virtqueue import Buffer, UsedBuffer
-from ..virtio_plan import NetPlan
 from .driver_queue import DriverQueue
 from .site import DriverSite
 from .virtio_driver import VirtioDriver

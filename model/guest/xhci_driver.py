@@ -4,13 +4,13 @@ Contexts, the three rings and the report buffers lie in guest memory.  The trans
 full: every report that has come is asked for anew.
 """
 
+from ..bus.memory import GuestRam
 from ..hardware import xhci_rings as rings
 from ..hardware.procedure import wait_until
 from ..hardware.xhci import Xhci
 from ..hardware.xhci_procedure import PROCEDURE
 from ..hardware.xhci_rings import CYCLE, TRB, TRB_SIZE, Trb
-from ..kernel import Steps
-from ..memory import GuestRam
+from ..sim.kernel import Steps
 from .device_driver import DeviceDriver, GuestSite
 
 PAGE = 4096

@@ -38,16 +38,16 @@ from typing import NamedTuple
 
 from simpy.events import Process
 
-from ..clock import Span
-from ..device_plans import AhciPlan
-from ..fabric import Port
-from ..interrupts import LEVEL, InterruptController
-from ..kernel import Kernel, Steps
-from ..plan import DiskPlan
-from ..register_window import RegisterBits
-from ..timing import Timing
-from ..trace import DmaFetched
-from ..traits import CANCEL, DROP
+from ..base.clock import Span
+from ..bus.fabric import Port
+from ..bus.register_window import RegisterBits
+from ..interrupts.interrupt_controller import LEVEL, InterruptController
+from ..plan.device_plans import AhciPlan
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..plan.traits import CANCEL, DROP
+from ..sim.kernel import Kernel, Steps
+from ..trace.events import DmaFetched
 from .disk import DiskCommand, DiskOperation
 from .physical_device import Operation, PhysicalDevice, Wiring
 

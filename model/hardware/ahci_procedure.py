@@ -7,7 +7,7 @@ then HBA reset (10.4.3, `ahci_reset_controller`).  A COMRESET makes the disk sen
 FIS receive is stopped only after the link is up again.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from .ahci import AhciController
 from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, wait_until
 

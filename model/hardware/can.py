@@ -12,12 +12,12 @@ bit reads 1 only when the frame under way is over), IE, ILE (interrupt enable, l
 (cause), RXF0A (acknowledges a frame), and SOC.RESET, the reset line of the SoC.
 """
 
-from ..device_plans import CanPlan
-from ..interrupts import EDGE
-from ..kernel import Kernel, Mailbox, Steps
-from ..outside import Withheld
-from ..timing import Timing
-from ..trace import FrameArrived
+from ..interrupts.interrupt_controller import EDGE
+from ..plan.device_plans import CanPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..sim.outside import Withheld
+from ..trace.events import FrameArrived
 from .physical_device import Operation, PhysicalDevice, Wiring
 
 

@@ -5,7 +5,7 @@ domains, so it is read back until it reads 1 (Bosch M_CAN user's manual, CCCR.IN
 came up meanwhile are cleared, or the next owner gets them with its first unmask.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from .can import Can
 from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
 

@@ -7,7 +7,7 @@ last byte has come from memory.
 
 from typing import NamedTuple, Protocol
 
-from ..clock import Span
+from ..base.clock import Span
 from .physical_device import Operation
 
 

@@ -20,15 +20,15 @@ Source:
     QEMU 7.2, docs/specs/edu.txt; what a reset does was observed.
 """
 
-from ..addresses import pages_of
-from ..clock import MS, US, Span, exactly
-from ..component import Component
-from ..dma_engine import DmaEngine
-from ..fabric import Port
-from ..interrupts import InterruptController
-from ..kernel import Kernel, Signal, Steps
-from ..memory import DATA
-from ..timing import Timing
+from ..base.addresses import pages_of
+from ..base.clock import MS, US, Span, exactly
+from ..bus.dma_engine import DmaEngine
+from ..bus.fabric import Port
+from ..bus.memory import DATA
+from ..interrupts.interrupt_controller import InterruptController
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
 
 IDENTIFICATION = 0x010000ED
 STATUS_COMPUTING = 0x01

@@ -4,10 +4,10 @@ Source:
     QEMU 7.2, docs/specs/edu.txt.
 """
 
-from ..device_plans import EduPlan
-from ..interrupts import LEVEL
-from ..kernel import Kernel
-from ..timing import Timing
+from ..interrupts.interrupt_controller import LEVEL
+from ..plan.device_plans import EduPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel
 from .edu import Edu
 from .physical_device import Wiring
 

@@ -8,7 +8,7 @@ Source:
     QEMU 7.2, docs/specs/edu.txt: DMA command, bit 0, and interrupt acknowledge; the order follows.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from .edu_function import EduFunction
 from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
 

@@ -16,12 +16,12 @@ import struct
 from collections import deque
 from typing import NamedTuple
 
-from ..kernel import Kernel, Mailbox, Steps
-from ..outside import Withheld
-from ..plan import NicPlan
-from ..register_window import RegisterBits
-from ..timing import Timing
-from ..trace import DmaDropped, DmaFetched, FrameArrived
+from ..bus.register_window import RegisterBits
+from ..plan.system_plan import NicPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..sim.outside import Withheld
+from ..trace.events import DmaDropped, DmaFetched, FrameArrived
 from .physical_device import Operation, PhysicalDevice, Wiring
 
 DESCRIPTOR = struct.Struct("<QHHBBH")

@@ -4,7 +4,7 @@ The documented order is that of Linux's e1000e (`e1000e_down`, `e1000e_disable_p
 disable receive, settle, mask interrupts, disable bus mastering, await the idle bit, reset.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from .nic import Nic
 from .procedure import PCIE_STEPS, Procedure, carry_out_pcie, confirm
 

@@ -21,16 +21,16 @@ AQA, ASQ, ACQ, INTMS, INTMC, SQyTDBL, CQyHDBL.
 Left out: fused commands, several namespaces, subsystem reset, the cost of parsing PRP lists.
 """
 
-from ..clock import Span
-from ..device_plans import NvmePlan
-from ..fabric import Port
-from ..interrupts import MESSAGE, InterruptController
-from ..kernel import Kernel, Steps
-from ..outside import Withheld
-from ..plan import DiskPlan
-from ..register_window import RegisterBits
-from ..timing import Timing
-from ..trace import DmaFetched
+from ..base.clock import Span
+from ..bus.fabric import Port
+from ..bus.register_window import RegisterBits
+from ..interrupts.interrupt_controller import MESSAGE, InterruptController
+from ..plan.device_plans import NvmePlan
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Steps
+from ..sim.outside import Withheld
+from ..trace.events import DmaFetched
 from . import nvme_queues as queues
 from .disk import DiskCommand, DiskOperation
 from .nvme_queues import CompletionQueue, NvmeCommand, ShadowDoorbells, SubmissionQueue

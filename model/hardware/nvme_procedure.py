@@ -12,7 +12,7 @@ A vdev that does this after its guest's death enters the delete commands into th
 queue, whose place and tail it knows because it saw the registers and doorbells being written.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from . import nvme_queues as queues
 from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
 from .nvme_queues import SUBMISSION_SIZE, NvmeCommand

@@ -26,19 +26,19 @@ way any more, and the request goes on.
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
-from ..addresses import pages_of
-from ..clock import Span
-from ..component import Component
-from ..dma_engine import DmaEngine
-from ..fabric import Port
-from ..interrupts import EDGE, LEVEL, MESSAGE, InterruptController
-from ..kernel import Kernel, Signal, Steps
-from ..memory import DATA, DESCRIPTOR
-from ..register_window import RegisterBits, writes_of
-from ..timing import Timing
-from ..trace import DmaDropped
-from ..traits import CANCEL, DROP, NOTHING, POST, Traits
-from ..translation.device_cache import DeviceCache
+from ..base.addresses import pages_of
+from ..base.clock import Span
+from ..bus.device_cache import DeviceCache
+from ..bus.dma_engine import DmaEngine
+from ..bus.fabric import Port
+from ..bus.memory import DATA, DESCRIPTOR
+from ..bus.register_window import RegisterBits, writes_of
+from ..interrupts.interrupt_controller import EDGE, LEVEL, MESSAGE, InterruptController
+from ..plan.timing import Timing
+from ..plan.traits import CANCEL, DROP, NOTHING, POST, Traits
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
+from ..trace.events import DmaDropped
 
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}

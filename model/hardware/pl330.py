@@ -22,13 +22,13 @@ the plan gives where a program does not.
 
 from enum import Enum
 
-from ..device_plans import Pl330Plan
-from ..kernel import Kernel, Mailbox, Steps
-from ..memory import DATA
-from ..outside import Withheld
-from ..timing import Timing
-from ..trace import DmaFetched
-from ..traits import CANCEL, DROP, POST
+from ..bus.memory import DATA
+from ..plan.device_plans import Pl330Plan
+from ..plan.timing import Timing
+from ..plan.traits import CANCEL, DROP, POST
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..sim.outside import Withheld
+from ..trace.events import DmaFetched
 from .physical_device import Operation, PhysicalDevice, Wiring
 
 CACHE_LINE = 64

@@ -7,7 +7,7 @@ take one instruction at a time (Arm PL330 technical reference manual, DDI 0424, 
 vendors' libraries poll 4,000 times).
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from .pl330 import DMAKILL, Pl330
 from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
 

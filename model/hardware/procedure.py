@@ -13,10 +13,10 @@ Source:
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from ..clock import exactly
-from ..fabric import Port
-from ..kernel import Kernel, Signal, Steps
-from ..trace import AnyEvent, StopConfirmed
+from ..base.clock import exactly
+from ..bus.fabric import Port
+from ..sim.kernel import Kernel, Signal, Steps
+from ..trace.events import AnyEvent, StopConfirmed
 from .edu_function import EduFunction
 from .physical_device import PhysicalDevice
 

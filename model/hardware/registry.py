@@ -8,25 +8,25 @@ each kind stands in `guest/driver_registry`.
 from functools import cache
 from typing import Any, NamedTuple
 
-from .. import device_plans
-from ..plan import NicPlan
+from ..plan import device_plans
+from ..plan.system_plan import NicPlan
 from . import (
     ahci_procedure,
     can_procedure,
     edu_procedure,
+    generic_procedure,
     nic_procedure,
     nvme_procedure,
     pl330_procedure,
-    policy_procedure,
     xhci_procedure,
 )
 from .ahci import AhciController
 from .can import Can
 from .edu_function import EduFunction
+from .generic_device import PolicyDevice
 from .nic import Nic
 from .nvme import Nvme
 from .pl330 import Pl330
-from .policy_device import PolicyDevice
 from .procedure import Procedure
 from .xhci import Xhci
 
@@ -96,7 +96,7 @@ def kinds() -> dict[str, DeviceKind]:
         "policy": DeviceKind(
             PolicyDevice,
             device_plans.PolicyPlan,
-            policy_procedure.PROCEDURE,
+            generic_procedure.PROCEDURE,
             "a device known only by its rules",
         ),
     }

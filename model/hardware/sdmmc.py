@@ -19,15 +19,15 @@ Source:
     simplified specification, 4.3.3 and 4.3.4 (read, write, busy).
 """
 
-from ..addresses import HOST_EPOCH
-from ..component import Component
-from ..device_plans import Pl330Plan
-from ..fabric import Port
-from ..interrupts import LEVEL, InterruptController
-from ..kernel import Kernel, Signal, Steps
-from ..outside import Withheld
-from ..plan import DiskPlan
-from ..timing import Timing
+from ..base.addresses import HOST_EPOCH
+from ..bus.fabric import Port
+from ..interrupts.interrupt_controller import LEVEL, InterruptController
+from ..plan.device_plans import Pl330Plan
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
+from ..sim.outside import Withheld
 from .disk import DiskCommand
 from .physical_device import Wiring
 from .pl330 import ChannelThread, Pl330

@@ -18,11 +18,11 @@ Left out: slots, streams, isochronous transfers, ERDP and a full event ring, scr
 from collections import deque
 from typing import NamedTuple
 
-from ..device_plans import XhciPlan
-from ..kernel import Kernel, Steps
-from ..outside import Withheld
-from ..timing import Timing
-from ..trace import DmaFetched
+from ..plan.device_plans import XhciPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Steps
+from ..sim.outside import Withheld
+from ..trace.events import DmaFetched
 from . import xhci_rings as rings
 from .physical_device import Operation, PhysicalDevice, Wiring
 from .xhci_rings import EventRing, RingCursor, Trb

@@ -5,7 +5,7 @@ promises within 16 ms and for which Linux waits 32 ms (since ca09b1bea63a), then
 HCHalted a reset is all that is left; it ends transactions where they stand.
 """
 
-from ..kernel import Kernel, Steps
+from ..sim.kernel import Kernel, Steps
 from . import xhci_rings as rings
 from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
 from .xhci import Xhci

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 
+from ..trace.virtio_events import BlockWriteCached, BlockWriteCommitted
 from ..virtio.block_device import BlockAnswer, BlockDevice, BlockRequest
 from ..virtio.block_format import SECTOR_SIZE, BlockRequestType, BlockStatus
-from ..virtio_events import BlockWriteCached, BlockWriteCommitted
 
 FORMATTED_SECTORS = 1152
 """So many sectors of a new disk are not empty: each holds its number plus one, over and over."""

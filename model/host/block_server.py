@@ -15,15 +15,15 @@ from typing import NamedTuple, Protocol
 
 from simpy.events import Process
 
-from ..addresses import FRAME_SIZE, pages_of
-from ..component import Component
+from ..base.addresses import FRAME_SIZE, pages_of
+from ..bus.memory import DATA, PhysicalMemory
 from ..hardware.disk import DiskCommand
 from ..hardware.physical_device import PhysicalDevice
-from ..kernel import Kernel, Mailbox, Signal, Steps
-from ..memory import DATA, PhysicalMemory
-from ..plan import DiskPlan
-from ..timing import Timing
-from ..trace import (
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Mailbox, Signal, Steps
+from ..trace.events import (
     BackendRequestBegun,
     BackendRequestEnded,
     DmaRequested,

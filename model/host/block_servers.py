@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from ..fabric import Port
-from ..interrupts import InterruptController
-from ..kernel import Kernel
-from ..plan import DiskPlan
-from ..timing import Timing
+from ..bus.fabric import Port
+from ..interrupts.interrupt_controller import InterruptController
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel
 from .block_server import BlockServer, ServerSite
 from .devb_ahci import DevbAhci
 from .devb_nvme import DevbNvme

@@ -1,12 +1,12 @@
 """`devb-ahci`: the host driver that owns an AHCI controller."""
 
-from ..fabric import Port
+from ..bus.fabric import Port
 from ..hardware.ahci import FIS_AREA_SIZE, LIST_SIZE, Ahci
 from ..hardware.disk import DiskCommand
-from ..interrupts import InterruptController
-from ..kernel import Kernel
-from ..plan import DiskPlan
-from ..timing import Timing
+from ..interrupts.interrupt_controller import InterruptController
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel
 from .block_server import HOST_EPOCH, OWN_MEMORY, BlockServer, ServerSite
 
 

@@ -3,15 +3,15 @@
 Its queues lie in its own memory; the identifier of a command is its slot.
 """
 
-from ..fabric import Port
+from ..bus.fabric import Port
 from ..hardware import nvme_queues as queues
 from ..hardware.disk import DiskCommand
 from ..hardware.nvme import HOST_QUEUE_SIZE, HostNvme
 from ..hardware.nvme_queues import COMPLETION, COMPLETION_SIZE, SUBMISSION_SIZE, NvmeCommand
-from ..interrupts import InterruptController
-from ..kernel import Kernel
-from ..plan import DiskPlan
-from ..timing import Timing
+from ..interrupts.interrupt_controller import InterruptController
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel
 from .block_server import HOST_EPOCH, BlockServer, ServerSite
 
 _OPCODES = {"read": queues.IO_READ, "write": queues.IO_WRITE, "flush": queues.IO_FLUSH}

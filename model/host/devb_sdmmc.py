@@ -15,7 +15,7 @@ Source:
 
 from typing import NamedTuple
 
-from ..fabric import Port
+from ..bus.fabric import Port
 from ..hardware.disk import DiskCommand
 from ..hardware.pl330 import (
     CCR,
@@ -37,11 +37,11 @@ from ..hardware.pl330 import (
 from ..hardware.pl330_procedure import SYNCHRONIZE, TERMINATE_ASYNC, carry_out
 from ..hardware.procedure import wait_until
 from ..hardware.sdmmc import HostPl330
-from ..interrupts import InterruptController
-from ..kernel import Kernel, Mailbox, Steps
-from ..plan import DiskPlan
-from ..timing import Timing
-from ..trace import BackendRequestEnded
+from ..interrupts.interrupt_controller import InterruptController
+from ..plan.system_plan import DiskPlan
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..trace.events import BackendRequestEnded
 from .block_server import (
     HOST_EPOCH,
     BackendAnswer,

@@ -1,10 +1,10 @@
 """Parts that a system has only if a fault is switched on: agents nobody thought of at teardown."""
 
-from ..component import Component
 from ..hardware.physical_device import PhysicalDevice
-from ..kernel import Kernel, Steps
-from ..outside import Withheld
-from ..timing import Timing
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Steps
+from ..sim.outside import Withheld
 
 
 class HealthMonitor(Component):

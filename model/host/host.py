@@ -1,20 +1,20 @@
 """The host: what exists once, whatever VMs come and go."""
 
-from ..addresses import HOST_EPOCH
-from ..clock import Span
-from ..controller.redistributor import NAME as REDISTRIBUTOR
-from ..controller.redistributor import TABLE_LENGTH, Redistributor
-from ..controller.router import MessageRouter
-from ..controller.virtual_interface import VirtualInterface
-from ..fabric import Fabric, Port
+from ..base.addresses import HOST_EPOCH
+from ..base.clock import Span
+from ..bus.fabric import Fabric, Port
+from ..bus.iommu import Iommu
+from ..bus.memory import PhysicalMemory
 from ..hardware.physical_device import PhysicalDevice, Wiring
 from ..hardware.procedure import AnyDevice
+from ..hardware.redistributor import NAME as REDISTRIBUTOR
+from ..hardware.redistributor import TABLE_LENGTH, Redistributor
 from ..hardware.registry import kind_of_plan
-from ..interrupts import InterruptController
-from ..iommu import Iommu
-from ..kernel import Kernel
-from ..memory import PhysicalMemory
-from ..plan import SystemPlan
+from ..interrupts.interrupt_controller import InterruptController
+from ..interrupts.message_router import MessageRouter
+from ..interrupts.virtual_interface import VirtualInterface
+from ..plan.system_plan import SystemPlan
+from ..sim.kernel import Kernel
 from .block_server import BlockServer, ServerSite
 from .block_servers import BLOCK_SERVERS
 from .faulty_agents import HealthMonitor

@@ -10,13 +10,13 @@ from typing import NamedTuple, Protocol
 
 from simpy.events import Process
 
-from ..clock import Span
-from ..component import Component
-from ..kernel import Kernel, Signal, Steps
-from ..outside import Withheld
-from ..timing import Timing
-from ..trace import FrameArrived
-from ..virtio_plan import ConsolePlan, NetPlan
+from ..base.clock import Span
+from ..plan.timing import Timing
+from ..plan.virtio_plan import ConsolePlan, NetPlan
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
+from ..sim.outside import Withheld
+from ..trace.events import FrameArrived
 
 _CONTENTS = 2
 """A message differs from the one before it, and is like the one before that: a number that went on

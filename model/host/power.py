@@ -11,12 +11,12 @@ Source:
 
 from typing import Protocol
 
-from ..component import Component
-from ..kernel import Kernel, Steps
-from ..open_questions import OTHER_CPUS, REBOOT_CALLOUT
-from ..termination import TerminationCause
-from ..timing import Timing
-from ..trace import HostReset, HostShutdownBegun
+from ..plan.open_questions import OTHER_CPUS, REBOOT_CALLOUT
+from ..plan.termination import TerminationCause
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Steps
+from ..trace.events import HostReset, HostShutdownBegun
 
 
 class Powered(Protocol):

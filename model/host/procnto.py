@@ -14,14 +14,14 @@ up and waits until that has taken effect, on a vector that others share as well.
 
 from typing import NamedTuple
 
-from ..component import Component
-from ..controller.routes import Route
-from ..faults import NO_FAULTS, Faults
-from ..interrupts import InterruptController
-from ..kernel import Kernel, Mailbox, Steps
-from ..open_questions import ACTIVE_AT_DETACH, PENDING_AT_DETACH
-from ..timing import Timing
-from ..trace import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqUnmasked
+from ..interrupts.interrupt_controller import InterruptController
+from ..interrupts.message_routes import Route
+from ..plan.faults import NO_FAULTS, Faults
+from ..plan.open_questions import ACTIVE_AT_DETACH, PENDING_AT_DETACH
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Mailbox, Steps
+from ..trace.events import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqUnmasked
 
 
 class TakenIrq(NamedTuple):

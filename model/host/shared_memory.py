@@ -10,7 +10,7 @@ Source:
 
 from typing import Protocol
 
-from ..memory import PhysicalMemory
+from ..bus.memory import PhysicalMemory
 
 CLIENTS_MAX = 16
 NOTIFY_ALL = 0xFFFF_FFFF

@@ -20,16 +20,16 @@ from typing import NamedTuple
 
 from simpy.events import Event
 
-from ..clock import Span
-from ..component import Component
-from ..fabric import Port
-from ..faults import NO_FAULTS, Faults
-from ..iommu import Iommu
-from ..kernel import Kernel, Signal, Steps
-from ..open_questions import SHARED_STREAM, SMMUMAN_CLIENT_DEATH
-from ..timing import Timing
-from ..trace import FaultRecordsRead
-from ..translation.stream import StreamMode
+from ..base.clock import Span
+from ..bus.fabric import Port
+from ..bus.iommu import Iommu
+from ..bus.stream import StreamMode
+from ..plan.faults import NO_FAULTS, Faults
+from ..plan.open_questions import SHARED_STREAM, SMMUMAN_CLIENT_DEATH
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Signal, Steps
+from ..trace.events import FaultRecordsRead
 
 CLIENT_RECORDS_MAX = 64
 """Fault records that smmuman keeps for a client; later ones are dropped (smmu_xfer_status)."""

@@ -17,14 +17,14 @@ Choice points: `NAME.service`, `NAME.period`, `NAME.copy`, `NAME.message`.
 
 from typing import NamedTuple
 
-from ..addresses import pages_of
-from ..component import Component
-from ..device_plans import UserBackEndPlan
-from ..kernel import Kernel, Mailbox, Signal, Steps
-from ..memory import GuestRam, PhysicalMemory
-from ..outside import Withheld
-from ..timing import Timing
-from ..trace import BackendRequestBegun, BackendRequestEnded, DmaRequested
+from ..base.addresses import pages_of
+from ..bus.memory import GuestRam, PhysicalMemory
+from ..plan.device_plans import UserBackEndPlan
+from ..plan.timing import Timing
+from ..sim.component import Component
+from ..sim.kernel import Kernel, Mailbox, Signal, Steps
+from ..sim.outside import Withheld
+from ..trace.events import BackendRequestBegun, BackendRequestEnded, DmaRequested
 
 _DATA_BYTE = b"\x99"
 USED_RING_HEADER = 4

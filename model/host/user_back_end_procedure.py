@@ -5,10 +5,10 @@ vfio-user: take the memory away with DMA_UNMAP and await the answer.  A back end
 answer is killed; memory that another process has mapped is nobody's to release before that.
 """
 
-from ..clock import exactly
+from ..base.clock import exactly
 from ..hardware.procedure import Order, Procedure
-from ..kernel import Kernel, Steps
-from ..trace import StopConfirmed
+from ..sim.kernel import Kernel, Steps
+from ..trace.events import StopConfirmed
 from .user_back_end import UserBackEnd
 
 STEPS: dict[str, str] = {

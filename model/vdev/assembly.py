@@ -2,9 +2,9 @@
 
 from ..host.block_server import BlockServer
 from ..host.host import Host
-from ..kernel import Steps
-from ..plan import VmPlan
-from ..virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from ..plan.system_plan import VmPlan
+from ..plan.virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from ..sim.kernel import Steps
 from .control import Control
 from .io_space import DIRECT_LENGTH, IoSpace
 from .shared_memory import SharedMemoryFactory

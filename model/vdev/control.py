@@ -17,8 +17,8 @@ Source:
 
 from enum import Enum
 
-from ..component import Component
-from ..trace import ControlMessageSent
+from ..sim.component import Component
+from ..trace.events import ControlMessageSent
 from .site import VdevSite
 
 

@@ -9,8 +9,8 @@ Left out: a BAR that moves while it is mapped, and accesses that cross from one 
 
 from typing import Protocol
 
-from ..discovery.bus import DEVICES_PER_BUS, PciBus, PciSlot
-from ..pci_address import PciAddress
+from ..base.pci_address import PciAddress
+from ..pci.bus import DEVICES_PER_BUS, PciBus, PciSlot
 from ..virtio.pci_function import QVM_HOST_BRIDGE, PciFunction
 
 DIRECT_LENGTH = 0x1000

@@ -10,9 +10,17 @@ Source:
     VIRTIO 1.2, 2.1.2, 2.3, 4.1.4.5, 4.1.5 and 4.2.3.4.
 """
 
-from ..component import Component
-from ..trace import IrqInjected
-from ..trace_event import TraceEvent
+from ..plan.virtio_plan import VirtioPlan
+from ..sim.component import Component
+from ..trace.event_base import TraceEvent
+from ..trace.events import IrqInjected
+from ..trace.virtio_events import (
+    ConfigChanged,
+    FeaturesOffered,
+    LineLowered,
+    NeedsResetSet,
+    NotificationSent,
+)
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.effects import Effect, InterruptAcknowledged, MsiMessage
 from ..virtio.features import (
@@ -29,14 +37,6 @@ from ..virtio.features import (
 from ..virtio.mmio_transport import MmioTransport
 from ..virtio.pci_function import PciFunction
 from ..virtio.pci_transport import QNX_SUBSYSTEM_VENDOR_ID, PciTransport
-from ..virtio_events import (
-    ConfigChanged,
-    FeaturesOffered,
-    LineLowered,
-    NeedsResetSet,
-    NotificationSent,
-)
-from ..virtio_plan import VirtioPlan
 from .site import NO_LINE, VdevSite, WorkerRam
 
 CONFIG_CHANGE = -1

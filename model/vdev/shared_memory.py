@@ -18,19 +18,14 @@ Source:
     the guest drivers, which QNX publishes with its examples.
 """
 
-from ..addresses import FRAME_SIZE
-from ..component import Component
+from ..base.addresses import FRAME_SIZE
 from ..host.shared_memory import SharedMemoryPool, SharedRegion
-from ..kernel import Steps
-from ..open_questions import SHARED_MEMORY_PENDING
-from ..trace import IrqInjected
-from ..virtio.pci_function import (
-    QVM_SHARED_MEMORY_FACTORY,
-    Bar,
-    PciFunction,
-    PciIdentity,
-)
-from ..virtio_plan import SharedMemoryPlan
+from ..plan.open_questions import SHARED_MEMORY_PENDING
+from ..plan.virtio_plan import SharedMemoryPlan
+from ..sim.component import Component
+from ..sim.kernel import Steps
+from ..trace.events import IrqInjected
+from ..virtio.pci_function import QVM_SHARED_MEMORY_FACTORY, Bar, PciFunction, PciIdentity
 from .control import Control, tell_control
 from .io_space import IoSpace
 from .site import NO_LINE, VdevSite

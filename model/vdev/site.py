@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from ..addresses import FRAME_SHIFT, FRAME_SIZE, pages_of
-from ..kernel import Kernel, Mailbox
-from ..memory import DATA, DESCRIPTOR, GuestRam, PhysicalMemory, StageTwo
-from ..timing import Timing
-from ..trace import CpuRead, CpuWriteLanded
+from ..base.addresses import FRAME_SHIFT, FRAME_SIZE, pages_of
+from ..bus.memory import DATA, DESCRIPTOR, GuestRam, PhysicalMemory, StageTwo
+from ..plan.timing import Timing
+from ..sim.kernel import Kernel, Mailbox
+from ..trace.events import CpuRead, CpuWriteLanded
 
 NO_LINE = -1
 """The interrupt number of a vdev's own interrupt, which has no physical line."""

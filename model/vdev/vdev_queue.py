@@ -2,13 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ..memory import DATA
-from ..trace import RequestCompleted
-from ..trace_event import TraceEvent
-from ..virtio.packed_device import PackedDeviceQueue
-from ..virtio.split_device import SplitDeviceQueue
-from ..virtio.virtqueue import DescriptorChain, MalformedChain
-from ..virtio_events import (
+from ..bus.memory import DATA
+from ..trace.event_base import TraceEvent
+from ..trace.events import RequestCompleted
+from ..trace.virtio_events import (
     BarrierPassed,
     BufferRead,
     BufferWritten,
@@ -18,6 +15,9 @@ from ..virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
+from ..virtio.packed_device import PackedDeviceQueue
+from ..virtio.split_device import SplitDeviceQueue
+from ..virtio.virtqueue import DescriptorChain, MalformedChain
 
 if TYPE_CHECKING:
     from .virtio_vdev import VirtioVdev

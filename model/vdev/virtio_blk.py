@@ -12,12 +12,14 @@ buffers when the host driver answers; when it really lands, the DMA events say.
 from itertools import count
 from typing import NamedTuple
 
-from ..addresses import pages_of
-from ..clock import exactly
+from ..base.addresses import pages_of
+from ..base.clock import exactly
 from ..host.block_job import BlockJob
 from ..host.block_server import BackendAnswer, BackendRequest, BlockServer
-from ..kernel import Steps
-from ..trace import StopConfirmed
+from ..plan.virtio_plan import BlockPlan
+from ..sim.kernel import Steps
+from ..trace.events import StopConfirmed
+from ..trace.virtio_events import BlockRequestAnswered, BlockRequestTaken
 from ..virtio.block_device import (
     BlockAnswer,
     BlockRequest,
@@ -45,8 +47,6 @@ from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.features import feature_mask
 from ..virtio.virtqueue import Buffer, DescriptorChain
-from ..virtio_events import BlockRequestAnswered, BlockRequestTaken
-from ..virtio_plan import BlockPlan
 from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue

@@ -12,14 +12,14 @@ Source:
 from collections import deque
 
 from ..host.peer import Peer
-from ..kernel import Steps
-from ..trace import DmaDropped
+from ..plan.virtio_plan import ConsolePlan
+from ..sim.kernel import Steps
+from ..trace.events import DmaDropped
 from ..virtio.block_device import read_buffers, split_buffers
 from ..virtio.console_format import VIRTIO_CONSOLE_F_SIZE, ConsoleConfig, port_queues
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.features import feature_mask
-from ..virtio_plan import ConsolePlan
 from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue

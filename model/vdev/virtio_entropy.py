@@ -8,11 +8,11 @@ Source:
 
 from typing import Any
 
-from ..kernel import Steps
+from ..plan.virtio_plan import EntropyPlan
+from ..sim.kernel import Steps
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.entropy_format import is_entropy_request
-from ..virtio_plan import EntropyPlan
 from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue

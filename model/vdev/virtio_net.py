@@ -12,8 +12,10 @@ Source:
 """
 
 from ..host.peer import Peer
-from ..kernel import Steps
-from ..trace import DmaDropped
+from ..plan.virtio_plan import NetPlan
+from ..sim.kernel import Steps
+from ..trace.events import DmaDropped
+from ..trace.virtio_events import NetPairsSet
 from ..virtio.block_device import read_buffers, split_buffers
 from ..virtio.device_ids import VirtioDeviceId
 from ..virtio.device_registers import DeviceRegisters
@@ -34,8 +36,6 @@ from ..virtio.net_format import (
     unpack_queue_pairs_command,
 )
 from ..virtio.virtqueue import DescriptorChain
-from ..virtio_events import NetPairsSet
-from ..virtio_plan import NetPlan
 from .register_side import offered_by
 from .site import VdevSite
 from .vdev_queue import VdevQueue

@@ -23,11 +23,19 @@ from typing import Any, ClassVar, NamedTuple
 
 from simpy.events import Process
 
-from ..clock import Span, exactly
-from ..kernel import Mailbox, Signal, Steps
-from ..memory import DATA
-from ..timing import Timing
-from ..trace import WorkerEnded
+from ..base.clock import Span, exactly
+from ..bus.memory import DATA
+from ..plan.timing import Timing
+from ..plan.virtio_plan import VirtioPlan
+from ..sim.kernel import Mailbox, Signal, Steps
+from ..trace.events import WorkerEnded
+from ..trace.virtio_events import (
+    DeviceStopped,
+    QueueResetCompleted,
+    ResetCompleted,
+    SuspendEnded,
+    SuspendShown,
+)
 from ..virtio.device_registers import DeviceRegisters
 from ..virtio.device_status import OperatingMode, StatusChange
 from ..virtio.effects import (
@@ -39,23 +47,11 @@ from ..virtio.effects import (
     ResetRequested,
     StatusWritten,
 )
-from ..virtio.features import (
-    VIRTIO_F_EVENT_IDX,
-    VIRTIO_F_IN_ORDER,
-    has_feature,
-)
+from ..virtio.features import VIRTIO_F_EVENT_IDX, VIRTIO_F_IN_ORDER, has_feature
 from ..virtio.packed_device import PackedDeviceQueue
 from ..virtio.queues import device_queue
 from ..virtio.split_device import SplitDeviceQueue
 from ..virtio.virtqueue import DescriptorChain
-from ..virtio_events import (
-    DeviceStopped,
-    QueueResetCompleted,
-    ResetCompleted,
-    SuspendEnded,
-    SuspendShown,
-)
-from ..virtio_plan import VirtioPlan
 from .control import Control, tell_control
 from .register_side import RegisterSide
 from .site import VdevSite

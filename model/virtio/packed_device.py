@@ -23,12 +23,7 @@ from .layout import (
 )
 from .memory import GuestMemory
 from .packed_ring import STATE_BITS, PackedRing
-from .virtqueue import (
-    DescriptorChain,
-    MalformedChain,
-    MalformedReason,
-    RingFeatures,
-)
+from .virtqueue import DescriptorChain, MalformedChain, MalformedReason, RingFeatures
 
 
 class PackedDeviceQueue:

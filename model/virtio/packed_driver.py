@@ -23,13 +23,7 @@ from .layout import (
 )
 from .memory import GuestMemory
 from .packed_ring import STATE_BITS, PackedRing
-from .virtqueue import (
-    Buffer,
-    MalformedUsed,
-    MalformedUsedReason,
-    RingFeatures,
-    UsedBuffer,
-)
+from .virtqueue import Buffer, MalformedUsed, MalformedUsedReason, RingFeatures, UsedBuffer
 
 
 class PackedDriverQueue:

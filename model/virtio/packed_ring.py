@@ -25,9 +25,7 @@ from .layout import (
     RingLayout,
 )
 from .memory import GuestMemory
-from .virtqueue import (
-    RingFeatures,
-)
+from .virtqueue import RingFeatures
 
 STATE_BITS = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
 """The bits of a descriptor that say on which lap who wrote it."""

@@ -25,12 +25,7 @@ from .layout import (
     passes_event,
 )
 from .memory import GuestMemory
-from .virtqueue import (
-    DescriptorChain,
-    MalformedChain,
-    MalformedReason,
-    RingFeatures,
-)
+from .virtqueue import DescriptorChain, MalformedChain, MalformedReason, RingFeatures
 
 
 class SplitDeviceQueue:

@@ -35,13 +35,7 @@ from .layout import (
     split_part_sizes,
 )
 from .memory import GuestMemory
-from .virtqueue import (
-    Buffer,
-    MalformedUsed,
-    MalformedUsedReason,
-    RingFeatures,
-    UsedBuffer,
-)
+from .virtqueue import Buffer, MalformedUsed, MalformedUsedReason, RingFeatures, UsedBuffer
 
 
 class SplitDriverQueue:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from ...model.choices import Choices
-from ...model.clock import exactly
-from ...model.plan import SystemPlan
-from ...model.system import run
+from ...model.base.choices import Choices
+from ...model.base.clock import exactly
+from ...model.machine.system import run
+from ...model.plan.system_plan import SystemPlan
 from ..check import check
 
 __all__ = ["Labelled", "contradictions", "lengths_ns"]

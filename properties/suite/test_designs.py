@@ -4,24 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model.choices import Biased
+from quiesce.model.base.choices import Biased
 from quiesce.model.hardware.registry import procedures
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import (
     AnyEvent,
     FramesQuarantined,
     QuiesceStepEnded,
     RestartGivenUp,
     Trace,
 )
-from quiesce.properties import strategies
 from quiesce.properties.check import check
-from quiesce.properties.drawn_procedures import NIC_PROCEDURES, PROCEDURES
-from quiesce.properties.fuzz import CHUNK, Campaign, Search, fuzz_chunk
-from quiesce.properties.shrink import shrink
-from quiesce.scenarios.designs import CRASH
-from quiesce.scenarios.mutants import MUTANTS, Mutant, designs
+from quiesce.properties.generate import strategies
+from quiesce.properties.generate.drawn_procedures import NIC_PROCEDURES, PROCEDURES
+from quiesce.properties.search.fuzz import CHUNK, Campaign, Search, fuzz_chunk
+from quiesce.properties.search.shrink import shrink
+from quiesce.scenarios.mutants.designs import CRASH
+from quiesce.scenarios.mutants.mutants import MUTANTS, Mutant, designs
 
 EXAMPLES_MAX = 2_000
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from quiesce.model.choices import Biased, Choices, Earliest, Guided, Latest, Nominal
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, StepPlan, SystemPlan, VmPlan
-from quiesce.model.system import run
-from quiesce.model.trace import OutsideEnded, Trace
-from quiesce.properties import strategies
+from quiesce.model.base.choices import Biased, Choices, Earliest, Guided, Latest, Nominal
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan, StepPlan, SystemPlan, VmPlan
+from quiesce.model.trace.events import OutsideEnded, Trace
 from quiesce.properties.check import check
-from quiesce.properties.smaller_plans import without_a_device
-from quiesce.scenarios.mutants import designs
+from quiesce.properties.generate import strategies
+from quiesce.properties.search.smaller_plans import without_a_device
+from quiesce.scenarios.mutants.mutants import designs
 
 TIMINGS: list[Callable[[], Choices]] = [Nominal, Earliest, Latest]
 

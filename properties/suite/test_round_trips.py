@@ -2,13 +2,13 @@
 
 from hypothesis import given
 
-from quiesce.model import trace_codec
-from quiesce.model.choices import Biased, Replay
-from quiesce.model.plan import SystemPlan
-from quiesce.model.qvmconf.parser import parse_text
-from quiesce.model.system import run
-from quiesce.properties import strategies
-from quiesce.scenarios.replay import Recording, decode, encode
+from quiesce.model.base.choices import Biased, Replay
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace import codec
+from quiesce.properties.generate import strategies
+from quiesce.scenarios.qvmconf.parser import parse_text
+from quiesce.scenarios.resolve.replay import Recording, decode, encode
 
 
 @given(strategies.runs(devices_max=3))
@@ -24,7 +24,7 @@ def test_a_replay_file_makes_the_same_trace_again(drawn: tuple[SystemPlan, Biase
 @given(strategies.runs(devices_max=2))
 def test_a_trace_file_holds_the_whole_trace(drawn: tuple[SystemPlan, Biased]) -> None:
     trace = run(*drawn)
-    assert trace_codec.decode(trace_codec.encode(trace)) == trace
+    assert codec.decode(codec.encode(trace)) == trace
 
 
 @given(strategies.configurations())

@@ -6,20 +6,21 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from quiesce.model.addresses import FRAME_SIZE
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.addresses import FRAME_SIZE
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory, StageTwo
+from quiesce.model.bus.stream import StreamMode
 from quiesce.model.host.host import Host
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.iommu_plan import IommuPlan
-from quiesce.model.kernel import Kernel
-from quiesce.model.memory import PhysicalMemory, StageTwo
-from quiesce.model.plan import RamPlan, SystemPlan, VmPlan
-from quiesce.model.qvm import Qvm
-from quiesce.model.termination import CAUSES, TerminationCause
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.machine.qvm import Qvm
+from quiesce.model.plan.iommu_plan import IommuPlan
+from quiesce.model.plan.system_plan import RamPlan, SystemPlan, VmPlan
+from quiesce.model.plan.termination import CAUSES, TerminationCause
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.events import (
     EndNotObeyed,
     FramesGranted,
     FramesReleased,
@@ -27,7 +28,6 @@ from quiesce.model.trace import (
     QvmExited,
     TerminationBegun,
 )
-from quiesce.model.translation.stream import StreamMode
 
 LINE = 41
 DEVICES = st.sampled_from(["eth0", "eth1", "eth2"])

@@ -11,13 +11,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.memory import GuestRam, StageTwo
 from quiesce.model.host.host import Host
-from quiesce.model.kernel import Kernel, Mailbox, Steps
-from quiesce.model.memory import GuestRam, StageTwo
-from quiesce.model.plan import RamPlan, SystemPlan, VmPlan
-from quiesce.model.trace import CpuWriteLanded
+from quiesce.model.plan.system_plan import RamPlan, SystemPlan, VmPlan
+from quiesce.model.plan.virtio_plan import RESET_POLICIES, EntropyPlan
+from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
+from quiesce.model.trace.events import CpuWriteLanded
 from quiesce.model.vdev.assembly import Vdevs
 from quiesce.model.vdev.site import GuestPic, VdevSite
 from quiesce.model.vdev.virtio_vdev import VirtioVdev
@@ -36,7 +37,6 @@ from quiesce.model.virtio.virtqueue import (
     RingFeatures,
     UsedBuffer,
 )
-from quiesce.model.virtio_plan import RESET_POLICIES, EntropyPlan
 
 
 class VirtqueueMachine(RuleBasedStateMachine):

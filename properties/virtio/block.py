@@ -8,16 +8,16 @@ write to the same sectors was committed says nothing of this one.
 from collections.abc import Hashable
 from typing import ClassVar
 
-from ...model.trace import Header
-from ...model.virtio_events import (
+from ...model.trace.events import Header
+from ...model.trace.virtio_events import (
     BlockRequestAnswered,
     BlockRequestTaken,
     BlockWriteCached,
     BlockWriteCommitted,
     ResetCompleted,
 )
-from ..monitor import Shelf
-from ..runs import Runs
+from ..core.monitor import Shelf
+from ..trackers.frame_map import Runs
 from .book import Seen
 from .device_state import DeviceState
 from .rule import Hears, VirtioRule

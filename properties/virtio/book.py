@@ -11,7 +11,8 @@ which therefore cost nothing where nothing is wrong.
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
-from ...model.trace import (
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import (
     DmaIssued,
     DmaLanded,
     DmaRead,
@@ -20,8 +21,7 @@ from ...model.trace import (
     TerminationBegun,
     WorkerEnded,
 )
-from ...model.trace_event import TraceEvent
-from ...model.virtio_events import (
+from ...model.trace.virtio_events import (
     AvailablePublished,
     BarrierPassed,
     BlockWriteCached,
@@ -56,7 +56,7 @@ from ...model.virtio_events import (
     UsedPublished,
     VirtioEvent,
 )
-from ..monitor import Listener, Reads
+from ..core.monitor import Listener, Reads
 from .device_state import DeviceState
 from .queue_state import QueueState
 from .words import CONFIG, FEATURES_OK, IN_ORDER, STOPPED, SUSPENDED

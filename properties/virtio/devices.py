@@ -3,8 +3,8 @@
 from collections.abc import Hashable
 from typing import ClassVar
 
-from ...model.trace import Header
-from ...model.virtio_events import (
+from ...model.trace.events import Header
+from ...model.trace.virtio_events import (
     CommandCompleted,
     ConfigAccessed,
     ConfigChanged,
@@ -12,7 +12,7 @@ from ...model.virtio_events import (
     ResetCompleted,
     UsedElementWritten,
 )
-from ..monitor import Shelf
+from ..core.monitor import Shelf
 from .book import Seen
 from .device_state import DeviceState
 from .rule import Hears, VirtioRule

@@ -3,8 +3,8 @@
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
-from ...model.trace import Header, WorkerEnded
-from ...model.virtio_events import (
+from ...model.trace.events import Header, WorkerEnded
+from ...model.trace.virtio_events import (
     AvailablePublished,
     ConfigChanged,
     InterruptAcknowledged,
@@ -22,8 +22,8 @@ from ...model.virtio_events import (
     SuspendShown,
     UsedPublished,
 )
-from ..monitor import Shelf
-from ..verdict import Severity
+from ..core.monitor import Shelf
+from ..core.verdict import Severity
 from .book import Seen
 from .queue_state import QueueState
 from .rule import LAPSES, Hears, OwingRule, VirtioRule

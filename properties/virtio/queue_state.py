@@ -11,7 +11,7 @@ Source:
 
 from collections.abc import Hashable
 
-from ...model.virtio_events import (
+from ...model.trace.virtio_events import (
     AvailablePublished,
     BarrierPassed,
     ChainExposed,

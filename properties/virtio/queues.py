@@ -3,8 +3,8 @@
 from collections.abc import Hashable
 from typing import ClassVar
 
-from ...model.trace import Header
-from ...model.virtio_events import (
+from ...model.trace.events import Header
+from ...model.trace.virtio_events import (
     BufferFreed,
     ChainTaken,
     QueueEnableRead,
@@ -16,7 +16,7 @@ from ...model.virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from ..monitor import Shelf
+from ..core.monitor import Shelf
 from .book import Seen
 from .queue_state import QueueState
 from .rule import Hears, VirtioRule

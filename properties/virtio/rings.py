@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from ...model.virtio_events import (
+from ...model.trace.virtio_events import (
     AvailablePublished,
     BufferRead,
     BufferWritten,
@@ -15,15 +15,7 @@ from ...model.virtio_events import (
 )
 from .book import Seen
 from .rule import Hears, VirtioRule
-from .words import (
-    DESCRIPTOR_SIZE,
-    DRIVER_OK,
-    IDX_MODULUS,
-    IN_ORDER,
-    INDIRECT_DESC,
-    Stage,
-    overlaps,
-)
+from .words import DESCRIPTOR_SIZE, DRIVER_OK, IDX_MODULUS, IN_ORDER, INDIRECT_DESC, Stage, overlaps
 
 CHAIN_BYTES_MAX = 1 << 32
 

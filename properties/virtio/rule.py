@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Mapping
 from types import MethodType
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from ...model.clock import format_ns
-from ...model.trace import GuestEnded, Header, QvmExited, TerminationBegun, WorkerEnded
-from ...model.trace_event import TraceEvent
-from ..monitor import Closing, Property, Shelf
-from ..verdict import Severity, Violation, Word
+from ...model.base.clock import format_ns
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import GuestEnded, Header, QvmExited, TerminationBegun, WorkerEnded
+from ..core.monitor import Closing, Property, Shelf
+from ..core.verdict import Severity, Violation, Word
 from .book import Devices, Seen
 from .device_state import DeviceState
 from .words import version_number

@@ -8,9 +8,9 @@ teardown`.
 from collections.abc import Hashable
 from typing import Any, ClassVar
 
-from ...model.trace import DmaIssued, DmaLanded, DmaRead, Header
-from ...model.trace_event import TraceEvent
-from ...model.virtio_events import (
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import DmaIssued, DmaLanded, DmaRead, Header
+from ...model.trace.virtio_events import (
     BufferRead,
     BufferWritten,
     ChainTaken,
@@ -27,8 +27,8 @@ from ...model.virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from ..monitor import Closing, Shelf
-from ..verdict import Severity
+from ..core.monitor import Closing, Shelf
+from ..core.verdict import Severity
 from .book import Seen
 from .rule import Hears, VirtioRule
 from .words import (

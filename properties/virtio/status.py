@@ -3,8 +3,8 @@
 from collections.abc import Hashable
 from typing import ClassVar
 
-from ...model.trace import Header, QvmExited, WorkerEnded
-from ...model.virtio_events import (
+from ...model.trace.events import Header, QvmExited, WorkerEnded
+from ...model.trace.virtio_events import (
     BufferFreed,
     FeaturesWritten,
     NeedsResetSet,
@@ -15,17 +15,10 @@ from ...model.virtio_events import (
     ResetCompleted,
     StatusWritten,
 )
-from ..monitor import Shelf
+from ..core.monitor import Shelf
 from .book import Seen
 from .rule import LAPSES, Hears, OwingRule, VirtioRule
-from .words import (
-    CONFIG,
-    DRIVER_OK,
-    FAILED,
-    FEATURES_OK,
-    NEEDS_RESET,
-    SUSPEND,
-)
+from .words import CONFIG, DRIVER_OK, FAILED, FEATURES_OK, NEEDS_RESET, SUSPEND
 
 
 class StatusBitsKept(VirtioRule):

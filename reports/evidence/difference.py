@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from ...model.clock import format_ns
+from ...model.base.clock import format_ns
 from .pack import Pack, ScenarioEvidence, cell
 
 Line = tuple[str, str]

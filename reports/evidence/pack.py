@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ...properties.core.verdict import Judgement, Verdict, Word, most_alarming
 from ...properties.registry import PROPERTIES
-from ...properties.verdict import Judgement, Verdict, Word, most_alarming
 
 VERSION = 1
 

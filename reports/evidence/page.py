@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ...model.clock import format_ns
+from ...model.base.clock import format_ns
 from ...properties.registry import PROPERTIES
-from ..words import printable
+from ..core.words import printable
 from .pack import Pack, ScenarioEvidence, cell, status
 
 _TEMPLATE = Path(__file__).parent / "page.html"

@@ -18,9 +18,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import IO, Any, NamedTuple
 
-from ...model import trace as ev
-from ...model.trace import Record
-from ...model.trace_event import TraceEvent
+from ...model.trace import events as ev
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import Record
 from .source import Flag, TraceSource
 
 _HEADER = """\

@@ -11,8 +11,8 @@ Source:
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from ...properties.verdict import Judgement, Verdict
-from ..words import printable
+from ...properties.core.verdict import Judgement, Verdict
+from ..core.words import printable
 
 _TAGS = {"violated": "failure", "inconclusive": "error", "vacuous": "skipped"}
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from ...properties.core.verdict import Judgement, Verdict
 from ...properties.registry import PROPERTIES
-from ...properties.verdict import Judgement, Verdict
-from ..words import printable
+from ..core.words import printable
 
 PROJECT = "quiesce"
 

@@ -19,7 +19,7 @@ from typing import IO
 
 import msgspec
 
-from ...model.trace import NO_CAUSE, Record
+from ...model.trace.events import NO_CAUSE, Record
 from .signals import Change, Signal, SignalReader, Value
 from .source import Flag, TraceSource
 

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...model import trace as events
-from ...model.errors import Place
-from ...model.trace import Trace
+from ...model.base.errors import Place
+from ...model.trace import events
+from ...model.trace.events import Trace
+from ...properties.core.verdict import Judgement, Severity, Verdict, Violation
 from ...properties.registry import PROPERTIES
-from ...properties.verdict import Judgement, Severity, Verdict, Violation
-from ..words import printable
+from ..core.words import printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

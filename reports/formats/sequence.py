@@ -11,12 +11,12 @@ Source:
 
 from collections.abc import Iterable, Iterator
 
-from ...model import trace as events
-from ...model.trace import NO_CAUSE, Trace
-from ...properties.verdict import HEADLINES, Judgement
-from ..causal_slice import CausalSlice, Link, Node, slice_of
-from ..event_words import in_words
-from ..words import about_ns, printable
+from ...model.trace import events
+from ...model.trace.events import NO_CAUSE, Trace
+from ...properties.core.verdict import HEADLINES, Judgement
+from ..core.event_words import in_words
+from ..core.words import about_ns, printable
+from ..explanation.causal_slice import CausalSlice, Link, Node, slice_of
 
 EVENTS_MAX = 80
 """So many events of a teardown are told, the last ones: a longer diagram is read by nobody."""

@@ -9,9 +9,9 @@ much is in flight when memory goes.
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from ...model import trace as ev
-from ...model.trace import Record
-from ...model.trace_event import TraceEvent
+from ...model.trace import events as ev
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import Record
 
 Kind = Literal["wire", "count", "text", "pulse"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from ...model.trace import Header, Record
-from ...properties.verdict import Judgement
+from ...model.trace.events import Header, Record
+from ...properties.core.verdict import Judgement
 
 
 class TraceSource(Protocol):

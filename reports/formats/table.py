@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, TextIO
 
-from ...properties.verdict import Judgement
+from ...properties.core.verdict import Judgement
 from .btf import write_btf
 from .perfetto import write_perfetto
 from .source import TraceSource, flags_of

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any
 
-from ...model.trace import Record
-from ...model.trace_event import TraceEvent
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import Record
 from .signals import Kind, Signal, SignalReader
 from .source import Flag, TraceSource
 

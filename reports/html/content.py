@@ -5,9 +5,9 @@ from typing import Literal
 
 import msgspec
 
-from ...model.trace import Trace
-from ...properties.verdict import Judgement, Severity, Word
-from ..explanation import Explanation
+from ...model.trace.events import Trace
+from ...properties.core.verdict import Judgement, Severity, Word
+from ..explanation.explanation import Explanation
 
 __all__ = ["ChoiceRow", "CrashPoint", "CrashStrip", "HtmlReport"]
 

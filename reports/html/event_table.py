@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ...model.trace import NO_CAUSE, Record
+from ...model.trace.events import NO_CAUSE, Record
 from .numbers import Json, Words, column, deltas, of_column, summed
 
 

@@ -6,7 +6,7 @@ and marks happen in rising order, so that the browser finds what is visible by h
 
 from collections.abc import Sequence
 
-from ..chart import Bar, Chart, Lane, Level, Mark, Track
+from ..draw.chart import Bar, Chart, Lane, Level, Mark, Track
 from .numbers import Json, Words, deltas, packed
 
 

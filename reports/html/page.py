@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from ...model.trace import Trace
-from ...properties.verdict import HEADLINES, SEVERITIES, Violation
-from ..assumption_lines import is_undocumented
-from ..chart import Chart
-from ..event_words import in_words
-from ..findings import findings_of
-from ..focus import focused_axis
-from ..lanes import chart_of
-from ..palette import BARS, MARKS, NAMES, epoch_hatch
-from ..why import why
-from ..words import EXACT, about_ns, printable
+from ...model.trace.events import Trace
+from ...properties.core.verdict import HEADLINES, SEVERITIES, Violation
+from ..core.assumption_lines import is_undocumented
+from ..core.event_words import in_words
+from ..core.findings import findings_of
+from ..core.words import EXACT, about_ns, printable
+from ..draw.chart import Chart
+from ..draw.focus import focused_axis
+from ..draw.palette import BARS, MARKS, NAMES, epoch_hatch
+from ..explanation.why import why
+from ..lanes.lanes import chart_of
 from .content import HtmlReport
 from .embed import json_for_element, policy_for
 from .event_table import event_table

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...model.clock import format_ns
-from ...model.plan import SystemPlan
-from ...model.trace_codec import write_whole
-from ...properties.counterexample import NotReplayedError
-from ...properties.judging import readings_of
-from .. import replay
-from ..proof import Found, distances_of, run_path
-from ..resolve import Resolved
-from ..slice_results import Extreme
-from ..sliced_proof import ScenarioProof
+from ...model.base.clock import format_ns
+from ...model.plan.system_plan import SystemPlan
+from ...model.trace.codec import write_whole
+from ...properties.prove.counterexample import NotReplayedError
+from ...properties.prove.judging import readings_of
+from ..resolve import replay
+from ..resolve.resolve import Resolved
+from .proof import Found, distances_of, run_path
+from .slice_results import Extreme
+from .sliced_proof import ScenarioProof
 
 __all__ = ["AttainedDistance", "attained_distances", "distance_document", "distance_files"]
 

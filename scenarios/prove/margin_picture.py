@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...model.plan import SystemPlan
-from ...model.trace_codec import write_whole
-from ...properties.measures import Between, Measure, ToOwnRelease
-from ...properties.system_proof import Distance
-from ...reports.margins import BoundedEnd, Spare, SparePicture
-from ..proof import distances_of
-from ..sliced_proof import Bounds
+from ...model.plan.system_plan import SystemPlan
+from ...model.trace.codec import write_whole
+from ...properties.prove.measures import Between, Measure, ToOwnRelease
+from ...properties.prove.system_proof import Distance
+from ...reports.pictures.margins import BoundedEnd, Spare, SparePicture
+from .proof import distances_of
+from .sliced_proof import Bounds
 
 __all__ = ["remove_pictures", "spare_files", "spare_picture"]
 

@@ -1,7 +1,7 @@
 """What a proof has explored: slices, classes, states, and why it was cut short."""
 
-from ..slice_results import WHOLE, Explored
-from ..sliced_proof import ScenarioProof
+from .slice_results import WHOLE, Explored
+from .sliced_proof import ScenarioProof
 
 __all__ = ["shortfall_in_words", "slices_document", "slicing_in_words"]
 

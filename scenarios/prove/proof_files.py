@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.trace_codec import write_whole
-from ...properties.verdict import Judgement
+from ...model.trace.codec import write_whole
+from ...properties.core.verdict import Judgement
 from ...reports.verdict_file import document_of as verdict_document
 from ...reports.write import write
-from .. import replay
-from ..unwritable import unwritable
+from ..resolve import replay
+from ..run.unwritable import unwritable
 from .attained_distances import distance_document, distance_files
 from .margin_picture import remove_pictures, spare_files
 from .proof_extent import slices_document

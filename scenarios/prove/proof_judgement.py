@@ -1,13 +1,13 @@
 """The judgement of a proof: verdicts, label, and the bounds within which they hold."""
 
-from ...model.system import header_of
-from ...properties.exercise import CENTRAL, Exercise
-from ...properties.verdict import Judgement, Verdict
-from ..proof import exercised
-from ..resolve import Resolved
-from ..slice_results import Shown
+from ...model.machine.system import header_of
+from ...properties.core.exercise import CENTRAL, Exercise
+from ...properties.core.verdict import Judgement, Verdict
+from ..resolve.resolve import Resolved
+from .proof import exercised
 from .proof_extent import shortfall_in_words, slicing_in_words
 from .proven_scenario import ProvenScenario
+from .slice_results import Shown
 
 __all__ = ["judgement_of_proof"]
 

@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from ...model.chains import chains_of
-from ...model.errors import Place, Problem, ScenarioError
-from ...model.plan import SystemPlan
-from ...properties.graph_search import Progress
-from ...properties.judging import going_on
-from ...properties.monitor import Property
+from ...model.base.errors import Place, Problem, ScenarioError
+from ...model.plan.independence import chains_of
+from ...model.plan.system_plan import SystemPlan
+from ...properties.core.monitor import Property
+from ...properties.core.verdict import Judgement
+from ...properties.prove.graph_search import Progress
+from ...properties.prove.judging import going_on
+from ...properties.prove.system_proof import Limits
 from ...properties.registry import TEARDOWN, named
-from ...properties.system_proof import Limits
-from ...properties.verdict import Judgement
-from ..library import resolved
-from ..proof import ContradictionError, Found, at_any_instant, sampled
-from ..resolve import Resolved
-from ..sliced_proof import ScenarioProof, prove_in_slices, prove_whole
-from ..waits import OpenStates, waits_named
+from ..resolve.library import resolved
+from ..resolve.resolve import Resolved
 from .attained_distances import attained_distances
+from .proof import ContradictionError, Found, at_any_instant, sampled
 from .proof_files import write_proof
 from .proof_judgement import judgement_of_proof
 from .proven_scenario import ProvenScenario
+from .sliced_proof import ScenarioProof, prove_in_slices, prove_whole
+from .waits import OpenStates, waits_named
 from .windows_and_budgets import find_windows_and_budgets, limits_of_each_search
 
 __all__ = ["ProveRequest", "ProveResult", "prove_scenario"]

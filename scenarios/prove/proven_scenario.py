@@ -2,10 +2,10 @@
 
 import msgspec
 
-from ...model.plan import SystemPlan
-from ..proof import Found
-from ..sliced_proof import ScenarioProof
+from ...model.plan.system_plan import SystemPlan
 from .attained_distances import AttainedDistance
+from .proof import Found
+from .sliced_proof import ScenarioProof
 from .windows_and_budgets import WindowsAndBudgets
 
 __all__ = ["ProvenScenario"]

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from ...model.clock import format_ns
-from ...model.trace_codec import write_whole
-from ...properties.monitor import Property
-from ...properties.system_proof import Limits, SystemProof
-from ...properties.windows import Window
-from ...reports.windows import window_picture
-from .. import replay
-from ..proof import Found, windows_of_plan
-from ..resolve import Resolved
-from ..wait_budget import WaitBudget, budget_of_wait
-from ..waits import OpenStates
+from ...model.base.clock import format_ns
+from ...model.trace.codec import write_whole
+from ...properties.core.monitor import Property
+from ...properties.prove.system_proof import Limits, SystemProof
+from ...properties.prove.windows import Window
+from ...reports.pictures.windows import window_picture
+from ..resolve import replay
+from ..resolve.resolve import Resolved
+from .proof import Found, windows_of_plan
+from .wait_budget import WaitBudget, budget_of_wait
+from .waits import OpenStates
 
 __all__ = [
     "WindowsAndBudgets",

@@ -3,15 +3,15 @@
 from collections import Counter
 from typing import NamedTuple
 
-from quiesce.model.choices import Earliest, Latest, Nominal, Seeded
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import Trace
+from quiesce.model.base.choices import Earliest, Latest, Nominal, Seeded
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import Trace
 from quiesce.properties.check import check
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.proof import counterexample, prove_plan
-from quiesce.scenarios.resolve import Resolved
+from quiesce.scenarios.prove.proof import counterexample, prove_plan
+from quiesce.scenarios.resolve.resolve import Resolved
 
 from .oracle import JUDGED, broken
 

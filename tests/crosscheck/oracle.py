@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     CallbackEnded,
     CpuWriteLanded,
     DmaLanded,

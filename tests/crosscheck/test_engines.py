@@ -5,8 +5,8 @@ The full version, 100 systems and 4,000 runs of each, is `benchmarks/checks/cros
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.system import run
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.system import run
 
 from .engines import compared
 from .oracle import JUDGED, broken

@@ -4,10 +4,11 @@ import random
 
 from msgspec.structs import replace
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.device_plans import CanPlan, EduPlan
-from quiesce.model.faults import NO_FAULTS, Faults
-from quiesce.model.plan import (
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.device_plans import CanPlan, EduPlan
+from quiesce.model.plan.faults import NO_FAULTS, Faults
+from quiesce.model.plan.short_timing import TIGHT
+from quiesce.model.plan.system_plan import (
     EndPlan,
     NicPlan,
     QuiescePlan,
@@ -16,9 +17,8 @@ from quiesce.model.plan import (
     SystemPlan,
     VmPlan,
 )
-from quiesce.model.short_timing import TIGHT
-from quiesce.model.traits import Traits
-from quiesce.model.virtio_plan import EntropyPlan
+from quiesce.model.plan.traits import Traits
+from quiesce.model.plan.virtio_plan import EntropyPlan
 
 from ..scenarios import chained_plans
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from quiesce.model.kernel import Kernel
+from quiesce.model.sim.kernel import Kernel
 
 
 class Counting:

@@ -8,8 +8,8 @@ from typing import Any
 
 import simpy
 
-from quiesce.model.kernel import Mailbox, Signal, Steps
-from quiesce.model.trace import IrqTaken
+from quiesce.model.sim.kernel import Mailbox, Signal, Steps
+from quiesce.model.trace.events import IrqTaken
 
 from .counters import Counting, CountingAttribute
 

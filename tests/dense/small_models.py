@@ -5,13 +5,13 @@ from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
-from quiesce.model.choices import ChoicePoint, Choices
-from quiesce.model.clock import Span
-from quiesce.model.component import Component
-from quiesce.model.kernel import Kernel, Signal, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqTaken, Record
-from quiesce.properties.watches import Distance, NeverAfter, Test, source_is
+from quiesce.model.base.choices import ChoicePoint, Choices
+from quiesce.model.base.clock import Span
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Signal, Steps
+from quiesce.model.trace.events import IrqTaken, Record
+from quiesce.properties.prove.watches import Distance, NeverAfter, Test, source_is
 
 NAMES = ("a", "b", "c")
 RUNS_MAX = 1_500

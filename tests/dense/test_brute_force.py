@@ -10,9 +10,9 @@ import os
 import pytest
 from hypothesis import assume, given, settings
 
-from quiesce.model.choices import Seeded
-from quiesce.model.dense_model import DenseModel
-from quiesce.properties.prove import prove
+from quiesce.model.base.choices import Seeded
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.properties.prove.prove import prove
 
 from .small_models import (
     Act,

@@ -4,14 +4,14 @@ from functools import partial
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.dense_kernel import Build
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.dense_step import MakeWatch
-from quiesce.model.kernel import Kernel, Signal, Steps
-from quiesce.model.trace import IrqTaken, Record
-from quiesce.properties.prove import Proof, prove
-from quiesce.properties.watches import Distance, Test, source_is
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.dense_kernel import Build
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.dense.step import MakeWatch
+from quiesce.model.sim.kernel import Kernel, Signal, Steps
+from quiesce.model.trace.events import IrqTaken, Record
+from quiesce.properties.prove.prove import Proof, prove
+from quiesce.properties.prove.watches import Distance, Test, source_is
 
 
 def say(kernel: Kernel, source: str, what: int = 0) -> None:

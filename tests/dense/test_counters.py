@@ -2,16 +2,16 @@
 
 import pytest
 
-from quiesce.model.clock import Span
-from quiesce.model.component import Component
-from quiesce.model.dense_graph import StateGraph
-from quiesce.model.errors import QuiesceError
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqTaken
-from quiesce.properties.graph_search import GraphSearch
-from quiesce.properties.watches import NeverAfter, source_is
-from quiesce.scenarios.dense import prove
+from quiesce.model.base.clock import Span
+from quiesce.model.base.errors import QuiesceError
+from quiesce.model.dense.state_graph import StateGraph
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import IrqTaken
+from quiesce.properties.prove.graph_search import GraphSearch
+from quiesce.properties.prove.watches import NeverAfter, source_is
+from quiesce.scenarios.prove.dense import prove
 
 from . import counters, counters_in_code
 from .counters import Counting, CountingAttribute

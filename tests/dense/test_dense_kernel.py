@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from quiesce.model.canonical import SharedStateError
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_kernel import Build, LateComponentError, LeftOutError
-from quiesce.model.dense_model import DenseModel, HomelessProcessError
-from quiesce.model.errors import BoundHit
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.no_number import TimeReadError
-from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqTaken, Record
-from quiesce.properties.prove import Proof, prove
-from quiesce.properties.watches import Distance, NeverAfter, source_is
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.base.errors import BoundHit
+from quiesce.model.dense.canonical import SharedStateError
+from quiesce.model.dense.dense_kernel import Build, LateComponentError, LeftOutError
+from quiesce.model.dense.dense_model import DenseModel, HomelessProcessError
+from quiesce.model.dense.no_number import TimeReadError
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import IrqTaken, Record
+from quiesce.properties.prove.prove import Proof, prove
+from quiesce.properties.prove.watches import Distance, NeverAfter, source_is
 
 TIMING = Timing()
 

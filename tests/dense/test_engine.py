@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_kernel import Build
-from quiesce.model.dense_step import Moment, Step
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, FramesReleased, TerminationBegun
-from quiesce.properties.budget import NoSuchWaitError, Trial, budget_of
-from quiesce.properties.prove import Fault
-from quiesce.properties.watches import Distance, NeverAfter, event_is, source_is
-from quiesce.properties.windows import Window, united
-from quiesce.properties.zones import FOREVER
-from quiesce.scenarios import dense
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.dense_kernel import Build
+from quiesce.model.dense.step import Moment, Step
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
+from quiesce.properties.prove.budget import NoSuchWaitError, Trial, budget_of
+from quiesce.properties.prove.prove import Fault
+from quiesce.properties.prove.watches import Distance, NeverAfter, event_is, source_is
+from quiesce.properties.prove.windows import Window, united
+from quiesce.properties.prove.zones import FOREVER
+from quiesce.scenarios.prove import dense
 
 TIMING = Timing()
 CRASH = {

@@ -10,11 +10,11 @@ import os
 import pytest
 from hypothesis import assume, given, settings
 
-from quiesce.model.dense_replay import replay
-from quiesce.model.stretch import Stretched
-from quiesce.properties.budget import NoSuchWaitError
-from quiesce.properties.windows import Window
-from quiesce.scenarios import dense
+from quiesce.model.dense.replay import replay
+from quiesce.model.sim.delay_override import Stretched
+from quiesce.properties.prove.budget import NoSuchWaitError
+from quiesce.properties.prove.windows import Window
+from quiesce.scenarios.prove import dense
 
 from .small_models import (
     Act,

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from simpy.events import Event
 
-from quiesce.model.canonical import Reader, SharedStateError
-from quiesce.model.choices import Earliest
-from quiesce.model.clock import Span, exactly
-from quiesce.model.dense_kernel import DenseKernel
-from quiesce.model.form_tokens import Form, Token, Tokens
-from quiesce.model.kernel import Kernel, Mailbox, Steps
-from quiesce.model.system import builder
-from quiesce.scenarios.library import resolved
+from quiesce.model.base.choices import Earliest
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.canonical import Reader, SharedStateError
+from quiesce.model.dense.dense_kernel import DenseKernel
+from quiesce.model.dense.form_tokens import Form, Token, Tokens
+from quiesce.model.machine.system import builder
+from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
+from quiesce.scenarios.resolve.library import resolved
 
 from .test_counters import REFUSED, WAYS, Model
 

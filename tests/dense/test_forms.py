@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.model import dense_graph
-from quiesce.model.canonical import FormError, Reader, SharedStateError
-from quiesce.model.choices import Earliest
-from quiesce.model.dense_graph import StateGraph
-from quiesce.model.dense_step import Edge, Step
-from quiesce.model.form_tokens import Form, Tokens, unfolded
-from quiesce.model.kernel import Kernel, Mailbox
-from quiesce.properties.graph_search import GraphSearch
+from quiesce.model.base.choices import Earliest
+from quiesce.model.dense import state_graph
+from quiesce.model.dense.canonical import FormError, Reader, SharedStateError
+from quiesce.model.dense.form_tokens import Form, Tokens, unfolded
+from quiesce.model.dense.state_graph import StateGraph
+from quiesce.model.dense.step import Edge, Step
+from quiesce.model.sim.kernel import Kernel, Mailbox
+from quiesce.properties.prove.graph_search import GraphSearch
+from quiesce.properties.prove.system_proof import _graph
 from quiesce.properties.registry import TEARDOWN, named
-from quiesce.properties.system_proof import _graph
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.proof import _task
+from quiesce.scenarios.prove.proof import _task
+from quiesce.scenarios.resolve.library import resolved
 
 from .small_models import Play, Program, programs
 from .test_graph_search import WatchMonitor
@@ -166,7 +166,7 @@ def test_a_run_that_came_another_way_answers_as_one_run_anew(program: Program) -
     found = []
     for kept in (0, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dense_graph, "RUNS_KEPT", kept)
+            patch.setattr(state_graph, "RUNS_KEPT", kept)
             graph = StateGraph(Play(program), WatchMonitor)
             GraphSearch(graph, stop_at_fault=False).run(120)
             found.append((answers(graph), graph.wait_counts))
@@ -179,7 +179,7 @@ def test_few_runs_answer_many_questions_about_a_real_system() -> None:
     found, runs = [], []
     for kept in (0, 10, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dense_graph, "RUNS_KEPT", kept)
+            patch.setattr(state_graph, "RUNS_KEPT", kept)
             task = _task(resolved("can-crash-bare").plan, named(TEARDOWN))
             graph = _graph(task, watches_always=True)
             assert isinstance(graph, StateGraph)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from quiesce.model.choices import Replay
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_graph import StateGraph
-from quiesce.model.dense_replay import replay, run_until
-from quiesce.model.dense_step import Mark
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Replay
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.replay import replay, run_until
+from quiesce.model.dense.state_graph import StateGraph
+from quiesce.model.dense.step import Mark
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import (
     DmaLanded,
     FramesGranted,
     FramesReleased,
@@ -26,14 +26,14 @@ from quiesce.model.trace import (
     Record,
     TerminationBegun,
 )
-from quiesce.properties.counterexample import schedule_of
-from quiesce.properties.dma import NoDmaAfterTeardown
-from quiesce.properties.graph_search import GraphSearch, Way
-from quiesce.properties.judging import JudgeMonitor
-from quiesce.properties.measures import Between, ToOwnRelease
-from quiesce.properties.paths import start_of, step_of, ways_to
-from quiesce.properties.unions import union_of
-from quiesce.properties.zones import Zone
+from quiesce.properties.prove.counterexample import schedule_of
+from quiesce.properties.prove.graph_search import GraphSearch, Way
+from quiesce.properties.prove.judging import JudgeMonitor
+from quiesce.properties.prove.measures import Between, ToOwnRelease
+from quiesce.properties.prove.paths import start_of, step_of, ways_to
+from quiesce.properties.prove.unions import union_of
+from quiesce.properties.prove.zones import Zone
+from quiesce.properties.teardown.dma import NoDmaAfterTeardown
 
 from .small_models import Play, Program, brute_force, claim, distance, judged, programs
 

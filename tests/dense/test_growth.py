@@ -2,12 +2,12 @@
 
 import pytest
 
-from quiesce.model.clock import Span
-from quiesce.model.component import Component
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.properties.prove import prove
+from quiesce.model.base.clock import Span
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.properties.prove.prove import prove
 
 TIMING = Timing()
 

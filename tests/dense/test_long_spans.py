@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from quiesce.model.clock import LONGEST_NS, UNBOUNDED_NS, Span, SpanError
-from quiesce.model.component import Component
-from quiesce.model.errors import BoundHit
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.open_number import OpenNumber
-from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqTaken
-from quiesce.properties.watches import Distance, NeverAfter, source_is
-from quiesce.properties.zones import FOREVER, ROOM, insist_on_room
-from quiesce.scenarios.dense import Answer, prove
+from quiesce.model.base.clock import LONGEST_NS, UNBOUNDED_NS, Span, SpanError
+from quiesce.model.base.errors import BoundHit
+from quiesce.model.base.open_number import OpenNumber
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import IrqTaken
+from quiesce.properties.prove.watches import Distance, NeverAfter, source_is
+from quiesce.properties.prove.zones import FOREVER, ROOM, insist_on_room
+from quiesce.scenarios.prove.dense import Answer, prove
 
 TIMING = Timing()
 

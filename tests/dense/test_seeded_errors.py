@@ -13,14 +13,14 @@ import pytest
 from hypothesis import Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from quiesce.model import canonical
-from quiesce.model.clock import exactly
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.trace import IrqTaken
-from quiesce.properties import layout, prove, windows, zones
-from quiesce.properties.watches import Distance, source_is
-from quiesce.properties.windows import windows_of
+from quiesce.model.base.clock import exactly
+from quiesce.model.dense import canonical
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import IrqTaken
+from quiesce.properties.prove import layout, prove, windows, zones
+from quiesce.properties.prove.watches import Distance, source_is
+from quiesce.properties.prove.windows import windows_of
 
 from .small_models import (
     Act,

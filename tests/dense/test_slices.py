@@ -7,26 +7,26 @@ import signal
 import networkx
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.dense_replay import replay
-from quiesce.model.dense_scout import suspected
-from quiesce.model.dense_shape import shape_of
-from quiesce.model.dense_step import MakeStopwatch, MakeWatch
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.stretch import Stretched
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, FramesReleased, TerminationBegun
-from quiesce.properties.budget import Trial, budget_of
-from quiesce.properties.counterexample import confirmed
-from quiesce.properties.prove import Search
-from quiesce.properties.slices import Claim, SlicedProof, prove_claims
-from quiesce.properties.symmetry import twin_proof
-from quiesce.properties.teams import Processes, Task
-from quiesce.properties.watches import Distance, NeverAfter, event_is
-from quiesce.properties.windows import joined, windows_of
-from quiesce.scenarios import dense
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.dense.replay import replay
+from quiesce.model.dense.scout import suspected
+from quiesce.model.dense.shape import shape_of
+from quiesce.model.dense.step import MakeStopwatch, MakeWatch
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.delay_override import Stretched
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
+from quiesce.properties.prove.budget import Trial, budget_of
+from quiesce.properties.prove.counterexample import confirmed
+from quiesce.properties.prove.prove import Search
+from quiesce.properties.prove.slices import Claim, SlicedProof, prove_claims
+from quiesce.properties.prove.symmetry import twin_proof
+from quiesce.properties.prove.teams import Processes, Task
+from quiesce.properties.prove.watches import Distance, NeverAfter, event_is
+from quiesce.properties.prove.windows import joined, windows_of
+from quiesce.scenarios.prove import dense
 
 TIMING = Timing()
 

@@ -7,12 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from quiesce.model.choices import Replay
-from quiesce.model.dense_model import DenseModel
-from quiesce.model.dense_replay import replay, run_until
-from quiesce.model.kernel import Kernel
-from quiesce.properties.counterexample import NotReplayedError, Schedule, confirmed
-from quiesce.properties.prove import prove
+from quiesce.model.base.choices import Replay
+from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.dense.replay import replay, run_until
+from quiesce.model.sim.kernel import Kernel
+from quiesce.properties.prove.counterexample import NotReplayedError, Schedule, confirmed
+from quiesce.properties.prove.prove import prove
 
 
 def family_module() -> ModuleType:

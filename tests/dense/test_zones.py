@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.properties.zones import Zone, fired, moved, origin, rebase_of, synchronised
+from quiesce.properties.prove.zones import Zone, fired, moved, origin, rebase_of, synchronised
 
 spans = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda pair: (pair[0], sum(pair)))
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.fabric import BusWrite, Fabric, Port
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.register_window import WINDOW_LENGTH, WINDOWS_START
-from quiesce.model.timing import Timing
-from quiesce.model.trace import RegistersHit
-from quiesce.model.traits import CLEARS, KEEPS, LATE
-from quiesce.model.translation.device_cache import DeviceCache
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.device_cache import DeviceCache
+from quiesce.model.bus.fabric import BusWrite, Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.bus.register_window import WINDOW_LENGTH, WINDOWS_START
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import CLEARS, KEEPS, LATE
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import RegistersHit
 
 TIMING = Timing(
     pcie_posted_write=exactly(100),

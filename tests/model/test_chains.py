@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.chains import HUB, Chains, chains_of
-from quiesce.model.clock import exactly
-from quiesce.model.device_plans import CanPlan
-from quiesce.model.faults import Faults
-from quiesce.model.interrupt_plan import InterruptPlan
-from quiesce.model.plan import EndPlan, QuiescePlan, StepPlan, SystemPlan
-from quiesce.model.virtio_plan import BlockPlan, EntropyPlan
-from quiesce.scenarios.library import resolved
+from quiesce.model.base.clock import exactly
+from quiesce.model.plan.device_plans import CanPlan
+from quiesce.model.plan.faults import Faults
+from quiesce.model.plan.independence import HUB, Chains, chains_of
+from quiesce.model.plan.interrupt_plan import InterruptPlan
+from quiesce.model.plan.system_plan import EndPlan, QuiescePlan, StepPlan, SystemPlan
+from quiesce.model.plan.virtio_plan import BlockPlan, EntropyPlan
+from quiesce.scenarios.resolve.library import resolved
 
 PlanMaker = Callable[..., SystemPlan]
 RNG = EntropyPlan(name="rng", transport="pci")

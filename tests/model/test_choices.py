@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model.choices import (
+from quiesce.model.base.choices import (
     ChoicePoint,
     Choices,
     Drawn,
@@ -18,7 +18,7 @@ from quiesce.model.choices import (
     Seeded,
     Varied,
 )
-from quiesce.model.errors import ReplayMismatch
+from quiesce.model.base.errors import ReplayMismatch
 
 EVERY_KIND: list[Callable[[], Choices]] = [
     Nominal,

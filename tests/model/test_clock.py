@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model.clock import Span, TimeFormatError, exactly, format_ns, parse_ns, parse_span
+from quiesce.model.base.clock import Span, TimeFormatError, exactly, format_ns, parse_ns, parse_span
 
 
 @pytest.mark.parametrize(

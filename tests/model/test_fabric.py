@@ -2,22 +2,22 @@
 
 import pytest
 
-from quiesce.model.choices import Latest, Nominal
-from quiesce.model.clock import Span, exactly
-from quiesce.model.fabric import MESSAGE, BusWrite, Fabric, Port
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Latest, Nominal
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.bus.fabric import MESSAGE, BusWrite, Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.bus.stream import StreamMode
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import (
     DmaBlocked,
     DmaLanded,
     DmaTranslated,
     IrqAsserted,
     StopConfirmed,
 )
-from quiesce.model.translation.stream import StreamMode
 
 TIMING = Timing(
     pcie_posted_write=exactly(100),

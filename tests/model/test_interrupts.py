@@ -2,14 +2,14 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
 from quiesce.model.host.procnto import HostKernel, TakenIrq
-from quiesce.model.interrupt_plan import PLAIN_CONTROLLER, InterruptPlan
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.kernel import Kernel, Mailbox, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import IrqDetached, IrqTaken
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.interrupt_plan import PLAIN_CONTROLLER, InterruptPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
+from quiesce.model.trace.events import IrqDetached, IrqTaken
 
 TIMING = Timing(gic_to_cpu=exactly(10), gic_disable_rwp=exactly(5))
 LINE = 41

@@ -2,17 +2,18 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.dma_engine import DmaEngine
-from quiesce.model.fabric import Fabric, Port
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.iommu_plan import IommuPlan, iommu_of
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.device_cache import DeviceCache
+from quiesce.model.bus.dma_engine import DmaEngine
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.iommu_plan import IommuPlan, iommu_of
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import (
     AnyEvent,
     AtcInvalidationBegun,
     AtcInvalidationEnded,
@@ -25,7 +26,6 @@ from quiesce.model.trace import (
     IommuUnmapped,
     StopConfirmed,
 )
-from quiesce.model.translation.device_cache import DeviceCache
 
 TIMING = Timing(
     pcie_posted_write=exactly(100),

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from quiesce.model.choices import ChoicePoint, Choices, Earliest, Nominal, Replay
-from quiesce.model.clock import Span, exactly
-from quiesce.model.errors import BoundHit
-from quiesce.model.kernel import Kernel, Mailbox, Signal, Steps
-from quiesce.model.trace import NO_CAUSE, IrqTaken
+from quiesce.model.base.choices import ChoicePoint, Choices, Earliest, Nominal, Replay
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.base.errors import BoundHit
+from quiesce.model.sim.kernel import Kernel, Mailbox, Signal, Steps
+from quiesce.model.trace.events import NO_CAUSE, IrqTaken
 
 
 def kernel_with(choices: Choices | None = None) -> Kernel:
@@ -196,7 +196,7 @@ def test_an_observer_sees_each_record_until_it_stops() -> None:
 def test_a_run_that_does_not_end_is_given_up_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("quiesce.model.kernel.EVENTS_MAX", 100)
+    monkeypatch.setattr("quiesce.model.sim.kernel.EVENTS_MAX", 100)
     kernel = kernel_with(Earliest())
 
     def endless() -> Steps:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from quiesce.model import liveness
-from quiesce.model.canonical import Reader
-from quiesce.model.form_errors import UntestedInterpreterError
-from quiesce.model.form_tokens import Tokens
-from quiesce.model.liveness import dead_locals
+from quiesce.model.dense import liveness
+from quiesce.model.dense.canonical import Reader
+from quiesce.model.dense.form_errors import UntestedInterpreterError
+from quiesce.model.dense.form_tokens import Tokens
+from quiesce.model.dense.liveness import dead_locals
 
 Steps = Generator[str, Any, Any]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.kernel import Kernel
-from quiesce.model.memory import GuestRam, PhysicalMemory, StageTwo
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, FramesGranted, FramesReleased
+from quiesce.model.base.choices import Nominal
+from quiesce.model.bus.memory import GuestRam, PhysicalMemory, StageTwo
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.events import DmaLanded, FramesGranted, FramesReleased
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model.clock import Span
-from quiesce.model.open_number import (
-    OpenNumber,
-    OpenNumberError,
-    divided_up,
-    name_of,
-    settled,
-)
+from quiesce.model.base.clock import Span
+from quiesce.model.base.open_number import OpenNumber, OpenNumberError, divided_up, name_of, settled
 
 EXIT = OpenNumber("vm_exit", 200, 3_000)
 

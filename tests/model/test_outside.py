@@ -1,11 +1,11 @@
 """The end of the outside: stimuli stop at once, what is under way goes on until all is quiet."""
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.dense_kernel import DenseKernel
-from quiesce.model.kernel import QUIET_EVENTS_MAX, Kernel, Steps
-from quiesce.model.outside import Withheld
-from quiesce.model.trace import IrqTaken
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.dense.dense_kernel import DenseKernel
+from quiesce.model.sim.kernel import QUIET_EVENTS_MAX, Kernel, Steps
+from quiesce.model.sim.outside import Withheld
+from quiesce.model.trace.events import IrqTaken
 
 FRAMES = Withheld("eth0", 1, "both", "frames from the wire")
 

@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.dma_engine import DmaEngine
-from quiesce.model.fabric import Fabric, Port
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import CpuRead, DmaRead, DmaReadBlocked
-from quiesce.model.translation.device_cache import DeviceCache
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.device_cache import DeviceCache
+from quiesce.model.bus.dma_engine import DmaEngine
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import CpuRead, DmaRead, DmaReadBlocked
 
 TIMING = Timing(pcie_dma_read_rtt=exactly(100), ats_translation=exactly(30))
 PAGE = 0x1000

@@ -5,16 +5,16 @@ import pickle
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model import kernel as kernels
-from quiesce.model.choices import Earliest, Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.component import Component
-from quiesce.model.errors import BoundHit
-from quiesce.model.kernel import Kernel, Mailbox, Steps
-from quiesce.model.plan import AfterPlan, EndPlan
-from quiesce.model.short_timing import SHORT
-from quiesce.model.system import run
-from quiesce.scenarios.library import resolved
+from quiesce.model.base.choices import Earliest, Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.base.errors import BoundHit
+from quiesce.model.machine.system import run
+from quiesce.model.plan.short_timing import SHORT
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan
+from quiesce.model.sim import kernel as kernels
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
+from quiesce.scenarios.resolve.library import resolved
 
 
 class Clock(Component):

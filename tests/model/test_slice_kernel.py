@@ -3,18 +3,18 @@
 import networkx
 import pytest
 
-from quiesce.model import chains as chains_module
-from quiesce.model.chains import Chains, chains_of
-from quiesce.model.kernel import Steps
-from quiesce.model.plan import SystemPlan
-from quiesce.model.slice_kernel import InfluenceError, SliceKernel, kernel_of_slice
-from quiesce.model.system import System, build
-from quiesce.model.trace import IrqMasked, Record
-from quiesce.model.wiring import wiring
+from quiesce.model.dense.slice_kernel import InfluenceError, SliceKernel, kernel_of_slice
+from quiesce.model.machine.system import System, build
+from quiesce.model.plan import independence as chains_module
+from quiesce.model.plan.independence import Chains, chains_of
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.plan.wiring import wiring
+from quiesce.model.sim.kernel import Steps
+from quiesce.model.trace.events import IrqMasked, Record
+from quiesce.properties.prove.system_proof import Limits, prove_system
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits, prove_system
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.plan_slices import slice_of, task_of
+from quiesce.scenarios.prove.plan_slices import slice_of, task_of
+from quiesce.scenarios.resolve.library import resolved
 
 BLOCK, NET = 0, 1
 

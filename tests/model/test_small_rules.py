@@ -5,19 +5,19 @@ Each test names one rule that a wrong line would break without anything else goi
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.dma_engine import DmaEngine
-from quiesce.model.fabric import BusWrite, Fabric, Port
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.dma_engine import DmaEngine
+from quiesce.model.bus.fabric import BusWrite, Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.bus.stream import Map, Stream
 from quiesce.model.host.procnto import HostKernel, TakenIrq
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.kernel import Kernel, Mailbox, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.open_questions import PENDING_AT_DETACH
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaIssued, DmaTranslated, IrqDetached, IrqTaken
-from quiesce.model.translation.stream import Map, Stream
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.open_questions import PENDING_AT_DETACH
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
+from quiesce.model.trace.events import DmaIssued, DmaTranslated, IrqDetached, IrqTaken
 
 from .hardware.bench import Bench
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model import trace_codec
-from quiesce.model.errors import TraceFormatError
-from quiesce.model.trace import AnyEvent, Header, IrqTaken, Part, Record, Trace
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.base.errors import TraceFormatError
+from quiesce.model.trace import codec
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import AnyEvent, Header, IrqTaken, Part, Record, Trace
 
 EVENT_TYPES: tuple[type[TraceEvent], ...] = get_args(AnyEvent)
 
@@ -42,7 +42,7 @@ def events() -> st.SearchStrategy[TraceEvent]:
 def test_any_trace_comes_back_equal(kinds: list[TraceEvent], name: str) -> None:
     records = tuple(Record(i * 5, name, i - 1, event) for i, event in enumerate(kinds))  # type: ignore[arg-type]
     trace = Trace(Header(name, parts=(Part(name, "memory"),)), records)
-    assert trace_codec.decode(trace_codec.encode(trace)) == trace
+    assert codec.decode(codec.encode(trace)) == trace
 
 
 def test_every_event_type_is_in_the_union() -> None:
@@ -55,8 +55,8 @@ def some_trace() -> Trace:
 
 def test_a_trace_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "new" / "trace.jsonl"
-    trace_codec.write(some_trace(), path)
-    assert trace_codec.read(path) == some_trace()
+    codec.write(some_trace(), path)
+    assert codec.read(path) == some_trace()
     assert [entry.name for entry in path.parent.iterdir()] == ["trace.jsonl"]
 
 
@@ -71,13 +71,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(
 
     monkeypatch.setattr("os.replace", fails)
     with pytest.raises(OSError, match="no space"):
-        trace_codec.write(some_trace(), path)
+        codec.write(some_trace(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def lines_of(trace: Trace) -> list[bytes]:
-    return trace_codec.encode(trace).splitlines(keepends=True)
+    return codec.encode(trace).splitlines(keepends=True)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def lines_of(trace: Trace) -> list[bytes]:
 def test_a_damaged_trace_names_the_line(damage, line: int, words: str) -> None:  # type: ignore[no-untyped-def]
     data = b"".join(damage(lines_of(some_trace())))
     with pytest.raises(TraceFormatError) as caught:
-        trace_codec.decode(data, "t.jsonl")
+        codec.decode(data, "t.jsonl")
     assert str(caught.value).startswith(f"t.jsonl:{line}: ")
     assert words in str(caught.value)
 
@@ -115,8 +115,8 @@ RECORDS = tuple(Record(at, "gic", at - 1, IrqTaken(at, 1)) for at in range(4))
 
 def test_a_trace_in_its_file_says_the_same_as_one_in_memory(tmp_path: Path) -> None:
     trace = Trace(Header("four"), RECORDS)
-    trace_codec.write(trace, tmp_path / "t.jsonl")
-    file = trace_codec.TraceFile(tmp_path / "t.jsonl")
+    codec.write(trace, tmp_path / "t.jsonl")
+    file = codec.TraceFile(tmp_path / "t.jsonl")
     assert file.header == trace.header
     assert tuple(file.records) == RECORDS == tuple(file.records)
     assert list(file.causes) == list(trace.causes) == [-1, 0, 1, 2]
@@ -127,8 +127,8 @@ def test_a_trace_whose_file_is_cut_off_is_refused_when_its_end_is_reached(
     cut: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "t.jsonl"
-    path.write_bytes(trace_codec.encode(Trace(Header("four"), RECORDS))[:-cut])
-    file = trace_codec.TraceFile(path)
+    path.write_bytes(codec.encode(Trace(Header("four"), RECORDS))[:-cut])
+    file = codec.TraceFile(path)
     with pytest.raises(TraceFormatError, match=r"t\.jsonl:5"):
         list(file.records)
     with pytest.raises(TraceFormatError, match=r"t\.jsonl:5"):

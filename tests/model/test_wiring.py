@@ -3,11 +3,11 @@
 import networkx
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.interrupt_plan import InterruptPlan
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import header_of, run
-from quiesce.model.wiring import wiring
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.system import header_of, run
+from quiesce.model.plan.interrupt_plan import InterruptPlan
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.plan.wiring import wiring
 from quiesce.properties.check import check
 
 from ..conftest import PlanMaker

@@ -1,6 +1,6 @@
 """Tiny traces, told event by event."""
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     AnyEvent,
     CpuWriteLanded,
     DmaLanded,
@@ -24,7 +24,7 @@ from quiesce.model.trace import (
     Trace,
 )
 from quiesce.properties.check import check
-from quiesce.properties.verdict import Verdict
+from quiesce.properties.core.verdict import Verdict
 
 HEADER = Header(
     scenario="a story",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.model.trace import IommuMapped, IommuReset, IommuSynced, IommuUnmapped
-from quiesce.properties.masters import Master, Masters
+from quiesce.model.trace.events import IommuMapped, IommuReset, IommuSynced, IommuUnmapped
+from quiesce.properties.trackers.bus_masters import Master, Masters
 
 from .story import (
     FRAME,

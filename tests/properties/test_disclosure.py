@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     CpuRead,
     DmaRead,
     DmaReadBlocked,
@@ -12,7 +12,7 @@ from quiesce.model.trace import (
     IommuUnmapped,
     StillUnderWay,
 )
-from quiesce.properties.verdict import SEVERITIES
+from quiesce.properties.core.verdict import SEVERITIES
 
 from .story import ADDR, FRAME, at, granted, landed, released, requested, verdict
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.model.trace import AnyEvent, DmaBlocked
-from quiesce.properties.dma import FaultsContained
+from quiesce.model.trace.events import AnyEvent, DmaBlocked
+from quiesce.properties.teardown.dma import FaultsContained
 
 from .story import (
     FRAME,

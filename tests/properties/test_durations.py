@@ -1,8 +1,8 @@
 """Durations in buckets: counted once, merged in any order, and never far off."""
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Record, Trace
-from quiesce.properties.durations import Durations, bucket_of, bucket_start
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Record, Trace
+from quiesce.properties.core.durations import Durations, bucket_of, bucket_start
 
 
 def teardown(begin_ns: int, end_ns: int | None) -> Trace:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_graph import StateGraph
-from quiesce.model.dense_kernel import Build
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.dense_kernel import Build
+from quiesce.model.dense.state_graph import StateGraph
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import (
     AnyEvent,
     DmaLanded,
     FramesGranted,
@@ -23,10 +23,16 @@ from quiesce.model.trace import (
     QvmExited,
     TerminationBegun,
 )
-from quiesce.properties.dma import NoDmaAfterTeardown
-from quiesce.properties.interrupts import IrqContainedAfterTeardown
-from quiesce.properties.monitor import Property
-from quiesce.properties.system_proof import Limits, MonitorMaker, SystemProof, Task, prove_system
+from quiesce.properties.core.monitor import Property
+from quiesce.properties.prove.system_proof import (
+    Limits,
+    MonitorMaker,
+    SystemProof,
+    Task,
+    prove_system,
+)
+from quiesce.properties.teardown.dma import NoDmaAfterTeardown
+from quiesce.properties.teardown.interrupts import IrqContainedAfterTeardown
 
 from .story import FRAME, detached, taken, verdict
 

@@ -1,7 +1,7 @@
 """A loop of states that no pending delay leads out of is a run without end."""
 
-from quiesce.model.dense_step import Edge, Step, Wait
-from quiesce.properties.endless import endless_labels
+from quiesce.model.dense.step import Edge, Step, Wait
+from quiesce.properties.prove.endless import endless_labels
 
 NEW = Wait(-1, 1, 2)
 

@@ -5,14 +5,14 @@ from typing import get_args
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Earliest, Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import Trace
+from quiesce.model.base.choices import Earliest, Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.model.trace.events import Trace
 from quiesce.properties.check import judge
-from quiesce.properties.exercise import Exercise, exercises_of, together
-from quiesce.properties.verdict import (
+from quiesce.properties.core.exercise import Exercise, exercises_of, together
+from quiesce.properties.core.verdict import (
     HEADLINES,
     Headline,
     Judgement,

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis.database import InMemoryExampleDatabase
 
-from quiesce.model.choices import Biased, Choices, Replay
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import Trace
+from quiesce.model.base.choices import Biased, Choices, Replay
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import Trace
 from quiesce.properties.check import check
-from quiesce.properties.fuzz import (
+from quiesce.properties.registry import TEARDOWN
+from quiesce.properties.search.fuzz import (
     Campaign,
     Search,
     confidence,
@@ -23,12 +24,11 @@ from quiesce.properties.fuzz import (
     keep,
     replayed,
 )
-from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.shrink import shrink
-from quiesce.properties.smaller_plans import cost, smaller
-from quiesce.scenarios.campaign import Effort, carry_out
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.mutants import BY_NAME, designs
+from quiesce.properties.search.shrink import shrink
+from quiesce.properties.search.smaller_plans import cost, smaller
+from quiesce.scenarios.mutants.mutants import BY_NAME, designs
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.campaign import Effort, carry_out
 
 BARE = resolved("nic-crash-bare").plan
 QUIET = resolved("nic-crash-quiesced").plan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import AnyEvent, IrqDeasserted, QvmExited
+from quiesce.model.trace.events import AnyEvent, IrqDeasserted, QvmExited
 
 from .story import (
     LINE,

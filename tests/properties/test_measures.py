@@ -1,9 +1,9 @@
 """What is measured along a run: which landings and which releases a distance is taken between."""
 
-from quiesce.model.dense_step import Mark
-from quiesce.model.trace import AnyEvent, CpuWriteLanded, DmaLanded, FramesReleased, Record
-from quiesce.properties.judging import readings_of
-from quiesce.properties.measures import IDLE, OVER, Between, FirstParting, ToOwnRelease, Turn
+from quiesce.model.dense.step import Mark
+from quiesce.model.trace.events import AnyEvent, CpuWriteLanded, DmaLanded, FramesReleased, Record
+from quiesce.properties.prove.judging import readings_of
+from quiesce.properties.prove.measures import IDLE, OVER, Between, FirstParting, ToOwnRelease, Turn
 
 
 def records(*told: tuple[int, AnyEvent]) -> list[Record]:

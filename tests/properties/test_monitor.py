@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     AnyEvent,
     CallbackBegun,
     CallbackEnded,
@@ -30,7 +30,7 @@ from quiesce.model.trace import (
     WorkerEnded,
 )
 from quiesce.properties.check import check
-from quiesce.properties.monitor import Judge, Listener, Property
+from quiesce.properties.core.monitor import Judge, Listener, Property
 from quiesce.properties.registry import PROPERTIES, TEARDOWN, named
 
 from .story import (

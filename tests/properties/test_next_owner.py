@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     UNKNOWN_EPOCH,
     BackendRequestEnded,
     CpuWriteLanded,
@@ -27,8 +27,8 @@ from quiesce.model.trace import (
     VmStarted,
 )
 from quiesce.properties.check import check
+from quiesce.properties.core.verdict import Verdict
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.verdict import Verdict
 
 from .story import ADDR, HEADER, LINE, Moment, activated, at, masked, story, unmasked
 

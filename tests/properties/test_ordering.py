@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     AnyEvent,
     AtcInvalidationEnded,
     CallbackEnded,
@@ -18,7 +18,7 @@ from quiesce.model.trace import (
     TerminationBegun,
     WorkerEnded,
 )
-from quiesce.properties.ordering import deadline_of
+from quiesce.properties.teardown.ordering import deadline_of
 
 from .story import ADDR, FRAME, HEADER, Moment, at, granted, released, requested, verdict
 

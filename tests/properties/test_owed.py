@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.model.addresses import FRAME_SHIFT
-from quiesce.model.trace import (
+from quiesce.model.base.addresses import FRAME_SHIFT
+from quiesce.model.trace.events import (
     UNKNOWN_EPOCH,
     DmaBlocked,
     IommuMapped,
@@ -15,9 +15,9 @@ from quiesce.model.trace import (
     Record,
     StillUnderWay,
 )
-from quiesce.properties.dma import EpochsMatch
-from quiesce.properties.monitor import Observation
+from quiesce.properties.core.monitor import Observation
 from quiesce.properties.registry import TEARDOWN
+from quiesce.properties.teardown.dma import EpochsMatch
 
 from .story import (
     ADDR,

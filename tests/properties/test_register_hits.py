@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import DmaRequested, FramesQuarantined, RegistersHit
+from quiesce.model.trace.events import DmaRequested, FramesQuarantined, RegistersHit
 
 from .story import ADDR, FRAME, at, granted, released, requested, verdict
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     UNKNOWN_EPOCH,
     AtcInvalidationEnded,
     CallbackBegun,
@@ -19,8 +19,8 @@ from quiesce.model.trace import (
     TerminationBegun,
     VmStarted,
 )
+from quiesce.properties.core.verdict import COSTS, Judgement, Verdict, is_cost
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.verdict import COSTS, Judgement, Verdict, is_cost
 
 from .story import FRAME, Moment, at, granted, released, requested, verdict
 

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.properties.runs import Runs
+from quiesce.properties.trackers.frame_map import Runs
 
 FRAMES = 24
 

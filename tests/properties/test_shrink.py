@@ -1,12 +1,12 @@
 """A counterexample is made small the same way every time."""
 
-from quiesce.model.choices import Replay
-from quiesce.model.system import run
+from quiesce.model.base.choices import Replay
+from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.properties.fuzz import Finding, Search, fuzz_chunk
-from quiesce.properties.shrink import shrink
-from quiesce.properties.smaller_plans import cost
-from quiesce.scenarios.library import resolved
+from quiesce.properties.search.fuzz import Finding, Search, fuzz_chunk
+from quiesce.properties.search.shrink import shrink
+from quiesce.properties.search.smaller_plans import cost
+from quiesce.scenarios.resolve.library import resolved
 
 NAME = "no-dma-after-teardown"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.properties.smaller_plans import cost, smaller, without_a_device
-from quiesce.scenarios.library import resolved
+from quiesce.properties.search.smaller_plans import cost, smaller, without_a_device
+from quiesce.scenarios.resolve.library import resolved
 
 NAMES = ["shared-line", "blk-crash-drained", "article-walk", "nvme-crash-bare"]
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.model.system import run, run_watched
-from quiesce.model.trace import GuestEnded, Trace
-from quiesce.properties import sweep
+from quiesce.model.base.choices import Choices, Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run, run_watched
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.model.trace.events import GuestEnded, Trace
 from quiesce.properties.check import check
-from quiesce.properties.sweep import (
+from quiesce.properties.search import sweep
+from quiesce.properties.search.sweep import (
     Part,
     Strip,
     Target,
@@ -20,7 +20,7 @@ from quiesce.properties.sweep import (
     sweep_part,
     unsafe_windows,
 )
-from quiesce.scenarios.library import resolved
+from quiesce.scenarios.resolve.library import resolved
 
 BARE = resolved("nic-crash-bare").plan
 UNTIL_NS = 260_000

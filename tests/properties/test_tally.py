@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from quiesce.model.choices import Seeded
-from quiesce.model.system import run
+from quiesce.model.base.choices import Seeded
+from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.properties.dice import Dice
-from quiesce.properties.tally import Tally
-from quiesce.properties.verdict import Verdict, combined
-from quiesce.scenarios.library import resolved
+from quiesce.properties.core.verdict import Verdict, combined
+from quiesce.properties.generate.byte_draws import Dice
+from quiesce.properties.search.tally import Tally
+from quiesce.scenarios.resolve.library import resolved
 
 SCENARIOS = ("nic-crash-bare", "nic-crash-iommu", "nic-crash-restart")
 

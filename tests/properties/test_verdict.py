@@ -1,10 +1,10 @@
 import msgspec
 import pytest
 
-from quiesce.model.trace import Assumption
+from quiesce.model.trace.events import Assumption
 from quiesce.properties.check import check, judge
+from quiesce.properties.core.verdict import Judgement, Verdict, combined, most_alarming, worst
 from quiesce.properties.registry import UnknownPropertyError, named
-from quiesce.properties.verdict import Judgement, Verdict, combined, most_alarming, worst
 
 from .story import at, granted, landed, released, story
 

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from quiesce.model.discovery.walk import enumerate_functions
+from quiesce.model.pci.walk import enumerate_functions
 from quiesce.model.virtio.block_format import SECTOR_SIZE
 
 from .actions import Action

@@ -1,6 +1,6 @@
 """The model's virtio-blk on PCI without time: what a register write asks for is done at once."""
 
-from quiesce.model.pci_address import PciAddress
+from quiesce.model.base.pci_address import PciAddress
 from quiesce.model.virtio.block_device import (
     BLOCK_FEATURES,
     BlockDevice,

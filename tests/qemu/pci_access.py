@@ -6,9 +6,9 @@ behind it, the driver finds everything else by reading.
 
 from typing import Protocol
 
-from quiesce.model.discovery.bus import PciBus, PciSlot
-from quiesce.model.discovery.walk import FoundFunction, enumerate_functions
-from quiesce.model.pci_address import PciAddress
+from quiesce.model.base.pci_address import PciAddress
+from quiesce.model.pci.bus import PciBus, PciSlot
+from quiesce.model.pci.walk import FoundFunction, enumerate_functions
 from quiesce.model.virtio.effects import Effect
 from quiesce.model.virtio.pci_function import (
     PCI_BASE_ADDRESS_0,

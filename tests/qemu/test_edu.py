@@ -10,16 +10,16 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import MS, exactly
-from quiesce.model.discovery.walk import enumerate_functions
-from quiesce.model.fabric import Fabric, Port
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import MS, exactly
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.memory import PhysicalMemory
 from quiesce.model.hardware.edu import BUFFER_START, DMA_START, DMA_TO_RAM, DMA_WANTS_IRQ, Edu
-from quiesce.model.interrupts import MESSAGE, InterruptController
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, FramesGranted, FramesReleased, IrqAsserted
+from quiesce.model.interrupts.interrupt_controller import MESSAGE, InterruptController
+from quiesce.model.pci.walk import enumerate_functions
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import DmaLanded, FramesGranted, FramesReleased, IrqAsserted
 from quiesce.model.virtio.pci_function import (
     PCI_COMMAND,
     PCI_COMMAND_MASTER,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.discovery.walk import FoundFunction, enumerate_functions
+from quiesce.model.pci.walk import FoundFunction, enumerate_functions
 
 from .conftest import MachineMaker
 from .machine import QemuMachine

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Record, Trace
-from quiesce.properties.verdict import Violation
-from quiesce.reports.clauses import Clause
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Record, Trace
+from quiesce.properties.core.verdict import Violation
+from quiesce.reports.core.clauses import Clause
 
 LOOKS = ("await", "confirm", "read-back", "settle")
 MASKS = ("mask-", "disable-messages", "disable-line", "disable-interrupts", "disable-events")

@@ -7,11 +7,11 @@ wrong, in words; nothing for a clause that is true.
 import re
 from collections.abc import Callable, Iterator
 
-from quiesce.model import trace as ev
-from quiesce.model.clock import parse_ns
-from quiesce.model.trace import Trace
-from quiesce.properties.verdict import Violation
-from quiesce.reports.clauses import Clause
+from quiesce.model.base.clock import parse_ns
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Trace
+from quiesce.properties.core.verdict import Violation
+from quiesce.reports.core.clauses import Clause
 
 from . import interrupt_clauses
 from .clause_case import LOOKS, Case, steps_of, wrong

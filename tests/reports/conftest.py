@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Assumption, Header, Part, Record, Trace
-from quiesce.properties.verdict import (
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Assumption, Header, Part, Record, Trace
+from quiesce.properties.core.verdict import (
     VIOLATIONS_KEPT,
     Judgement,
     Severity,

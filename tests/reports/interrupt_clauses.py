@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from quiesce.model import trace as ev
+from quiesce.model.trace import events as ev
 
 from .clause_case import MASKS, Case, steps_of, wrong
 

@@ -1,7 +1,7 @@
 """What a judgement rests on, in few lines: nothing in silence, and nothing at length."""
 
-from quiesce.model.trace import Assumption
-from quiesce.reports.assumption_lines import assumption_lines
+from quiesce.model.trace.events import Assumption
+from quiesce.reports.core.assumption_lines import assumption_lines
 
 OPEN = Assumption("qvm.callbacks-after-sigquit", "run | skipped", "left open: whether; no page")
 PINNED = Assumption("guest.power-button", "ignores", "pinned by the scenario: whether it reacts")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.reports.axis import CUT_WIDTH, CUTS_MAX, TimeAxis, time_axis
+from quiesce.reports.draw.axis import CUT_WIDTH, CUTS_MAX, TimeAxis, time_axis
 
 LEFT, RIGHT = 100.0, 900.0
 INSTANTS = st.lists(st.integers(0, 10**10), min_size=1, max_size=80)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.reports.captions import Caption, placed, width_of
+from quiesce.reports.core.captions import Caption, placed, width_of
 
 SIZE = 7.0
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Part, Record, Trace
 from quiesce.properties.check import judge as really_judge
-from quiesce.properties.verdict import Judgement
-from quiesce.reports.causal_formats import dot, mermaid
-from quiesce.reports.causal_graph import CausalPicture, graph_of
-from quiesce.reports.causal_slice import CausalSlice, slice_of
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.explanation.causal_slice import CausalSlice, slice_of
+from quiesce.reports.formats.causal_formats import dot, mermaid
+from quiesce.reports.pictures.causal_graph import CausalPicture, graph_of
 
 Judge = Callable[[Trace], Judgement]
 

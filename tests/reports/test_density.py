@@ -1,8 +1,8 @@
 """Crowds become bands, but never across a moment that matters."""
 
-from quiesce.reports.axis import TimeAxis, time_axis
-from quiesce.reports.chart import Bar, Mark
-from quiesce.reports.density import crowds, merged_bars
+from quiesce.reports.draw.axis import TimeAxis, time_axis
+from quiesce.reports.draw.chart import Bar, Mark
+from quiesce.reports.draw.density import crowds, merged_bars
 
 AXIS: TimeAxis = time_axis((), 0, 1_000_000, left=0, right=1000)
 """1,000 ns to the point, without cuts."""

@@ -1,8 +1,8 @@
 """Who owns a frame at a record of the trace."""
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Record, Trace
-from quiesce.reports.frames import FREE, FrameLedger
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Record, Trace
+from quiesce.reports.core.frames import FREE, FrameLedger
 
 TWO_EPOCHS = Trace(
     Header("two epochs"),

@@ -1,9 +1,9 @@
 """What is drawn of a run, as exact numbers and without paper."""
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
-from quiesce.reports.chart import Bar, Chart, Lane, Track, Zone
-from quiesce.reports.lanes import chart_of
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Part, Record, Trace
+from quiesce.reports.draw.chart import Bar, Chart, Lane, Track, Zone
+from quiesce.reports.lanes.lanes import chart_of
 
 
 def lane_of(chart: Chart, name: str) -> Lane:

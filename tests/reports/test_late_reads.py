@@ -1,19 +1,19 @@
 """A late read in sentences, pictures and exports."""
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Part, Record, Trace
 from quiesce.properties.check import judge
-from quiesce.properties.verdict import Judgement
-from quiesce.reports.causal_slice import slice_of
-from quiesce.reports.chart import Mark
-from quiesce.reports.culprit import culprit_of, main_finding
-from quiesce.reports.event_words import in_words
-from quiesce.reports.explanation import explain
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.core.culprit import culprit_of, main_finding
+from quiesce.reports.core.event_words import in_words
+from quiesce.reports.draw.chart import Mark
+from quiesce.reports.draw.palette import MARKS, NAMES
+from quiesce.reports.explanation.causal_slice import slice_of
+from quiesce.reports.explanation.explanation import explain
+from quiesce.reports.explanation.why import why
 from quiesce.reports.formats import sarif
 from quiesce.reports.formats.signals import SignalReader
-from quiesce.reports.lanes import chart_of
-from quiesce.reports.palette import MARKS, NAMES
-from quiesce.reports.why import why
+from quiesce.reports.lanes.lanes import chart_of
 
 FRAME = 0x80012
 REQUEST = 2

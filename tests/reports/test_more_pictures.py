@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model.trace import Trace
-from quiesce.properties.verdict import Judgement
-from quiesce.reports import fonts
-from quiesce.reports.canvas import Words, png
-from quiesce.reports.comparison import ComparedRun, ComparisonPicture
-from quiesce.reports.distribution import Distribution, DistributionPicture
-from quiesce.reports.fonts import MAIN, families_for
-from quiesce.reports.margins import BoundedEnd, Spare, SparePicture
-from quiesce.reports.windows import CauseRow, WindowPicture, window_picture
+from quiesce.model.trace.events import Trace
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.draw import fonts
+from quiesce.reports.draw.canvas import Words, png
+from quiesce.reports.draw.fonts import MAIN, families_for
+from quiesce.reports.pictures.comparison import ComparedRun, ComparisonPicture
+from quiesce.reports.pictures.distribution import Distribution, DistributionPicture
+from quiesce.reports.pictures.margins import BoundedEnd, Spare, SparePicture
+from quiesce.reports.pictures.windows import CauseRow, WindowPicture, window_picture
 
 from .conftest import NicStory
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from quiesce.model.trace import Assumption, Trace
-from quiesce.properties.verdict import Judgement, Verdict
+from quiesce.model.trace.events import Assumption, Trace
+from quiesce.properties.core.verdict import Judgement, Verdict
 from quiesce.reports.summary import print_judgement
 
 Judge = Callable[[Trace], Judgement]

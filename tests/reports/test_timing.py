@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
-from quiesce.properties.verdict import Judgement
-from quiesce.reports.timing import WIDTH, Picture
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Part, Record, Trace
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.pictures.timing import WIDTH, Picture
 
 Judge = Callable[[Trace], Judgement]
 

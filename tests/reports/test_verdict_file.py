@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.errors import Place, TraceFormatError
-from quiesce.model.trace import Trace
-from quiesce.properties.verdict import Judgement
+from quiesce.model.base.errors import Place, TraceFormatError
+from quiesce.model.trace.events import Trace
+from quiesce.properties.core.verdict import Judgement
 from quiesce.reports import verdict_file
 from quiesce.reports.write import write
 

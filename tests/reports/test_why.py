@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
-from quiesce.properties.verdict import Judgement, Verdict, Violation
-from quiesce.reports.findings import findings_of
-from quiesce.reports.why import clauses_of, why
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Part, Record, Trace
+from quiesce.properties.core.verdict import Judgement, Verdict, Violation
+from quiesce.reports.core.findings import findings_of
+from quiesce.reports.explanation.why import clauses_of, why
 
 from .clause_checker import faults_of
 

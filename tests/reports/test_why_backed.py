@@ -10,19 +10,19 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Latest, Nominal, Seeded
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import Trace
+from quiesce.model.base.choices import Choices, Latest, Nominal, Seeded
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import Trace
 from quiesce.properties.check import judge
-from quiesce.properties.verdict import Violation
-from quiesce.reports.clauses import Clause
-from quiesce.reports.findings import findings_of
-from quiesce.reports.why import clauses_of
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.mutants import BY_NAME, MUTANTS, designs
-from quiesce.scenarios.runner import run_scenario, usual_choices
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.properties.core.verdict import Violation
+from quiesce.reports.core.clauses import Clause
+from quiesce.reports.core.findings import findings_of
+from quiesce.reports.explanation.why import clauses_of
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, designs
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import run_scenario, usual_choices
 
 from .clause_checker import faults_of
 

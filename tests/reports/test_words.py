@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model.clock import parse_ns
-from quiesce.reports.words import EXACT, about_ns, printable, shortened, squeezed
+from quiesce.model.base.clock import parse_ns
+from quiesce.reports.core.words import EXACT, about_ns, printable, shortened, squeezed
 
 
 @pytest.mark.parametrize(

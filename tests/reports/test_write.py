@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model import trace_codec
-from quiesce.model.trace import Trace
-from quiesce.properties.verdict import Judgement
-from quiesce.reports import timing
+from quiesce.model.trace import codec
+from quiesce.model.trace.events import Trace
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.pictures import timing
 from quiesce.reports.write import verdict_json, write
 
 Judge = Callable[[Trace], Judgement]
@@ -21,7 +21,7 @@ def test_a_report_is_five_whole_files(late_writes: Trace, judge: Judge, tmp_path
     names = ["trace.jsonl", "verdict.json", "replay.json", "timing.svg", "timing.png"]
     assert [file.name for file in files] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert trace_codec.read(folder / "trace.jsonl") == late_writes
+    assert codec.read(folder / "trace.jsonl") == late_writes
     assert (folder / "replay.json").read_bytes() == b"{}\n"
 
 

@@ -2,11 +2,18 @@
 
 import random
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, QuiescePlan, RamPlan, StepPlan, SystemPlan, VmPlan
-from quiesce.model.short_timing import SHORT
-from quiesce.model.virtio_plan import ConsolePlan, EntropyPlan
-from quiesce.scenarios.resolve import Resolved
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.short_timing import SHORT
+from quiesce.model.plan.system_plan import (
+    EndPlan,
+    QuiescePlan,
+    RamPlan,
+    StepPlan,
+    SystemPlan,
+    VmPlan,
+)
+from quiesce.model.plan.virtio_plan import ConsolePlan, EntropyPlan
+from quiesce.scenarios.resolve.resolve import Resolved
 
 PINNED = {
     "guest.crash-reaches-qvm": "at-once",

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.scenarios.resolve import Resolved
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.scenarios.resolve.resolve import Resolved
 
 PlanMaker = Callable[..., SystemPlan]
 

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from quiesce.model.plan import QuiescePlan
-from quiesce.properties.smaller_plans import smaller
-from quiesce.scenarios.as_files import SCENARIO, NotWritten, scenario_files
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.replay import same_system
-from quiesce.scenarios.resolve import resolve
-from quiesce.scenarios.shipped import shipped_names
-from quiesce.scenarios.toml_text import toml_text
+from quiesce.model.plan.system_plan import QuiescePlan
+from quiesce.properties.search.smaller_plans import smaller
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.format.toml_text import toml_text
+from quiesce.scenarios.resolve.as_files import SCENARIO, NotWritten, scenario_files
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.replay import same_system
+from quiesce.scenarios.resolve.resolve import resolve
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from quiesce.model.assumptions import assumptions_of, parts_used
-from quiesce.model.open_questions import QUESTIONS, OpenQuestion
-from quiesce.model.plan import SystemPlan
-from quiesce.model.timing import EVIDENCE, Timing
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.shipped import shipped_files
+from quiesce.model.machine.assumptions import assumptions_of, parts_used
+from quiesce.model.plan.open_questions import QUESTIONS, OpenQuestion
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.plan.timing import EVIDENCE, Timing
+from quiesce.scenarios.format.shipped import shipped_files
+from quiesce.scenarios.resolve.library import resolved
 
 CITES = re.compile(
     r"\b(?:guide|reference|manual|specification|SIGCOMM|arXiv|lkml|lmbench|Linux|Xen|FreeBSD|QNX|"

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from quiesce import __version__
-from quiesce.model import liveness
-from quiesce.properties.verdict import Judgement, Verdict, Violation, Word
-from quiesce.scenarios import exit_status, runner
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.commands.verify import compared
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.model.dense import liveness
+from quiesce.properties.core.verdict import Judgement, Verdict, Violation, Word
+from quiesce.scenarios.cli.commands.verify import compared
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.format.shipped import shipped_names
+from quiesce.scenarios.run import runner
 
 from .conftest import CRASH_AT_WORK, GUEST, SCENARIO, Write
 
 Capture = pytest.CaptureFixture[str]
 
-ROOT = str(Path(exit_status.__file__).resolve().parents[1] / ".src")
+ROOT = str(Path(exit_status.__file__).resolve().parents[3] / ".src")
 
 
 def python(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
@@ -377,7 +378,8 @@ def test_a_bug_is_one_line_and_a_traceback_in_a_file(
 
 INTERRUPTED_IN_ITS_RUN = """
 import os, signal, sys, time
-from quiesce.scenarios import cli, runner
+from quiesce.scenarios.cli import main as cli
+from quiesce.scenarios.run import runner
 def run(*_):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(20)
@@ -403,7 +405,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
 
 def test_help_and_completion_load_nothing_heavy() -> None:
     code = (
-        "import sys; from quiesce.scenarios.cli import main; main(['--help']);"
+        "import sys; from quiesce.scenarios.cli.main import main; main(['--help']);"
         "heavy = {'simpy', 'matplotlib', 'networkx', 'rich', 'hypothesis', 'numpy'};"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )

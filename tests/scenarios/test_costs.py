@@ -5,13 +5,13 @@ from math import inf
 
 import pytest
 
-from quiesce.model.plan import SystemPlan
-from quiesce.properties.end_windows import end_windows
-from quiesce.properties.judging import going_on
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.properties.prove.end_windows import end_windows
+from quiesce.properties.prove.judging import going_on
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.proof import prove_plan, sampled, windows_of_plan
-from quiesce.scenarios.sliced_proof import prove_whole
+from quiesce.scenarios.prove.proof import prove_plan, sampled, windows_of_plan
+from quiesce.scenarios.prove.sliced_proof import prove_whole
 
 from .one_frame import PlanMaker, one_frame, scenario
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, SystemPlan
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.proof import prove_plan, windows_of_plan
+from quiesce.scenarios.prove.proof import prove_plan, windows_of_plan
 
 PlanMaker = Callable[..., SystemPlan]
 KINDS = (TEARDOWN["no-dma-after-teardown"],)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.exit_status import BAD_INPUT, OK, VIOLATED
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output.exit_status import BAD_INPUT, OK, VIOLATED
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ["--runs", "5", "--prove-seconds", "0", "--no-mutants"]
@@ -61,12 +61,12 @@ def test_a_pack_is_never_written_over(pack: Path, capsys: Capture) -> None:
 def test_a_pack_that_cannot_be_finished_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from quiesce.scenarios import gathering  # noqa: PLC0415
+    from quiesce.scenarios.evidence import pack  # noqa: PLC0415
 
     def stop(request: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gathering, "fuzz_command", stop)
+    monkeypatch.setattr(pack, "fuzz_command", stop)
     status = main(["evidence", "nic-crash-bare", *QUICK, "-o", str(tmp_path / "pack")])
     assert status == 2
     assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.exit_status import BAD_INPUT, OK
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output.exit_status import BAD_INPUT, OK
 
 Capture = pytest.CaptureFixture[str]
 

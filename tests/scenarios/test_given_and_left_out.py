@@ -2,17 +2,17 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.errors import ScenarioError
-from quiesce.model.plan import StepPlan
-from quiesce.model.system import run
-from quiesce.model.trace import QuiesceStepBegun
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.errors import ScenarioError
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import StepPlan
+from quiesce.model.trace.events import QuiesceStepBegun
 from quiesce.properties.check import check
-from quiesce.scenarios.as_files import SCENARIO as WRITTEN
-from quiesce.scenarios.as_files import scenario_files
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import Resolved, resolve
-from quiesce.scenarios.vdevs import FOR_EVER_NS
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.as_files import SCENARIO as WRITTEN
+from quiesce.scenarios.resolve.as_files import scenario_files
+from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.vdevs import FOR_EVER_NS
 
 from .busy_nic import CARED_FOR, MACHINE
 from .conftest import CRASH_AT_WORK, GUEST, Write

@@ -6,23 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model import system
-from quiesce.model.choices import Biased, Choices, Earliest, Latest, Seeded
-from quiesce.model.errors import BoundHit
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import Instants, run, run_watched
-from quiesce.model.trace import Trace
-from quiesce.properties.fuzz import Run, Search, fuzz_chunk, instants_of
+from quiesce.model.base.choices import Biased, Choices, Earliest, Latest, Seeded
+from quiesce.model.base.errors import BoundHit
+from quiesce.model.machine import system
+from quiesce.model.machine.system import Instants, run, run_watched
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import Trace
 from quiesce.properties.registry import PROPERTIES, TEARDOWN
-from quiesce.properties.sweep import Part, Target, crash_instants, sweep_part
-from quiesce.properties.tally import Tally
-from quiesce.scenarios import campaign as campaigns
-from quiesce.scenarios import exit_status, mutant_scores, runner
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.commands import sweep as sweep_commands
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.mutants import BY_NAME
-from quiesce.scenarios.proof import sampled
+from quiesce.properties.search.fuzz import Run, Search, fuzz_chunk, instants_of
+from quiesce.properties.search.sweep import Part, Target, crash_instants, sweep_part
+from quiesce.properties.search.tally import Tally
+from quiesce.scenarios.cli.commands import sweep as sweep_commands
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.mutants import mutant_scores
+from quiesce.scenarios.mutants.mutants import BY_NAME
+from quiesce.scenarios.prove.proof import sampled
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run import campaign as campaigns
+from quiesce.scenarios.run import runner
 
 QUIET = resolved("nic-crash-quiesced")
 
@@ -210,7 +212,7 @@ def test_a_mutant_whose_runs_do_not_end_is_not_killed_by_them(
 def test_the_model_names_what_goes_on_whoever_makes_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("quiesce.model.kernel.EVENTS_MAX", 150)
+    monkeypatch.setattr("quiesce.model.sim.kernel.EVENTS_MAX", 150)
     for make in (system.run, system.run_watched):
         with pytest.raises(BoundHit, match=r"goes on without end in .*\(model/"):
             make(QUIET.plan, Earliest())

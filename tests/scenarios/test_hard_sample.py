@@ -4,11 +4,11 @@ from itertools import islice
 
 import pytest
 
-from quiesce.model.choices import Biased, Nominal, Retold, Seeded, Varied
-from quiesce.model.trace import TerminationBegun
-from quiesce.scenarios.hard_sample import Sample, Timing
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.runner import RunResult, choices_for, run_scenario
+from quiesce.model.base.choices import Biased, Nominal, Retold, Seeded, Varied
+from quiesce.model.trace.events import TerminationBegun
+from quiesce.scenarios.explain.hard_sample import Sample, Timing
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import RunResult, choices_for, run_scenario
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.model.qvmconf.parser import parse_text
 from quiesce.scenarios.lint import Finding, lint
+from quiesce.scenarios.qvmconf.parser import parse_text
 
 QUIET = """
 system cluster

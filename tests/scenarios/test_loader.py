@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.errors import ScenarioError
-from quiesce.scenarios.loader import load, parse
-from quiesce.scenarios.schema import After, End, Scenario, Step
-from quiesce.scenarios.schema_devices import AhciEntry, NicEntry
+from quiesce.model.base.errors import ScenarioError
+from quiesce.scenarios.format.loader import load, parse
+from quiesce.scenarios.format.schema import After, End, Scenario, Step
+from quiesce.scenarios.format.schema_devices import AhciEntry, NicEntry
 
 
 def read(text: str) -> Scenario:

@@ -6,12 +6,20 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.properties.registry import TEARDOWN
-from quiesce.scenarios import exit_status
-from quiesce.scenarios.changes import both, device, ends_after, impatient, pinned, traits, without
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.commands import mutants as command
-from quiesce.scenarios.designs import CLASSES, CRASH, EXITS, ORDERLY, SHUTDOWN, class_of
-from quiesce.scenarios.mutant_scores import (
+from quiesce.scenarios.cli.commands import mutants as command
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.mutants.changes import (
+    both,
+    device,
+    ends_after,
+    impatient,
+    pinned,
+    traits,
+    without,
+)
+from quiesce.scenarios.mutants.designs import CLASSES, CRASH, EXITS, ORDERLY, SHUTDOWN, class_of
+from quiesce.scenarios.mutants.mutant_scores import (
     CONTROLS,
     SEEDS,
     Control,
@@ -22,7 +30,7 @@ from quiesce.scenarios.mutant_scores import (
     timings,
     violated_properties,
 )
-from quiesce.scenarios.mutants import BY_NAME, MUTANTS, Mutant, designs, mutated
+from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, Mutant, designs, mutated
 
 CASES = [(mutant.name, case.design, case.face) for mutant in MUTANTS for case in mutant.cases]
 

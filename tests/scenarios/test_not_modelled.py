@@ -2,10 +2,10 @@
 
 import pytest
 
-from quiesce.model.assumptions import assumptions_of
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import resolve
+from quiesce.model.machine.assumptions import assumptions_of
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.resolve import resolve
 
 from .busy_nic import BARE, CARED_FOR, MACHINE
 from .conftest import CRASH_AT_WORK, GUEST, Write

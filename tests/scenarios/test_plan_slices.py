@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from quiesce.model.chains import chains_of
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import NicPlan, QuiescePlan, StepPlan
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.independence import chains_of
+from quiesce.model.plan.system_plan import NicPlan, QuiescePlan, StepPlan
 from quiesce.model.vdev.virtio_vdev import duration_of_step
-from quiesce.scenarios.plan_slices import callback_measure, callbacks_of, slice_of
+from quiesce.scenarios.prove.plan_slices import callback_measure, callbacks_of, slice_of
 
 from .chained_plans import DRAIN, JOIN, chained
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Earliest, Latest, Nominal, Seeded
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Earliest, Latest, Nominal, Seeded
+from quiesce.model.trace.events import (
     CallbackEnded,
     DmaBlocked,
     DmaLanded,
@@ -21,10 +21,10 @@ from quiesce.model.trace import (
     HostReset,
     StopConfirmed,
 )
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import resolve
-from quiesce.scenarios.runner import RunResult, run_scenario
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.resolve import resolve
+from quiesce.scenarios.run.runner import RunResult, run_scenario
 
 Write = Callable[..., Path]
 LATE = "no-dma-after-teardown"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.plan import StepPlan
-from quiesce.scenarios.procedure_table import document, outcome, subjects, variations
+from quiesce.model.plan.system_plan import StepPlan
+from quiesce.scenarios.mutants.procedure_table import document, outcome, subjects, variations
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "quiesce-procedures.md"
 

@@ -3,19 +3,19 @@
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Seeded
-from quiesce.model.clock import Span, exactly
-from quiesce.model.component import Component
-from quiesce.model.dense_graph import MakeMonitor, StateGraph
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.plan import EndPlan
-from quiesce.model.system import run
-from quiesce.model.timing import Timing
-from quiesce.model.trace import Header
+from quiesce.model.base.choices import Seeded
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.dense.state_graph import MakeMonitor, StateGraph
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.component import Component
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import Header
+from quiesce.properties.core.verdict import Violation
+from quiesce.properties.prove.system_proof import Finding, Limits, SystemProof, Task, prove_system
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Finding, Limits, SystemProof, Task, prove_system
-from quiesce.properties.verdict import Violation
-from quiesce.scenarios.proof import (
+from quiesce.scenarios.prove.proof import (
     ContradictionError,
     at_any_instant,
     attained,

@@ -18,16 +18,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Earliest, Latest, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.plan import EndPlan
-from quiesce.properties.end_windows import EndWindows
-from quiesce.scenarios import exit_status, wait_budget
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.proof import prove_plan
-from quiesce.scenarios.resolve import Resolved
-from quiesce.scenarios.runner import run_scenario
+from quiesce.model.base.choices import Earliest, Latest, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.plan.system_plan import EndPlan
+from quiesce.properties.prove.end_windows import EndWindows
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.prove import wait_budget
+from quiesce.scenarios.prove.proof import prove_plan
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.resolve import Resolved
+from quiesce.scenarios.run.runner import run_scenario
 
 pytestmark = pytest.mark.slow
 

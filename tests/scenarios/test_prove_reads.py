@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, replace
 
-from quiesce.model.choices import Nominal, Seeded
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import DmaRead, FramesReleased, Trace
+from quiesce.model.base.choices import Nominal, Seeded
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.model.trace.events import DmaRead, FramesReleased, Trace
 from quiesce.properties.check import check
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.proof import prove_plan
+from quiesce.scenarios.prove.proof import prove_plan
 
 READ = "no-dma-read-after-teardown"
 WRITE = {"operation": "write", "requests": 2, "depth": 2, "length": 512, "queue_size": 8}

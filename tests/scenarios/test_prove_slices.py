@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from quiesce.scenarios import exit_status, sliced_proof
-from quiesce.scenarios import library as shipped
-from quiesce.scenarios.cli import main
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.format.shipped import LIBRARY
+from quiesce.scenarios.prove import sliced_proof
 
 NAMES = ["qvm178.virtio-blk_qvm178", "qvm178.virtio-net_qvm178", "qvm178.virtio-console"]
-LIBRARY = Path(shipped.__file__).parent / "library"
 
 
 @pytest.fixture(autouse=True)

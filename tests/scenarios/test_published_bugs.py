@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from quiesce.scenarios.shipped import shipped_names
+from quiesce.scenarios.format.shipped import shipped_names
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from quiesce.model import trace_codec
-from quiesce.model.choices import Seeded
-from quiesce.model.errors import ReplayMismatch, TraceFormatError
-from quiesce.scenarios import replay
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.replay import Recording
-from quiesce.scenarios.runner import choices_for, run_recording, run_scenario
+from quiesce.model.base.choices import Seeded
+from quiesce.model.base.errors import ReplayMismatch, TraceFormatError
+from quiesce.model.trace import codec
+from quiesce.scenarios.resolve import replay
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.replay import Recording
+from quiesce.scenarios.run.runner import choices_for, run_recording, run_scenario
 
 from .conftest import GUEST, SCENARIO, Write
 
@@ -33,7 +33,7 @@ def test_a_replay_file_makes_the_same_trace_byte_for_byte(
     Path("s.toml").unlink()
     Path("guest.qvmconf").unlink()
     again = run_recording(replay.read(Path("replay.json")))
-    assert trace_codec.encode(again.trace) == trace_codec.encode(first.trace)
+    assert codec.encode(again.trace) == codec.encode(first.trace)
     assert again.judgement == first.judgement
     assert again.trace.header.replay_sha256 == first.recording.identity()
 
@@ -42,7 +42,7 @@ def test_the_trace_does_not_depend_on_where_the_scenario_lies(write: Write, tmp_
     write()
     here = run_scenario(resolved("s.toml"), *choices_for())
     there = run_scenario(resolved(str(tmp_path / "s.toml")), *choices_for())
-    assert trace_codec.encode(there.trace) == trace_codec.encode(here.trace)
+    assert codec.encode(there.trace) == codec.encode(here.trace)
 
 
 def test_other_choices_have_another_identity(write: Write) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.system import run
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.scenarios.choice_rows import choice_rows
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.crash_points import crash_strip, target_of
-from quiesce.scenarios.exit_status import BAD_INPUT, OK
-from quiesce.scenarios.library import resolved
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output.choice_rows import choice_rows
+from quiesce.scenarios.cli.output.exit_status import BAD_INPUT, OK
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.crash_points import crash_strip, target_of
 
 Capture = pytest.CaptureFixture[str]
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.errors import ConfigError, ScenarioError
-from quiesce.model.plan import AfterPlan, EndPlan, QuiescePlan, StepPlan
-from quiesce.model.system import header_of
-from quiesce.model.timing import Timing
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import Resolved, resolve
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.base.errors import ConfigError, ScenarioError
+from quiesce.model.machine.system import header_of
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, QuiescePlan, StepPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.resolve import Resolved, resolve
 
 from .conftest import GUEST, SCENARIO, Write
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from quiesce.scenarios import exit_status
-from quiesce.scenarios.cli import main
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
 
 from .busy_nic import CARED_FOR, MACHINE, ended_by
 from .conftest import Write

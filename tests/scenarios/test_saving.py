@@ -6,23 +6,23 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Biased, ChoicePoint, Choices, Retold, Seeded
-from quiesce.model.plan import QuiescePlan, StepPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import FramesQuarantined, QvmExited, Trace
-from quiesce.model.what_if import Act, run_bounded, run_with
+from quiesce.model.base.choices import Biased, ChoicePoint, Choices, Retold, Seeded
+from quiesce.model.machine.interventions import Act, run_bounded, run_with
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
+from quiesce.model.trace.events import FramesQuarantined, QvmExited, Trace
 from quiesce.properties.check import check, judge
-from quiesce.reports.culprit import Culprit, culprit_of, main_finding
-from quiesce.reports.explanation import Tried, explain
-from quiesce.scenarios.explaining import Explained
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.mutant_scores import timings
-from quiesce.scenarios.mutants import BY_NAME, MUTANTS, designs
-from quiesce.scenarios.no_return import point_of_no_return
-from quiesce.scenarios.runner import RunResult, choices_for, run_scenario
-from quiesce.scenarios.saving import Search, Thoroughness, search
-from quiesce.scenarios.single_changes import Change, Size, changes_of
-from quiesce.scenarios.trial import COSTS, Grade
+from quiesce.reports.core.culprit import Culprit, culprit_of, main_finding
+from quiesce.reports.explanation.explanation import Tried, explain
+from quiesce.scenarios.explain.explaining import Explained
+from quiesce.scenarios.explain.fix_search import Search, Thoroughness, search
+from quiesce.scenarios.explain.no_return import point_of_no_return
+from quiesce.scenarios.explain.single_changes import Change, Size, changes_of
+from quiesce.scenarios.explain.trial import COSTS, Grade
+from quiesce.scenarios.mutants.mutant_scores import timings
+from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, designs
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import RunResult, choices_for, run_scenario
 
 SEEDS = 12
 

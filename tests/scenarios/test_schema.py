@@ -9,14 +9,14 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from quiesce.model.errors import ScenarioError
-from quiesce.model.faults import Faults
+from quiesce.model.base.errors import ScenarioError
 from quiesce.model.hardware.registry import kinds
-from quiesce.model.traits import ResetPolicy, Traits
-from quiesce.scenarios import schema, schema_devices, schema_hardware, shipped
-from quiesce.scenarios.loader import parse
+from quiesce.model.plan.faults import Faults
+from quiesce.model.plan.traits import ResetPolicy, Traits
+from quiesce.scenarios.format import schema, schema_devices, schema_hardware, shipped
+from quiesce.scenarios.format.loader import parse
 
-COPY = Path(schema.__file__).with_name("scenario.schema.json")
+COPY = Path(schema.__file__).parents[1] / "scenario.schema.json"
 
 
 def validator() -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from quiesce.properties.sweep import Part
-from quiesce.scenarios import exit_status, shipped
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.commands import sweep
+from quiesce.properties.search.sweep import Part
+from quiesce.scenarios.cli.commands import sweep
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.format import shipped
 
 
 @pytest.fixture(autouse=True)
@@ -242,7 +243,7 @@ def test_a_refuted_property_comes_with_the_run_that_breaks_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["prove", "early-release.toml", "--property", "teardown-order", "--no-plot", "--json"]
-    library = Path(shipped.__file__).parent / "library"
+    library = shipped.LIBRARY
     text = (library / "nic-crash-bare.toml").read_text()
     text = text.replace("nic.qvmconf", str(library / "nic.qvmconf"))
     early = 'after = { event = "DmaRequested", count = 1, delay = "1us" }'

@@ -2,17 +2,17 @@
 
 import pytest
 
-from quiesce.model.assumptions import assumptions_of
-from quiesce.model.choices import Nominal
-from quiesce.model.errors import ScenarioError
-from quiesce.model.plan import ShutdownPlan
-from quiesce.model.system import run
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.errors import ScenarioError
+from quiesce.model.machine.assumptions import assumptions_of
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import ShutdownPlan
 from quiesce.properties.check import check
-from quiesce.properties.smaller_plans import without_a_device
-from quiesce.scenarios.as_files import SCENARIO as WRITTEN
-from quiesce.scenarios.as_files import scenario_files
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import Resolved, resolve
+from quiesce.properties.search.smaller_plans import without_a_device
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.as_files import SCENARIO as WRITTEN
+from quiesce.scenarios.resolve.as_files import scenario_files
+from quiesce.scenarios.resolve.resolve import Resolved, resolve
 
 from .busy_nic import BARE, MACHINE, ended_by
 from .conftest import Write

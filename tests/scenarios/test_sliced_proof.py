@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.chains import Chain, Chains, chains_of
-from quiesce.model.clock import Span, exactly
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.virtio_plan import EntropyPlan
-from quiesce.properties.monitor import Property
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.independence import Chain, Chains, chains_of
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.plan.virtio_plan import EntropyPlan
+from quiesce.properties.core.monitor import Property
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios import sliced_proof
-from quiesce.scenarios.commands.prove_words import in_words
-from quiesce.scenarios.plan_slices import slice_of
+from quiesce.scenarios.cli.commands.prove_words import in_words
+from quiesce.scenarios.prove import sliced_proof
 from quiesce.scenarios.prove.attained_distances import attained_distances
-from quiesce.scenarios.slice_results import WHOLE, Shown
-from quiesce.scenarios.sliced_proof import ScenarioProof, prove_in_slices, prove_whole
+from quiesce.scenarios.prove.plan_slices import slice_of
+from quiesce.scenarios.prove.slice_results import WHOLE, Shown
+from quiesce.scenarios.prove.sliced_proof import ScenarioProof, prove_in_slices, prove_whole
 
 from .chained_plans import DRAIN, JOIN, chained, drawn, scenario
 

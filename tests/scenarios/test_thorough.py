@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.choices import Earliest, Ends
-from quiesce.model.system import run
+from quiesce.model.base.choices import Earliest, Ends
+from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.scenarios import exit_status
-from quiesce.scenarios.cli import main
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.thorough import tried_thoroughly
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.thorough import tried_thoroughly
 
 from .conftest import Write
 
@@ -126,7 +126,7 @@ def test_a_run_that_cannot_be_judged_breaks_the_expectation(
 ) -> None:
     write(SETTLES + '\n[expect]\nteardown-bounded = "holds"\n', guest=CONF)
     scenario = resolved("s.toml")
-    monkeypatch.setattr("quiesce.model.kernel.EVENTS_MAX", 50)
+    monkeypatch.setattr("quiesce.model.sim.kernel.EVENTS_MAX", 50)
     (difference,) = tried_thoroughly(scenario, 2).differences
     assert difference.startswith("the run cannot be judged: the run hit its bound of 50 events")
     assert "in 4 of 4 timings" in difference

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.scenarios.toml_places import KeyPath, Places
+from quiesce.scenarios.format.toml_places import KeyPath, Places
 
 AWKWARD = '''
 # [not.a.table]

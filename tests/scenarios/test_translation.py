@@ -2,17 +2,17 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.errors import ScenarioError
-from quiesce.model.iommu_plan import IommuPlan, iommu_of
-from quiesce.model.plan import AfterPlan, CrashPlan
-from quiesce.model.system import run
-from quiesce.model.trace import DmaBlocked, DmaLanded, FaultRecordsRead, FramesReleased
-from quiesce.model.wiring import wiring
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.resolve import Resolved, resolve
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.base.errors import ScenarioError
+from quiesce.model.machine.system import run
+from quiesce.model.plan.iommu_plan import IommuPlan, iommu_of
+from quiesce.model.plan.system_plan import AfterPlan, CrashPlan
+from quiesce.model.plan.wiring import wiring
+from quiesce.model.trace.events import DmaBlocked, DmaLanded, FaultRecordsRead, FramesReleased
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.resolve import Resolved, resolve
 
 from .conftest import GUEST, SCENARIO, Write
 

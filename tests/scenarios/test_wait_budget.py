@@ -5,16 +5,16 @@ from functools import reduce
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.dense_kernel import DenseKernel
-from quiesce.model.errors import ScenarioError
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import builder
+from quiesce.model.base.errors import ScenarioError
+from quiesce.model.dense.dense_kernel import DenseKernel
+from quiesce.model.machine.system import builder
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.proof import prove_plan
-from quiesce.scenarios.wait_budget import budget_of_wait
-from quiesce.scenarios.waits import OpenStates, waits_named, waits_of
+from quiesce.scenarios.prove.proof import prove_plan
+from quiesce.scenarios.prove.wait_budget import budget_of_wait
+from quiesce.scenarios.prove.waits import OpenStates, waits_named, waits_of
+from quiesce.scenarios.resolve.library import resolved
 
 from .one_frame import PlanMaker, one_frame, scenario
 

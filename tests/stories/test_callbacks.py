@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import QuiescePlan, StepPlan, SystemPlan
-from quiesce.model.qvm import QvmState
-from quiesce.model.system import build, run
-from quiesce.model.termination import BY_NAME
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.qvm import QvmState
+from quiesce.model.machine.system import build, run
+from quiesce.model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
+from quiesce.model.plan.termination import BY_NAME
+from quiesce.model.plan.traits import Traits
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.events import (
     CallbackBegun,
     CallbackEnded,
     FramesQuarantined,
@@ -20,7 +21,6 @@ from quiesce.model.trace import (
     QvmExited,
     TerminationBegun,
 )
-from quiesce.model.traits import Traits
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]

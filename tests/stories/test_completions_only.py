@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.choices import Earliest, Latest, Nominal
-from quiesce.model.system import run
-from quiesce.model.trace import DmaIssued, DmaRequested, Trace
+from quiesce.model.base.choices import Earliest, Latest, Nominal
+from quiesce.model.machine.system import run
+from quiesce.model.trace.events import DmaIssued, DmaRequested, Trace
 from quiesce.properties.check import check
-from quiesce.scenarios.library import resolved
+from quiesce.scenarios.resolve.library import resolved
 
 RULES = {
     "sata": 'operation = "write"\nservice = "50us..200us"\nlength = 8192\n',

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from quiesce.model.choices import Choices, Latest, Nominal, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Choices, Latest, Nominal, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.trace.events import (
     MILESTONES,
     ControlMessageSent,
     GuestEnded,
@@ -19,7 +19,7 @@ from quiesce.model.trace import (
     RequestSubmitted,
     Trace,
 )
-from quiesce.model.virtio_events import (
+from quiesce.model.trace.virtio_events import (
     FeaturesWritten,
     QueueEnableWritten,
     StatusWritten,

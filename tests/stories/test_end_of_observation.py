@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Earliest, Latest, Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.observation import LEAST_NS, until_all_have_acted
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import ObservationEnded, OutsideEnded, StillUnderWay, Trace
+from quiesce.model.base.choices import Earliest, Latest, Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.observation import LEAST_NS, until_all_have_acted
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import ObservationEnded, OutsideEnded, StillUnderWay, Trace
 from quiesce.properties.check import check, judge
+from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import named
-from quiesce.properties.system_proof import Limits
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.loader import load
-from quiesce.scenarios.proof import prove_plan
-from quiesce.scenarios.resolve import resolve
+from quiesce.scenarios.format.loader import load
+from quiesce.scenarios.prove.proof import prove_plan
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.resolve.resolve import resolve
 
 PlanMaker = Callable[..., SystemPlan]
 WRITE = "no-dma-after-teardown"

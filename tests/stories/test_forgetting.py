@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.canonical import Reader
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.form_tokens import Form, Tokens
-from quiesce.model.kernel import Delay, Kernel
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.qvm import Qvm
-from quiesce.model.system import System, build
-from quiesce.model.trace import FrameArrived, QvmExited, RequestCompleted, VmStarted
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.dense.canonical import Reader
+from quiesce.model.dense.form_tokens import Form, Tokens
+from quiesce.model.machine.qvm import Qvm
+from quiesce.model.machine.system import System, build
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.sim.kernel import Delay, Kernel
+from quiesce.model.trace.events import FrameArrived, QvmExited, RequestCompleted, VmStarted
 
 PlanMaker = Callable[..., SystemPlan]
 

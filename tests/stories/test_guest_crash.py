@@ -6,12 +6,14 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
-from quiesce.model.clock import Span, exactly
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
-from quiesce.model.system import build, run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Choices, Earliest, Latest, Nominal, Seeded
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import build, run
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
+from quiesce.model.plan.traits import Traits
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     BackendRequestEnded,
     CallbackEnded,
     CpuWriteLanded,
@@ -34,8 +36,6 @@ from quiesce.model.trace import (
     VmStarted,
     WorkerEnded,
 )
-from quiesce.model.trace_event import TraceEvent
-from quiesce.model.traits import Traits
 
 PlanMaker = Callable[..., SystemPlan]
 Steps = tuple[tuple[str, int], ...]

@@ -5,14 +5,16 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Latest, Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Latest, Nominal
+from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.nic import Nic
 from quiesce.model.host.host import Host
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.model.plan.traits import Traits
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     CallbackBegun,
     DmaLanded,
     FramesReleased,
@@ -24,8 +26,6 @@ from quiesce.model.trace import (
     Trace,
     VmStarted,
 )
-from quiesce.model.trace_event import TraceEvent
-from quiesce.model.traits import Traits
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]

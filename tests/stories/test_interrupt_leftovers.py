@@ -2,12 +2,12 @@
 
 import pytest
 
-from quiesce.model.choices import Earliest, Latest, Nominal
-from quiesce.model.system import run
-from quiesce.model.trace import IrqInjected, IrqMessageRefused, QuiesceStepEnded
+from quiesce.model.base.choices import Earliest, Latest, Nominal
+from quiesce.model.machine.system import run
+from quiesce.model.trace.events import IrqInjected, IrqMessageRefused, QuiesceStepEnded
 from quiesce.properties.check import check
-from quiesce.properties.verdict import is_cost
-from quiesce.scenarios.library import resolved
+from quiesce.properties.core.verdict import is_cost
+from quiesce.scenarios.resolve.library import resolved
 
 PAIRS = {
     "irq-rwp-not-awaited": "no-irq-after-teardown",

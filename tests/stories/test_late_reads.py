@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Earliest, Latest, Nominal, Seeded
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Earliest, Latest, Nominal, Seeded
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import (
     BackendRequestBegun,
     CpuRead,
     DmaRead,

@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.plan import EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import FramesReleased, RegistersHit
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import EndPlan, SystemPlan
+from quiesce.model.trace.events import FramesReleased, RegistersHit
 from quiesce.properties.check import check
-from quiesce.scenarios.changes import both, device, no_quiesce, traits
-from quiesce.scenarios.designs import designs
+from quiesce.scenarios.mutants.changes import both, device, no_quiesce, traits
+from quiesce.scenarios.mutants.designs import designs
 
 AFTER = "no-dma-after-teardown"
 

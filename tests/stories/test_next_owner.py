@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Earliest, Latest, Nominal
-from quiesce.model.clock import Span, exactly
-from quiesce.model.device_plans import AhciPlan
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import header_of, run
-from quiesce.model.trace import Service
+from quiesce.model.base.choices import Choices, Earliest, Latest, Nominal
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.system import header_of, run
+from quiesce.model.plan.device_plans import AhciPlan
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import Service
 from quiesce.properties.check import check
-from quiesce.properties.verdict import Verdict
-from quiesce.scenarios.mutants import designs
+from quiesce.properties.core.verdict import Verdict
+from quiesce.scenarios.mutants.mutants import designs
 
 PlanMaker = Callable[..., SystemPlan]
 

@@ -5,14 +5,16 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.assumptions import assumptions_of, parts_used
-from quiesce.model.choices import Choices, Nominal, Seeded
-from quiesce.model.clock import Span, exactly
-from quiesce.model.open_questions import CALLBACKS_AFTER
-from quiesce.model.plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.termination import BY_NAME, CAUSES
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Choices, Nominal, Seeded
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.machine.assumptions import assumptions_of, parts_used
+from quiesce.model.machine.system import run
+from quiesce.model.plan.open_questions import CALLBACKS_AFTER
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
+from quiesce.model.plan.termination import BY_NAME, CAUSES
+from quiesce.model.plan.traits import Traits
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     CallbackBegun,
     CallbackEnded,
     DmaRequested,
@@ -23,11 +25,9 @@ from quiesce.model.trace import (
     TerminationBegun,
     Trace,
 )
-from quiesce.model.trace_event import TraceEvent
-from quiesce.model.traits import Traits
-from quiesce.model.virtio_events import StatusWritten
+from quiesce.model.trace.virtio_events import StatusWritten
 from quiesce.properties.check import check
-from quiesce.scenarios.designs import designs
+from quiesce.scenarios.mutants.designs import designs
 
 PlanMaker = Callable[..., SystemPlan]
 Steps = tuple[tuple[str, int], ...]

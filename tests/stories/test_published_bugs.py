@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Earliest, Latest, Nominal
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Earliest, Latest, Nominal
+from quiesce.model.machine.system import run
+from quiesce.model.trace.events import (
     DmaBlocked,
     DmaLanded,
     FramesReleased,
@@ -22,9 +22,9 @@ from quiesce.model.trace import (
     StopConfirmed,
     Trace,
 )
-from quiesce.model.virtio_events import BufferFreed, StatusRead, StatusWritten
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.shipped import shipped_files
+from quiesce.model.trace.virtio_events import BufferFreed, StatusRead, StatusWritten
+from quiesce.scenarios.format.shipped import shipped_files
+from quiesce.scenarios.resolve.library import resolved
 
 TIMINGS = [Nominal, Earliest, Latest]
 Timing = type[Nominal | Earliest | Latest]

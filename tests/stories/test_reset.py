@@ -6,13 +6,14 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Latest, Nominal, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import AfterPlan, DiskPlan, EndPlan, SystemPlan
-from quiesce.model.system import build, run
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Choices, Latest, Nominal, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import build, run
+from quiesce.model.plan.system_plan import AfterPlan, DiskPlan, EndPlan, SystemPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     BackendRequestEnded,
     DmaLanded,
     FramesReleased,
@@ -22,9 +23,8 @@ from quiesce.model.trace import (
     StopConfirmed,
     Trace,
 )
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.trace.virtio_events import BufferFreed, ResetCompleted, StatusRead, UsedPublished
 from quiesce.model.vdev.virtio_vdev import VirtioVdev
-from quiesce.model.virtio_events import BufferFreed, ResetCompleted, StatusRead, UsedPublished
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]

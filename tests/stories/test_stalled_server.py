@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     BackendRequestEnded,
     DmaLanded,
     IrqDetached,
@@ -21,7 +22,6 @@ from quiesce.model.trace import (
     Trace,
     UnblockPulseSent,
 )
-from quiesce.model.trace_event import TraceEvent
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]

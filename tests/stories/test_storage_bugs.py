@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Choices, Earliest, Latest, Nominal, Seeded
+from quiesce.model.machine.system import run
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     CpuWriteLanded,
     DmaLanded,
     FramesReleased,
@@ -15,10 +16,9 @@ from quiesce.model.trace import (
     Trace,
     VmStarted,
 )
-from quiesce.model.trace_event import TraceEvent
-from quiesce.model.virtio_events import BufferFreed, StatusRead
+from quiesce.model.trace.virtio_events import BufferFreed, StatusRead
 from quiesce.properties.check import check
-from quiesce.scenarios.library import resolved
+from quiesce.scenarios.resolve.library import resolved
 
 LATE = "no-dma-after-teardown"
 BUGS = [

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.termination import BY_NAME, CAUSES, TerminationCause
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, ShutdownPlan, SystemPlan
+from quiesce.model.plan.termination import BY_NAME, CAUSES, TerminationCause
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     CallbackBegun,
     CallbackEnded,
     DmaLanded,
@@ -24,9 +25,8 @@ from quiesce.model.trace import (
     Trace,
     VmStarted,
 )
-from quiesce.model.trace_event import TraceEvent
 from quiesce.properties.check import check
-from quiesce.scenarios.shipped import shipped_files
+from quiesce.scenarios.format.shipped import shipped_files
 
 PlanMaker = Callable[..., SystemPlan]
 Steps = tuple[tuple[str, int], ...]

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.interrupt_plan import InterruptPlan
-from quiesce.model.plan import EndPlan, RamPlan, SystemPlan, VmPlan
-from quiesce.model.system import run
-from quiesce.model.trace import IrqDetached, IrqTaken, IrqUnmasked, Trace
+from quiesce.model.base.choices import Nominal, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.interrupt_plan import InterruptPlan
+from quiesce.model.plan.system_plan import EndPlan, RamPlan, SystemPlan, VmPlan
+from quiesce.model.trace.events import IrqDetached, IrqTaken, IrqUnmasked, Trace
 from quiesce.properties.check import check
 
 PlanMaker = Callable[..., SystemPlan]

@@ -7,13 +7,13 @@ cannot be started again.
 
 from collections.abc import Callable
 
-from quiesce.model.choices import Nominal
-from quiesce.model.plan import SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import RestartGivenUp, RestartRequested, Trace, VmStarted
+from quiesce.model.base.choices import Nominal
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.model.trace.events import RestartGivenUp, RestartRequested, Trace, VmStarted
 from quiesce.properties.check import judge
-from quiesce.properties.verdict import Judgement
-from quiesce.reports.why import why
+from quiesce.properties.core.verdict import Judgement
+from quiesce.reports.explanation.why import why
 
 PlanMaker = Callable[..., SystemPlan]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from quiesce.model.controller.list_registers import ListRegisters, VirtualIrq
-from quiesce.model.controller.pending_table import PendingTable
-from quiesce.model.controller.routes import Route, RouteTable
+from quiesce.model.interrupts.list_registers import ListRegisters, VirtualIrq
+from quiesce.model.interrupts.message_routes import Route, RouteTable
+from quiesce.model.interrupts.pending_table import PendingTable
 
 ROUTE = Route("eth0", 60)
 

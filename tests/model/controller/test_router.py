@@ -2,19 +2,19 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.controller.redistributor import PROCEDURE, Redistributor, carry_out
-from quiesce.model.controller.router import MessageRouter
-from quiesce.model.controller.routes import Route
-from quiesce.model.fabric import Fabric, Port
-from quiesce.model.faults import Faults
-from quiesce.model.interrupt_plan import InterruptPlan
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.memory import PhysicalMemory
+from quiesce.model.hardware.redistributor import PROCEDURE, Redistributor, carry_out
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.interrupts.message_router import MessageRouter
+from quiesce.model.interrupts.message_routes import Route
+from quiesce.model.plan.faults import Faults
+from quiesce.model.plan.interrupt_plan import InterruptPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import (
     AnyEvent,
     DmaLanded,
     DmaRequested,

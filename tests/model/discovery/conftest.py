@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pytest
 
-from quiesce.model.discovery.assembly import GuestHardware, Numbering, assemble
-from quiesce.model.discovery.walk import FoundFunction, enumerate_functions
-from quiesce.model.qvmconf.config import VmConfig
-from quiesce.model.qvmconf.parser import parse_text
+from quiesce.model.pci.walk import FoundFunction, enumerate_functions
+from quiesce.scenarios.discovery.assembly import GuestHardware, Numbering, assemble
+from quiesce.scenarios.qvmconf.config import VmConfig
+from quiesce.scenarios.qvmconf.parser import parse_text
 
 BLK = "vdev virtio-blk hostdev /dev/hd0 "
 NET = "vdev virtio-net peer /dev/vdevpeer/vp0 "

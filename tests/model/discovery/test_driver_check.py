@@ -2,9 +2,9 @@
 
 import pytest
 
-from quiesce.model.discovery.driver_check import DriverCheck, check_driver_line
-from quiesce.model.discovery.driver_lines import direct_line, function_line
-from quiesce.model.errors import InputError
+from quiesce.model.base.errors import InputError
+from quiesce.scenarios.discovery.driver_check import DriverCheck, check_driver_line
+from quiesce.scenarios.discovery.driver_lines import direct_line, function_line
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, Guest, boot
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiesce.model.discovery.device_tree import TreeNode, binary, quoted, source_text, strings
-from quiesce.model.discovery.fdt import left_out, machine_tree
-from quiesce.model.errors import ConfigError
+from quiesce.model.base.errors import ConfigError
+from quiesce.scenarios.discovery.device_tree import TreeNode, binary, quoted, source_text, strings
+from quiesce.scenarios.discovery.fdt import left_out, machine_tree
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, boot
 

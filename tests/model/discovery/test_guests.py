@@ -4,8 +4,8 @@ import json
 
 import msgspec
 
-from quiesce.model.discovery.document import discovery_document
-from quiesce.model.discovery.guests import GuestName, first_disk, guest_devices
+from quiesce.scenarios.discovery.document import discovery_document
+from quiesce.scenarios.discovery.guests import GuestName, first_disk, guest_devices
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, Guest, boot
 

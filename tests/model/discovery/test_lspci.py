@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.discovery import pci_ids
-from quiesce.model.discovery.lspci import lspci_dump, lspci_listing, summary_line
+from quiesce.model.pci import pci_ids
+from quiesce.scenarios.discovery.lspci import lspci_dump, lspci_listing, summary_line
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, Guest, boot
 

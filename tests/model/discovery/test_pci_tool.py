@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from quiesce.model.discovery.pci_tool import pci_tool_listing
-from quiesce.model.discovery.walk import enumerate_functions
+from quiesce.model.pci.walk import enumerate_functions
+from quiesce.scenarios.discovery.pci_tool import pci_tool_listing
 
 from .conftest import BLK, CONSOLE, NET, Guest, boot
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from quiesce.model.discovery.bus import PciBus, PciSlot
-from quiesce.model.discovery.remarks import remarks_on
-from quiesce.model.discovery.walk import enumerate_functions
-from quiesce.model.errors import ConfigError
-from quiesce.model.pci_address import PciAddress
+from quiesce.model.base.errors import ConfigError
+from quiesce.model.base.pci_address import PciAddress
+from quiesce.model.pci.bus import PciBus, PciSlot
+from quiesce.model.pci.walk import enumerate_functions
 from quiesce.model.virtio.pci_function import Bar, PciFunction, PciIdentity
+from quiesce.scenarios.discovery.remarks import remarks_on
 
 from .conftest import BLK, CONSOLE, NET, SHMEM, Guest, boot
 

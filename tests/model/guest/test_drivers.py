@@ -6,19 +6,24 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
 from quiesce.model.guest.block_driver import BlockDriver
 from quiesce.model.guest.pci_server import BARS_START
 from quiesce.model.guest.shared_memory_driver import SharedMemoryDriver
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.system import System, build
-from quiesce.model.trace import MilestoneReached, QvmExited, RequestSubmitted
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.machine.system import System, build
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import MilestoneReached, QvmExited, RequestSubmitted
+from quiesce.model.trace.virtio_events import (
+    InterruptAcknowledged,
+    IsrRead,
+    StatusRead,
+    StatusWritten,
+)
 from quiesce.model.vdev.virtio_vdev import VirtioVdev
 from quiesce.model.virtio.features import VIRTIO_F_ACCESS_PLATFORM
-from quiesce.model.virtio_events import InterruptAcknowledged, IsrRead, StatusRead, StatusWritten
 
 PlanMaker = Callable[..., SystemPlan]
 E = TypeVar("E", bound=TraceEvent)

@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from quiesce.model.choices import Choices, Earliest, Latest, Nominal, Seeded
-from quiesce.model.clock import exactly
-from quiesce.model.fabric import Fabric, Port
+from quiesce.model.base.choices import Choices, Earliest, Latest, Nominal, Seeded
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import GuestRam, PhysicalMemory, StageTwo
 from quiesce.model.guest.device_driver import DeviceDriver, GuestSite
 from quiesce.model.guest.driver_registry import driver_of_plan
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.hardware.physical_device import Wiring
 from quiesce.model.hardware.procedure import AnyDevice, Procedure, pursue
 from quiesce.model.hardware.registry import kinds
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import GuestRam, PhysicalMemory, StageTwo
-from quiesce.model.plan import RamPlan
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaDropped, DmaIssued, DmaLanded, IrqAsserted, StopConfirmed
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.system_plan import RamPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import DmaDropped, DmaIssued, DmaLanded, IrqAsserted, StopConfirmed
 
 E = TypeVar("E", bound=TraceEvent)
 Order = Sequence[tuple[str, int]]

@@ -4,16 +4,12 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import exactly
-from quiesce.model.hardware.ahci import (
-    FIS_D2H_OFFSET,
-    HEADER,
-    SIGNATURE_FIS,
-)
+from quiesce.model.base.clock import exactly
+from quiesce.model.hardware.ahci import FIS_D2H_OFFSET, HEADER, SIGNATURE_FIS
 from quiesce.model.hardware.ahci_procedure import DOCUMENTED, PROCEDURE
 from quiesce.model.hardware.procedure import pursue
-from quiesce.model.trace import DmaFetched, DmaLanded, DmaRequested
-from quiesce.model.traits import Traits
+from quiesce.model.plan.traits import Traits
+from quiesce.model.trace.events import DmaFetched, DmaLanded, DmaRequested
 
 from .bench import MS, Bench
 from .test_devices import BRISK, bench_of

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import exactly
+from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.ahci import BYTE_COUNT_OFFSET, FIS_D2H_OFFSET, HEADER_SIZE
 from quiesce.model.hardware.ahci_procedure import DOCUMENTED
-from quiesce.model.trace import DmaFetched, DmaLanded, DmaReadBlocked
-from quiesce.model.traits import POST, ResetPolicy, Traits
+from quiesce.model.plan.traits import POST, ResetPolicy, Traits
+from quiesce.model.trace.events import DmaFetched, DmaLanded, DmaReadBlocked
 
 from .bench import MS, Bench
 from .test_devices import bench_of

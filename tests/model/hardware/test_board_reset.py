@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.traits import CANCEL, DROP, NOTHING, POST, RESET_FATES, ResetPolicy, Traits
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.traits import CANCEL, DROP, NOTHING, POST, RESET_FATES, ResetPolicy, Traits
 
 from .bench import MS, Bench, all_choices
 from .test_devices import EVERY_KIND, MASTERS, bench_of

@@ -2,10 +2,10 @@
 
 import pytest
 
-from quiesce.model.clock import exactly
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaIssued, FrameArrived
-from quiesce.model.traits import Traits
+from quiesce.model.base.clock import exactly
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import Traits
+from quiesce.model.trace.events import DmaIssued, FrameArrived
 
 from .bench import MS
 from .test_devices import bench_of

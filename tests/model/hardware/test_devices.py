@@ -4,20 +4,12 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Choices, Nominal
-from quiesce.model.clock import Span, exactly
+from quiesce.model.base.choices import Choices, Nominal
+from quiesce.model.base.clock import Span, exactly
 from quiesce.model.hardware.registry import kinds, procedures
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaIssued, DmaLanded
-from quiesce.model.traits import (
-    CANCEL,
-    DROP,
-    NOTHING,
-    POST,
-    RESET_FATES,
-    ResetPolicy,
-    Traits,
-)
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import CANCEL, DROP, NOTHING, POST, RESET_FATES, ResetPolicy, Traits
+from quiesce.model.trace.events import DmaIssued, DmaLanded
 
 from .bench import MS, Bench, all_choices
 

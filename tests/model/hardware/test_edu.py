@@ -2,9 +2,10 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import MS, exactly
-from quiesce.model.fabric import Fabric, Port
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import MS, exactly
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.memory import PhysicalMemory
 from quiesce.model.hardware.edu import (
     BUFFER_SIZE,
     BUFFER_START,
@@ -18,11 +19,10 @@ from quiesce.model.hardware.edu import (
     Edu,
     factorial,
 )
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.kernel import Kernel
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaDropped, DmaLanded, IrqAsserted, IrqDeasserted
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.events import DmaDropped, DmaLanded, IrqAsserted, IrqDeasserted
 
 RAM = 0x10_0F80
 """128 bytes before the end of a frame."""

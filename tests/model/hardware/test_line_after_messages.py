@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import exactly
-from quiesce.model.fabric import LINE
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaDropped, DmaIssued, DmaLanded, IrqAsserted, IrqDeasserted
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.fabric import LINE
+from quiesce.model.plan.timing import Timing
+from quiesce.model.trace.events import DmaDropped, DmaIssued, DmaLanded, IrqAsserted, IrqDeasserted
 
 from .bench import MS, Bench
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
+from quiesce.model.base.clock import Span, exactly
 from quiesce.model.hardware import nvme_queues as queues
 from quiesce.model.hardware.nvme import SHUTDOWN_COMPLETE
 from quiesce.model.hardware.nvme_queues import COMPLETION, NvmeCommand
-from quiesce.model.trace import DmaLanded
+from quiesce.model.trace.events import DmaLanded
 
 from .bench import MS
 from .test_devices import bench_of

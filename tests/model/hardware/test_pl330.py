@@ -1,11 +1,11 @@
 """PL330: a program in memory, the kill, and the write buffer behind it."""
 
-from quiesce.model.choices import Latest
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Latest
+from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.pl330 import DMAGO, ChannelState
 from quiesce.model.hardware.pl330_procedure import DOCUMENTED, SYNCHRONIZE, TERMINATE_ASYNC
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded
+from quiesce.model.plan.timing import Timing
+from quiesce.model.trace.events import DmaLanded
 
 from .bench import MS
 from .test_devices import bench_of

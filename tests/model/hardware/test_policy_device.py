@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import Span, exactly
-from quiesce.model.trace import DmaIssued, DmaLanded, IrqAsserted
-from quiesce.model.traits import POST, ResetPolicy, Traits
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.plan.traits import POST, ResetPolicy, Traits
+from quiesce.model.trace.events import DmaIssued, DmaLanded, IrqAsserted
 
 from .bench import MS
 from .test_devices import bench_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import exactly
+from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.nvme import ActiveCommand
 from quiesce.model.hardware.nvme_queues import (
     ADMIN_ASYNC_EVENT,
@@ -19,9 +19,9 @@ from quiesce.model.hardware.nvme_queues import (
     SubmissionQueue,
 )
 from quiesce.model.hardware.pl330 import DMAGO, ChannelState
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaDropped, DmaFetched, DmaLanded
-from quiesce.model.traits import Traits
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import Traits
+from quiesce.model.trace.events import DmaDropped, DmaFetched, DmaLanded
 
 from .bench import MS, Bench
 

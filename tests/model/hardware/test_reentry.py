@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Seeded
-from quiesce.model.clock import Span
-from quiesce.model.fabric import BusWrite, Port
-from quiesce.model.register_window import WINDOW_LENGTH, WINDOWS_START
-from quiesce.model.trace import DmaBlocked, RegistersHit
-from quiesce.model.traits import Traits
+from quiesce.model.base.choices import Seeded
+from quiesce.model.base.clock import Span
+from quiesce.model.bus.fabric import BusWrite, Port
+from quiesce.model.bus.register_window import WINDOW_LENGTH, WINDOWS_START
+from quiesce.model.plan.traits import Traits
+from quiesce.model.trace.events import DmaBlocked, RegistersHit
 
 from .bench import MS, Bench
 from .test_devices import bench_of

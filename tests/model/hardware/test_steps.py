@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.clock import exactly
+from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.registry import procedures
-from quiesce.model.timing import Timing
-from quiesce.model.traits import Traits
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import Traits
 
 from .bench import MS, Bench, all_choices, swapped, without
 from .test_devices import BRISK, WORKLOADS

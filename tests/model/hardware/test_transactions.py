@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.clock import exactly
-from quiesce.model.timing import Timing
-from quiesce.model.trace import DmaLanded, StopConfirmed
-from quiesce.model.traits import POST, ResetPolicy, Traits
+from quiesce.model.base.clock import exactly
+from quiesce.model.plan.timing import Timing
+from quiesce.model.plan.traits import POST, ResetPolicy, Traits
+from quiesce.model.trace.events import DmaLanded, StopConfirmed
 
 from .bench import MS, Bench
 from .test_devices import BRISK, bench_of

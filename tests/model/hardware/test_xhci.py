@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Latest
-from quiesce.model.clock import Span, exactly
+from quiesce.model.base.choices import Latest
+from quiesce.model.base.clock import Span, exactly
 from quiesce.model.hardware import xhci_rings as rings
 from quiesce.model.hardware.xhci_rings import EventRing, RingCursor, Trb
-from quiesce.model.trace import DmaLanded
-from quiesce.model.traits import POST, ResetPolicy, Traits
+from quiesce.model.plan.traits import POST, ResetPolicy, Traits
+from quiesce.model.trace.events import DmaLanded
 
 from .bench import MS, Bench
 from .test_devices import BRISK, bench_of

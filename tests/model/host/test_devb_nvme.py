@@ -6,14 +6,14 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Latest, Nominal, Seeded
-from quiesce.model.clock import Span
+from quiesce.model.base.choices import Choices, Latest, Nominal, Seeded
+from quiesce.model.base.clock import Span
 from quiesce.model.hardware.nvme import HOST_QUEUE_SIZE, HostNvme
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import DiskPlan, SystemPlan
-from quiesce.model.system import build, header_of
-from quiesce.model.trace import BackendRequestEnded, DmaLanded, RequestCompleted, Trace
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.machine.system import build, header_of
+from quiesce.model.plan.system_plan import DiskPlan, SystemPlan
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import BackendRequestEnded, DmaLanded, RequestCompleted, Trace
 from quiesce.properties.check import check
 
 E = TypeVar("E", bound=TraceEvent)

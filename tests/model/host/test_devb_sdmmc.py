@@ -6,16 +6,17 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Choices, Latest, Nominal, Seeded
-from quiesce.model.clock import Span, exactly
+from quiesce.model.base.choices import Choices, Latest, Nominal, Seeded
+from quiesce.model.base.clock import Span, exactly
 from quiesce.model.hardware.disk import DiskCommand
 from quiesce.model.hardware.pl330 import DMAEND, DMALP, DMAMOV, ChannelState
 from quiesce.model.host.block_job import formatted_content
 from quiesce.model.host.devb_sdmmc import DevbSdmmc, program_of
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import AfterPlan, DiskPlan, EndPlan, SystemPlan
-from quiesce.model.system import build, header_of
-from quiesce.model.trace import (
+from quiesce.model.machine.system import build, header_of
+from quiesce.model.plan.system_plan import AfterPlan, DiskPlan, EndPlan, SystemPlan
+from quiesce.model.sim.kernel import Kernel
+from quiesce.model.trace.event_base import TraceEvent
+from quiesce.model.trace.events import (
     BackendRequestEnded,
     DmaLanded,
     FramesReleased,
@@ -24,7 +25,6 @@ from quiesce.model.trace import (
     StopConfirmed,
     Trace,
 )
-from quiesce.model.trace_event import TraceEvent
 from quiesce.properties.check import check
 
 E = TypeVar("E", bound=TraceEvent)

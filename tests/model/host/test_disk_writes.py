@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
 from quiesce.model.guest.block_driver import DATA_SECTOR, written_content
-from quiesce.model.kernel import Kernel
-from quiesce.model.plan import DiskPlan, SystemPlan
-from quiesce.model.system import build
+from quiesce.model.machine.system import build
+from quiesce.model.plan.system_plan import DiskPlan, SystemPlan
+from quiesce.model.sim.kernel import Kernel
 
 PlanMaker = Callable[..., SystemPlan]
 PAGE = 4096

@@ -2,19 +2,19 @@
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.fabric import Fabric, Port
-from quiesce.model.faults import Faults
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.device_cache import DeviceCache
+from quiesce.model.bus.fabric import Fabric, Port
+from quiesce.model.bus.iommu import Iommu
+from quiesce.model.bus.memory import PhysicalMemory
 from quiesce.model.host.smmuman import CLIENT_RECORDS_MAX, Smmuman
-from quiesce.model.interrupts import InterruptController
-from quiesce.model.iommu import Iommu
-from quiesce.model.iommu_plan import IommuPlan
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import PhysicalMemory
-from quiesce.model.timing import Timing
-from quiesce.model.trace import FaultRecordsRead, IommuMapped, IommuReset, IommuSynced
-from quiesce.model.translation.device_cache import DeviceCache
+from quiesce.model.interrupts.interrupt_controller import InterruptController
+from quiesce.model.plan.faults import Faults
+from quiesce.model.plan.iommu_plan import IommuPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import FaultRecordsRead, IommuMapped, IommuReset, IommuSynced
 
 TIMING = Timing(
     irq_to_host_handler=exactly(5_000),

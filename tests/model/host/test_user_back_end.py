@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.choices import Choices, Nominal, Seeded
-from quiesce.model.clock import Span, exactly
-from quiesce.model.device_plans import UserBackEndPlan
+from quiesce.model.base.choices import Choices, Nominal, Seeded
+from quiesce.model.base.clock import Span, exactly
+from quiesce.model.bus.memory import GuestRam, PhysicalMemory, StageTwo
 from quiesce.model.guest.device_driver import GuestSite
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.guest.user_back_end_driver import UserBackEndDriver
 from quiesce.model.hardware.procedure import pursue
 from quiesce.model.host.user_back_end import UserBackEnd
 from quiesce.model.host.user_back_end_procedure import PROCEDURE
-from quiesce.model.kernel import Kernel, Steps
-from quiesce.model.memory import GuestRam, PhysicalMemory, StageTwo
-from quiesce.model.plan import RamPlan
-from quiesce.model.timing import Timing
-from quiesce.model.trace import CpuWriteLanded, StopConfirmed
+from quiesce.model.plan.device_plans import UserBackEndPlan
+from quiesce.model.plan.system_plan import RamPlan
+from quiesce.model.plan.timing import Timing
+from quiesce.model.sim.kernel import Kernel, Steps
+from quiesce.model.trace.events import CpuWriteLanded, StopConfirmed
 
 RAM = RamPlan(0x8000_0000, 1 << 20)
 MS = 1_000_000

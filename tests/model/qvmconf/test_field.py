@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from quiesce.model.errors import ConfigError
-from quiesce.model.pci_address import PciAddress
-from quiesce.model.qvmconf.config import PciIds, VmConfig
-from quiesce.model.qvmconf.parser import parse_text
+from quiesce.model.base.errors import ConfigError
+from quiesce.model.base.pci_address import PciAddress
+from quiesce.scenarios.qvmconf.config import PciIds, VmConfig
+from quiesce.scenarios.qvmconf.parser import parse_text
 
 ARM = """
 system cluster              # the instrument cluster

@@ -5,13 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.model.errors import ConfigError
-from quiesce.model.qvmconf.config import VmConfig
-from quiesce.model.qvmconf.options import BLOBS, CPU_OPTIONS, KNOWN_BY_NAME, TOP_LEVEL, VDEV_OPTIONS
-from quiesce.model.qvmconf.parser import parse_text
-from quiesce.model.qvmconf.sources import MAX_FILE_BYTES
-from quiesce.model.qvmconf.vdev_types import VDEV_TYPES
+from quiesce.model.base.errors import ConfigError
 from quiesce.scenarios.lint import lint
+from quiesce.scenarios.qvmconf.config import VmConfig
+from quiesce.scenarios.qvmconf.options import (
+    BLOBS,
+    CPU_OPTIONS,
+    KNOWN_BY_NAME,
+    TOP_LEVEL,
+    VDEV_OPTIONS,
+)
+from quiesce.scenarios.qvmconf.parser import parse_text
+from quiesce.scenarios.qvmconf.sources import MAX_FILE_BYTES
+from quiesce.scenarios.qvmconf.vdev_types import VDEV_TYPES
 
 VOCABULARY = [
     *TOP_LEVEL,

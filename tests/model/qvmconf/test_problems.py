@@ -2,9 +2,9 @@
 
 import pytest
 
-from quiesce.model.errors import ConfigError
-from quiesce.model.qvmconf.collector import MAX_PROBLEMS
-from quiesce.model.qvmconf.parser import parse_text
+from quiesce.model.base.errors import ConfigError
+from quiesce.scenarios.qvmconf.collector import MAX_PROBLEMS
+from quiesce.scenarios.qvmconf.parser import parse_text
 
 
 def problems(text: str, asinfo: dict[str, tuple[int, int]] | None = None) -> list[str]:

@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.model.qvmconf.config import VmConfig
-from quiesce.model.qvmconf.parser import parse_text
+from quiesce.scenarios.qvmconf.config import VmConfig
+from quiesce.scenarios.qvmconf.parser import parse_text
 
 PAGE = 4096
 NAMES = st.text("abcdefgh-_0123456789/.", min_size=1, max_size=12).map(lambda name: f"n{name}")

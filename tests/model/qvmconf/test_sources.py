@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model.errors import ConfigError
-from quiesce.model.qvmconf.parser import parse_arguments, parse_files, parse_text
-from quiesce.model.qvmconf.sources import MAX_FILE_BYTES
+from quiesce.model.base.errors import ConfigError
+from quiesce.scenarios.qvmconf.parser import parse_arguments, parse_files, parse_text
+from quiesce.scenarios.qvmconf.sources import MAX_FILE_BYTES
 
 
 def only_problem(path: Path) -> str:

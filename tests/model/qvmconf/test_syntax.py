@@ -2,10 +2,10 @@
 
 import pytest
 
-from quiesce.model.errors import ConfigError, Place
-from quiesce.model.qvmconf.numbers import NumberError, parse_number
-from quiesce.model.qvmconf.parser import parse_arguments, parse_text
-from quiesce.model.qvmconf.tokens import Token, words_of
+from quiesce.model.base.errors import ConfigError, Place
+from quiesce.scenarios.qvmconf.numbers import NumberError, parse_number
+from quiesce.scenarios.qvmconf.parser import parse_arguments, parse_text
+from quiesce.scenarios.qvmconf.tokens import Token, words_of
 
 
 def words(text: str) -> list[str]:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from quiesce.model.iommu_plan import IommuPlan, iommu_of
-from quiesce.model.translation.device_cache import DeviceCache
-from quiesce.model.translation.fault_queue import FaultQueue
-from quiesce.model.translation.stream import Map, Stream, StreamMode
+from quiesce.model.bus.device_cache import DeviceCache
+from quiesce.model.bus.fault_queue import FaultQueue
+from quiesce.model.bus.stream import Map, Stream, StreamMode
+from quiesce.model.plan.iommu_plan import IommuPlan, iommu_of
 
 A = Map(0x8000_0000, 0x1000, 0x1000, "eth0", 1)
 B = Map(0x9000_0000, 0x5000, 0x1000, "eth1", 2)

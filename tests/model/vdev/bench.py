@@ -4,20 +4,20 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.bus.memory import GuestRam, StageTwo
 from quiesce.model.host.host import Host
-from quiesce.model.kernel import Kernel, Mailbox
-from quiesce.model.memory import GuestRam, StageTwo
-from quiesce.model.plan import DiskPlan, RamPlan, SystemPlan, VmPlan
-from quiesce.model.trace_event import TraceEvent
+from quiesce.model.plan.system_plan import DiskPlan, RamPlan, SystemPlan, VmPlan
+from quiesce.model.plan.virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from quiesce.model.sim.kernel import Kernel, Mailbox
+from quiesce.model.trace.event_base import TraceEvent
 from quiesce.model.vdev.assembly import Vdevs
 from quiesce.model.vdev.site import GuestPic, VdevSite
 from quiesce.model.vdev.virtio_vdev import VirtioVdev
 from quiesce.model.virtio import mmio_transport as mmio
 from quiesce.model.virtio.queues import driver_queue, layout_at
 from quiesce.model.virtio.virtqueue import DriverQueue, UsedBuffer
-from quiesce.model.virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
 
 E = TypeVar("E", bound=TraceEvent)
 

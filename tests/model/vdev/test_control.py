@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from quiesce.model.choices import Nominal
-from quiesce.model.clock import exactly
-from quiesce.model.plan import AfterPlan, EndPlan, SystemPlan
-from quiesce.model.system import run
-from quiesce.model.trace import (
+from quiesce.model.base.choices import Nominal
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
+from quiesce.model.trace.events import (
     CallbackBegun,
     ControlMessageSent,
     GuestEnded,

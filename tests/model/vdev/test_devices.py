@@ -3,17 +3,10 @@
 import pytest
 
 from quiesce.model.guest.block_driver import written_content
-from quiesce.model.kernel import Steps
-from quiesce.model.trace import CpuWriteLanded, DmaDropped
-from quiesce.model.vdev.virtio_blk import VirtioBlk
-from quiesce.model.virtio.block_format import (
-    VIRTIO_BLK_F_FLUSH,
-    WRITEBACK_OFFSET,
-    BlockSegment,
-)
-from quiesce.model.virtio.block_format import BlockRequestType as Type
-from quiesce.model.virtio.net_format import HEADER_SIZE, NetHeader, pack_queue_pairs_command
-from quiesce.model.virtio_events import (
+from quiesce.model.plan.virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from quiesce.model.sim.kernel import Steps
+from quiesce.model.trace.events import CpuWriteLanded, DmaDropped
+from quiesce.model.trace.virtio_events import (
     BlockRequestAnswered,
     BlockWriteCached,
     BlockWriteCommitted,
@@ -21,7 +14,10 @@ from quiesce.model.virtio_events import (
     NetPairsSet,
     UsedPublished,
 )
-from quiesce.model.virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
+from quiesce.model.vdev.virtio_blk import VirtioBlk
+from quiesce.model.virtio.block_format import VIRTIO_BLK_F_FLUSH, WRITEBACK_OFFSET, BlockSegment
+from quiesce.model.virtio.block_format import BlockRequestType as Type
+from quiesce.model.virtio.net_format import HEADER_SIZE, NetHeader, pack_queue_pairs_command
 
 from .bench import BUFFERS, Bench, block_request
 

@@ -2,11 +2,10 @@
 
 import pytest
 
-from quiesce.model.kernel import Steps
-from quiesce.model.trace import CpuWriteLanded, IrqInjected, WorkerEnded
-from quiesce.model.virtio import mmio_transport as mmio
-from quiesce.model.virtio.block_format import BlockRequestType as Type
-from quiesce.model.virtio_events import (
+from quiesce.model.plan.virtio_plan import BlockPlan
+from quiesce.model.sim.kernel import Steps
+from quiesce.model.trace.events import CpuWriteLanded, IrqInjected, WorkerEnded
+from quiesce.model.trace.virtio_events import (
     ChainTaken,
     DeviceStopped,
     LineLowered,
@@ -17,7 +16,8 @@ from quiesce.model.virtio_events import (
     SuspendShown,
     UsedPublished,
 )
-from quiesce.model.virtio_plan import BlockPlan
+from quiesce.model.virtio import mmio_transport as mmio
+from quiesce.model.virtio.block_format import BlockRequestType as Type
 
 from .bench import BUFFERS, RAM, Bench, block_request
 

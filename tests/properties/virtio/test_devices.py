@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.trace import AnyEvent
-from quiesce.model.virtio_events import (
+from quiesce.model.trace.events import AnyEvent
+from quiesce.model.trace.virtio_events import (
     BlockRequestAnswered,
     BlockRequestTaken,
     BlockWriteCached,

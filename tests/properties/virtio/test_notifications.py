@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.trace import AnyEvent, GuestEnded, WorkerEnded
-from quiesce.model.virtio_events import (
+from quiesce.model.trace.events import AnyEvent, GuestEnded, WorkerEnded
+from quiesce.model.trace.virtio_events import (
     ConfigChanged,
     InterruptAcknowledged,
     IsrRead,

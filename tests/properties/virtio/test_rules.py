@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quiesce.model.trace import (
+from quiesce.model.trace.events import (
     AnyEvent,
     GuestEnded,
     Header,
@@ -21,9 +21,9 @@ from quiesce.model.trace import (
     Trace,
     WorkerEnded,
 )
-from quiesce.model.virtio_events import FeaturesOffered, QueueVectorRead, VirtioEvent
+from quiesce.model.trace.virtio_events import FeaturesOffered, QueueVectorRead, VirtioEvent
 from quiesce.properties.check import check
-from quiesce.properties.monitor import Judge
+from quiesce.properties.core.monitor import Judge
 from quiesce.properties.registry import PROPERTIES, TEARDOWN, VIRTIO, named
 from quiesce.properties.virtio.table import RULES, table
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.trace import GuestEnded, QvmExited, WorkerEnded
-from quiesce.model.virtio_events import FeaturesWritten, NeedsResetSet, SuspendShown
+from quiesce.model.trace.events import GuestEnded, QvmExited, WorkerEnded
+from quiesce.model.trace.virtio_events import FeaturesWritten, NeedsResetSet, SuspendShown
 
 from .told import (
     DATA,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from quiesce.model.trace import AnyEvent, Header, ObservationEnded, Record, Trace
-from quiesce.model.virtio_events import (
+from quiesce.model.trace.events import AnyEvent, Header, ObservationEnded, Record, Trace
+from quiesce.model.trace.virtio_events import (
     AvailablePublished,
     BarrierPassed,
     BufferFreed,
@@ -31,8 +31,8 @@ from quiesce.model.virtio_events import (
     UsedPublished,
 )
 from quiesce.properties.check import check
+from quiesce.properties.core.verdict import Verdict
 from quiesce.properties.registry import VIRTIO
-from quiesce.properties.verdict import Verdict
 
 VDEV = "vm1.blk0"
 ME = (VDEV, 1)

@@ -5,8 +5,8 @@ import re
 import msgspec
 import pytest
 
-from quiesce.model.trace import Assumption
-from quiesce.properties.verdict import Judgement, Verdict, Violation, Word
+from quiesce.model.trace.events import Assumption
+from quiesce.properties.core.verdict import Judgement, Verdict, Violation, Word
 from quiesce.reports.evidence.difference import differences
 from quiesce.reports.evidence.pack import (
     VERSION,

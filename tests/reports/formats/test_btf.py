@@ -5,8 +5,8 @@ import io
 import itertools
 from typing import NamedTuple
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Record, Trace
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Record, Trace
 from quiesce.properties.check import judge
 from quiesce.reports.formats.btf import write_btf
 from quiesce.reports.formats.source import flags_of

@@ -13,11 +13,11 @@ from sarif_pydantic import Sarif  # type: ignore[import-untyped]
 from ub_needs_exchange import parse
 from vcdvcd import VCDVCD  # type: ignore[import-untyped]
 
-from quiesce.model import trace as ev
-from quiesce.model.errors import Place
-from quiesce.model.trace import Header, Record, Trace
+from quiesce.model.base.errors import Place
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Record, Trace
 from quiesce.properties.check import judge as judge_by_all
-from quiesce.properties.verdict import Judgement
+from quiesce.properties.core.verdict import Judgement
 from quiesce.reports.formats.junit import junit_xml
 from quiesce.reports.formats.needs import needs_json
 from quiesce.reports.formats.perfetto import write_perfetto

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Record, Trace
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.events import Header, Record, Trace
 from quiesce.properties.check import judge as judge_by_all
-from quiesce.reports.causal_formats import mermaid
-from quiesce.reports.causal_slice import slice_of
+from quiesce.reports.explanation.causal_slice import slice_of
+from quiesce.reports.formats.causal_formats import mermaid
 from quiesce.reports.formats.sequence import sequence
 
 pytest.importorskip("selenium")

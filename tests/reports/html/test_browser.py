@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from quiesce.model.trace import DmaLanded, Header, Record, Trace
+from quiesce.model.trace.events import DmaLanded, Header, Record, Trace
 from quiesce.properties.check import judge
 from quiesce.reports.html.content import HtmlReport
 from quiesce.reports.html.page import page
-from quiesce.scenarios.crash_points import crash_strip, target_of
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.runner import choices_for, run_scenario
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.crash_points import crash_strip, target_of
+from quiesce.scenarios.run.runner import choices_for, run_scenario
 
 from .test_page import HOSTILE, NAME, report_named
 

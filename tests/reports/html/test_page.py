@@ -11,18 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from quiesce.model import trace as ev
-from quiesce.model.trace import Header, Part, Record, Trace
-from quiesce.model.trace_codec import encode
+from quiesce.model.trace import events as ev
+from quiesce.model.trace.codec import encode
+from quiesce.model.trace.events import Header, Part, Record, Trace
 from quiesce.properties.check import judge
-from quiesce.reports.explanation import explain
+from quiesce.reports.explanation.explanation import explain
 from quiesce.reports.html import page as page_module
 from quiesce.reports.html.content import ChoiceRow, CrashPoint, CrashStrip, HtmlReport
 from quiesce.reports.html.embed import json_for_element
 from quiesce.reports.html.event_table import event_table, records_of
 from quiesce.reports.html.page import page
-from quiesce.scenarios.library import resolved
-from quiesce.scenarios.runner import RunResult, choices_for, run_scenario
+from quiesce.scenarios.resolve.library import resolved
+from quiesce.scenarios.run.runner import RunResult, choices_for, run_scenario
 
 NAME = "<script>alert(1)</script>"
 HOSTILE = f"{NAME}&\"'\u2028]]><!--</style></title>"

@@ -1,0 +1,1 @@
+"""What everything may rely on: time, choices, addresses, errors, durations left open."""

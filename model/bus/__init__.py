@@ -1,0 +1,1 @@
+"""The way to memory: ports of devices, the IOMMU, register windows, DMA engines, memory itself."""

@@ -1,0 +1,386 @@
+"""What a process or a component is at one moment, as a value that can be compared.
+
+Two moments have equal forms if the same code, run from either, does the same: forms keep code
+position, locals and evaluation stack of every generator, and the attributes of every object; they
+leave out object identity, order of creation, times and causes.  Equal objects met twice are told
+from one object met twice by numbering objects in the order in which they are met.
+
+A form is one flat tuple: plain values, and between them a `Token` for whatever is more than a plain
+value, which says what it is and how many items follow that belong to it.  So a form can be read in
+one way only.
+
+Chosen: the evaluation stack is read through `gc.get_referents`, for a `for` loop keeps its
+iterator there and nowhere else: two rounds of a loop over equal items differ in nothing but that.
+Rejected: locals alone, which would take such rounds for the same moment and prove too much.
+Not tried: the pickler of the standard library with a `persistent_id`.  Its callbacks alone would
+cost a tenth to a third of a reading; what they would have to do was not measured.
+
+Whatever cannot be read completely is refused (`FormError`): a type is known exactly, or its objects
+consist of their attributes (`form_kinds`).  Module globals and class attributes are no part of a
+form; that model code does not change them is looked after by `outside_state`.
+
+Left out: the order in which a set gives its items, which model code must not depend on; the
+traceback of an exception; and what Python's own caches hold.
+"""
+
+import gc
+import types
+from collections.abc import Hashable, Iterable, Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+import simpy
+from simpy.events import PENDING, Event, Process
+
+from ..sim.kernel import Delay, First, Kernel, Mailbox
+from . import form_values
+from .dense_kernel import Pending
+from .form_errors import FormError, SharedStateError
+from .form_kinds import KINDS, ByType, declared
+from .form_path import path_to
+from .form_tokens import LEAVES, Form, Token, Tokens
+from .form_values import UnreadableError, Way
+from .liveness import require_tested_interpreter, without_dead
+
+__all__ = ["FormError", "Reader", "SharedStateError"]
+
+_FRAME_OWN = frozenset({types.CodeType, types.FrameType})
+
+
+class Reader:
+    """Reads the forms of all parts of one moment.
+
+    Args:
+        owners: Part of each component that is a part of its own, by identity of the component.
+        processes: Name of each live process, by identity; equal for equal moments.
+        tokens: Those of all forms with which these are to be compared.
+
+    Raises:
+        UntestedInterpreterError: If forms were never tested under this interpreter.
+
+    Attributes:
+        delays: The pending delays met in the part that is being read, in order.
+        form: The form of this part, as far as it has been read.
+        made: What was made to be read, and must live as long as its identity counts.
+        tokens: Those that were given.
+    """
+
+    def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
+        require_tested_interpreter()
+        self.tokens = tokens
+        # What is read for itself elsewhere; to have met it here must not cut that short.
+        self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
+        self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
+        self._homes: dict[int, str] | None = {} if owners else None
+        self._known: dict[int, Token] = {}
+        self.form: list[Hashable] = []
+        self.made: list[object] = []
+        self._part = ""
+        self._kernel: object = None
+        self.delays: list[Delay] = []
+
+    def read(self, part: str, things: Sequence[object]) -> Form:
+        """Return the form of one part: of these things and all that they lead to.
+
+        Raises:
+            FormError: If something among them cannot be read completely.
+            SharedStateError: If something that can change belongs to another part as well.
+        """
+        self._part = part
+        self._known = self._named.copy()
+        self.form = [self.tokens[tuple, len(things)]]
+        self.made = []
+        self.delays = []
+        try:
+            for thing in things:
+                self._root(thing)
+        except UnreadableError as error:
+            raise _refused(part, things, error) from None
+        except RecursionError:
+            remedy = "keep it flat, in a list or a dict"
+            raise FormError("chain of objects that is too long", part, remedy) from None
+        return tuple(self.form)
+
+    def _root(self, thing: Any) -> None:
+        kind = type(thing)
+        if kind in LEAVES:
+            self.form.append(thing)
+            return
+        way = _WAYS[kind]
+        if way is not Reader._met_or_new:
+            way(self, thing)
+            return
+        known = self._known
+        if id(thing) not in known:
+            known[id(thing)] = self.tokens.new_met(len(known))
+        if isinstance(thing, Process):
+            self._process(thing)
+        elif _BODIES[kind] is _read_instance:
+            self._instance(thing, kind, is_root=True)
+        else:
+            _BODIES[kind](self, thing)
+
+    def each(self, things: Iterable[Any]) -> None:
+        """Read things one after the other."""
+        put = self.form.append
+        for thing in things:
+            kind = type(thing)
+            if kind in LEAVES:
+                put(thing)
+            else:
+                _WAYS[kind](self, thing)
+
+    # What is the same wherever it is met.
+
+    def _bool(self, thing: bool) -> None:
+        # True is equal to 1.
+        self.form.append(_TRUE if thing else _FALSE)
+
+    def _tuple(self, things: tuple[Any, ...]) -> None:
+        self.form.append(self.tokens[tuple, len(things)])
+        self.each(things)
+
+    def _the_kernel(self, kernel: object) -> None:
+        if self._kernel is None:
+            self._kernel = kernel
+        if self._kernel is not kernel or not isinstance(kernel, Kernel):
+            raise UnreadableError(kernel, "let all processes live in one kernel")
+        self.form.append(_THE_KERNEL)
+
+    def _frozen(self, thing: Any) -> None:
+        token = self.tokens.of_value(thing)
+        if token is None:
+            self._met_or_new(thing)
+        else:
+            self.form.append(token)
+
+    # What can be met again.
+
+    def _met_or_new(self, thing: Any) -> None:
+        known = self._known
+        token = known.get(id(thing))
+        if token is not None:
+            self.form.append(token)
+            return
+        try:
+            known[id(thing)] = self.tokens.met[len(known)]
+        except IndexError:
+            known[id(thing)] = self.tokens.new_met(len(known))
+        _BODIES[type(thing)](self, thing)
+
+    def claim(self, thing: object) -> None:
+        """Note that what can change is met in this part, and insist that it is in no other."""
+        if self._homes is None:
+            return
+        home = self._homes.setdefault(id(thing), self._part)
+        if home != self._part:
+            raise SharedStateError(type(thing).__name__, home, self._part)
+
+    def attributes(self, attributes: dict[str, object]) -> None:
+        """Read attributes whose names are not those of the type alone."""
+        names = sorted(attributes)
+        self.form.append(self.tokens[("attributes", *names), len(names)])
+        self.each([attributes[name] for name in names])
+
+    def _instance(self, thing: Any, kind: type, *, is_root: bool) -> None:
+        how = KINDS[kind]
+        if how.table is None and not how.slots:
+            self.form.append(self.tokens[declared(kind), 0])
+            return
+        if not is_root:
+            self.claim(thing)
+        if how.slots:
+            slots = how.slot_values(thing)
+            names = tuple([name for name, _ in slots])
+            has_table = how.table is not None
+            self.form.append(self.tokens[(declared(kind), "slots", names), len(slots) + has_table])
+            self.each([value for _, value in slots])
+            if how.table is None:
+                return
+        assert how.table is not None
+        attributes = how.table(thing)
+        token, values_of = self.tokens.attributes[kind, *attributes]
+        put = self.form.append
+        put(token)
+        for value in values_of(attributes):
+            value_kind = type(value)
+            if value_kind in LEAVES:
+                put(value)
+            else:
+                _WAYS[value_kind](self, value)
+
+    # Processes and what they wait for.
+
+    def _process(self, process: Process) -> None:
+        self._more(process)
+        self.each((process.target,))
+        self._generator(process._generator)
+        self._waiters(process)
+
+    def _more(self, event: Event) -> None:
+        """Read what an event has beside what every one of its kind has."""
+        kind = type(event)
+        how = KINDS[kind]
+        if how.hides:
+            raise UnreadableError(event)
+        assert how.table is not None, "SimPy's events have a table of attributes"
+        table = how.table(event)
+        more: dict[str, object] = {
+            name: table[name] for name in table.keys() - _EVENT_OWN.get(kind, _EVENT_BOOKS)
+        }
+        if how.slots:
+            more |= dict(how.slot_values(event))
+        if more:
+            self.claim(event)
+            self.form.append(self.tokens["more", 2])
+            self.attributes(more)
+        if table.get("_ok") is False:
+            self.form.append(self.tokens[("failed", "_defused" in table), 1])
+
+    def _event(self, event: Event) -> None:
+        put, tokens = self.form.append, self.tokens
+        self._more(event)
+        callbacks = event.callbacks
+        if isinstance(event, Process):
+            put(tokens["ended", 1])
+            self.each((event._value,))
+            return
+        if isinstance(event, Delay):
+            if callbacks is None:
+                put(tokens[("past delay", event.label), 0])
+                return
+            self.claim(event)
+            self.delays.append(event)
+            put(tokens[("delay", event.label), 1])
+            self._waiters(event)
+            return
+        is_triggered = event._value is not PENDING
+        if not is_triggered and not callbacks:
+            # Nothing but its identity tells it from another one.
+            self.claim(event)
+        events = getattr(event, "_events", ())
+        head = (type(event), is_triggered, callbacks is None, len(events))
+        put(tokens[head, is_triggered + len(events) + 1])
+        if is_triggered:
+            self.each((event._value,))
+        self.each(events)
+        self._waiters(event)
+
+    def _waiters(self, event: Event) -> None:
+        callbacks = event.callbacks
+        if not callbacks:
+            self.form.append(_NO_WAITERS)
+            return
+        self.form.append(self.tokens["waiters", len(callbacks)])
+        for callback in callbacks:
+            if getattr(callback, "__func__", None) is First._on_event:
+                race: First = callback.__self__  # type: ignore[attr-defined]
+                # The race belongs to whoever waits for it, and is told there with all its events.
+                self.form.append(self.tokens[("race", race._events.index(event)), 1])
+                self._waiters(race)
+            else:
+                self.each((callback,))
+
+    def _generator(self, body: Any) -> None:
+        frame = body.gi_frame
+        if frame is None:
+            self.form.append(self.tokens["ended", 0])
+            return
+        own_locals = frame.f_locals
+        code = body.gi_code
+        found = [
+            each
+            for each in gc.get_referents(body)
+            if (kind := type(each)) in LEAVES or not (kind in _FRAME_OWN or each is own_locals)
+        ]
+        # Its function comes first; another one of the same code is a value like others.
+        for at, each in enumerate(found):
+            if type(each) is types.FunctionType and each.__code__ is code:
+                del found[at]
+                break
+        held = without_dead(body, own_locals, found)
+        # An exception that was raised and handled somewhere below leaves a None at the end, which
+        # means nothing.  Another None there is dropped in vain, but safely: at one place in the
+        # code there are always equally many values, so that no two states come to look the same.
+        if held and held[-1] is None:
+            held.pop()
+        # The dictionary is one and the same for all readings, and grows from one to the next.
+        local_names = tuple(sorted(own_locals))
+        seen = frame.f_globals
+        token = self.tokens.of_code(code, seen, frame.f_lasti, local_names, count=len(held))
+        self.form.append(token)
+        self.each(held)
+
+
+def _refused(part: str, things: Sequence[object], error: UnreadableError) -> FormError:
+    """Return the error that names what could not be read, and the way to it."""
+    way = path_to(error.thing, things)
+    place = f"{part}: {way}" if way else part
+    kind = type(error.thing)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else (
+        f"{kind.__module__}.{kind.__qualname__}"
+    )  # fmt: skip
+    return FormError(name, place, error.remedy) if error.remedy else FormError(name, place)
+
+
+_TRUE, _FALSE = Token(True, 0), Token(False, 0)
+_THE_KERNEL = Token("the kernel", 0)
+_NO_WAITERS = Token("no waiters", 0)
+
+
+def _read_instance(reader: Reader, thing: Any) -> None:
+    reader._instance(thing, type(thing), is_root=False)
+
+
+def _read_generator(reader: Reader, thing: Any) -> None:
+    reader.claim(thing)
+    reader._generator(thing)
+
+
+def _read_mailbox(reader: Reader, mailbox: Any) -> None:
+    reader.claim(mailbox)
+    items, attributes = mailbox._items, vars(mailbox)
+    if len(attributes) > len(_MAILBOX_OWN):
+        more = {name: attributes[name] for name in attributes.keys() - _MAILBOX_OWN}
+        reader.form.append(reader.tokens["more", 2])
+        reader.attributes(more)
+    reader.form.append(reader.tokens[Mailbox, len(items) + 1])
+    # What led to an item is a position in the trace and decides nothing.
+    reader.each([item for item, _ in items])
+    reader.each((mailbox._arrived,))
+
+
+def _way_of(kind: type) -> Way:
+    if issubclass(kind, simpy.Environment):
+        return Reader._the_kernel
+    if issubclass(kind, type):
+        return form_values.read_class
+    if issubclass(kind, Enum):
+        return Reader._frozen
+    if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
+        return Reader._frozen
+    return form_values.WAYS.get(kind, Reader._met_or_new)
+
+
+def _body_of(kind: type) -> Way:
+    if issubclass(kind, Event):
+        return Reader._event
+    return form_values.BODIES.get(kind) or form_values.body_of(kind) or _read_instance
+
+
+_EVENT_BOOKS = frozenset({"env", "callbacks", "_value", "_ok", "_defused", "_events"})
+_EVENT_OWN = {
+    Process: _EVENT_BOOKS | {"_generator", "_target"},
+    Delay: _EVENT_BOOKS | {"label"},
+    Pending: _EVENT_BOOKS | {"label", "span", "serial", "led_by"},
+}
+"""What is read of events by other means, by their types, or tells only how the kernel made them."""
+
+_MAILBOX_OWN = frozenset({"_kernel", "_items", "_arrived"})
+
+_WAYS: ByType[Way] = ByType(_way_of, {bool: Reader._bool, tuple: Reader._tuple})
+_BODIES: ByType[Way] = ByType(
+    _body_of,
+    {object: _read_instance, types.GeneratorType: _read_generator, Mailbox: _read_mailbox},
+)

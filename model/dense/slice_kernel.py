@@ -1,0 +1,282 @@
+"""A kernel in which the devices of one chain work, and all others stand idle.
+
+The others are built like everything else, so that addresses, PCI functions and what qvm does about
+them are those of the whole system; but none of their processes ever takes a step.  What they would
+have done to the chain that works is the time that their callbacks take, which whoever makes the
+slice supplies.
+
+That there is nothing else is checked while the slice runs.  An event in which a process of
+the chain enters a component of another one, by any of its attributes, is an error; so is an
+interrupt of a line that is not the chain's, and an access to memory that a driver of another chain
+has.  A hub may enter a component that stands idle by the methods in `DOORS` alone: these are
+known to tell the hub nothing on which the time or the kind of what it does next depends.
+
+**Why that suffices**, by induction over the events of any run of the whole system.  Leave out of
+it every event of processes of other chains: what remains is a run of the slice.  At its beginning
+all components of the chain, the common part of the hubs and the chain's part of each of them are
+as in the slice.  Let it be so before an event.  If a process of the chain acts, then in the slice
+the same code finds the same state; what it enters is checked there, so it enters the chain, the
+hubs' common part and the chain's part of them, and leaves them as in the slice.  If a hub acts, it
+acts in the slice too: on the chain as in the whole; on others through a door, which decides
+nothing but how long a callback takes, and the slice has every such duration.  If a process of
+another chain acts, its own slice has checked what it enters, and that is nothing of this chain,
+nor of the hubs' common part.  So each run of the whole, seen from a chain, is a run of its slice;
+and what holds of all runs of the slice holds of it.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Generator, Mapping
+from typing import Any
+
+from simpy.events import Event, Process
+
+from ..base.clock import Span
+from ..base.errors import InternalError
+from ..bus.memory import PhysicalMemory
+from ..machine.system import builder
+from ..plan.independence import HUB, Chains
+from ..plan.system_plan import SystemPlan
+from ..sim.kernel import Kernel
+from .dense_kernel import Build, DenseKernel, _never
+
+__all__ = ["InfluenceError", "SliceKernel", "build_of_slice", "kernel_of_slice"]
+
+_CONSTANT = frozenset(
+    {
+        *("name", "kernel", "timing", "__class__", "__dict__"),
+        *("plan", "wiring", "port", "device"),
+        # What the bus asks of every function, to find out whose an address is: base addresses,
+        # which the PCI server alone writes, before any driver looks for its device.
+        *("function", "pci"),
+    }
+)
+"""Attributes of a component that do not change while devices work: reading them is no influence."""
+
+DOORS = frozenset(
+    {
+        *("config_read", "config_write"),  # the PCI server places it
+        *("control", "run"),  # qvm tells it where the VM is in its life, the guest starts drivers
+        *("end_worker", "disconnect", "server_name"),  # the death of qvm
+        "is_quiet_for",  # whether memory is wiped that nobody reads any more
+        *("interrupts", "handled"),  # threads of qvm wait for what never comes
+    }
+)
+"""By what hubs enter components that stand idle."""
+
+_ACCESS = ("__getattribute__", "__setattr__")
+
+
+class InfluenceError(InternalError):
+    """A chain influences another one although the wiring graph says that it cannot.
+
+    Args:
+        actor: Who acts.
+        target: What it reaches.
+        how: By which access.
+    """
+
+    def __init__(self, actor: str, target: str, how: str) -> None:
+        self.actor = actor
+        self.target = target
+        self.how = how
+        super().__init__(actor, target, how)
+
+    def __str__(self) -> str:
+        """Say which edge the graph lacks, and how to go on."""
+        return (
+            f"{self.actor} reaches {self.target} ({self.how}), but the wiring graph has no such "
+            "influence; prove it with --no-slicing"
+        )
+
+
+class SliceKernel(DenseKernel):
+    """Runs one chain of a system.
+
+    Args:
+        chains: Of the system.
+        number: Which of them works.
+        foreign_lines: Interrupt numbers of the others.
+        pinned: Answers to open questions that are fixed, by label.
+    """
+
+    def __init__(
+        self,
+        chains: Chains,
+        number: int,
+        foreign_lines: Collection[int] = (),
+        pinned: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(pinned=pinned)
+        self._chains = chains
+        self._number = number
+        self._foreign_lines = frozenset(foreign_lines)
+        self._numbers: dict[str, int] = {}
+        self._owners: dict[Process, str] = {}
+        self._fences: list[tuple[int, int]] = []
+
+    # What the model calls.
+
+    def process(self, generator: Generator[Event, Any, Any]) -> Process:
+        """Start a process; one of a component that stands idle never takes a step."""
+        owner = generator.gi_frame.f_locals.get("self")  # type: ignore[attr-defined]
+        name = str(getattr(owner, "name", ""))
+        if not self._is_foreign(name):
+            process = super().process(generator)
+            self._owners[process] = name
+            return process
+        process = super().process(_never(self))
+        self.processes.pop()
+        return process
+
+    def emit(self, source: str, event: Any) -> int:
+        """Append an event to the trace; one of a line of another chain must come from a hub."""
+        intid = getattr(event, "intid", None)
+        if intid in self._foreign_lines and not self._is_hub_at_work():
+            raise InfluenceError(self._actor(), f"interrupt {intid}", type(event).__name__)
+        return super().emit(source, event)
+
+    # What builds a slice calls.
+
+    def watch(self) -> None:
+        """Look from here on at what is entered: the system is built."""
+        for component in self.enrolled:
+            ranges: dict[str, tuple[int, int]] = vars(component).get("arenas", {})
+            self._fences += [each for name, each in ranges.items() if self._is_foreign(name)]
+        for component in self.enrolled:
+            if isinstance(component, PhysicalMemory):
+                component.__class__ = _fenced(type(component))  # type: ignore[arg-type]
+            elif self._is_foreign(component.name):
+                component.__class__ = _guarded(type(component))  # type: ignore[arg-type]
+
+    # What watched components call.
+
+    def check_component(self, component: Any, attribute: str) -> None:
+        """Insist that who comes to a component that stands idle may do so.
+
+        Raises:
+            InfluenceError: If not.
+        """
+        if not self._actor():
+            return
+        if self._is_hub_at_work() and (attribute in DOORS or _is_inside(component)):
+            return
+        raise InfluenceError(self._actor(), component.name, attribute)
+
+    def check_memory(self, addr: int, length: int) -> None:
+        """Insist that an access to memory is to none of another chain's.
+
+        Raises:
+            InfluenceError: If it is.
+        """
+        for start, end in self._fences:
+            if addr < end and addr + length > start:
+                raise InfluenceError(self._actor() or "the host", f"memory at {addr:#x}", "access")
+
+    def _is_foreign(self, name: str) -> bool:
+        """Return whether a component belongs to a chain that stands idle.
+
+        Raises:
+            InfluenceError: If the wiring graph does not know it at all.
+        """
+        number = self._numbers.get(name)
+        if number is None:
+            found = self._chains.number_of(name)
+            if found is None:
+                raise InfluenceError(name, "the system", "it is in no chain and no hub")
+            number = self._numbers[name] = found
+        return number not in {HUB, self._number}
+
+    def _actor(self) -> str:
+        process = self.active_process
+        return "" if process is None else self._owners.get(process, "somebody")
+
+    def _is_hub_at_work(self) -> bool:
+        """Return whether no process of the chain is at work."""
+        actor = self._actor()
+        return not actor or self._numbers.get(actor) == HUB
+
+
+def kernel_of_slice(plan: SystemPlan, chains: Chains, number: int) -> Callable[..., SliceKernel]:
+    """Return what makes kernels in which one chain of a plan works."""
+    lines = {
+        each.intid
+        for each in (*plan.passable, *plan.disks)
+        if chains.number_of(each.name) != number
+    }
+
+    def make(*, pinned: Mapping[str, str] | None = None) -> SliceKernel:
+        return SliceKernel(chains, number, lines, pinned)
+
+    return make
+
+
+def build_of_slice(plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Span]) -> Build:
+    """Return what builds a plan in the kernel of a slice.
+
+    Args:
+        plan: The whole system.
+        callback_spans: How long callbacks of devices take that stand idle, by VM and vdev.
+    """
+    build = builder(plan, callback_spans)
+
+    def build_and_watch(kernel: Kernel) -> Event:
+        assert isinstance(kernel, SliceKernel)
+        observed = build(kernel)
+        kernel.watch()
+        return observed
+
+    return build_and_watch
+
+
+def _is_inside(component: object) -> bool:
+    """Return whether the access comes from the component's own code, entered by a door."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        is_method = frame.f_code.co_name not in _ACCESS
+        if is_method and frame.f_locals.get("self") is component:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@functools.cache
+def _guarded(kind: type) -> type:
+    """Return a class like `kind` that has every access looked at."""
+
+    class Guarded(kind):  # type: ignore[misc]
+        __observed__ = kind
+
+        def __getattribute__(self, attribute: str) -> Any:
+            if attribute not in _CONSTANT:
+                self.kernel.check_component(self, attribute)
+            return object.__getattribute__(self, attribute)
+
+        def __setattr__(self, attribute: str, value: object) -> None:
+            self.kernel.check_component(self, attribute)
+            object.__setattr__(self, attribute, value)
+
+    return Guarded
+
+
+@functools.cache
+def _fenced(kind: type[PhysicalMemory]) -> type:
+    """Return a class like the memory's that has the place of every access looked at."""
+
+    class Fenced(kind):  # type: ignore[misc, valid-type]
+        __observed__ = kind
+
+        def commit(self, addr: int, length: int) -> None:
+            self.kernel.check_memory(addr, length)
+            super().commit(addr, length)
+
+        def read(self, addr: int, length: int) -> bytes:
+            self.kernel.check_memory(addr, length)
+            found: bytes = super().read(addr, length)
+            return found
+
+        def write(self, addr: int, data: bytes) -> None:
+            self.kernel.check_memory(addr, len(data))
+            super().write(addr, data)
+
+    return Fenced

@@ -1,0 +1,244 @@
+"""What the dense kernel tells a search of one event: plain data, free of the simulator.
+
+A model is explored in *parts*: its components, each with the pending delays of its own processes,
+and the monitors that watch it; or, as a whole, in one part.  The `form` of a part is a small
+number that stands for its state; equal numbers mean equal states.  A pending delay is known by its
+part and its position there.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple, Protocol
+
+from ..trace.events import Record
+
+EVERYTHING = "the model"
+"""Name of the one part of a model explored as a whole."""
+
+
+class Wait(NamedTuple):
+    """A pending delay after an event.
+
+    Attributes:
+        source: Its position in the same part before the event, or -1 if it is new.
+        lo_ns: Least length, of a new one.
+        hi_ns: Greatest length, of a new one.
+    """
+
+    source: int
+    lo_ns: int
+    hi_ns: int
+
+
+class PartAfter(NamedTuple):
+    """A part that an event has entered, as the event leaves it."""
+
+    part: int
+    form: int
+    waits: tuple[Wait, ...]
+
+
+Pick = tuple[str, int, int]
+"""An answer to a named question: label, bound and value."""
+
+
+class Outcome(NamedTuple):
+    """What one event does to the model, for one set of answers to the questions asked in it.
+
+    Attributes:
+        picks: Those answers.
+        after: The parts that it entered.
+        is_last: Whether the run ends with it.
+        faults: (property, message) of each claim that it breaks.
+        readings: Parts of the measures that it completes; True where it also starts them.
+    """
+
+    picks: tuple[Pick, ...]
+    after: tuple[PartAfter, ...]
+    is_last: bool
+    faults: tuple[tuple[str, str], ...]
+    readings: tuple[tuple[int, bool], ...]
+
+
+class Step:
+    """One event of a path, linked to those before it.
+
+    Args:
+        parent: The step before, or None for the beginning of the run.
+        part: Whose delay ended; -1 for the beginning.
+        position: Which of its delays.
+        picks: What was answered.
+        at_once: Whether it ended at the same instant as the one before.
+
+    Attributes:
+        ended: Label and number of the delay that ended, once the path has been run.
+        names: The delays that are pending after it, once that has been looked up.
+    """
+
+    __slots__ = ("at_once", "ended", "names", "parent", "part", "picks", "position")
+
+    def __init__(
+        self,
+        parent: "Step | None",
+        part: int,
+        position: int,
+        picks: tuple[Pick, ...],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self.parent = parent
+        self.part = part
+        self.position = position
+        self.picks = picks
+        self.at_once = at_once
+        self.ended: DelayName | None = None
+        self.names: tuple[DelayName, ...] | None = None
+
+
+DelayName = tuple[str, int]
+"""A delay of a run: its label, and how many of that label were begun before it."""
+
+
+class Moment(NamedTuple):
+    """One event of a path in terms of that very run.
+
+    Attributes:
+        ended: The delay that ended; None for the beginning of the run.
+        begun: The delays that it began and that go on after it, with least and greatest length.
+        entered: Parts that it entered.
+        overtaken: Delays that had not ended although somebody entered was waiting for them.
+        let_go: Those among them that nobody waits for any more.
+        picks: What was answered.
+        at_once: Whether it came at the same instant as the one before.
+    """
+
+    ended: DelayName | None
+    begun: tuple[tuple[DelayName, int, int], ...]
+    entered: tuple[int, ...]
+    overtaken: tuple[DelayName, ...]
+    let_go: tuple[DelayName, ...]
+    picks: tuple[Pick, ...]
+    at_once: bool = False
+
+
+class Watch(Protocol):
+    """A monitor of one claim, as the search drives it.
+
+    Attributes:
+        name: Of the claim.
+        fault: What was found against it, or an empty string.
+    """
+
+    name: str
+    fault: str
+
+    def reads(self, record: Record) -> bool:
+        """Return whether the record matters to it; free of side effects and of its own state."""
+        ...
+
+    def step(self, index: int, record: Record) -> None:
+        """Read a record that matters."""
+        ...
+
+    def settle(self) -> None:
+        """Judge the event that is over."""
+        ...
+
+    def key(self) -> Hashable:
+        """Return what later faults depend on, free of times."""
+        ...
+
+
+class Stopwatch(Protocol):
+    """Measures the time from the latest start to a stop.
+
+    Attributes:
+        name: Of the distance.
+        is_running: Whether it has started and not stopped.
+    """
+
+    name: str
+    is_running: bool
+
+    def mark(self, record: Record) -> str:
+        """Read a record; returns `start`, `stop` or an empty string."""
+        ...
+
+
+MakeWatch = Callable[[], Watch]
+MakeStopwatch = Callable[[], Stopwatch]
+
+
+Mark = tuple[str | int, ...]
+"""Something that has happened as a measure sees it: a word, and whom it concerns."""
+
+
+class Monitor(Protocol):
+    """Judges one run of a model that is explored as a whole."""
+
+    def step(self, index: int, record: Record) -> None:
+        """Read a record."""
+        ...
+
+    def settle(self) -> None:
+        """Judge the instant that is over."""
+        ...
+
+    def key(self) -> Hashable:
+        """Return what later faults depend on, free of times."""
+        ...
+
+    def open_key(self) -> Hashable | None:
+        """Return what waits for the end of the present instant, or None if nothing does."""
+        ...
+
+    def broken(self) -> tuple[tuple[str, str], ...]:
+        """Return (claim, message) of what was broken since this was last asked."""
+        ...
+
+    def tested(self) -> frozenset[str]:
+        """Return the claims that have been put to the test so far."""
+        ...
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return what has happened since this was last asked, for measures."""
+        ...
+
+    def copy(self) -> "Monitor":
+        """Return an equal one that goes its own way."""
+        ...
+
+    def endings(self) -> tuple[tuple[str, str, str], ...]:
+        """Return (claim, word, reason) of what is not well when no more records follow."""
+        ...
+
+
+class Edge(NamedTuple):
+    """What one event does to a model explored as a whole.
+
+    Attributes:
+        picks: Answers to what was asked in it.
+        state: The state after it, the instant being over; -1 if the run ends.
+        open_state: The state after it if the instant goes on; -1 if nothing depends on that.
+        waits: The delays that are pending after it.
+        marks: For measures.
+        hurried: (claim, message) of claims that it breaks whatever else the instant brings.
+        faults: (claim, message) of claims that it breaks, nothing more happening at its instant.
+        tested: Claims that have been put to the test by then.
+        endings: What is not well if nothing more happens, for an event after which nothing does.
+        is_last: Whether the run ends with it.
+        label: Of the delay that ended.
+        step: End of a path that ends with it.
+    """
+
+    picks: tuple[Pick, ...]
+    state: int
+    open_state: int
+    waits: tuple[Wait, ...]
+    marks: tuple[Mark, ...]
+    hurried: tuple[tuple[str, str], ...]
+    faults: tuple[tuple[str, str], ...]
+    tested: frozenset[str]
+    endings: tuple[tuple[str, str, str], ...]
+    is_last: bool
+    label: str
+    step: Step

@@ -1,0 +1,1 @@
+"""Interrupts: lines, messages, masks, routes of messages, the LPI table, list registers."""

@@ -1,0 +1,159 @@
+"""Which devices of a planned system have nothing to do with each other.
+
+Taken from the wiring graph (`wiring`): without its *hubs*, the parts that every device works
+through, the graph falls into pieces, and each piece is a chain: a vdev with its driver, its peer
+or the host driver behind it, and that one's disk.  All devices that are passed through to one
+VM are one chain, for they share the VM's interrupt thread; so are devices that share a line, and
+everything that an IOMMU stands before.
+
+A hub serves each chain with a part of its own: memory with the frames of a driver's buffers, the
+interrupt controller and the kernel with a line, qvm with a callback.  What it does for one chain is
+to depend on another in no other way than by the time that callbacks take.  `joined_because` names
+plans of which that is not so; they are one chain whatever the graph says.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import msgspec
+
+from .faults import NO_FAULTS
+from .interrupt_plan import InterruptPlan
+from .system_plan import SystemPlan, VmPlan
+from .termination import BY_NAME, SHUTS_DOWN
+from .wiring import wiring
+
+__all__ = ["HUB", "Chain", "Chains", "chains_of"]
+
+HUB = -1
+"""Stands for the number of a chain where a component is a hub."""
+
+HUB_KINDS = frozenset({"guest", "qvm", "memory", "interrupts", "supervisor"})
+"""Kinds of parts that serve every chain."""
+
+ALWAYS_HUBS = ("run", "bsp")
+"""Components that a plan may leave out of its parts and that stand there all the same."""
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """Devices that can influence each other.
+
+    Attributes:
+        name: Of the first device in it, for the reader.
+        parts: Names of its parts.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+
+
+class Chains(msgspec.Struct, frozen=True):
+    """The chains of a plan.
+
+    Attributes:
+        chains: All of them, in the order of the plan.
+        hubs: Names of the hubs.
+        why_one: Why there is but one, or an empty string.
+    """
+
+    chains: tuple[Chain, ...]
+    hubs: tuple[str, ...]
+    why_one: str = ""
+
+    def number_of(self, component: str) -> int | None:
+        """Return the chain of a component, `HUB` for a hub, or None if nothing is known of it.
+
+        A component that is no part of its own belongs to the part whose name its own begins with.
+        """
+        numbers = {part: at for at, chain in enumerate(self.chains) for part in chain.parts}
+        numbers |= dict.fromkeys((*self.hubs, *ALWAYS_HUBS), HUB)
+        name = component
+        while name not in numbers and "." in name:
+            name = name.rpartition(".")[0]
+        return numbers.get(name)
+
+
+def chains_of(plan: SystemPlan) -> Chains:
+    """Return the devices of a plan in groups that have nothing to do with each other."""
+    import networkx  # noqa: PLC0415
+
+    graph = wiring(plan)
+    kinds = {name: graph.nodes[name].get("kind", "") for name in graph}
+    hubs = tuple(name for name in graph if kinds[name] in HUB_KINDS)
+    why_one = joined_because(plan)
+    devices = graph.subgraph([name for name in graph if name not in hubs]).to_undirected()
+    devices = networkx.Graph(devices)
+    devices.add_edges_from(_joined(plan))
+    if why_one:
+        devices.add_edges_from(zip(list(devices), list(devices)[1:], strict=False))
+    order = {name: at for at, name in enumerate(graph)}
+    groups = [
+        tuple(sorted(group, key=order.__getitem__))
+        for group in networkx.connected_components(devices)
+    ]
+    groups.sort(key=lambda group: order[group[0]])
+    chains = tuple(Chain(_title(group, kinds), group) for group in groups)
+    return Chains(chains, hubs, why_one)
+
+
+def joined_because(plan: SystemPlan) -> str:
+    """Return why the hubs of a plan may carry influence from device to device; empty if not."""
+    ends = [BY_NAME[end.cause] for vm in plan.vms for end in vm.ends]
+    orderly = [quiesce for vm in plan.vms for quiesce in vm.quiesce]
+    reasons = {
+        "faults of the host concern all devices": plan.faults != NO_FAULTS,
+        "smmuman starts anew": plan.smmuman_crash is not None,
+        "a VM starts again": any(vm.restart for vm in plan.vms),
+        "a VM meets more than one end": any(len(vm.ends) > 1 for vm in plan.vms),
+        "the whole host goes down": any(cause.ends_host for cause in ends),
+        "a host driver stalls": any(cause.stalls_server for cause in ends),
+        "the guest stops its drivers one after the other": any(
+            cause.guest == SHUTS_DOWN or cause.asks_guest for cause in ends
+        ),
+        "messages go through a table of routes": plan.interrupts.routes != "none",
+        "the interrupt controller writes memory": _writes_memory(plan, plan.interrupts),
+        "memory is released after a time-out": any(
+            each.on_timeout != "quarantine" for each in orderly
+        ),
+        "an IOMMU stands before devices that are passed through": plan.iommu
+        and any(vm.passed_through for vm in plan.vms),
+    }
+    return next((reason for reason, is_so in reasons.items() if is_so), "")
+
+
+def _writes_memory(plan: SystemPlan, interrupts: InterruptPlan) -> bool:
+    return interrupts.has_lpis or plan.has_guest_table
+
+
+def _joined(plan: SystemPlan) -> Iterator[tuple[str, str]]:
+    """Give pairs of parts that belong together although no edge says so."""
+    for vm in plan.vms:
+        driven = (*vm.passed_through, *vm.back_ends)
+        yield from combinations(driven, 2)
+        # They write each other's interrupts over.
+        direct = [one for one in vm.vdevs if one.transport == "mmio"]
+        for first, second in combinations(direct, 2):
+            if first.intr == second.intr:
+                yield (f"{vm.name}.{first.name}", f"{vm.name}.{second.name}")
+        yield from _behind_callbacks(vm)
+    lines = [(each.intid, each.name) for each in (*plan.passable, *plan.disks)]
+    for (intid, name), (other_intid, other) in combinations(lines, 2):
+        if intid == other_intid:
+            yield (name, other)
+
+
+def _behind_callbacks(vm: VmPlan) -> Iterator[tuple[str, str]]:
+    """Give each vdev that only acts at termination, with what it acts on."""
+    known = [vdev.name for vdev in vm.vdevs]
+    for callback in vm.quiesce:
+        target = callback.device
+        if target in known:
+            target = f"{vm.name}.{target}"
+        if callback.vdev not in known:
+            yield (f"{vm.name}.{callback.vdev}", target)
+
+
+def _title(group: tuple[str, ...], kinds: dict[str, str]) -> str:
+    order = ("vdev", "hardware", "host_driver")
+    found = (name for kind in order for name in group if kinds[name] == kind)
+    return next(found, group[0])

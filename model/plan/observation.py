@@ -1,0 +1,34 @@
+"""How long the outside goes on where a scenario does not say.
+
+A run is to show what the outside does to the dead and to the next owner.  So every source acts at
+least twice after the last end or restart, and a VM that was started again has had the time to boot.
+Then nothing new is started, and the run goes on until all is quiet.
+"""
+
+from ..base.clock import Span, exactly
+from .system_plan import SystemPlan
+
+__all__ = ["LEAST_NS", "until_all_have_acted"]
+
+LEAST_NS = 1_000_000
+"""Least length of such an observation, in nanoseconds."""
+
+
+def until_all_have_acted(plan: SystemPlan) -> Span:
+    """Return how long the outside goes on for every source to have acted twice.
+
+    Args:
+        plan: Of the system; its own `observe` is not looked at.
+    """
+    periods = [nic.gap for nic in plan.nics]
+    for device in (*plan.devices, *plan.back_ends):
+        named = (getattr(device, name, None) for name in _PERIODS)
+        periods += [span for span in named if isinstance(span, Span)]
+    periods += [vdev.gap for vm in plan.vms for vdev in vm.peered]
+    longest_ns = max((span.hi_ns for span in periods), default=0)
+    boot_ns = plan.timing.guest_boot.hi_ns if any(vm.restart for vm in plan.vms) else 0
+    return exactly(max(LEAST_NS, boot_ns + 2 * longest_ns))
+
+
+_PERIODS = ("gap", "interval", "period", "events", "port_events", "pace")
+"""What the plans of devices call the time between two acts of the outside."""

@@ -1,0 +1,1 @@
+"""The simulation kernel: SimPy with integer time, named delays and automatic causes."""

@@ -1,0 +1,312 @@
+"""The monitors: how a property reads events, one at a time, and what it says at the end.
+
+A `Listener` declares the event types that it reads, each with the method that reads it.  There are
+two kinds: *books*, which derive from the events who owns what, and *properties*, which judge.
+Books are shared: a `Judge` makes each of them once, whatever number of properties consult it,
+and calls a listener for the types alone that it declares.
+
+One instant, one picture.  A write that lands at the instant of a release counts as landing after
+it, whichever of the two records stands first in the trace.  So a book judges what
+happens at an instant when that instant is over, against the state at its end.  `at_ns` need only
+be ordered as the instants are, so a search through dense time may number its instants; equal
+numbers mean the same instant.
+
+Everything that a listener remembers is in plain attributes; `copy.deepcopy` of a `Judge` gives an
+equal one that goes its own way.  `key` is what later verdicts depend on, free of times, for a
+search that asks whether it has been here before; it is taken between two instants.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from types import MethodType
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from ...model.trace.event_base import TraceEvent
+from ...model.trace.events import (
+    UNKNOWN_EPOCH,
+    AnyEvent,
+    Header,
+    ObservationEnded,
+    Record,
+    StillUnderWay,
+)
+from .verdict import SEVERITIES, VIOLATIONS_KEPT, Severity, Verdict, Violation, Word
+
+Handler = Callable[[Any, int, int, Any], None]
+"""Called with the listener, the index of the record, its instant and its event."""
+
+Reads = Mapping[type[TraceEvent], Handler]
+"""The event types that a listener reads, each with its method."""
+
+Shelf = dict[type["Listener"], "Listener"]
+"""The books that several properties share, by kind."""
+
+B = TypeVar("B", bound="Listener")
+
+
+class Listener:
+    """Reads events of the types that it declares.
+
+    Attributes:
+        reads: The method for each event type.
+    """
+
+    reads: ClassVar[Reads] = {}
+
+    def settle(self) -> None:
+        """Judge what waits for the end of its instant; called when no more of it follows."""
+
+    def key(self) -> Hashable:
+        """Return what later verdicts depend on, without times; call between two instants."""
+        raise NotImplementedError
+
+    def waiting(self) -> Hashable:
+        """Return what waits for the end of the present instant, without times; falsy if nothing."""
+        return ()
+
+
+class Observation(Listener):
+    """The book of the run itself: whether its end was announced, and what that leaves undecided.
+
+    Attributes:
+        ended_ns: When the observation ended, or -1 while it goes on.
+        weighers: Called with each thing that is still under way for a VM that is known, as things
+            stand when it is told.
+        unfinished: What had not ended, where it cannot be told whom it concerns.
+    """
+
+    def __init__(self) -> None:
+        self.ended_ns = -1
+        self.weighers: list[Callable[[StillUnderWay], None]] = []
+        self.unfinished: list[str] = []
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing is decided: something that may concern every VM."""
+        if not self.unfinished:
+            return ""
+        more = f" and {len(self.unfinished) - 1} more" if len(self.unfinished) > 1 else ""
+        return f"{self.unfinished[0]}{more} had not ended when the wait for quiet was given up"
+
+    def _weigh(self, index: int, at_ns: int, event: StillUnderWay) -> None:  # noqa: ARG002
+        if event.epoch == UNKNOWN_EPOCH:
+            self.unfinished.append(event.what)
+            return
+        for weigher in self.weighers:
+            weigher(event)
+
+    def _end(self, index: int, at_ns: int, event: ObservationEnded) -> None:  # noqa: ARG002
+        self.ended_ns = at_ns
+
+    def key(self) -> Hashable:
+        """Return whether it has ended, and what was left."""
+        return self.ended_ns >= 0, tuple(self.unfinished)
+
+    reads: ClassVar[Reads] = {ObservationEnded: _end, StillUnderWay: _weigh}
+
+
+class Closing(NamedTuple):
+    """What a property has to add when no more records follow.
+
+    Attributes:
+        antecedents: How often it was put to the test.
+        violations: Those that only the end of the trace shows.
+        doubt: Why it is not decided, or an empty string.
+    """
+
+    antecedents: int
+    violations: tuple[Violation, ...] = ()
+    doubt: str = ""
+
+
+class Property(Listener):
+    """The base of all properties: a claim about traces and the monitor that judges it.
+
+    Subclasses say what they read, and `close`.  Alone, a property makes its own books and is driven
+    by `step`; under a `Judge` it shares them.
+
+    Args:
+        header: Of the trace to be judged.
+        shelf: The books of the judge, or None to stand alone.
+
+    Attributes:
+        name: Stable identifier, as it appears in reports and on the command line.
+        claim: What must hold, in one sentence.
+        formula: The claim in temporal form: G always, F at some time, U until.
+        antecedent: What is counted as putting it to the test, in the plural; without any the
+            verdict is `vacuous`.
+        boundary: What happens exactly at the decisive instant.
+        source: Where the claim comes from.
+        observation: Whether the run has ended, and what its end leaves undecided.
+        owed: What would still have gone on against the claim, had the observation; empty if nothing
+            would.
+        ends_search: Whether a violation ends a search through dense time.  One of what holding
+            costs does not, so that the search still finds out whether anybody is harmed.
+    """
+
+    name: ClassVar[str]
+    claim: ClassVar[str]
+    formula: ClassVar[str]
+    antecedent: ClassVar[str]
+    boundary: ClassVar[str]
+    source: ClassVar[str]
+    ends_search: ClassVar[bool] = True
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        self.header = header
+        self.violations: list[Violation] = []
+        self.violation_count = 0
+        self._worst: Severity = "none"
+        self._shelf: Shelf = {} if shelf is None else shelf
+        self._is_alone = shelf is None
+        self.observation = self.book(Observation)
+        self.observation.weighers.append(self._weigh)
+        self.owed = ""
+
+    def book(self, kind: type[B]) -> B:
+        """Return the book of a kind, made if nobody has asked for it yet."""
+        found = self._shelf.get(kind)
+        if found is None:
+            found = self._shelf[kind] = kind()
+        assert isinstance(found, kind)
+        return found
+
+    def step(self, index: int, record: Record) -> None:
+        """Read one record; for a property that stands alone."""
+        assert self._is_alone, "the judge drives the books of this property"
+        event = record.event
+        for listener in (*self._shelf.values(), self):
+            handler = listener.reads.get(type(event))
+            if handler is not None:
+                handler(listener, index, record.at_ns, event)
+
+    def close(self, last_ns: int) -> Closing:
+        """Return what the end of the trace at `last_ns` adds; changes nothing."""
+        raise NotImplementedError
+
+    def finish(self, last_ns: int = 0) -> Verdict:
+        """Return the verdict on what has been read; more may be read afterwards.
+
+        Args:
+            last_ns: Instant of the last record, for a trace whose end was not announced.
+        """
+        if self._is_alone:
+            for book in self._shelf.values():
+                book.settle()
+        self.settle()
+        ended_ns = self.observation.ended_ns
+        closing = self.close(last_ns if ended_ns < 0 else ended_ns)
+        kept = sorted([*self.violations, *closing.violations], key=lambda each: each.index)
+        count = self.violation_count + len(closing.violations)
+        word, reason = self._word(closing, kept, count, ended_ns >= 0)
+        severities = [self._worst, *(each.severity for each in closing.violations)]
+        return Verdict(
+            property=self.name,
+            verdict=word,
+            severity=max(severities, key=SEVERITIES.index),
+            antecedents=closing.antecedents,
+            reason=reason,
+            violations=tuple(kept[:VIOLATIONS_KEPT]),
+            violation_count=count,
+        )
+
+    def _word(
+        self, closing: Closing, kept: list[Violation], count: int, is_whole: bool
+    ) -> tuple[Word, str]:
+        """Return the word and its reason."""
+        if count:
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            return "violated", f"{kept[0].message}{more}"
+        if not is_whole:
+            return "inconclusive", "the trace is cut off before the end of the observation"
+        if doubt := self.doubt_of(closing):
+            return "inconclusive", doubt
+        if not closing.antecedents:
+            return "vacuous", f"never put to the test: there were no {self.antecedent}"
+        return "holds", f"put to the test by {closing.antecedents} {self.antecedent}"
+
+    def weigh(self, rest: StillUnderWay) -> str:  # noqa: ARG002 - most claims are decided by then
+        """Return what would go on against the claim if the observation did, or an empty string."""
+        return ""
+
+    def _weigh(self, rest: StillUnderWay) -> None:
+        self.owed = self.owed or self.weigh(rest)
+
+    def doubt_of(self, closing: Closing) -> str:
+        """Return why the property is not decided at the end of the trace, or an empty string."""
+        return closing.doubt or self.owed or self.observation.doubt
+
+    def violate(
+        self, index: int, at_ns: int, severity: Severity, message: str, **data: str | int
+    ) -> None:
+        """Note a violation; only the first few are kept in full."""
+        self.violation_count += 1
+        if SEVERITIES.index(severity) > SEVERITIES.index(self._worst):
+            self._worst = severity
+        if len(self.violations) < VIOLATIONS_KEPT:
+            self.violations.append(Violation(index, at_ns, message, severity, data))
+
+    def key(self) -> Hashable:
+        """Return the verdict so far and whatever else later ones depend on."""
+        is_tested = self.close(0).antecedents > 0
+        return (self._worst, is_tested, self.owed, self.state())
+
+    def state(self) -> Hashable:
+        """Return what this property itself remembers, without times."""
+        return ()
+
+
+class Judge:
+    """Judges one trace by several properties, record by record.
+
+    Args:
+        header: Of the trace.
+        properties: The kinds of property, in the order of their verdicts.
+    """
+
+    def __init__(self, header: Header, properties: Iterable[type[Property]]) -> None:
+        shelf: Shelf = {}
+        self.properties = tuple(kind(header, shelf) for kind in properties)
+        self.books = tuple(shelf.values())
+        table: dict[type[TraceEvent], list[Callable[[int, int, AnyEvent], None]]] = {}
+        # Books come first, so that a property finds them up to date.
+        for listener in (*self.books, *self.properties):
+            for event_type, handler in listener.reads.items():
+                table.setdefault(event_type, []).append(MethodType(handler, listener))
+        self._table = table
+        self._last_ns = 0
+
+    def step(self, index: int, record: Record) -> None:
+        """Read one record."""
+        event = record.event
+        self._last_ns = record.at_ns
+        for handler in self._table.get(type(event), ()):
+            handler(index, record.at_ns, event)
+
+    def read(self, records: Iterable[Record], first_index: int = 0) -> None:
+        """Read many records."""
+        get = self._table.get
+        at_ns = self._last_ns
+        for index, record in enumerate(records, first_index):
+            event = record.event
+            at_ns = record.at_ns
+            for handler in get(type(event), ()):
+                handler(index, at_ns, event)
+        self._last_ns = at_ns
+
+    def settle(self) -> None:
+        """Judge the instant that has just ended."""
+        for listener in (*self.books, *self.properties):
+            listener.settle()
+
+    def finish(self) -> tuple[Verdict, ...]:
+        """Return the verdicts on what has been read; more may be read afterwards."""
+        self.settle()
+        return tuple(each.finish(self._last_ns) for each in self.properties)
+
+    def key(self) -> Hashable:
+        """Return what later verdicts depend on, without times; call between two instants."""
+        return tuple(listener.key() for listener in (*self.books, *self.properties))
+
+    def open_key(self) -> tuple[Hashable, ...]:
+        """Return what each listener keeps for the end of the present instant."""
+        return tuple(listener.waiting() for listener in (*self.books, *self.properties))

@@ -1,0 +1,1 @@
+"""Draws systems, timings, ends and procedures for a search, from bytes."""

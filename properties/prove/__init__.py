@@ -1,0 +1,1 @@
+"""Searches over dense time: zones, symbolic states, distances, unsafe ends, budgets."""

@@ -1,0 +1,95 @@
+"""Small monitors for the search through dense time: of order and of distances.
+
+They depend on the order of records alone, never on their times: two records at the same instant
+come in every order that the model allows, and one of these orders is the unsafe one.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+
+from ...model.trace.events import Record
+
+Test = Callable[[Record], bool]
+"""Whether a record is of some kind; looks at its source and event alone."""
+
+
+class NeverAfter:
+    """The claim that nothing of one kind follows something of another kind.
+
+    Args:
+        name: Of the claim.
+        forbidden: What must not follow.
+        end: What it must not follow.
+    """
+
+    def __init__(self, name: str, forbidden: Test, end: Test) -> None:
+        self.name = name
+        self.fault = ""
+        self._forbidden = forbidden
+        self._end = end
+        self._is_over = False
+
+    def reads(self, record: Record) -> bool:
+        """Return whether the record is of either kind."""
+        return self._forbidden(record) or self._end(record)
+
+    def step(self, index: int, record: Record) -> None:
+        """Read a record."""
+        if self._is_over and self._forbidden(record):
+            self.fault = f"record {index} of {record.source} comes after the end"
+        self._is_over |= self._end(record)
+
+    def settle(self) -> None:
+        """Nothing waits for the end of an instant."""
+
+    def key(self) -> Hashable:
+        """Return whether the end has come."""
+        return (self._is_over, bool(self.fault))
+
+    def margin(self) -> "Distance":
+        """Return the stopwatch from the last record of the forbidden kind to the end."""
+        return Distance(f"margin: {self.name}", self._forbidden, self._end)
+
+
+class Distance:
+    """A stopwatch from the latest record of one kind to the first of another kind after it.
+
+    Args:
+        name: Of the distance.
+        start: From what.
+        stop: To what.
+    """
+
+    def __init__(self, name: str, start: Test, stop: Test) -> None:
+        self.name = name
+        self.is_running = False
+        self._start = start
+        self._stop = stop
+
+    def mark(self, record: Record) -> str:
+        """Read a record; returns `start`, `stop` or an empty string."""
+        if self._start(record):
+            self.is_running = True
+            return "start"
+        if self._stop(record):
+            self.is_running = False
+            return "stop"
+        return ""
+
+
+def source_is(*names: str) -> Test:
+    """Return the test whether a record comes from one of these components."""
+    wanted = frozenset(names)
+    return lambda record: record.source in wanted
+
+
+def event_is(*kinds: type, sources: Iterable[str] = ()) -> Test:
+    """Return the test whether a record has an event of these types, from one of these sources.
+
+    Args:
+        kinds: The event types.
+        sources: Names of components; none for any.
+    """
+    wanted = frozenset(sources)
+    return lambda record: (
+        isinstance(record.event, kinds) and (not wanted or record.source in wanted)
+    )

@@ -1,0 +1,332 @@
+"""What must hold of writes: none after teardown, none into another's memory, few refused ones.
+
+Every writer counts: bus masters, worker threads of qvm and host drivers that copy on a guest's
+behalf.  The teardown point is that of the single frame, because a VM's memory is not released at
+one instant.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar, NamedTuple
+
+from ...model.base.addresses import HOST_EPOCH
+from ...model.trace.events import (
+    DmaBlocked,
+    DmaReadBlocked,
+    FramesReleased,
+    Header,
+    RegistersHit,
+    StillUnderWay,
+)
+from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.verdict import Severity, Violation, how_late
+from ..trackers.bus_masters import Masters
+from ..trackers.instants import JudgedAtEndOfInstant
+from ..trackers.owed import interrupt_owed, write_owed
+from ..trackers.ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
+
+
+class NoDmaAfterTeardown(JudgedAtEndOfInstant):
+    """No write lands in a frame that its own epoch has released, nor in registers once all is.
+
+    A frame that is merely free by then makes the violation `stray`; one that has passed to another
+    VM makes it `corruption`.  So it is with the registers of a device: `corruption` if the device
+    works for the host or for a VM that still has memory.  A write that the device refuses has
+    changed nothing and is `contained`.
+    """
+
+    name = "no-dma-after-teardown"
+    claim = (
+        "No write made for a VM lands in a frame at or after the instant at which it released it, "
+        "nor arrives at registers of a device once the VM has given up all its memory."
+    )
+    formula = (
+        "G (released(frame, epoch) -> G not landed(frame, epoch)) and "
+        "G (given up all(epoch) -> G not registers-hit(epoch))"
+    )
+    antecedent = "frames released by a VM for which writes were requested, landed or hit registers"
+    boundary = (
+        "a landing at the instant of release counts as after it, whichever record comes first; "
+        "registers have no release of their own: the point is that of the VM's last frame, be it "
+        "released or put into quarantine, and what arrives at that instant counts as after it"
+    )
+    source = "QNX 7.1 hypervisor guide, quiescing: no DMA writes once resources are released"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.masters = self.book(Masters)
+        self.frames.odd.append(self._judge_landing)
+        self.hitters: set[int] = set()
+
+    def _judge_landing(self, odd: OddLanding) -> None:
+        if odd.released_ns is None:
+            return
+        frames, epoch, released_ns = self.frames, odd.landing.epoch, odd.released_ns
+        severity: Severity = "stray" if odd.owner == NOBODY else "corruption"
+        if odd.owner == NOBODY:
+            now = "the frame is free"
+        else:
+            now = f"the frame now belongs to {frames.name(odd.owner)}"
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            severity,
+            f"{odd.writer} wrote {odd.landing.length} bytes into frame {odd.frame:#x}, "
+            f"{how_late(odd.at_ns - released_ns)} {frames.name(epoch)} released it; {now}",
+            writer=odd.writer,
+            epoch=epoch,
+            frame=odd.frame,
+            owner=odd.owner,
+            late_by_ns=odd.at_ns - released_ns,
+        )
+
+    def _hit(self, index: int, at_ns: int, event: RegistersHit) -> None:
+        if event.epoch != HOST_EPOCH:
+            self.hitters.add(event.epoch)
+            self.note(index, at_ns, (event, self._others(event)))
+
+    def _others(self, event: RegistersHit) -> tuple[int, ...]:
+        """Return for which other epochs the device that is hit was given work by now."""
+        known = sorted(self.masters.masters.items())
+        return tuple(
+            epoch
+            for (name, epoch), master in known
+            if name == event.device and epoch != event.epoch and master.has_requests
+        )
+
+    def form(self, event: tuple[RegistersHit, tuple[int, ...]]) -> Hashable:
+        """Return for whom it was written, what became of it, and whom the device works for."""
+        hit, others = event
+        return (hit.epoch, hit.outcome, others)
+
+    def judge(self, index: int, at_ns: int, event: tuple[RegistersHit, tuple[int, ...]]) -> None:
+        """Note a write at registers for a VM that has nothing left."""
+        hit, others = event
+        frames, epoch = self.frames, hit.epoch
+        if not frames.has_given_up_all(epoch):
+            return
+        severity, fate = self._fate(hit, others)
+        late_by_ns = at_ns - frames.parted_ns[epoch]
+        self.violate(
+            index,
+            at_ns,
+            severity,
+            f"{hit.master} wrote {hit.length} bytes at registers of {hit.device}, "
+            f"{how_late(late_by_ns)} {frames.name(epoch)} gave up its last frame; {fate}",
+            writer=hit.master,
+            epoch=epoch,
+            device=hit.device,
+            late_by_ns=late_by_ns,
+        )
+
+    def _fate(self, hit: RegistersHit, others: tuple[int, ...]) -> tuple[Severity, str]:
+        """Return how bad a write at registers is, and what came of it."""
+        if hit.outcome != "taken":
+            return "contained", f"{hit.device} refused it"
+        for epoch in others:
+            if epoch == HOST_EPOCH:
+                return "corruption", f"{hit.device} works for the host"
+            if not self.frames.has_given_up_all(epoch):
+                return "corruption", f"{hit.device} works for {self.frames.name(epoch)}"
+        return "stray", f"{hit.device} works for nobody else"
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count the frames released by epochs with writers."""
+        writers = self.frames.writers.union(self.masters.epochs, self.hitters)
+        return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still write memory that was released."""
+        return write_owed(rest, self.frames, self.masters)
+
+    def state(self) -> Hashable:
+        """Return for whom registers were hit."""
+        return tuple(sorted(self.hitters))
+
+    reads: ClassVar[Reads] = {RegistersHit: _hit}
+
+
+class EpochsMatch(Property):
+    """Every write and every injected interrupt reaches the epoch for which it was made."""
+
+    name = "epochs-match"
+    claim = (
+        "Every write lands in memory of the VM instance for which it was requested, and every "
+        "interrupt injected into a guest comes from a source that works for an owner of the line, "
+        "present or former."
+    )
+    formula = (
+        "G (landed(frame, epoch) -> owner(frame) in {epoch, nobody after epoch}) and "
+        "G (injected(line, epoch) -> P attached(line, epoch))"
+    )
+    antecedent = "writes landed and interrupts injected"
+    boundary = "owners are those at the end of the instant, whichever record comes first"
+    source = (
+        "the definition of an epoch; writes into a frame merely free are no-dma-after-teardown, "
+        "interrupts of a former owner irq-contained-after-teardown"
+    )
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
+        self.frames.odd.append(self._judge_landing)
+        self.lines.odd.append(self._judge_interrupt)
+
+    def _judge_landing(self, odd: OddLanding) -> None:
+        epoch = odd.landing.epoch
+        if odd.owner != NOBODY:
+            whose = f"which belongs to {self.frames.name(odd.owner)}"
+        elif odd.released_ns is None:
+            whose = "which it never owned"
+        else:
+            return
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "corruption",
+            f"{odd.writer} wrote {odd.landing.length} bytes for {self._who(epoch)} into frame "
+            f"{odd.frame:#x}, {whose}",
+            writer=odd.writer,
+            epoch=epoch,
+            frame=odd.frame,
+            owner=odd.owner,
+        )
+
+    def _judge_interrupt(self, odd: OddIrq) -> None:
+        injection = odd.injection
+        if injection is None or injection.epoch == odd.requested_epoch:
+            return
+        if odd.detached_ns is not None:
+            return  # what a former owner leaves is irq-contained-after-teardown
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "spurious",
+            f"{injection.vm} (epoch {injection.epoch}) was given an interrupt of "
+            f"{injection.source} that was requested for {self._who(odd.requested_epoch)}",
+            device=injection.source,
+            intid=odd.intid,
+            epoch=odd.requested_epoch,
+            receiver=injection.epoch,
+        )
+
+    def _who(self, epoch: int) -> str:
+        return "the host" if epoch == HOST_EPOCH else self.frames.name(epoch)
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count landings and injections."""
+        return Closing(self.frames.landings + self.lines.injections)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still reach memory or a guest that is not its own."""
+        reaches_others = self.frames.are_reused(rest.epoch) or self.masters.is_bypassed(
+            rest.component, rest.epoch
+        )
+        owed = write_owed(rest, self.frames, self.masters) if reaches_others else ""
+        return owed or interrupt_owed(rest, self.lines, self.masters)
+
+
+class FaultsContained(Property):
+    """A dead VM's devices do not flood the host with refused accesses."""
+
+    MAX: ClassVar[int] = 64
+    """Refused accesses for each epoch.  smmuman keeps 64 fault records for each client and drops
+    the rest (smmuman user's guide, smmu_xfer_status)."""
+
+    name = "faults-contained"
+    claim = "After a VM has released its last frame, its devices have at most 64 accesses refused."
+    formula = "G (all released(epoch) -> G count(blocked(epoch)) <= 64)"
+    antecedent = "accesses refused after a VM's last release"
+    boundary = "an access refused at the instant of the last release counts as after it"
+    source = "smmuman user's guide, smmu_xfer_status: 64 fault records for each client"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.masters = self.book(Masters)
+        self._after_release: dict[int, _Refused] = {}
+        self._at_ns = -1
+        self._instant: dict[int, _Refused] = {}
+
+    def _turn(self, at_ns: int) -> None:
+        if at_ns != self._at_ns:
+            self._at_ns = at_ns
+            self._instant.clear()
+
+    def _block(self, index: int, at_ns: int, event: DmaBlocked | DmaReadBlocked) -> None:
+        self._turn(at_ns)
+        refused = self._instant.get(event.epoch, _NONE_REFUSED)
+        self._instant[event.epoch] = refused.plus(index, at_ns, event.master)
+        after = self._after_release.get(event.epoch)
+        if after is not None:
+            self._after_release[event.epoch] = after.plus(index, at_ns, event.master)
+
+    def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        # Only the last release counts, so each one starts the count anew, at this instant.
+        self._after_release[event.epoch] = self._instant.get(event.epoch, _NONE_REFUSED)
+
+    def settle(self) -> None:
+        """Forget what was refused at the instant that is over."""
+        self._instant.clear()
+
+    def waiting(self) -> Hashable:
+        """Return how many accesses were refused at the instant, by epoch."""
+        return tuple((epoch, refused.total) for epoch, refused in self._instant.items())
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Report the epochs that had too many."""
+        violations = tuple(
+            Violation(
+                refused.record,
+                refused.at_ns,
+                f"{refused.master} had access number {self.MAX + 1} of {refused.total} refused "
+                f"after {self.frames.name(epoch)} released its last frame; the bound is {self.MAX}",
+                "contained",
+                {"device": refused.master, "epoch": epoch, "count": refused.total},
+            )
+            for epoch, refused in self._after_release.items()
+            if refused.total > self.MAX
+        )
+        total = sum(each.total for each in self._after_release.values())
+        return Closing(total, violations)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would go on being refused."""
+        refused = self._after_release.get(rest.epoch)
+        if refused is None or rest.effect == "interrupt":
+            return ""
+        if refused.total or self.masters.is_shut_out(rest.component, rest.epoch):
+            return f"{rest.component} was never stopped: {rest.what} would go on being refused"
+        return ""
+
+    def state(self) -> Hashable:
+        """Return the counts as far as they matter."""
+        return tuple(
+            (epoch, min(refused.total, self.MAX + 1))
+            for epoch, refused in sorted(self._after_release.items())
+        )
+
+    reads: ClassVar[Reads] = {
+        DmaBlocked: _block,
+        DmaReadBlocked: _block,
+        FramesReleased: _release,
+    }
+
+
+class _Refused(NamedTuple):
+    """Accesses that were refused, and which of them was the first too many."""
+
+    total: int
+    record: int
+    at_ns: int
+    master: str
+
+    def plus(self, index: int, at_ns: int, master: str) -> "_Refused":
+        if self.total <= FaultsContained.MAX:
+            return _Refused(self.total + 1, index, at_ns, master)
+        return self._replace(total=self.total + 1)
+
+
+_NONE_REFUSED = _Refused(0, -1, -1, "")

@@ -1,0 +1,333 @@
+"""What must hold of interrupts: none of the dead, or at least harmless ones; all of the living.
+
+The host masks a line whenever it takes an interrupt, and opens it again when every owner that was
+told has answered.  An owner that dies in between leaves the line masked, unless the kernel was
+told to track its masks.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from ...model.base.addresses import HOST_EPOCH
+from ...model.trace.events import (
+    Header,
+    IrqAsserted,
+    IrqDeasserted,
+    IrqDetached,
+    IrqHandled,
+    IrqMasked,
+    IrqTaken,
+    QvmExited,
+    StillUnderWay,
+)
+from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.verdict import Violation, how_late
+from ..trackers.bus_masters import Masters
+from ..trackers.owed import interrupt_owed
+from ..trackers.ownership import Frames, Line, Lines, OddIrq, Owner
+
+
+class NoIrqAfterTeardown(Property):
+    """No interrupt of a VM is taken once the VM has detached from its line or vector."""
+
+    name = "no-irq-after-teardown"
+    claim = "No CPU takes an interrupt requested for a VM at or after the instant of its detach."
+    formula = "G (detached(line, epoch) -> G not taken(line, epoch))"
+    antecedent = "lines and vectors from which a VM has detached"
+    boundary = (
+        "an interrupt taken at the instant of detach counts as after it, whichever record comes "
+        "first"
+    )
+    source = "QNX 7.1 hypervisor guide, quiescing: no interrupts once resources are released"
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
+        self.lines.odd.append(self._judge)
+
+    def _judge(self, odd: OddIrq) -> None:
+        if odd.injection is not None or odd.detached_ns is None:
+            return
+        late_by_ns = odd.at_ns - odd.detached_ns
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "spurious",
+            f"the host took interrupt {odd.intid} of {self.frames.name(odd.requested_epoch)}, "
+            f"{how_late(late_by_ns)} it detached",
+            intid=odd.intid,
+            epoch=odd.requested_epoch,
+            late_by_ns=late_by_ns,
+        )
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Count the detached attachments of VMs."""
+        return Closing(self.lines.dead_count)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still interrupt for a VM that has detached."""
+        return interrupt_owed(rest, self.lines, self.masters)
+
+
+class IrqContainedAfterTeardown(Property):
+    """The host may take a dead VM's interrupt, but it masks it again and bothers nobody with it."""
+
+    name = "irq-contained-after-teardown"
+    claim = (
+        "An interrupt requested for a VM that has detached is injected into nobody, its line is "
+        "masked again, and the host takes it no more often than the header allows."
+    )
+    formula = (
+        "G (detached(line, epoch) -> G not injected(line, epoch) and "
+        "G (taken(line, epoch) -> F masked(line)) and count(taken(line, epoch)) <= bound)"
+    )
+    antecedent = "lines and vectors from which a VM has detached"
+    boundary = (
+        "what happens at the instant of detach counts as after it; the bound itself is allowed"
+    )
+    source = (
+        "QNX 7.1 hypervisor guide, quiescing: leftover interrupts are less dangerous, since the "
+        "host can acknowledge and ignore them"
+    )
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
+        self.lines.odd.append(self._judge)
+        self._counts: dict[tuple[int, int], int] = {}
+        self._open: dict[int, tuple[int, int, int]] = {}
+
+    def _judge(self, odd: OddIrq) -> None:
+        if odd.detached_ns is None:
+            return
+        if odd.injection is not None:
+            self._judge_injection(odd)
+            return
+        key = (odd.intid, odd.requested_epoch)
+        count = min(self._counts.get(key, 0), self.header.irq_after_teardown_max) + 1
+        self._counts[key] = count
+        if count > self.header.irq_after_teardown_max:
+            self.violate(
+                odd.index,
+                odd.at_ns,
+                "spurious",
+                f"the host took interrupt {odd.intid} of {self.frames.name(odd.requested_epoch)} "
+                f"once more after the detach; {self.header.irq_after_teardown_max} is the bound",
+                intid=odd.intid,
+                epoch=odd.requested_epoch,
+            )
+        if not self.lines.line(odd.intid).is_masked:
+            self._open.setdefault(odd.intid, (odd.index, odd.at_ns, odd.requested_epoch))
+
+    def _judge_injection(self, odd: OddIrq) -> None:
+        injection = odd.injection
+        assert injection is not None
+        self.violate(
+            odd.index,
+            odd.at_ns,
+            "spurious",
+            f"{injection.vm} (epoch {injection.epoch}) was given interrupt {odd.intid} of "
+            f"{injection.source}, requested for {self.frames.name(odd.requested_epoch)}, which "
+            "has detached",
+            device=injection.source,
+            intid=odd.intid,
+            epoch=odd.requested_epoch,
+            receiver=injection.epoch,
+        )
+
+    def _mask(self, index: int, at_ns: int, event: IrqMasked) -> None:  # noqa: ARG002
+        self._open.pop(event.intid, None)
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Report lines that were taken for the dead and never masked."""
+        violations = tuple(
+            Violation(
+                index,
+                at_ns,
+                f"interrupt {intid} of {self.frames.name(epoch)} was taken after the detach, and "
+                "its line was not masked again",
+                "spurious",
+                {"intid": intid, "epoch": epoch},
+            )
+            for intid, (index, at_ns, epoch) in self._open.items()
+        )
+        return Closing(self.lines.dead_count, violations)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what would still interrupt for a VM that has detached."""
+        return interrupt_owed(rest, self.lines, self.masters)
+
+    def state(self) -> Hashable:
+        """Return the counts up to the bound, and the lines still open."""
+        return (tuple(sorted(self._counts.items())), tuple(sorted(self._open)))
+
+    reads: ClassVar[Reads] = {IrqMasked: _mask}
+
+
+class _Pending:
+    """An assertion that nobody has taken yet."""
+
+    def __init__(self, index: int, at_ns: int, is_counted: bool) -> None:
+        self.index = index
+        self.at_ns = at_ns
+        self.is_counted = is_counted
+
+
+class NextOwnerGetsInterrupts(Property):
+    """Whoever shares or inherits a line from somebody who left it still gets its own interrupts.
+
+    Judged are lines from which somebody has detached and to which somebody else is attached.
+    Such a line is starved if it ends masked while none of those whose answer the kernel awaits is
+    attached any more, or active at the controller while none of those who could end it is.  An
+    assertion that is merely not yet taken when the observation ends decides nothing.
+    """
+
+    name = "next-owner-gets-interrupts"
+    claim = (
+        "Every interrupt asserted for a living owner of a line that somebody else has left is "
+        "taken, and the line does not stay masked or active on behalf of the dead."
+    )
+    formula = (
+        "G (detached(line, other) and asserted(line, epoch) and attached(line, epoch) -> "
+        "F taken(line, epoch)) and not F G (masked(line) and awaited(line) all dead) and "
+        "not F G (active(line) and ending(line) all dead)"
+    )
+    antecedent = "interrupts asserted for a living owner of a line that somebody else has left"
+    boundary = "an assertion at the instant of detach counts as after it"
+    source = (
+        "QNX hypervisor guide, qvmirqs: masked on assertion, unmasked when the guest has handled "
+        "it; Neutrino library reference, InterruptDetach, and _NTO_INTR_FLAGS_TRK_MSK; Arm GIC "
+        "(IHI 0069), active state and GICD_ICACTIVER"
+    )
+
+    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+        super().__init__(header, shelf)
+        self.frames = self.book(Frames)
+        self.lines = self.book(Lines)
+        self.masters = self.book(Masters)
+        self._pending: dict[tuple[int, int, str], _Pending] = {}
+        self._exited: set[int] = set()
+        self._asserted = 0
+
+    def _assert(self, index: int, at_ns: int, event: IrqAsserted) -> None:
+        line = self.lines.line(event.intid)
+        is_counted = line.last_detached is not None and line.is_owned_by(event.epoch)
+        self._asserted += is_counted
+        key = (event.intid, event.epoch, event.device)
+        if key not in self._pending:
+            self._pending[key] = _Pending(index, at_ns, is_counted)
+
+    def _deassert(self, index: int, at_ns: int, event: IrqDeasserted) -> None:  # noqa: ARG002
+        self._pending.pop((event.intid, event.epoch, event.device), None)
+
+    def _take(self, index: int, at_ns: int, event: IrqTaken) -> None:  # noqa: ARG002
+        self._drop(event.intid, event.epoch)
+
+    def _handle(self, index: int, at_ns: int, event: IrqHandled) -> None:  # noqa: ARG002
+        self._drop(event.intid, event.epoch)
+
+    def _drop(self, intid: int, epoch: int) -> None:
+        for key in [key for key in self._pending if key[0] == intid and key[1] == epoch]:
+            del self._pending[key]
+
+    def _detach(self, index: int, at_ns: int, event: IrqDetached) -> None:  # noqa: ARG002
+        line = self.lines.line(event.intid)
+        for key, pending in list(self._pending.items()):
+            if key[0] != event.intid:
+                continue
+            if not line.is_owned_by(key[1]):
+                del self._pending[key]
+            elif not pending.is_counted:
+                pending.is_counted = True
+                self._asserted += 1
+
+    def _exit(self, index: int, at_ns: int, event: QvmExited) -> None:  # noqa: ARG002
+        self._exited.add(event.epoch)
+
+    def close(self, last_ns: int) -> Closing:  # noqa: ARG002
+        """Report lines left masked; name an interrupt that is still on its way."""
+        violations: list[Violation] = []
+        doubt = ""
+        starved = 0
+        for intid, line in self.lines.lines.items():
+            if line.last_detached is None or not line.attached:
+                continue
+            pending = self._of(intid, line)
+            if line.is_orphaned or line.is_stuck:
+                dead = _dead_owners(line)
+                if all(epoch in self._exited for _, epoch in dead if epoch != HOST_EPOCH):
+                    violations.append(self._starved(intid, line, pending))
+                    starved += not pending
+                else:
+                    state = _state(line)
+                    doubt = f"line {intid} is {state} for a process that is not gone yet"
+            elif pending:
+                device = pending[0][0][2]
+                doubt = f"interrupt {intid} of {device} is still on its way when the trace ends"
+        return Closing(self._asserted + starved, tuple(violations), doubt)
+
+    def weigh(self, rest: StillUnderWay) -> str:
+        """Return what of the dead could still hold up a line of the living."""
+        return interrupt_owed(rest, self.lines, self.masters)
+
+    def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _Pending]]:
+        """Return what is asserted on a line for its living owners, oldest first."""
+        mine = [(key, each) for key, each in self._pending.items() if key[0] == intid]
+        mine = [(key, each) for key, each in mine if line.is_owned_by(key[1])]
+        return sorted(mine, key=lambda pair: pair[1].index)
+
+    def _starved(
+        self, intid: int, line: Line, pending: list[tuple[tuple[int, int, str], _Pending]]
+    ) -> Violation:
+        assert line.last_detached is not None
+        (name, epoch), index, at_ns = line.last_detached
+        dead = _dead_owners(line)
+        owner, owner_epoch = line.attached[0]
+        for_whom = f" on behalf of {_name(dead[0])}, which is gone" if dead else ""
+        who = _name((owner, owner_epoch))
+        message = f"line {intid} stays {_state(line)}{for_whom}; {who} waits for ever"
+        device = ""
+        if pending:
+            (_, owner_epoch, device), first = pending[0]
+            index, at_ns = first.index, first.at_ns
+            message += f", and the interrupt of {device} is never taken"
+        data: dict[str, str | int] = {
+            "intid": intid,
+            "device": device,
+            "owner": owner,
+            "epoch": owner_epoch,
+            "left_by": dead[0][0] if dead else name,
+            "left_by_epoch": dead[0][1] if dead else epoch,
+        }
+        return Violation(index, at_ns, message, "starved", data)
+
+    def state(self) -> Hashable:
+        """Return what is pending and who has exited."""
+        pending = ((key, each.is_counted) for key, each in self._pending.items())
+        return (tuple(sorted(pending)), tuple(sorted(self._exited)))
+
+    reads: ClassVar[Reads] = {
+        IrqAsserted: _assert,
+        IrqDeasserted: _deassert,
+        IrqTaken: _take,
+        IrqHandled: _handle,
+        IrqDetached: _detach,
+        QvmExited: _exit,
+    }
+
+
+def _dead_owners(line: Line) -> list[Owner]:
+    told = line.awaited if line.is_orphaned else line.active_for
+    return [owner for owner in told if owner not in line.attached]
+
+
+def _state(line: Line) -> str:
+    return "masked" if line.is_orphaned else "active"
+
+
+def _name(owner: Owner) -> str:
+    return owner[0] if owner[1] == HOST_EPOCH else f"{owner[0]} (epoch {owner[1]})"

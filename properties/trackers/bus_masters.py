@@ -1,0 +1,239 @@
+"""Which bus master can write which frames for which epoch, and what was done to stop it.
+
+The book `Masters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
+Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no
+mapping is known, the buffers and rings that it was given, or has written already, since their
+addresses are then the host's own.
+"""
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from ...model.base.addresses import FRAME_SHIFT, HOST_EPOCH, frames_of
+from ...model.trace.events import (
+    AtcInvalidationEnded,
+    DmaIssued,
+    DmaRequested,
+    IommuMapped,
+    IommuReset,
+    IommuSynced,
+    IommuUnmapped,
+    QuiesceStepBegun,
+    QuiesceStepEnded,
+    StopConfirmed,
+)
+from ..core.monitor import Listener, Reads
+from .frame_map import Runs
+
+Ranges = tuple[tuple[int, int], ...]
+"""Start and end of ranges of addresses."""
+
+MESSAGE = "message"
+"""The content of a write that is an interrupt message and reaches no memory; see `DmaIssued`."""
+
+
+class Master:
+    """A device as it works for one epoch.
+
+    Attributes:
+        name: Of the device.
+        epoch: The epoch.
+        mapped: Frames that the IOMMU lets it write.
+        ranges: Start and end of what is mapped, as the device addresses it.
+        given: Frames of what it was given, or has written, while no mapping was known.
+        has_requests: Whether it was given memory, or has written some.
+        is_mapped: Whether the IOMMU was ever told about it.
+        quiesce_begun: Whether somebody has begun to make it quiet.
+        timed_out: Whether a step of that has given up waiting since its stop was seen last.
+        stop_confirmed: Whether somebody has seen that it writes no more.
+        unmapped: Whether its translations have been removed.
+        synced: Whether that removal is complete.
+        is_bypassed: Whether its accesses pass an IOMMU that has lost its tables untranslated.
+        keeps_translations: Whether it was told to forget the translations that it keeps itself, and
+            has not answered.
+    """
+
+    def __init__(self, name: str, epoch: int) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.mapped: Runs[bool] = Runs()
+        self.ranges: Ranges = ()
+        self.given: set[int] = set()
+        self.has_requests = False
+        self.is_mapped = False
+        self.quiesce_begun = False
+        self.timed_out = False
+        self.stop_confirmed = False
+        self.unmapped = False
+        self.synced = False
+        self.keeps_translations = False
+        self.is_bypassed = False
+
+    def reaches(self, first: int, end: int) -> bool:
+        """Return whether it can write any frame of a range, stopped or not."""
+        if self.is_mapped:
+            return self.mapped.meets(first, end)
+        if end - first == 1:
+            return first in self.given
+        return any(first <= frame < end for frame in self.given)
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether its writes have been seen to stop, or cannot reach memory any more.
+
+        A wait in vain after the stop was seen voids what was seen: somebody has done something
+        more to the device, and does not know what came of it.
+        """
+        return self.synced or (self.stop_confirmed and not self.timed_out)
+
+    def key(self) -> Hashable:
+        """Return all of it."""
+        return (
+            self.name,
+            self.epoch,
+            tuple(self.mapped),
+            self.ranges,
+            tuple(sorted(self.given)),
+            self.has_requests,
+            self.is_mapped,
+            self.quiesce_begun,
+            self.timed_out,
+            self.stop_confirmed,
+            self.unmapped,
+            self.synced,
+            self.keeps_translations,
+            self.is_bypassed,
+        )
+
+
+class Masters(Listener):
+    """The book of bus masters.
+
+    Attributes:
+        masters: By name and epoch.
+    """
+
+    def __init__(self) -> None:
+        self.masters: dict[tuple[str, int], Master] = {}
+        self._writing: dict[int, list[Master]] = {}
+
+    def master(self, name: str, epoch: int) -> Master:
+        """Return a device as it works for an epoch."""
+        master = self.masters.get((name, epoch))
+        if master is None:
+            master = self.masters[name, epoch] = Master(name, epoch)
+        return master
+
+    def writing_for(self, epoch: int) -> list[Master]:
+        """Return the devices that can write for a VM's epoch, as far as is known."""
+        if epoch == HOST_EPOCH:
+            return []
+        return self._writing.get(epoch, [])
+
+    def is_shut_out(self, name: str, epoch: int) -> bool:
+        """Return whether nothing that a device does for an epoch can reach memory any more.
+
+        A translation for another VM that covers the same addresses lets it in again: the device
+        has its addresses still, and the IOMMU knows no epochs.
+        """
+        master = self.masters.get((name, epoch))
+        if master is None or not master.synced:
+            return False
+        others = (each for each in self.masters.values() if each.name == name)
+        return not any(
+            not other.unmapped and _overlap(master.ranges, other.ranges) for other in others
+        )
+
+    def is_bypassed(self, name: str, epoch: int) -> bool:
+        """Return whether what a device does for an epoch goes where its addresses never led."""
+        master = self.masters.get((name, epoch))
+        return master is not None and master.is_bypassed
+
+    @property
+    def epochs(self) -> list[int]:
+        """Epochs for which some device can write."""
+        return list(self._writing)
+
+    def key(self) -> Hashable:
+        """Return what is known of each."""
+        return tuple(master.key() for _, master in sorted(self.masters.items()))
+
+    def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
+        master = self._given(event.master, event.epoch, event.addr, event.length)
+        # Whoever is given work again is not stopped, whatever was seen before.
+        master.stop_confirmed = False
+
+    def _issue(self, index: int, at_ns: int, event: DmaIssued) -> None:  # noqa: ARG002
+        """A write shows what its device can write, also where no driver tells of its rings."""
+        if event.content != MESSAGE and event.epoch != HOST_EPOCH:
+            self._given(event.master, event.epoch, event.addr, event.length)
+
+    def _given(self, name: str, epoch: int, addr: int, length: int) -> Master:
+        """Note that a device can write a range for an epoch."""
+        master = self.masters.get((name, epoch))
+        if master is None:
+            master = self.master(name, epoch)
+        if not master.has_requests:
+            master.has_requests = True
+            self._writing.setdefault(epoch, []).append(master)
+        if not master.is_mapped:
+            first = addr >> FRAME_SHIFT
+            if (addr + length - 1) >> FRAME_SHIFT == first:
+                master.given.add(first)
+            else:
+                master.given.update(frames_of(addr, length))
+        return master
+
+    def _map(self, index: int, at_ns: int, event: IommuMapped) -> None:  # noqa: ARG002
+        master = self.master(event.master, event.epoch)
+        master.is_mapped, master.is_bypassed = True, False
+        master.unmapped = master.synced = False
+        bounds = (event.addr, event.addr + event.length)
+        if bounds not in master.ranges:
+            master.ranges = (*master.ranges, bounds)
+        frames = frames_of(event.host_addr, event.length)
+        if frames:
+            master.mapped.change(frames.start, frames.stop, lambda _: True)
+
+    def _unmap(self, index: int, at_ns: int, event: IommuUnmapped) -> None:  # noqa: ARG002
+        self.master(event.master, event.epoch).unmapped = True
+
+    def _sync(self, index: int, at_ns: int, event: IommuSynced) -> None:  # noqa: ARG002
+        master = self.master(event.master, event.epoch)
+        master.synced = master.unmapped and not master.keeps_translations
+
+    def _reset(self, index: int, at_ns: int, event: IommuReset) -> None:  # noqa: ARG002
+        for master in self.masters.values():
+            master.synced = master.unmapped = event.unprogrammed == "abort"
+            master.is_bypassed = event.unprogrammed == "bypass"
+
+    def _end_atc(self, index: int, at_ns: int, event: AtcInvalidationEnded) -> None:  # noqa: ARG002
+        self.master(event.master, event.epoch).keeps_translations = event.outcome == "timed_out"
+
+    def _begin(self, index: int, at_ns: int, event: QuiesceStepBegun) -> None:  # noqa: ARG002
+        self.master(event.device, event.epoch).quiesce_begun = True
+
+    def _end(self, index: int, at_ns: int, event: QuiesceStepEnded) -> None:  # noqa: ARG002
+        if event.outcome == "timed_out":
+            self.master(event.device, event.epoch).timed_out = True
+
+    def _confirm(self, index: int, at_ns: int, event: StopConfirmed) -> None:  # noqa: ARG002
+        master = self.master(event.device, event.epoch)
+        master.stop_confirmed, master.timed_out = True, False
+
+    reads: ClassVar[Reads] = {
+        DmaRequested: _request,
+        DmaIssued: _issue,
+        IommuMapped: _map,
+        IommuUnmapped: _unmap,
+        IommuSynced: _sync,
+        IommuReset: _reset,
+        AtcInvalidationEnded: _end_atc,
+        QuiesceStepBegun: _begin,
+        QuiesceStepEnded: _end,
+        StopConfirmed: _confirm,
+    }
+
+
+def _overlap(one: Ranges, other: Ranges) -> bool:
+    return any(start < end and first < stop for start, stop in one for first, end in other)

@@ -1,0 +1,38 @@
+"""What the end of an observation leaves undecided for the properties of writes and interrupts.
+
+A stimulus that was withheld, or a device that still holds something for a VM that is gone, would go
+on if the observation did.  Where the IOMMU has shut the device out, or its line is masked and
+belongs to nobody, that decides nothing; else a property that is not violated is undecided.
+"""
+
+from ...model.base.addresses import HOST_EPOCH
+from ...model.trace.events import StillUnderWay
+from .bus_masters import Masters
+from .ownership import Frames, Lines
+
+__all__ = ["interrupt_owed", "write_owed"]
+
+
+def write_owed(rest: StillUnderWay, frames: Frames, masters: Masters) -> str:
+    """Return what would still write memory that its VM has released, or an empty string."""
+    if rest.effect == "interrupt" or not frames.released_count.get(rest.epoch):
+        return ""
+    if masters.is_shut_out(rest.component, rest.epoch):
+        return ""
+    who = frames.name(rest.epoch)
+    return f"{rest.component} was never stopped for {who}, which is gone: {rest.what} would go on"
+
+
+def interrupt_owed(rest: StillUnderWay, lines: Lines, masters: Masters) -> str:
+    """Return what would still interrupt for a VM that has detached, or an empty string."""
+    if rest.effect == "write" or rest.epoch == HOST_EPOCH:
+        return ""
+    is_message = lines.sends_messages(rest.component)
+    if is_message and masters.is_shut_out(rest.component, rest.epoch):
+        return ""
+    for intid in lines.open_for(rest.component, rest.epoch):
+        return (
+            f"{rest.component} was never stopped for epoch {rest.epoch}, which has detached from "
+            f"interrupt {intid}: {rest.what} would go on"
+        )
+    return ""

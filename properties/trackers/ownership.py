@@ -1,0 +1,490 @@
+"""Who owns which frame and which interrupt line, and when.
+
+Two books that several properties consult, `Frames` and `Lines`.  They derive everything from
+events.  Each also judges what happens in an instant when that instant is over, and hands on what
+found another owner than it was meant for.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from ...model.base.addresses import FRAME_SHIFT, HOST_EPOCH
+from ...model.trace.events import (
+    CpuWriteLanded,
+    DmaLanded,
+    FramesGranted,
+    FramesQuarantined,
+    FramesReleased,
+    IrqActivated,
+    IrqAsserted,
+    IrqAttached,
+    IrqDeactivated,
+    IrqDetached,
+    IrqHandled,
+    IrqInjected,
+    IrqMasked,
+    IrqRouteMapped,
+    IrqRouteSynced,
+    IrqTaken,
+    IrqUnmasked,
+)
+from ..core.monitor import Listener, Reads
+from .frame_map import Runs
+
+NOBODY = -1
+"""The owner of a frame that may be granted to anybody."""
+
+
+class Holding(NamedTuple):
+    """The owner of a frame now, and (epoch, instant of its last release) of every earlier one."""
+
+    owner: int
+    past: tuple[tuple[int, int], ...]
+
+    def released_ns(self, epoch: int) -> int | None:
+        """Return when an epoch last released the frame, or None if it never did."""
+        return dict(self.past).get(epoch)
+
+
+Landing = DmaLanded | CpuWriteLanded
+
+
+class OddLanding(msgspec.Struct, frozen=True):
+    """A write that found another owner than the epoch for which it was made.
+
+    Attributes:
+        owner: Epoch that owns the frame, or `NOBODY`.
+        released_ns: When the write's own epoch released the frame, or None if it never had it.
+    """
+
+    index: int
+    at_ns: int
+    landing: Landing
+    owner: int
+    released_ns: int | None
+
+    @property
+    def writer(self) -> str:
+        """The bus master or host thread."""
+        landing = self.landing
+        return landing.master if isinstance(landing, DmaLanded) else landing.writer
+
+    @property
+    def frame(self) -> int:
+        """Index of the frame."""
+        return self.landing.addr >> FRAME_SHIFT
+
+
+_NEVER_OWNED = Holding(NOBODY, ())
+_NOWHERE = (0, 0, NOBODY)
+
+
+class Frames(Listener):
+    """The book of memory: owners of frames, and the writes that found another one.
+
+    A write of the host itself (epoch 0) into memory that no VM owns is as it should be.  Frames in
+    quarantine stay with their epoch: they are kept because it may still be written for.
+
+    Attributes:
+        odd: Called with each odd landing, when its instant is over.
+        changing: Called with the instant before owners change at it.
+        landings: How many writes have landed.
+        writers: Epochs for which one has landed.
+        released_count: How many frames each epoch has released.
+        held: How many frames each epoch has and has not put into quarantine.
+        parted_ns: When each epoch last gave frames up, to the host or into quarantine.
+        names: Name of the VM of each epoch.
+    """
+
+    def __init__(self) -> None:
+        self.odd: list[Callable[[OddLanding], None]] = []
+        self.changing: list[Callable[[int], None]] = []
+        self.landings = 0
+        self.writers: set[int] = set()
+        self.released_count: dict[int, int] = {}
+        self.held: dict[int, int] = {}
+        self.parted_ns: dict[int, int] = {}
+        self.names: dict[int, str] = {}
+        self._holdings: Runs[Holding] = Runs()
+        self._at_ns = -1
+        self._instant: list[tuple[int, Landing]] = []
+        # The run in which the last good access was: the next one is likely to be there as well.
+        self._near: tuple[int, int, int] = _NOWHERE
+
+    def name(self, epoch: int) -> str:
+        """Return an epoch as people know it."""
+        return f"{self.names[epoch]} (epoch {epoch})" if epoch in self.names else f"epoch {epoch}"
+
+    def are_reused(self, epoch: int) -> bool:
+        """Return whether a frame that an epoch has released belongs to another VM now."""
+        return any(
+            holding.owner not in {NOBODY, epoch} and holding.released_ns(epoch) is not None
+            for _, _, holding in self._holdings
+        )
+
+    def held_by(self, epoch: int) -> int:
+        """Return how many frames an epoch owns, those in quarantine too."""
+        return sum(end - first for first, end, holding in self._holdings if holding.owner == epoch)
+
+    def has_given_up_all(self, epoch: int) -> bool:
+        """Return whether an epoch has nothing left: all is released or in quarantine."""
+        return epoch in self.parted_ns and self.held.get(epoch, 0) <= 0
+
+    def holding_of_others(self, epoch: int, frame: int) -> Holding | None:
+        """Return who holds a frame, or None if it is this epoch."""
+        first, end, owner = self._near
+        if epoch == owner and first <= frame < end:
+            return None
+        run = self._holdings.run_at(frame)
+        if run is None:
+            return _NEVER_OWNED
+        if run[2].owner != epoch:
+            return run[2]
+        self._near = (run[0], run[1], epoch)
+        return None
+
+    def settle(self) -> None:
+        """Judge the landings of the present instant against the owners at its end."""
+        for index, landing in self._instant:
+            holding = self.holding_of_others(landing.epoch, landing.addr >> FRAME_SHIFT)
+            if holding is not None:
+                self._hand_on(index, landing, holding)
+        self._instant.clear()
+
+    def _hand_on(self, index: int, landing: Landing, holding: Holding) -> None:
+        """Hand on a landing whose epoch does not own the frame."""
+        if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
+            return
+        released_ns = holding.released_ns(landing.epoch)
+        odd = OddLanding(index, self._at_ns, landing, holding.owner, released_ns)
+        for hand_on in self.odd:
+            hand_on(odd)
+
+    def waiting(self) -> Hashable:
+        """Return the landings of the instant."""
+        return tuple((landing.epoch, landing.addr >> FRAME_SHIFT) for _, landing in self._instant)
+
+    def key(self) -> Hashable:
+        """Return owners and their order, without the times of release."""
+        holdings: list[tuple[int, int, int, tuple[int, ...]]] = []
+        for first, end, holding in self._holdings:
+            now = (holding.owner, tuple(epoch for epoch, _ in holding.past))
+            if holdings and holdings[-1][1] == first and holdings[-1][2:] == now:
+                holdings[-1] = (holdings[-1][0], end, *now)
+            else:
+                holdings.append((first, end, *now))
+        epochs = (self.writers, self.released_count, self.held.items())
+        return (tuple(holdings), *(tuple(sorted(each)) for each in epochs))
+
+    def _change(self, at_ns: int) -> None:
+        """Judge earlier instants, before owners change."""
+        if at_ns != self._at_ns:
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
+        for tell in self.changing:
+            tell(at_ns)
+        self._near = _NOWHERE
+
+    def _land(self, index: int, at_ns: int, event: Landing) -> None:
+        if at_ns != self._at_ns:
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
+        self._instant.append((index, event))
+        self.landings += 1
+        self.writers.add(event.epoch)
+
+    def _grant(self, index: int, at_ns: int, event: FramesGranted) -> None:  # noqa: ARG002
+        self._change(at_ns)
+        self.names[event.epoch] = event.vm
+        self.held[event.epoch] = self.held.get(event.epoch, 0) + event.count
+        first, end = event.first_frame, event.first_frame + event.count
+        self._holdings.change(first, end, lambda holding: _granted(holding, event.epoch))
+
+    def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
+        self._change(at_ns)
+        self.names[event.epoch] = event.vm
+        self._part(at_ns, event)
+        first, end = event.first_frame, event.first_frame + event.count
+        count = self.released_count.get(event.epoch, 0)
+        self.released_count[event.epoch] = count + event.count
+        self._holdings.change(first, end, lambda holding: _released(holding, event.epoch, at_ns))
+
+    def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:  # noqa: ARG002
+        self._change(at_ns)
+        self._part(at_ns, event)
+
+    def _part(self, at_ns: int, event: FramesReleased | FramesQuarantined) -> None:
+        self.held[event.epoch] = self.held.get(event.epoch, 0) - event.count
+        self.parted_ns[event.epoch] = at_ns
+
+    reads: ClassVar[Reads] = {
+        DmaLanded: _land,
+        CpuWriteLanded: _land,
+        FramesGranted: _grant,
+        FramesReleased: _release,
+        FramesQuarantined: _quarantine,
+    }
+
+
+def _granted(holding: Holding | None, epoch: int) -> Holding:
+    return Holding(epoch, () if holding is None else holding.past)
+
+
+def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
+    if holding is None:
+        return Holding(NOBODY, ((epoch, at_ns),))
+    owner = NOBODY if holding.owner == epoch else holding.owner
+    past = [each for each in holding.past if each[0] != epoch] if holding.past else []
+    return Holding(owner, (*past, (epoch, at_ns)))
+
+
+Owner = tuple[str, int]
+"""Name and epoch of who has attached to a line."""
+
+
+class Line:
+    """One interrupt line or vector.
+
+    Attributes:
+        attached: Its present owners.
+        detached: When each VM epoch last gave up an attachment.
+        last_detached: Who detached last, with the index and instant; None if nobody did.
+        is_masked: Whether the kernel holds it masked.
+        awaited: Owners, dead ones too, that were told of an interrupt and have not answered.
+        is_active: Whether the controller holds it active until an owner ends it.
+        active_for: Owners, dead ones too, that were attached when it became so.
+    """
+
+    def __init__(self) -> None:
+        self.attached: list[Owner] = []
+        self.detached: dict[int, int] = {}
+        self.last_detached: tuple[Owner, int, int] | None = None
+        self.is_masked = False
+        self.awaited: list[Owner] = []
+        self.is_active = False
+        self.active_for: list[Owner] = []
+
+    def is_owned_by(self, epoch: int) -> bool:
+        """Return whether some owner of that epoch is attached."""
+        return any(owner[1] == epoch for owner in self.attached)
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether it is masked and nobody who is still there will unmask it."""
+        return self.is_masked and not any(owner in self.attached for owner in self.awaited)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is active and nobody who is still there will end it."""
+        return self.is_active and not any(owner in self.attached for owner in self.active_for)
+
+    @property
+    def held(self) -> str:
+        """How it is kept from its living owners: `masked`, `active`, or an empty string."""
+        return "masked" if self.is_orphaned else "active" if self.is_stuck else ""
+
+    @property
+    def held_for(self) -> list[Owner]:
+        """The owners on whose behalf it is so, who have all left it."""
+        told = self.awaited if self.is_orphaned else self.active_for
+        return [owner for owner in told if owner not in self.attached]
+
+
+class OddIrq(msgspec.Struct, frozen=True):
+    """An interrupt of an epoch that is not, or no longer, attached to the line.
+
+    Attributes:
+        injection: The injection, or None if the host took the interrupt.
+        requested_epoch: Epoch for which the source worked.
+        detached_ns: When that epoch detached, or None if it never did.
+    """
+
+    index: int
+    at_ns: int
+    intid: int
+    requested_epoch: int
+    injection: IrqInjected | None
+    detached_ns: int | None
+
+
+class Lines(Listener):
+    """The book of interrupts: owners of lines, masks, and interrupts that found none of theirs.
+
+    A VM's epoch is dead for a line from the instant at which its last attachment goes.  The host's
+    epoch 0 is never dead.
+
+    Attributes:
+        lines: By number.
+        odd: Called with each odd interrupt, when its instant is over.
+        injections: How many interrupts were injected.
+        dead_count: How many attachments of VMs have gone.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[int, Line] = {}
+        self.odd: list[Callable[[OddIrq], None]] = []
+        self.injections = 0
+        self.dead_count = 0
+        self._used_by: dict[str, tuple[int, str]] = {}
+        self._closed_routes: set[tuple[str, int]] = set()
+        self._at_ns = -1
+        self._instant: list[tuple[int, IrqTaken | IrqInjected]] = []
+
+    def line(self, intid: int) -> Line:
+        """Return a line by its number."""
+        line = self.lines.get(intid)
+        if line is None:
+            line = self.lines[intid] = Line()
+        return line
+
+    def open_for(self, device: str, epoch: int) -> list[int]:
+        """Return the lines that a former owner has left and its device could still be heard on.
+
+        A line that is masked and has no owner is opened by nobody but its next owner; a message
+        whose route was removed, and the removal synced, is lost.
+        """
+        if (device, epoch) in self._closed_routes:
+            return []
+        known = self._used_by.get(device)
+        lines = self.lines.items() if known is None else [(known[0], self.line(known[0]))]
+        return [
+            intid
+            for intid, line in lines
+            if epoch in line.detached and (line.attached or not line.is_masked)
+        ]
+
+    def sends_messages(self, device: str) -> bool:
+        """Return whether a device is known to interrupt by messages."""
+        return self._used_by.get(device, (0, ""))[1] == "message"
+
+    def settle(self) -> None:
+        """Judge the interrupts of the present instant against the owners at its end."""
+        for index, event in self._instant:
+            line = self.line(event.intid)
+            if isinstance(event, IrqTaken):
+                epoch, injection = event.epoch, None
+            else:
+                epoch, injection = event.requested_epoch, event
+                # A vdev's own interrupt has no line to which anybody could be attached.
+                if event.intid < 0 and event.epoch == epoch:
+                    continue
+            if line.is_owned_by(epoch):
+                continue
+            odd = OddIrq(
+                index, self._at_ns, event.intid, epoch, injection, line.detached.get(epoch)
+            )
+            for hand_on in self.odd:
+                hand_on(odd)
+        self._instant.clear()
+
+    def waiting(self) -> Hashable:
+        """Return the interrupts of the instant."""
+        return tuple(event for _, event in self._instant)
+
+    def key(self) -> Hashable:
+        """Return owners, masks and routes, without times."""
+        lines = tuple(
+            (
+                intid,
+                tuple(line.attached),
+                tuple(sorted(line.detached)),
+                line.last_detached and line.last_detached[0],
+                line.is_masked,
+                tuple(line.awaited),
+                line.is_active,
+                tuple(line.active_for),
+            )
+            for intid, line in sorted(self.lines.items())
+        )
+        return lines, tuple(sorted(self._used_by.items())), tuple(sorted(self._closed_routes))
+
+    def _turn(self, at_ns: int) -> None:
+        if at_ns != self._at_ns:
+            if self._instant:
+                self.settle()
+            self._at_ns = at_ns
+
+    def _attach(self, index: int, at_ns: int, event: IrqAttached) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.attached.append((event.owner, event.epoch))
+
+    def _detach(self, index: int, at_ns: int, event: IrqDetached) -> None:
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        owner = (event.owner, event.epoch)
+        if owner in line.attached:
+            line.attached.remove(owner)
+        line.last_detached = (owner, index, at_ns)
+        if event.epoch != HOST_EPOCH:
+            self.dead_count += 1
+            line.detached[event.epoch] = at_ns
+        self._set_mask(line, event.masked)
+
+    def _mask(self, index: int, at_ns: int, event: IrqMasked) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_masked = True
+        line.awaited += [owner for owner in line.attached if owner not in line.awaited]
+
+    def _unmask(self, index: int, at_ns: int, event: IrqUnmasked) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        self._set_mask(self.line(event.intid), False)
+
+    def _set_mask(self, line: Line, is_masked: bool) -> None:
+        line.is_masked = is_masked
+        if not is_masked:
+            line.awaited.clear()
+
+    def _handle(self, index: int, at_ns: int, event: IrqHandled) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        awaited = self.line(event.intid).awaited
+        if (event.owner, event.epoch) in awaited:
+            awaited.remove((event.owner, event.epoch))
+
+    def _activate(self, index: int, at_ns: int, event: IrqActivated) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_active, line.active_for = True, list(line.attached)
+
+    def _deactivate(self, index: int, at_ns: int, event: IrqDeactivated) -> None:  # noqa: ARG002
+        self._turn(at_ns)
+        line = self.line(event.intid)
+        line.is_active, line.active_for = False, []
+
+    def _assert(self, index: int, at_ns: int, event: IrqAsserted) -> None:  # noqa: ARG002
+        self._used_by[event.device] = (event.intid, event.kind)
+
+    def _map_route(self, index: int, at_ns: int, event: IrqRouteMapped) -> None:  # noqa: ARG002
+        self._closed_routes = {each for each in self._closed_routes if each[0] != event.device}
+
+    def _sync_route(self, index: int, at_ns: int, event: IrqRouteSynced) -> None:  # noqa: ARG002
+        self._closed_routes.add((event.device, event.epoch))
+
+    def _take(self, index: int, at_ns: int, event: IrqTaken) -> None:
+        self._turn(at_ns)
+        self._instant.append((index, event))
+
+    def _inject(self, index: int, at_ns: int, event: IrqInjected) -> None:
+        self._turn(at_ns)
+        self._instant.append((index, event))
+        self.injections += 1
+
+    reads: ClassVar[Reads] = {
+        IrqAttached: _attach,
+        IrqDetached: _detach,
+        IrqMasked: _mask,
+        IrqUnmasked: _unmask,
+        IrqHandled: _handle,
+        IrqActivated: _activate,
+        IrqDeactivated: _deactivate,
+        IrqAsserted: _assert,
+        IrqRouteMapped: _map_route,
+        IrqRouteSynced: _sync_route,
+        IrqTaken: _take,
+        IrqInjected: _inject,
+    }

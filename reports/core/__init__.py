@@ -1,0 +1,1 @@
+"""What all reports share: words, findings, and clauses that name the records that back them."""

@@ -1,0 +1,74 @@
+"""The parts of a sentence that says why a run went wrong, each with the records that back it."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ...model.trace.events import Trace
+from .words import EXACT, about_ns
+
+__all__ = ["Clause", "Teller", "joined"]
+
+
+class Clause(msgspec.Struct, frozen=True):
+    """One thing that a sentence says, with what it rests on.
+
+    A clause that rests on nothing cannot be made.  One that says what did *not* happen rests on
+    the records between which it did not.
+
+    Attributes:
+        kind: What is said; a checker knows by it what the records must show.
+        text: The words.
+        records: Indices in the trace.
+        about: Names and numbers that the words speak of: `device`, `epoch`, `frame`, `intid`, ...
+        lead: What stands between this clause and the one before.
+    """
+
+    kind: str
+    text: str
+    records: tuple[int, ...]
+    about: dict[str, str | int] = {}
+    lead: str = "; "
+
+    def __post_init__(self) -> None:
+        assert self.records, f"nothing backs {self.text!r}"
+        assert min(self.records) >= 0, self.records
+
+
+def joined(clauses: Iterable[Clause]) -> str:
+    """Return the clauses as the beginning of a sentence, without a full stop."""
+    text = ""
+    for clause in clauses:
+        text += f"{clause.lead if text else ''}{clause.text}"
+    return text
+
+
+class Teller:
+    """Gives instants and distances of records in words.
+
+    Args:
+        trace: Whose records.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.records = trace.records
+
+    def at(self, index: int) -> str:
+        """Return the instant of a record."""
+        return about_ns(self.records[index].at_ns, EXACT)
+
+    def between(self, earlier: int, later: int) -> str:
+        """Return how long after one record another came."""
+        return about_ns(self.records[later].at_ns - self.records[earlier].at_ns, EXACT)
+
+    def is_tie(self, one: int, other: int) -> bool:
+        """Return whether two records are of the same instant."""
+        return self.records[one].at_ns == self.records[other].at_ns
+
+    def end_of_instant(self, index: int) -> int:
+        """Return the index of the first record that is later than a record's instant."""
+        at_ns = self.records[index].at_ns
+        while index < len(self.records) and self.records[index].at_ns == at_ns:
+            index += 1
+        return index

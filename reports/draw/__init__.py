@@ -1,0 +1,1 @@
+"""Drawing: axes, marks, colours, fonts, and what fits on a page."""

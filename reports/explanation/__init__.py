@@ -1,0 +1,1 @@
+"""Why a run came out as it did, in sentences and as a graph of causes."""

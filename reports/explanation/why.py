@@ -1,0 +1,97 @@
+"""Says in one sentence why a run went wrong.
+
+The sentence is made of clauses, and each is made of records: who acted, for which epoch, what led
+to it, and which of the things that should have stopped it did not happen.  It claims nothing that
+the trace does not show.  A violation of which nothing is known here is told in its property's own
+words.
+"""
+
+from ...model.trace import events
+from ...model.trace.events import Trace
+from ...properties.core.verdict import Judgement, Violation
+from ..core.clauses import Clause, Teller, joined
+from ..core.findings import READS, WRITES, Finding, findings_of
+from .why_irq import interrupt_clauses, interrupt_deed
+from .why_write import write_clauses
+
+__all__ = ["clauses_of", "sentence", "why"]
+
+
+def why(trace: Trace, judgement: Judgement) -> str:
+    """Return why the worst violation could happen, in one sentence; empty without violation.
+
+    Where a device does not work for its next owner, a second sentence tells of the interrupt that
+    was left behind for that owner, if one was.
+    """
+    found = findings_of(trace, judgement)
+    if not found:
+        return ""
+    violation = found[0].first
+    if not 0 <= violation.index < len(trace.records):
+        return _sentence(violation.message, "")
+    told = sentence(clauses_of(trace, violation))
+    left = _left_behind(trace, found) if _NEXT_OWNER in found[0].names else None
+    return f"{told} {sentence(clauses_of(trace, left))}" if left is not None else told
+
+
+_NEXT_OWNER = "next-owner-works"
+
+
+def _left_behind(trace: Trace, found: list[Finding]) -> Violation | None:
+    """Return the interrupt of a device that was taken late, if the device does not work later."""
+    device = found[0].first.data.get("device", "")
+    for finding in found[1:]:
+        index = finding.first.index
+        if not 0 <= index < len(trace.records):
+            continue
+        is_taken = isinstance(trace.records[index].event, events.IrqTaken)
+        if is_taken and interrupt_deed(Teller(trace), index).actor == device:
+            return finding.first
+    return None
+
+
+def clauses_of(trace: Trace, violation: Violation) -> tuple[Clause, ...]:
+    """Return the parts of the sentence about a violation, whose record must be in the trace."""
+    teller = Teller(trace)
+    event = trace.records[violation.index].event
+    if isinstance(event, (*WRITES, *READS)):
+        return tuple(write_clauses(teller, violation.index))
+    if isinstance(event, events.IrqTaken):
+        return tuple(interrupt_clauses(teller, violation.index))
+    return (
+        Clause("said", violation.message, (violation.index,)),
+        *_unfinished(teller, violation.index),
+    )
+
+
+def sentence(clauses: tuple[Clause, ...]) -> str:
+    """Return clauses as one sentence with a full stop."""
+    name = str(clauses[0].about.get("device", "")) if clauses else ""
+    return _sentence(joined(clauses), name)
+
+
+def _unfinished(teller: Teller, index: int) -> list[Clause]:
+    """Return the quiesce step that was still running, if one was."""
+    running: dict[tuple[str, int, str], int] = {}
+    for at, record in enumerate(teller.records[: index + 1]):
+        event = record.event
+        if isinstance(event, events.QuiesceStepBegun):
+            running[event.device, event.epoch, event.step] = at
+        elif isinstance(event, events.QuiesceStepEnded):
+            running.pop((event.device, event.epoch, event.step), None)
+    if not running:
+        return []
+    (device, epoch, step), since = min(running.items(), key=lambda item: item[1])
+    text = f"the quiesce step {step} of {device} had been running since {teller.at(since)}"
+    about: dict[str, str | int] = {"device": device, "epoch": epoch, "step": step}
+    return [Clause("still-running", text, (since, index), about)]
+
+
+_COMMON = ("the", "its", "no", "a", "it")
+"""A sentence that begins with one of these begins with a capital; a name keeps its case."""
+
+
+def _sentence(text: str, name: str) -> str:
+    first = text.split(" ", 1)[0]
+    is_name = (name and first == name) or first not in _COMMON
+    return f"{text if is_name else text[:1].upper() + text[1:]}."

@@ -1,0 +1,1 @@
+"""The lanes of the timing picture as plain data."""

@@ -1,0 +1,1 @@
+"""The pictures: timing, comparison, margins, windows, distributions, causes."""

@@ -1,0 +1,68 @@
+"""The application `quiesce` and the options that several of its commands have."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .... import __version__
+from ..output import exit_status
+from ..output.exit_status import BAD_INPUT
+
+app = typer.Typer(
+    name="quiesce",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=exit_status.HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def complete_scenario(incomplete: str) -> list[str]:
+    """Return the shipped scenarios whose names begin so, for the shell's completion."""
+    from ...format.shipped import shipped_names  # noqa: PLC0415 - only the shell's completion needs it
+
+    return [name for name in shipped_names() if name.startswith(incomplete)]
+
+
+ScenarioArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file, the name of a shipped scenario, or a .qvmconf file.",
+        autocompletion=complete_scenario,
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to standard output instead.")
+]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show every bound and assumption.")
+]
+JobsOption = Annotated[int, typer.Option(min=1, max=256, help="Processes.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"quiesce {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _quiesce(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has done it
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Show whether the hardware of a dead QNX guest can still write memory or interrupt.
+
+    Start with `quiesce scenarios`, then `quiesce run` one of them, or run your own .qvmconf.
+    """
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(BAD_INPUT)

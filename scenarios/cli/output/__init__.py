@@ -1,0 +1,1 @@
+"""What every command shares: the terminal, exit statuses, rows and pictures of results."""

@@ -1,0 +1,1 @@
+"""Gathers what a safety assessor reads into one pack."""

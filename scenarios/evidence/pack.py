@@ -1,0 +1,329 @@
+"""Puts an evidence pack together: the same commands that a user has, run one after the other.
+
+Each command writes into the pack what it always writes, and what it found is read back from
+there; so the pack says what its own files say, and every line of it can be done again by hand.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import platform
+import shlex
+import tomllib
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ... import __version__
+from ...model.base.errors import Place, Problem, ScenarioError
+from ...model.trace.codec import write_whole
+from ...properties.registry import PROPERTIES
+from ...reports.evidence.pack import (
+    VERSION,
+    Distance,
+    Method,
+    MutantScore,
+    Pack,
+    Requirement,
+    ScenarioEvidence,
+    Window,
+    requirements_of,
+)
+from ...reports.evidence.page import page
+from ...reports.verdict_file import VerdictDocument
+from ...reports.verdict_file import read as read_verdict
+from ..cli.commands.fuzz import FuzzRequest, fuzz_command
+from ..cli.commands.mutants import mutants_command
+from ..cli.commands.run import RunRequest, run_command
+from ..cli.commands.sweep import SweepRequest, sweep_command
+from ..format.schema_check import unknown_word
+from ..prove.prove_scenario import ProveRequest, prove_scenario
+from ..resolve.library import find, resolved
+from ..resolve.resolve import Resolved
+
+__all__ = ["Extent", "gather", "read_requirements", "seal"]
+
+_LIBRARIES = ("simpy", "hypothesis", "networkx", "numpy", "msgspec")
+
+_Request = TypeVar("_Request")
+
+Tell = Callable[[str], None]
+"""Told what is being done, now."""
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How far is looked for a pack.
+
+    Attributes:
+        runs: Drawn runs for each scenario; 0 for none.
+        proof_limit: Seconds for the proof of each scenario; 0 for none.
+        sweep: Whether every crash point is tried.
+        mutants: Whether the mutation score is worked out.
+        jobs: Processes.
+    """
+
+    runs: int = 200
+    proof_limit: int = 20
+    sweep: bool = False
+    mutants: bool = True
+    jobs: int = 1
+
+
+class _Span(msgspec.Struct, frozen=True):
+    from_ns: int
+    to_ns: int
+    severity: str
+
+
+class _Cause(msgspec.Struct, frozen=True):
+    windows: tuple[_Span, ...]
+
+
+class _Sweep(VerdictDocument, frozen=True, kw_only=True):
+    causes: dict[str, _Cause]
+
+
+class _RequirementEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    text: str
+    properties: list[str]
+    source: str = ""
+
+
+class _RequirementFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    requirement: list[_RequirementEntry]
+
+
+def gather(
+    words: Sequence[str],
+    folder: Path,
+    extent: Extent,
+    requirements: Sequence[Requirement],
+    tell: Tell,
+) -> Pack:
+    """Look at scenarios in every way asked for, and return what was found.
+
+    Args:
+        words: For the scenarios; all are read before the first is run.
+        folder: Of the pack, which the commands write into.
+        extent: How far to look.
+        requirements: What is to be shown; none for one for each property.
+        tell: Told what is being done.
+
+    Raises:
+        InputError: If a scenario cannot be used.
+    """
+    scenarios = [(word, resolved(word)) for word in words]
+    _check_names([scenario for _, scenario in scenarios])
+    found = [_look_at(word, scenario, folder, extent, tell) for word, scenario in scenarios]
+    mutants: tuple[MutantScore, ...] = ()
+    if extent.mutants:
+        tell("mutation score")
+        mutants = _scores()
+    asked = dict.fromkeys(
+        verdict.property
+        for scenario in found
+        for method in scenario.methods
+        for verdict in method.judgement.verdicts
+    )
+    return Pack(
+        quiesce_evidence=VERSION,
+        tools={"quiesce": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in _LIBRARIES},
+        requirements=tuple(requirements) or requirements_of(list(asked)),
+        scenarios=tuple(found),
+        mutants=mutants,
+    )
+
+
+def seal(pack: Pack, folder: Path) -> None:
+    """Write data and page of a pack, and the hashes of all that is in its folder."""
+    data = msgspec.json.format(msgspec.json.encode(pack), indent=2) + b"\n"
+    write_whole(folder / "evidence.json", data)
+    write_whole(folder / "evidence.html", page(pack))
+    lines = [
+        f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    write_whole(folder / "SHA256SUMS", "".join(lines).encode())
+
+
+def read_requirements(path: Path) -> tuple[Requirement, ...]:
+    """Return the requirements in a TOML file of `[[requirement]]` tables.
+
+    Raises:
+        ScenarioError: If it cannot be read, or names a property that there is not.
+    """
+    place = Place(str(path))
+    remedy = 'write [[requirement]] with id = "SR-1", text = "..." and properties = [...]'
+    try:
+        text = path.read_text(encoding="utf-8")
+        entries = msgspec.convert(tomllib.loads(text), _RequirementFile).requirement
+    except OSError as error:
+        problem = Problem(place, f"cannot be read: {error.strerror or error}")
+        raise ScenarioError([problem]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ScenarioError([Problem(place, str(error), remedy=remedy)]) from None
+    problems = [
+        unknown_word(Place(str(path), _line_of(text, name)), "property", name, PROPERTIES)
+        for entry in entries
+        for name in entry.properties
+        if name not in PROPERTIES
+    ]
+    problems += [
+        Problem(Place(str(path), _line_of(text, entry.id)), f"{entry.id!r} has no property")
+        for entry in entries
+        if not entry.properties
+    ]
+    if problems:
+        raise ScenarioError(problems)
+    return tuple(
+        Requirement(entry.id, entry.text, entry.source, tuple(entry.properties))
+        for entry in entries
+    )
+
+
+def _line_of(text: str, word: str) -> int:
+    lines = text.splitlines()
+    return next((number for number, line in enumerate(lines, 1) if word in line), 0)
+
+
+def _check_names(scenarios: Sequence[Resolved]) -> None:
+    names = [scenario.plan.name for scenario in scenarios]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"two scenarios are called {name!r}"
+            raise ScenarioError([Problem(Place("SCENARIOS"), message, name, "rename one file")])
+
+
+def _look_at(
+    word: str, scenario: Resolved, folder: Path, extent: Extent, tell: Tell
+) -> ScenarioEvidence:
+    name = scenario.plan.name
+    told = shlex.quote(word)
+    tell(f"{name}: one run")
+    request = RunRequest(
+        scenario=word,
+        out=folder,
+        timing="",
+        seed=None,
+        replay=None,
+        plot=True,
+        json=False,
+        verbose=False,
+    )
+    _quietly(run_command, request)
+    verdict = folder / name / "verdict.json"
+    plain = json.loads(verdict.read_bytes())
+    methods = [
+        Method(f"quiesce run {told}", read_verdict(verdict), _files(folder, folder / name)),
+    ]
+    if extent.runs:
+        tell(f"{name}: {extent.runs} drawn runs")
+        methods.append(_sampled(word, name, folder, extent))
+    windows: tuple[Window, ...] = ()
+    if extent.sweep:
+        tell(f"{name}: every crash point")
+        method, windows = _swept(word, name, folder, extent)
+        methods.append(method)
+    distances: tuple[Distance, ...] = ()
+    if extent.proof_limit:
+        tell(f"{name}: every timing")
+        method, distances = _proved(word, name, folder, extent, tell)
+        methods.append(method)
+    return ScenarioEvidence(
+        name=name,
+        description=scenario.plan.description,
+        inputs=_inputs(word, scenario, folder),
+        replay_sha256=plain["replay_sha256"],
+        expect=scenario.expect,
+        methods=tuple(methods),
+        distances=distances,
+        windows=windows,
+        why=plain["why"],
+    )
+
+
+def _sampled(word: str, name: str, folder: Path, extent: Extent) -> Method:
+    request = FuzzRequest(
+        scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
+    )
+    _quietly(fuzz_command, request)
+    judged = msgspec.json.decode(
+        (folder / name / "fuzz" / "campaign.json").read_bytes(), type=VerdictDocument
+    )
+    command = f"quiesce fuzz {shlex.quote(word)} --examples {extent.runs} --forget"
+    return Method(command, judged.judgement, _files(folder, folder / name / "fuzz"))
+
+
+def _swept(word: str, name: str, folder: Path, extent: Extent) -> tuple[Method, tuple[Window, ...]]:
+    request = SweepRequest(scenario=word, jobs=extent.jobs, out=folder)
+    _quietly(sweep_command, request)
+    swept = msgspec.json.decode((folder / name / "sweep" / "sweep.json").read_bytes(), type=_Sweep)
+    windows = tuple(
+        Window(cause, each.from_ns, each.to_ns, each.severity)
+        for cause, part in swept.causes.items()
+        for each in part.windows
+    )
+    command = f"quiesce sweep {shlex.quote(word)}"
+    return Method(command, swept.judgement, _files(folder, folder / name / "sweep")), windows
+
+
+def _proved(
+    word: str, name: str, folder: Path, extent: Extent, tell: Tell
+) -> tuple[Method, tuple[Distance, ...]]:
+    request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
+    proven, judgement, _ = prove_scenario(request, tell)
+    distances: tuple[Distance, ...] = ()
+    if proven.proof.is_whole:
+        distances = tuple(
+            Distance(each.name, each.least_ns, each.greatest_ns) for each in proven.distances
+        )
+    command = f"quiesce prove {shlex.quote(word)} --seconds {extent.proof_limit}"
+    return Method(command, judgement, _files(folder, folder / name / "prove")), distances
+
+
+def _scores() -> tuple[MutantScore, ...]:
+    told = _quietly(lambda _: mutants_command([], is_scored=True, jobs=1, as_json=True), None)
+    return tuple(
+        MutantScore(name, tuple(each["killed_by"]), each["runs"])
+        for name, each in json.loads(told)["mutants"].items()
+    )
+
+
+def _quietly(command: Callable[[_Request], int], request: _Request) -> str:
+    """Run a command and return what it would have told the user."""
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        command(request)
+    return told.getvalue()
+
+
+def _files(folder: Path, of: Path) -> tuple[str, ...]:
+    """Return the files of one method, relative to the pack."""
+    return tuple(
+        path.relative_to(folder).as_posix() for path in sorted(of.iterdir()) if path.is_file()
+    )
+
+
+def _inputs(word: str, scenario: Resolved, folder: Path) -> dict[str, str]:
+    """Keep a copy of every file that a scenario was read from, and return their hashes."""
+    files = [find(word), *(Path(file) for config in scenario.configs for file in config.files)]
+    copies: dict[str, str] = {}
+    for file in dict.fromkeys(path.resolve() for path in files):
+        copy = folder / scenario.plan.name / "inputs" / file.name
+        number = 2
+        while copy.exists():
+            copy = copy.with_name(f"{number}-{file.name}")
+            number += 1
+        write_whole(copy, file.read_bytes())
+        copies[copy.relative_to(folder).as_posix()] = _sha256(copy)
+    return copies
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

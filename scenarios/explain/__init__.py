@@ -1,0 +1,1 @@
+"""What would have saved a run: single changes, tried against hard timings."""

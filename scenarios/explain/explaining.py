@@ -1,0 +1,109 @@
+"""Explains a run: what its trace shows, and what running again shows."""
+
+from collections.abc import Callable
+
+from ...model.plan.system_plan import SystemPlan
+from ...reports.core.culprit import culprit_of, main_finding
+from ...reports.explanation.explanation import Explanation, Saving, Tried, explain
+from ...reports.explanation.explanation import Refuted as RefutedSaving
+from ..run.runner import RunResult
+from .fix_search import Refuted, Saved, Search, Thoroughness, search
+from .no_return import point_of_no_return
+
+__all__ = ["Explained", "Tell", "explained", "silent"]
+
+Tell = Callable[[str], None]
+"""Called with one line on how far a search has come."""
+
+
+def silent(_line: str) -> None:
+    """Show no progress."""
+
+
+def explained(
+    result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+) -> Explanation | None:
+    """Return why the worst violation of a run came about; None if nothing is violated.
+
+    Args:
+        result: The run.
+        is_quick: Whether to try each change with fewer other timings and to stop earlier.
+        tell: Called with how far the search for a change has come.
+    """
+    found = Explained.of(result, is_quick=is_quick, tell=tell)
+    return None if found is None else found.explanation
+
+
+class Explained:
+    """An explanation, with the plan that it says would have saved the run.
+
+    Attributes:
+        explanation: For people and programs.
+        search: What the search came to, plans included.
+    """
+
+    def __init__(self, explanation: Explanation, found: Search) -> None:
+        self.explanation = explanation
+        self.search = found
+
+    @property
+    def saved_plan(self) -> SystemPlan | None:
+        """The plan with the change that is recommended."""
+        return self.search.best.change.plan if self.search.best else None
+
+    @classmethod
+    def of(
+        cls, result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+    ) -> "Explained | None":
+        """Return the explanation of a run; None if nothing is violated."""
+        finding = main_finding(result.trace, result.judgement)
+        if finding is None:
+            return None
+        culprit = culprit_of(result.trace, finding)
+        plan, choices = result.plan, result.recording.choices
+        records = len(result.trace.records)
+        found = search(
+            plan,
+            choices,
+            result.trace,
+            culprit.property,
+            culprit.vm,
+            culprit.actor,
+            thoroughness=(Thoroughness.quick if is_quick else Thoroughness.full)(records),
+            tell=tell,
+        )
+        tried = Tried(
+            saving=_plain(found.best),
+            documented=_plain(found.documented),
+            refuted=_plain_refuted(found.refuted),
+            tried=found.tried,
+            runs=found.runs,
+            was_cut=found.was_cut,
+            no_return=point_of_no_return(plan, choices, result.trace, culprit),
+        )
+        explanation = explain(result.trace, result.judgement, tried)
+        assert explanation is not None
+        return cls(explanation, found)
+
+
+def _plain(saved: Saved | None) -> Saving | None:
+    if saved is None:
+        return None
+    change = saved.change
+    return Saving(
+        text=change.text,
+        kind=change.size.name.lower(),
+        amount_ns=change.amount_ns,
+        is_entire=not saved.told.still_violated,
+        timings=saved.trial.tested,
+        still_violated=saved.told.still_violated,
+        keeps_memory=saved.told.keeps_memory,
+        kept_timings=saved.trial.kept,
+        starts_less=saved.told.starts_less,
+    )
+
+
+def _plain_refuted(refuted: Refuted | None) -> RefutedSaving | None:
+    if refuted is None:
+        return None
+    return RefutedSaving(refuted.change.text, refuted.held, refuted.violated)

@@ -1,0 +1,335 @@
+"""Finds the change that would have saved a run, by trying it against many timings.
+
+A change that saves one run may be luck, so none is named that a hard sample of other timings
+refutes (`trial`).  The documented procedure of a device is tried first.  Of the changes that
+survive, those that save entirely go before those that cost memory or a restart, and these before
+those that mend the property alone; among equals the smallest comes first.
+
+If none saves entirely, those that saved the run and were refuted get a second chance: together
+with answers to open questions that were others in the timings that refuted them, or for the
+property alone.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...model.base.choices import ChoicePoint
+from ...model.plan.system_plan import SystemPlan
+from ...model.trace.events import Trace
+from ..format.amounts import least_enough, round_up
+from .environment import also_answered, otherwise_answered
+from .hard_sample import Sample, Timing
+from .single_changes import Change, Size, Stretch, changes_of
+from .trial import Court, Enough, Grade, Told, Trial
+
+__all__ = ["Saved", "Search", "Thoroughness", "search"]
+
+
+_ROUNDS = 6
+"""So often a timing that refutes an amount makes the search look for a greater one."""
+
+_MARGIN = 4
+"""So many times the least amount that a sample asks for is recommended."""
+
+_SECOND_CHANCES = 8
+"""So many of the changes that were refuted get a second chance, the documented ones first."""
+
+_ANSWERS = 4
+"""A change is tried with fewer answers than this to open questions."""
+
+
+class Thoroughness(NamedTuple):
+    """How much is tried.
+
+    Attributes:
+        timings: Other timings that a change must survive.
+        runs: Runs after which the search stops.
+        records: Records of all runs together after which it stops.
+    """
+
+    timings: int
+    runs: int
+    records: int = 10_000_000
+
+    @classmethod
+    def quick(cls, records: int) -> "Thoroughness":
+        """Return what a run by the way can afford, by the number of records of its trace."""
+        timings = max(60, min(200, 400_000 // max(records, 1)))
+        return cls(timings, 1_500, max(1_500_000, 80 * records))
+
+    @classmethod
+    def full(cls, records: int) -> "Thoroughness":
+        """Return what somebody waits for who asks for an explanation."""
+        return cls(max(200, min(400, 1_000_000 // max(records, 1))), 10_000)
+
+
+class Saved(NamedTuple):
+    """A change that saves the run, and has survived the sample.
+
+    Attributes:
+        change: The change.
+        told: What the run came to with it.
+        trial: What the sample said.
+        grade: How well it does: that of the run, or lower if the sample has shown a cost.
+    """
+
+    change: Change
+    told: Told
+    trial: Trial
+    grade: Grade
+
+
+class Refuted(NamedTuple):
+    """A change that saves the run, and not every timing of the sample.
+
+    Attributes:
+        change: The change.
+        held: In how many timings it held before one refuted it.
+        violated: What is violated there.
+    """
+
+    change: Change
+    held: int
+    violated: tuple[str, ...]
+
+
+class Search(NamedTuple):
+    """What the search came to.
+
+    Attributes:
+        best: The change to be recommended; None if there is none.
+        documented: The documented procedure, if it saves the run as well and is not the best.
+        refuted: The documented procedure, if it saves the run and not every timing.
+        tried: How many changes were tried.
+        runs: How many runs were made for that.
+        was_cut: Whether it stopped at its bound.
+    """
+
+    best: Saved | None
+    documented: Saved | None
+    refuted: Refuted | None
+    tried: int
+    runs: int
+    was_cut: bool
+
+
+def search(
+    plan: SystemPlan,
+    choices: tuple[ChoicePoint, ...],
+    trace: Trace,
+    property_name: str,
+    vm: str,
+    actor: str,
+    *,
+    thoroughness: Thoroughness | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Search:
+    """Return the change that saves a run and survives other timings.
+
+    Args:
+        plan: Of the run.
+        choices: Its answers.
+        trace: What happened.
+        property_name: The property that it violates and that is to hold.
+        vm: The VM whose epoch it is about.
+        actor: The device or vdev that did it; empty if nobody in particular.
+        thoroughness: How much is tried; None for `Thoroughness.full`.
+        tell: Called with a line about how far the search has come.
+    """
+    how = thoroughness or Thoroughness.full(len(trace.records))
+    sample = Sample(plan, choices, trace, vm)
+    court = Court(
+        choices,
+        trace,
+        property_name,
+        sample=sample,
+        size=how.timings,
+        runs_max=how.runs,
+        records_max=how.records,
+    )
+    seeker = _Seeker(court, tell)
+    changes = list(changes_of(plan, vm, actor, asked=choices))
+    was_cut = False
+    try:
+        seeker.try_all(changes)
+    except Enough:
+        was_cut = True
+    tell("")
+    best, documented = seeker.best(), seeker.documented
+    if documented is not None and best is not None and documented.change is best.change:
+        documented = None
+    return Search(best, documented, seeker.refuted, seeker.tried, court.runs, was_cut)
+
+
+class _Seeker:
+    """Goes through changes and keeps those that survive.
+
+    Attributes:
+        tried: How many changes were tried.
+        documented: The documented procedure, if it survives.
+        refuted: The documented procedure, if a timing refutes it.
+    """
+
+    def __init__(self, court: Court, tell: Callable[[str], None]) -> None:
+        self._court = court
+        self._tell = tell
+        self._found: list[Saved] = []
+        self._beaten: list[tuple[Change, Told]] = []
+        self.tried = 0
+        self.documented: Saved | None = None
+        self.refuted: Refuted | None = None
+
+    def best(self) -> Saved | None:
+        """Return the change to be recommended."""
+        return min(self._found, key=_rank, default=None)
+
+    def _is_done(self, size: Size = Size.DEVICE) -> bool:
+        """Return whether nothing of a size could be better than what was found."""
+        best = self.best()
+        return best is not None and best.grade is Grade.ENTIRELY and best.change.size <= size
+
+    def try_all(self, changes: list[Change | Stretch]) -> None:
+        """Try the documented procedures, then all from the smallest, until one saves entirely."""
+        first = [each for each in changes if isinstance(each, Change) and each.is_documented]
+        for change in first:
+            found = self._try(change)
+            if found is not None and self.documented is None:
+                self.documented = found
+        for candidate in changes:
+            if self._is_done(candidate.size):
+                return
+            if candidate not in first:
+                self._try(candidate)
+        if not self._is_done():
+            self._give_second_chances()
+
+    def _try(self, candidate: Change | Stretch) -> Saved | None:
+        self.tried += 1
+        self._tell(f"looking for what saves the run: {self.tried} changes tried")
+        found = (
+            self._tried(candidate) if isinstance(candidate, Change) else self._stretched(candidate)
+        )
+        if found is not None:
+            self._found.append(found)
+        return found
+
+    def _is_of_use(self, grade: Grade) -> bool:
+        """Return whether a change that saves the run so well could become the best."""
+        best = self.best()
+        if grade is Grade.ENTIRELY or best is None:
+            return grade is not Grade.NOT
+        return grade > best.grade
+
+    def _tried(self, change: Change) -> Saved | None:
+        """Return the change if it saves the run and survives."""
+        told = self._court.told(change.plan)
+        if not self._is_of_use(told.grade):
+            return None
+        is_whole = told.grade.is_whole
+        trial = None
+        if change.is_documented or self._court.outlives_killers(change.plan, entirely=is_whole):
+            trial = self._court.trial(change.plan, entirely=is_whole)
+            if trial.survives:
+                return _saved(change, told, trial)
+        if is_whole:
+            self._beaten.append((change, told))
+        if trial is not None and change.is_documented and self.refuted is None:
+            self.refuted = Refuted(change, trial.tested, trial.violated)
+        return None
+
+    def _give_second_chances(self) -> None:
+        """Try what was refuted once more: with answers of the environment, or for less."""
+        self._beaten.sort(key=lambda item: (not item[0].is_documented, item[0].size))
+        for change, _ in self._beaten[:_SECOND_CHANCES]:
+            found = self._with_answers(change)
+            if found is not None:
+                self._found.append(found)
+                return
+        if self.best() is not None:
+            return
+        for change, told in self._beaten[:_SECOND_CHANCES]:
+            trial = self._court.trial(change.plan, entirely=False)
+            if trial.survives and trial.violated:
+                lesser = Told(Grade.PARTLY, told.keeps_memory, told.starts_less, trial.violated)
+                self._found.append(Saved(change, lesser, trial, Grade.PARTLY))
+                return
+
+    def _with_answers(self, change: Change) -> Saved | None:
+        """Return a change together with answers to open questions, if that survives."""
+        as_told = self._court.answers(change.plan, None)
+        for _ in range(_ANSWERS):
+            trial = self._court.trial(change.plan, entirely=True)
+            if trial.survives:
+                told = self._court.told(change.plan)
+                return _saved(change, told, trial) if told.grade.is_whole else None
+            if trial.refuted_by is None:
+                return None
+            answered = self._answered(change, trial.refuted_by, as_told)
+            if answered is None:
+                return None
+            change = answered
+        return None
+
+    def _answered(
+        self, change: Change, timing: Timing, as_told: tuple[ChoicePoint, ...]
+    ) -> Change | None:
+        """Return a change with one more question answered as in the run, so that a timing holds."""
+        other = self._court.answers(change.plan, timing)
+        for label, answer in otherwise_answered(change.plan, as_told, other):
+            self.tried += 1
+            also = also_answered(change.plan, label, answer)
+            if not self._court.violated(also.plan, timing, entirely=True):
+                return Change(Size.ENVIRONMENT, f"{change.text}; and {also.text}", also.plan)
+        return None
+
+    def _stretched(self, stretch: Stretch) -> Saved | None:
+        """Return the change by the usual amount, or else by one that the sample asks for."""
+        if stretch.most_ns < 1:
+            return None
+        if stretch.usual_ns:
+            found = self._tried(stretch.at(stretch.usual_ns))
+            if found is not None:
+                return found
+        grade = self._court.told(stretch.at(stretch.most_ns).plan).grade
+        return self._by_amount(stretch, grade) if self._is_of_use(grade) else None
+
+    def _by_amount(self, stretch: Stretch, grade: Grade) -> Saved | None:
+        """Return the change by some times the least amount that the sample asks for.
+
+        The least amount that is enough in a sample is not enough in the next one.
+        """
+        court = self._court
+
+        def is_enough(amount_ns: int) -> bool:
+            plan = stretch.at(amount_ns).plan
+            if court.told(plan).grade < grade:
+                return False
+            return court.outlives_killers(plan, entirely=grade.is_whole)
+
+        for _ in range(_ROUNDS):
+            if not is_enough(stretch.most_ns):
+                return None
+            least_ns = least_enough(is_enough, stretch.most_ns)
+            amount_ns = min(round_up(_MARGIN * least_ns), stretch.most_ns)
+            found = self._tried(stretch.at(amount_ns))
+            if found is not None or amount_ns == stretch.most_ns:
+                return found
+        return None
+
+
+def _saved(change: Change, told: Told, trial: Trial) -> Saved:
+    """Return a change that has survived; what mostly keeps memory counts as a cost."""
+    grade = told.grade
+    if 2 * trial.kept > trial.tested:
+        grade = min(grade, Grade.AT_A_COST)
+    return Saved(change, told, trial, grade)
+
+
+def _rank(saved: Saved) -> tuple[int, int]:
+    """Return where a change stands: what saves better comes first, then what is smaller.
+
+    To quarantine memory after a time-out is meant to keep memory; any other change that keeps it,
+    or after which nothing starts again, saves by accident and comes last.
+    """
+    is_accident = saved.grade is Grade.AT_A_COST and saved.change.size is not Size.TIMEOUT
+    return (0 if is_accident else -saved.grade), saved.change.size

@@ -1,0 +1,150 @@
+"""The point of no return: the last instant at which any act of qvm could still have prevented it.
+
+Three acts are tried, each ideal and without delay: the actor is silenced (a stop that works at
+once), its translations are removed and synced (where there is an IOMMU), and qvm withholds what
+memory it has not returned.  The last is not tried against interrupts, where it helps only because
+nothing can start again.  An act at an instant comes after everything that happens then and before
+anything that happens later.  It *prevents* the violation if the run, told again with the same
+choices, ends and has none of the property that is as severe.
+
+For each act the last instant at which it prevents the violation is found by halving between the
+end of the guest and the violation; the run is made with the act there, which prevents, and at the
+next instant at which anything happens, which does not.  The instant reported is that next one: an
+act before it helps, an act after it does not.  qvm can act only while it is there, so nothing is
+tried after its exit.
+
+What no real act can do better than these, no change of qvm's timing alone can either; the
+register write of a real stop is posted and takes longer.
+"""
+
+from ...model.base.choices import ChoicePoint, Replay, Retold
+from ...model.base.errors import BoundHit
+from ...model.machine.interventions import Act, run_with
+from ...model.machine.system import run_watched
+from ...model.plan.system_plan import SystemPlan
+from ...model.trace.events import (
+    NO_CAUSE,
+    GuestEnded,
+    IrqAsserted,
+    IrqInjected,
+    IrqTaken,
+    QvmExited,
+    TerminationBegun,
+    Trace,
+)
+from ...properties.check import check
+from ...properties.core.verdict import SEVERITIES, Severity
+from ...reports.core.culprit import Culprit
+from ...reports.explanation.explanation import LastChance, NoReturn
+
+__all__ = ["point_of_no_return"]
+
+
+_GROWTH = 20
+_ROOM = 30_000
+"""A run with an act may need so many scheduled events for each record of the original, and more."""
+
+
+def point_of_no_return(
+    plan: SystemPlan, choices: tuple[ChoicePoint, ...], trace: Trace, culprit: Culprit
+) -> NoReturn | None:
+    """Return the point of no return of a violation; None if no act would have prevented it.
+
+    Args:
+        plan: Of the run.
+        choices: Its answers.
+        trace: What happened.
+        culprit: Who is behind the violation.
+    """
+    first_ns, last_ns = _while_qvm_ends(trace, culprit)
+    _, watched = run_watched(plan, Replay(choices))
+    instants = [at_ns for at_ns, _ in watched if first_ns <= at_ns <= last_ns]
+    if not instants:
+        return None
+    after = [at_ns for at_ns, _ in watched if at_ns > instants[-1]]
+    court = _Court(plan, choices, culprit, _GROWTH * len(trace.records) + _ROOM)
+    chances = []
+    for kind, target in _acts(plan, trace, culprit):
+        place = court.last_place(kind, target, instants)
+        if place is not None:
+            is_last = place + 1 == len(instants)
+            too_late_ns = (after or [last_ns])[0] if is_last else instants[place + 1]
+            chances.append(LastChance(kind, target, min(too_late_ns, last_ns), instants[place]))
+    if not chances:
+        return None
+    at_ns = max(chance.too_late_ns for chance in chances)
+    is_exit = at_ns == last_ns < culprit.violation.at_ns
+    return NoReturn(at_ns, is_exit, tuple(chances))
+
+
+def _while_qvm_ends(trace: Trace, culprit: Culprit) -> tuple[int, int]:
+    """Return when the guest ended, and when the violation came or qvm was gone."""
+    first_ns, last_ns = 0, culprit.violation.at_ns
+    for record in reversed(trace.records[: culprit.violation.index + 1]):
+        event = record.event
+        if getattr(event, "epoch", NO_CAUSE) != culprit.epoch:
+            continue
+        if isinstance(event, QvmExited):
+            last_ns = min(last_ns, record.at_ns)
+        elif isinstance(event, TerminationBegun | GuestEnded):
+            first_ns = record.at_ns
+    return first_ns, last_ns
+
+
+def _acts(plan: SystemPlan, trace: Trace, culprit: Culprit) -> list[tuple[str, str]]:
+    acts = []
+    if culprit.actor:
+        acts.append(("silence", culprit.actor))
+        if plan.iommu:
+            acts.append(("cut", culprit.actor))
+    if culprit.vm and not _is_about_interrupts(trace, culprit):
+        acts.append(("withhold", culprit.vm))
+    return acts
+
+
+def _is_about_interrupts(trace: Trace, culprit: Culprit) -> bool:
+    """Return whether memory plays no part: to withhold it helps only by letting nothing start."""
+    event = trace.records[culprit.violation.index].event
+    if isinstance(event, IrqTaken | IrqInjected | IrqAsserted):
+        return True
+    return culprit.property == "next-owner-gets-interrupts"
+
+
+class _Court:
+    """Runs the plan with an act, and says whether it prevents the violation."""
+
+    def __init__(
+        self,
+        plan: SystemPlan,
+        choices: tuple[ChoicePoint, ...],
+        culprit: Culprit,
+        events_max: int,
+    ) -> None:
+        self._plan = plan
+        self._choices = choices
+        self._events_max = events_max
+        self._property = culprit.property
+        self._severity: Severity = culprit.violation.severity
+
+    def last_place(self, kind: str, target: str, instants: list[int]) -> int | None:
+        """Return the place of the last instant at which an act helps; None if it never does."""
+        if not self._prevents(Act(kind, target, instants[0])):
+            return None
+        helps, fails = 0, len(instants)
+        while fails - helps > 1:
+            middle = (helps + fails) // 2
+            if self._prevents(Act(kind, target, instants[middle])):
+                helps = middle
+            else:
+                fails = middle
+        return helps
+
+    def _prevents(self, act: Act) -> bool:
+        try:
+            trace = run_with(self._plan, Retold(self._choices), act, self._events_max)
+        except BoundHit:
+            # Whoever waits for a device that is silenced for good waits for ever.
+            return False
+        (verdict,) = check(trace, (self._property,))
+        grave = SEVERITIES.index(self._severity)
+        return all(SEVERITIES.index(each.severity) < grave for each in verdict.violations)

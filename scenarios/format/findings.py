@@ -1,0 +1,61 @@
+"""What resolving a scenario brings to light: problems for the user, assumptions for the verdict."""
+
+from collections.abc import Iterable
+
+from ...model.base.errors import Place, Problem, ScenarioError
+from ...model.trace.events import Assumption
+from .schema_check import unknown_word
+from .toml_places import KeyPath, Places
+
+
+class Findings:
+    """Gathers problems, so that all are reported together, and what had to be assumed.
+
+    Args:
+        places: The places of the scenario text.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._problems: list[Problem] = []
+        self.assumptions: list[Assumption] = []
+
+    def problem(self, path: KeyPath, message: str, *, word: str = "", remedy: str = "") -> None:
+        """Note what is wrong with the value at a key path of the scenario."""
+        self.problem_at(self._places.of_value(path), message, word=word, remedy=remedy)
+
+    def problem_at(self, place: Place, message: str, *, word: str = "", remedy: str = "") -> None:
+        """Note what is wrong at a place, which may be in a configuration."""
+        self._problems.append(Problem(place, message, word, remedy))
+
+    def unknown(
+        self, path: KeyPath, noun: str, word: str, allowed: Iterable[str], *, remedy: str = ""
+    ) -> None:
+        """Note that the value at a key path is a word that means nothing."""
+        place = self._places.of_value(path)
+        self._problems.append(unknown_word(place, noun, word, allowed, remedy=remedy))
+
+    def unknown_key(
+        self, path: KeyPath, noun: str, allowed: Iterable[str], *, remedy: str = ""
+    ) -> None:
+        """Note that the last key of a path means nothing."""
+        place = self._places.of_key(path)
+        self._problems.append(unknown_word(place, noun, str(path[-1]), allowed, remedy=remedy))
+
+    def assume(self, name: str, value: str, basis: str) -> None:
+        """Note what the run rests on besides what the scenario says."""
+        self.assumptions.append(Assumption(name, value, basis))
+
+    def raise_problems(self) -> None:
+        """Raise what has been found wrong, if anything.
+
+        Raises:
+            ScenarioError: With every problem, by file and line.
+        """
+        if self._problems:
+            by_place = sorted(self._problems, key=_position)
+            raise ScenarioError(dict.fromkeys(by_place))
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    return problem.place.file, problem.place.line, problem.place.column

@@ -1,0 +1,1 @@
+"""Systems that are right, ways to spoil them, and which property notices."""

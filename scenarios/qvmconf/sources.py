@@ -1,0 +1,234 @@
+"""The stream of words from all files of a configuration, in reading order.
+
+Several `@file` words may be given and mixed with options; a file may name further files,
+relative to itself.  What is read is bounded, so that a wrong file costs one clear message
+and no time: a configuration is a few kilobytes of text.
+
+Source:
+    QNX 7.1 hypervisor safety guide, vm/variables, for `@file` and options on one command
+    line.  That a file names others relative to itself is an assumption.
+"""
+
+import itertools
+import re
+import stat
+from pathlib import Path
+
+from ...model.base.errors import Place, Problem, QuiesceError, nearest
+from .collector import Collector
+from .numbers import shown
+from .tokens import Token, words_of
+
+MAX_FILE_BYTES = 1 << 20
+MAX_TOTAL_BYTES = 4 << 20
+MAX_FILES = 64
+
+_PLACEHOLDER = re.compile(r"@[\w.-]+@")
+
+
+class SourceError(QuiesceError):
+    """A file that cannot be read as text.
+
+    Args:
+        message: What is wrong with it, as a clause.
+        remedy: What to do; may be empty.
+        line: The line in that file, 0 if it is not about one.
+    """
+
+    def __init__(self, message: str, remedy: str = "", line: int = 0) -> None:
+        self.message = message
+        self.remedy = remedy
+        self.line = line
+        super().__init__(message, remedy, line)
+
+    def __str__(self) -> str:
+        """Give the message and the remedy."""
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class _Source:
+    """A text that is being read: its words, and which of them is next."""
+
+    def __init__(self, words: list[Token], folder: Path, identity: Path | None) -> None:
+        self.words = words
+        self.folder = folder
+        self.identity = identity
+        self.next_index = 0
+
+
+class WordStream:
+    """The words of a configuration; `@file` is replaced by the words of that file.
+
+    Only where an option may stand does a word with `@` name a file, so an argument may begin
+    with `@`.
+
+    Args:
+        collector: Gets the problems of files and quotes.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._open: list[_Source] = []
+        self._total_bytes = 0
+        self.word_count = 0
+
+    def push_words(self, words: list[Token]) -> None:
+        """Read these words next, with file names relative to the current folder."""
+        for word in words:
+            self._collector.know(word.place.file)
+        self._open.append(_Source(words, Path(), None))
+
+    def push_text(self, text: str, file: str) -> None:
+        """Read this text next, with file names relative to the current folder.
+
+        Args:
+            text: Configuration text.
+            file: What the places say.
+        """
+        self._collector.files.append(file)
+        self._collector.know(file)
+        data = text.encode("utf-8", "surrogatepass")
+        try:
+            _refuse_kind(stat.S_IFREG, len(data))
+            _refuse_binary(data)
+        except SourceError as error:
+            self._collector.error(Place(file, error.line), error.message, remedy=error.remedy)
+            return
+        self._open.append(_Source(self._words(text, file), Path(), None))
+
+    def next_option(self) -> Token | None:
+        """Take the next word where an option may stand; `None` at the end of everything."""
+        while self._open:
+            source = self._open[-1]
+            if source.next_index == len(source.words):
+                self._open.pop()
+                continue
+            token = self.take()
+            if token.quoted or not token.text.startswith("@"):
+                return token
+            self._include(token, source)
+        return None
+
+    def peek(self) -> Token | None:
+        """Return the next word of the same text, which may be an argument, if there is one."""
+        source = self._open[-1]
+        if source.next_index == len(source.words):
+            return None
+        return source.words[source.next_index]
+
+    def take(self) -> Token:
+        """Take the next word of the same text, whatever it is."""
+        source = self._open[-1]
+        token = source.words[source.next_index]
+        source.next_index += 1
+        self.word_count += 1
+        return token
+
+    def _words(self, text: str, file: str) -> list[Token]:
+        words = []
+        for item in words_of(text, file):
+            if isinstance(item, Problem):
+                remedy = 'add the closing " or remove the opening one'
+                self._collector.error(item.place, item.message, word=item.word, remedy=remedy)
+            else:
+                words.append(item)
+        return words
+
+    def _include(self, token: Token, source: _Source) -> None:
+        name = token.text[1:]
+        if _PLACEHOLDER.fullmatch(token.text):
+            message = f"{shown(token.text)} looks like a placeholder that was never filled in"
+            remedy = "run the template's generator, or write @./name for a file of that name"
+            self._collector.error(token.place, message, word=token.text, remedy=remedy)
+            return
+        path = source.folder / name
+        try:
+            text = self._read(name, path)
+        except SourceError as error:
+            is_named_elsewhere = Path(token.place.file) != path and not error.line
+            title = f"{shown(name)}: " if is_named_elsewhere else ""
+            place = Place(str(path), error.line) if error.line else token.place
+            message = f"{title}{error.message}"
+            self._collector.error(place, message, word=token.text, remedy=error.remedy)
+            return
+        self._collector.files.append(str(path))
+        self._collector.know(str(path))
+        words = self._words(text, str(path))
+        self._open.append(_Source(words, path.parent, path.resolve()))
+
+    def _read(self, name: str, path: Path) -> str:
+        if not name:
+            raise SourceError("no file is named", "write the path right behind the @")
+        identity = path.resolve()
+        if any(source.identity == identity for source in self._open):
+            chain = [source.identity.name for source in self._open if source.identity]
+            raise SourceError(
+                f"the file includes itself: {' -> '.join([*chain, identity.name])}",
+                "remove one of these inclusions",
+            )
+        if len(self._collector.files) >= MAX_FILES:
+            raise SourceError(f"more than {MAX_FILES} files are read")
+        text = read_text(path)
+        self._total_bytes += len(text)
+        if self._total_bytes > MAX_TOTAL_BYTES:
+            raise SourceError(f"all files together exceed {MAX_TOTAL_BYTES >> 20} MiB")
+        return text
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text.
+
+    Args:
+        path: A regular file of at most `MAX_FILE_BYTES` in UTF-8.
+
+    Raises:
+        SourceError: If it is missing, too large, no regular file or no text.
+    """
+    try:
+        status = path.stat()
+        _refuse_kind(status.st_mode, status.st_size)
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        close = _similar_file(path)
+        remedy = f"did you mean {shown(close)}?" if close else "check the path"
+        raise SourceError("there is no such file", remedy) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"the file cannot be read: {reason}") from None
+    _refuse_kind(status.st_mode, len(data))
+    _refuse_binary(data)
+    return data.decode("utf-8-sig")
+
+
+def _refuse_kind(mode: int, size: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise SourceError("this is a directory", "name a configuration file in it")
+    if not stat.S_ISREG(mode):
+        raise SourceError("this is not a regular file")
+    if size > MAX_FILE_BYTES:
+        raise SourceError(
+            f"the file is larger than the {MAX_FILE_BYTES >> 10} KiB that are read",
+            "name a configuration file, not an image",
+        )
+
+
+def _refuse_binary(data: bytes) -> None:
+    nul = data.find(0)
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        raise SourceError("the file is binary: it holds a NUL byte", line=line)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"byte {data[error.start]:#04x} is not UTF-8 text"
+        raise SourceError(message, "save the file as UTF-8", line) from None
+
+
+def _similar_file(path: Path) -> str:
+    try:
+        siblings = [entry.name for entry in itertools.islice(path.parent.iterdir(), 1000)]
+    except OSError:
+        return ""
+    return nearest(path.name, siblings)

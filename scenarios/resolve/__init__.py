@@ -1,0 +1,1 @@
+"""From scenario and configurations to a plan, and from a plan back to files."""

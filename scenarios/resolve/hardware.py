@@ -1,0 +1,462 @@
+"""The physical devices of a scenario, matched with what the configurations pass through.
+
+A `pass` entry whose device may write memory on its own must be answered for: by a NIC of the
+platform, or by an `unmodelled` entry with a reason.  One that is marked as free of DMA cannot
+write memory; its registers and interrupts are left out, which the assumptions say.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from ...model.base.clock import Span, parse_span
+from ...model.base.errors import nearest
+from ...model.hardware.registry import kinds
+from ...model.plan.device_plans import AnyDevicePlan, UserBackEndPlan
+from ...model.plan.system_plan import DISK_KINDS, DiskPlan, NicPlan
+from ...model.plan.timing import Timing
+from ...model.plan.traits import Traits, plain_traits
+from ..format.findings import Findings
+from ..format.schema import Scenario, Workload
+from ..format.schema_check import one_of
+from ..format.schema_devices import (
+    BackEndEntry,
+    HostDiskEntry,
+    HostSdmmcEntry,
+    MatchedEntry,
+    NicEntry,
+    PassedEntry,
+    QueueingDiskEntry,
+    UnmodelledEntry,
+)
+from ..format.toml_places import KeyPath
+from ..qvmconf.config import PassConfig, PassInterrupt
+from .guests import GuestEntry
+
+_FIRST_FREE_LINE = 32
+"""Lines below are private to a processor or reserved, on GIC and x86 alike."""
+
+_KIND_OF_TAG = {"sata": "ahci"}
+"""A disk controller that a guest drives itself is told apart from the host's own."""
+
+PassKey = tuple[int, int]
+"""Index of the VM and of its `pass` entry."""
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """The devices of the platform.
+
+    Attributes:
+        nics: All NICs.
+        devices: All other passed-through devices.
+        owner: Name of a passed-through device to the index of the VM that gets it.
+        disks: All disk controllers.
+        back_ends: All back ends of their own; their owners are in `owner` as well.
+        entries: What the scenario says about each disk controller, in the same order.
+        passes: Name of a passed-through device to the entry of the configuration that says so.
+        back_end_entries: What it says about each back end.
+        has_guest_table: Whether the interrupt controller keeps a table in guest RAM.
+    """
+
+    nics: tuple[NicPlan, ...]
+    devices: tuple[AnyDevicePlan, ...]
+    owner: dict[str, int]
+    disks: tuple[DiskPlan, ...]
+    back_ends: tuple[UserBackEndPlan, ...]
+    entries: tuple[HostDiskEntry, ...]
+    passes: dict[str, PassConfig]
+    back_end_entries: tuple[BackEndEntry, ...]
+    has_guest_table: bool = False
+
+    @property
+    def served_elsewhere(self) -> list[str]:
+        """The vdevs whose queues a back end of its own serves."""
+        return [one.vdev for one in self.back_end_entries]
+
+    def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
+        """Return the plan of a passed-through device."""
+        return next(plan for plan in self.nics + self.devices if plan.name == device)
+
+    def disk_behind(self, paths: list[str]) -> tuple[DiskPlan, HostDiskEntry] | None:
+        """Return the disk controller that serves one of the paths, if any does."""
+        for disk, entry in zip(self.disks, self.entries, strict=True):
+            if any(fnmatchcase(path, serves) for path in paths for serves in entry.serves):
+                return disk, entry
+        return None
+
+
+def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings) -> Hardware:
+    """Return the devices of a scenario; what does not fit becomes a problem."""
+    matcher = _Matcher(scenario, guests, findings)
+    owners = matcher.match_all()
+    lines = _Lines(scenario, matcher)
+    nics: list[NicPlan] = []
+    devices: list[AnyDevicePlan] = []
+    owner: dict[str, int] = {}
+    passes: dict[str, PassConfig] = {}
+    disks, entries = [], []
+    back_ends: list[UserBackEndPlan] = []
+    for index, entry in enumerate(scenario.platform.device):
+        path: KeyPath = ("platform", "device", index)
+        if isinstance(entry, HostDiskEntry):
+            disks.append(_disk(entry, lines.free_unless(entry.interrupt, entry.name, findings)))
+            entries.append(entry)
+        elif isinstance(entry, NicEntry) and index in owners:
+            vm, number = owners[index]
+            guest = guests[vm]
+            nic = _nic(entry, guest.config.passes[number], lines, findings, path)
+            nics.append(_with_traffic(nic, guest, findings))
+            owner[entry.name], passes[entry.name] = vm, guest.config.passes[number]
+        elif isinstance(entry, BackEndEntry):
+            vm_of_back_end = _vm_of_back_end(entry, guests, path, findings)
+            if vm_of_back_end is not None:
+                free = lines.free_unless(None, entry.name, findings)
+                back_ends.append(_back_end(entry, free))
+                owner[entry.name] = vm_of_back_end
+        elif isinstance(entry, MatchedEntry) and index in owners:
+            vm, number = owners[index]
+            passed = guests[vm].config.passes[number]
+            devices.append(_device(entry, passed, lines, findings, path))
+            owner[entry.name], passes[entry.name] = vm, passed
+    has_guest_table = scenario.platform.pending_table == "guest"
+    return Hardware(
+        nics=tuple(nics),
+        devices=tuple(devices),
+        owner=owner,
+        disks=tuple(disks),
+        back_ends=tuple(back_ends),
+        entries=tuple(entries),
+        back_end_entries=tuple(
+            one for one in scenario.platform.device if isinstance(one, BackEndEntry)
+        ),
+        passes=passes,
+        has_guest_table=has_guest_table,
+    )
+
+
+class _Matcher:
+    """Finds the `pass` entry that each device of the platform means."""
+
+    def __init__(
+        self, scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+    ) -> None:
+        self._devices = scenario.platform.device
+        self._findings = findings
+        self.passes: dict[PassKey, PassConfig] = {
+            (vm, number): entry
+            for vm, guest in enumerate(guests)
+            for number, entry in enumerate(guest.config.passes)
+        }
+        self._guests = guests
+        self._owners: dict[int, PassKey] = {}
+        self._has_unmatched = False
+
+    def match_all(self) -> dict[int, PassKey]:
+        """Return the `pass` entry of each device by its index; those that say it come first."""
+        self._check_names()
+        nameless = []
+        for index, entry in enumerate(self._devices):
+            if isinstance(entry, HostDiskEntry | BackEndEntry):
+                continue
+            if entry.pass_ == "":
+                nameless.append(index)
+            else:
+                self._match_word(index, entry.pass_)
+        for index in nameless:
+            self._match_only_one(index)
+        # What is left over may be what an unmatched device means; one problem at a time.
+        self._note_left_over(is_problem=not self._has_unmatched)
+        return self._owners
+
+    def _check_names(self) -> None:
+        names: set[str] = set()
+        for index, entry in enumerate(self._devices):
+            if entry.name in names:
+                path = ("platform", "device", index, "name")
+                message = f"two devices are called {entry.name!r}"
+                self._findings.problem(path, message, word=entry.name)
+            names.add(entry.name)
+
+    def _match_word(self, index: int, word: str | int) -> None:
+        path = ("platform", "device", index, "pass")
+        found = [key for key, entry in self.passes.items() if _is_meant(entry, word)]
+        if len(found) == 1:
+            self._claim(index, found[0], path)
+            return
+        self._has_unmatched = True
+        written = f"{word:#x}" if isinstance(word, int) and word > 0xFFFF else str(word)
+        labels = [entry.label for entry in self.passes.values()]
+        if found:
+            where = one_of([self._guests[vm].name for vm, _ in found])
+            message = f"{written!r} is meant by several pass entries, of {where}"
+            remedy = "a device has one owner at a time; name one entry only"
+        else:
+            message = f"no configuration passes {written!r} through"
+            close = nearest(written, labels)
+            remedy = f"did you mean {close!r}?" if close else f"say {one_of(labels)}"
+            remedy = remedy if labels else "remove the device, or add a pass entry"
+        self._findings.problem(path, message, word=written, remedy=remedy)
+
+    def _match_only_one(self, index: int) -> None:
+        entry = self._devices[index]
+        assert isinstance(entry, MatchedEntry)
+        taken = set(self._owners.values())
+        free = {key: item for key, item in self.passes.items() if key not in taken}
+        found = [key for key, item in free.items() if item.can_do_dma]
+        if entry.interrupt is not None:
+            on_line = [key for key in found if _host_vector(free[key]) == entry.interrupt]
+            found = on_line or found
+        path: KeyPath = ("platform", "device", index)
+        if len(found) == 1:
+            self._claim(index, found[0], path)
+            return
+        self._has_unmatched = True
+        if found:
+            labels = [free[key].label for key in found]
+            message = f"{entry.name!r} could be {one_of(labels)}"
+            self._findings.problem(path, message, word=entry.name, remedy="add pass = ...")
+        else:
+            message = f"no configuration passes a device through that {entry.name!r} could be"
+            remedy = "add a pass entry whose window is not marked n, or remove the device"
+            self._findings.problem(path, message, word=entry.name, remedy=remedy)
+
+    def _claim(self, index: int, key: PassKey, path: KeyPath) -> None:
+        for other, taken in self._owners.items():
+            if taken == key:
+                label = self.passes[key].label
+                message = f"{label!r} is {self._devices[other].name!r} already"
+                self._findings.problem(path, message, word=label)
+        entry = self._devices[index]
+        if isinstance(entry, UnmodelledEntry):
+            label = self.passes[key].label
+            self._findings.assume(entry.name, "left out", f"assumed: {entry.reason} ({label})")
+        self._owners[index] = key
+
+    def _note_left_over(self, *, is_problem: bool) -> None:
+        """Every device that may write memory must be in the platform."""
+        taken = set(self._owners.values())
+        for key, entry in self.passes.items():
+            if key in taken:
+                continue
+            vm = self._guests[key[0]].name
+            if entry.can_do_dma and is_problem:
+                self._findings.problem_at(
+                    entry.place,
+                    f"{entry.label!r} is passed through to {vm} and may write memory, but the "
+                    "platform has no such device",
+                    word=entry.label,
+                    remedy='add a [[platform.device]] of kind "nic" or "unmodelled", or mark its '
+                    "window n if it does no DMA",
+                )
+            else:
+                basis = (
+                    f"its windows are marked n (line {entry.place.line}); interrupts are left out"
+                )
+                self._findings.assume(f"{vm}.pass {entry.label}", "left out", basis)
+
+
+class _Lines:
+    """Hands out interrupt numbers that nobody else uses."""
+
+    def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
+        self._used = {_host_vector(entry) for entry in matcher.passes.values()}
+        for entry in scenario.platform.device:
+            self._used.add(getattr(entry, "interrupt", None))
+
+    def free_unless(self, given: int | None, name: str, findings: Findings) -> int:
+        """Return the given line, or a free one and say so."""
+        if given is not None:
+            return given
+        line = _FIRST_FREE_LINE
+        while line in self._used:
+            line += 1
+        self._used.add(line)
+        findings.assume(f"{name}.interrupt", str(line), "assumed: a line of its own; none is named")
+        return line
+
+
+def _nic(
+    entry: NicEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+) -> NicPlan:
+    nic = NicPlan(**_given(entry, NicPlan, passed, lines, findings, path))
+    if nic.prefetch > nic.ring_size:
+        findings.problem(
+            (*path, "prefetch"),
+            f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
+            f"{nic.ring_size}",
+            word=str(nic.prefetch),
+        )
+    return nic
+
+
+def _device(
+    entry: MatchedEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+) -> AnyDevicePlan:
+    """Return the plan of a device of any kind but a NIC."""
+    kind = str(entry.__struct_config__.tag)
+    plan = kinds()[_KIND_OF_TAG.get(kind, kind)].plan
+    made: AnyDevicePlan = plan(**_given(entry, plan, passed, lines, findings, path))
+    return made
+
+
+def _given(
+    entry: MatchedEntry,
+    plan: type[msgspec.Struct],
+    passed: PassConfig,
+    lines: _Lines,
+    findings: Findings,
+    path: KeyPath,
+) -> dict[str, Any]:
+    """Return the fields of a device's plan that scenario and configuration determine."""
+    vector = _host_vector(passed)
+    if vector is not None and entry.interrupt not in (None, vector):
+        findings.problem(
+            (*path, "interrupt"),
+            f"{entry.name!r} has interrupt {entry.interrupt}, but {vector} in the configuration",
+            word=str(entry.interrupt),
+            remedy="remove it here",
+        )
+    given = entry.interrupt if vector is None else vector
+    fields: dict[str, Any] = {
+        "name": entry.name,
+        "intid": lines.free_unless(given, entry.name, findings),
+        "trigger": _trigger(entry, passed, findings),
+    }
+    if isinstance(entry, PassedEntry):
+        said = msgspec.to_builtins(entry.traits)
+        if entry.traits.reset is None:
+            said["reset"] = msgspec.to_builtins(plain_traits(plan).reset)
+        fields["traits"] = msgspec.convert(said, Traits)
+    fields |= _said(entry, plan, fields)
+    return fields
+
+
+def _said(
+    entry: msgspec.Struct, plan: type[msgspec.Struct], known: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the other fields of a plan that an entry says, without units."""
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(plan):
+        value = getattr(entry, field.name, None)
+        if field.name not in known and value is not None:
+            is_span = field.type in (Span, Span | None)
+            fields[field.name] = parse_span(value) if is_span else value
+    return fields
+
+
+def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPlan:
+    """Return the NIC with the frames that the workload of its guest sends it."""
+    work = guest.entry.workload.get(nic.name)
+    if work is None:
+        return nic
+    path = (*guest.path, "workload", nic.name)
+    refuse_foreign_keys(work, ("frames", "gap", "length"), f"NIC {nic.name!r}", path, findings)
+    if work.frames is not None:
+        nic = msgspec.structs.replace(nic, frames=work.frames)
+    if work.gap is not None:
+        nic = msgspec.structs.replace(nic, gap=parse_span(work.gap))
+    if work.length is not None:
+        nic = msgspec.structs.replace(nic, frame_length=work.length)
+    if nic.frame_length > nic.buffer_length:
+        findings.problem(
+            (*path, "length"),
+            f"frames of {nic.frame_length} bytes do not fit into buffers of {nic.buffer_length}",
+            word=str(nic.frame_length),
+            remedy=f"write at most {nic.buffer_length}, or enlarge buffer_length of {nic.name!r}",
+        )
+    return nic
+
+
+def refuse_foreign_keys(
+    work: Workload, known: tuple[str, ...], whose: str, path: KeyPath, findings: Findings
+) -> None:
+    """Note the keys of a workload that mean nothing for this kind of device."""
+    for key in Workload.__struct_fields__:
+        if key not in known and getattr(work, key) is not None:
+            remedy = f"a workload of it has {', '.join(known)}"
+            findings.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
+
+
+def _vm_of_back_end(
+    entry: BackEndEntry, guests: tuple[GuestEntry, ...], path: KeyPath, findings: Findings
+) -> int | None:
+    """Return the index of the only VM that has the vdev, or note that there is none."""
+    found = [index for index, guest in enumerate(guests) if entry.vdev in guest.vdevs]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        message = f"several VMs have a vdev {entry.vdev!r}"
+        remedy = "give it a name of its own in one of the configurations"
+        findings.problem((*path, "vdev"), message, word=entry.vdev, remedy=remedy)
+    else:
+        names = [name for guest in guests for name in guest.vdevs]
+        findings.unknown((*path, "vdev"), "vdev", entry.vdev, names)
+    return None
+
+
+def _back_end(entry: BackEndEntry, intid: int) -> UserBackEndPlan:
+    known: dict[str, Any] = {"name": entry.name, "intid": intid}
+    return UserBackEndPlan(**known, **_said(entry, UserBackEndPlan, known))
+
+
+def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:
+    kind = str(entry.__struct_config__.tag).removeprefix("host-")
+    service = getattr(Timing(), DISK_KINDS[kind])
+    known: dict[str, Any] = {"service": service, "kind": kind}
+    if isinstance(entry, HostSdmmcEntry):
+        known |= {"slots": 1, "terminate": entry.terminate}
+    elif isinstance(entry, QueueingDiskEntry) and entry.slots is not None:
+        known["slots"] = entry.slots
+    disk = DiskPlan(entry.name, entry.driver or f"devb-{kind}", intid, **known)
+    if entry.service is not None:
+        disk = msgspec.structs.replace(disk, service=parse_span(entry.service))
+    return disk
+
+
+def used_line(passed: PassConfig) -> PassInterrupt | None:
+    """Return which `intr` of a `pass` entry its device uses: the first whose vector is known."""
+    known = [line for line in passed.interrupts if line.host_vector is not None]
+    return next(iter(known or passed.interrupts), None)
+
+
+def _host_vector(passed: PassConfig) -> int | None:
+    """Return the first host vector of a `pass` entry that is known from it alone."""
+    line = used_line(passed)
+    return None if line is None else line.host_vector
+
+
+def _trigger(entry: MatchedEntry, passed: PassConfig, findings: Findings) -> str:
+    """Return how a device interrupts; `u` is allowed only where lines are edge-triggered."""
+    if entry.trigger is not None:
+        return entry.trigger
+    if passed.kind == "pci":
+        return "message"
+    line = used_line(passed)
+    if line is None or "u" not in line.flags:
+        return "level"
+    basis = "assumed: `u` of its `intr` is for edges (QNX 7.1 hypervisor safety guide, vm/pass)"
+    findings.assume(f"{entry.name}.trigger", "edge", basis)
+    return "edge"
+
+
+def _is_meant(passed: PassConfig, word: str | int) -> bool:
+    """Return whether a platform device names this `pass` entry with the word."""
+    number = _number(word)
+    if number is not None:
+        hosts = [window.host for window in passed.windows]
+        return number in hosts or number in [line.host_vector for line in passed.interrupts]
+    spellings = {passed.label}
+    for window in passed.windows:
+        spellings |= {window.label, window.text}
+        spellings |= {str(spot) for spot in (window.pci_guest, window.pci_host, window.pci_ids)}
+    return word in spellings
+
+
+def _number(word: str | int) -> int | None:
+    if isinstance(word, int):
+        return word
+    try:
+        return int(word, 0)
+    except ValueError:
+        return None

@@ -1,0 +1,176 @@
+"""Many runs of one scenario: chunks over processes, progress, and an end at any moment.
+
+Whatever stops a campaign, what has been counted so far is a valid verdict on so many runs.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+import msgspec
+
+from ...model.machine.system import run
+from ...properties.search.fuzz import (
+    CHUNK,
+    Campaign,
+    Search,
+    done_chunks,
+    fuzz_chunk,
+    keep,
+    replayed,
+)
+
+__all__ = ["Effort", "Outcome", "carry_out", "leave_interrupts_to_parent"]
+
+Progress = Callable[[Campaign, float], None]
+"""Called now and then with what is known and how many seconds it took."""
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How much is to be done.
+
+    Attributes:
+        examples: Runs in all, those of earlier campaigns with this seed included; 0 for no bound.
+        seconds: After which to stop; 0 for no bound.
+        jobs: Processes.
+        database: Folder of the example database; None to remember nothing.
+    """
+
+    examples: int
+    seconds: int = 0
+    jobs: int = 1
+    database: Path | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a campaign came to.
+
+    Attributes:
+        campaign: What was found.
+        seconds: How long it took, rounded up.
+        resumed: How many of the runs an earlier campaign had made.
+        tried_again: How many runs were repeated because they had violated something before; they
+            are not counted among the runs.
+        was_stopped: Whether the user stopped it.
+    """
+
+    campaign: Campaign
+    seconds: float
+    resumed: int
+    tried_again: int
+    was_stopped: bool
+
+
+def carry_out(search: Search, effort: Effort, progress: Progress) -> Outcome:
+    """Run a campaign to its end, its last second, or the user's interrupt."""
+    from hypothesis.database import (  # noqa: PLC0415 - heavy
+        DirectoryBasedExampleDatabase,
+        InMemoryExampleDatabase,
+    )
+
+    begun = time.monotonic()
+    database = (
+        DirectoryBasedExampleDatabase(effort.database)
+        if effort.database
+        else InMemoryExampleDatabase()
+    )
+    campaign = Campaign()
+    before = replayed(search, run, database)
+    campaign.findings |= before.findings
+    done = done_chunks(search, database)
+    wanted = range(-(-effort.examples // CHUNK)) if effort.examples else None
+    for number in sorted(done):
+        if wanted is None or number in wanted:
+            campaign.absorb(done[number])
+    resumed = campaign.tally.runs
+    was_stopped = False
+    todo = _chunks(effort.examples, done)
+    deadline = begun + effort.seconds if effort.seconds else None
+
+    def finished(number: int, part: Campaign) -> None:
+        campaign.absorb(part)
+        if part.tally.runs == CHUNK:
+            keep(search, number, part, database)
+        progress(campaign, time.monotonic() - begun)
+
+    try:
+        work = _in_process if effort.jobs == 1 else _in_processes
+        work(search, todo, finished, deadline, effort.jobs)
+    except KeyboardInterrupt:
+        was_stopped = True
+    seconds = time.monotonic() - begun
+    return Outcome(campaign, seconds, resumed, before.tally.runs, was_stopped)
+
+
+def _chunks(examples: int, done: dict[int, Campaign]) -> Iterator[tuple[int, int]]:
+    """Give number and size of each chunk that is still to do."""
+    number = 0
+    while not examples or number * CHUNK < examples:
+        if number not in done:
+            yield number, min(CHUNK, examples - number * CHUNK) if examples else CHUNK
+        number += 1
+
+
+Finished = Callable[[int, Campaign], None]
+
+
+def _in_process(
+    search: Search,
+    todo: Iterator[tuple[int, int]],
+    finished: Finished,
+    deadline: float | None,
+    jobs: int,  # noqa: ARG001 - one
+) -> None:
+    for number, examples in todo:
+        seconds = 0.0
+        if deadline is not None:
+            seconds = deadline - time.monotonic()
+            if seconds <= 0:
+                return
+        part = Campaign()
+        try:
+            fuzz_chunk(search, run, number, examples=examples, seconds=seconds, campaign=part)
+        finally:
+            finished(number, part)
+
+
+def _in_processes(
+    search: Search,
+    todo: Iterator[tuple[int, int]],
+    finished: Finished,
+    deadline: float | None,
+    jobs: int,
+) -> None:
+    with ProcessPoolExecutor(jobs, initializer=leave_interrupts_to_parent) as pool:
+        running: dict[Future[Campaign], int] = {}
+        try:
+            while True:
+                now = time.monotonic()
+                while len(running) < 2 * jobs and (deadline is None or now < deadline):
+                    task = next(todo, None)
+                    if task is None:
+                        break
+                    seconds = 0.0 if deadline is None else deadline - now
+                    future = pool.submit(_chunk, search, *task, seconds)
+                    running[future] = task[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    finished(running.pop(future), future.result())
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            for future, number in running.items():
+                if future.done() and not future.cancelled():
+                    finished(number, future.result())
+            raise
+
+
+def _chunk(search: Search, number: int, examples: int, seconds: float) -> Campaign:
+    return fuzz_chunk(search, run, number, examples=examples, seconds=seconds)
+
+
+def leave_interrupts_to_parent() -> None:
+    """Let a worker process go on when the user interrupts; the parent decides what comes of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
