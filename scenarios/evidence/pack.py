@@ -1,20 +1,17 @@
-"""Puts an evidence pack together: the same commands that a user has, run one after the other.
+"""Puts an evidence pack together: looks at each scenario in the ways that a user has.
 
-Each command writes into the pack what it always writes, and what it found is read back from
-there; so the pack says what its own files say, and every line of it can be done again by hand.
+Each way writes into the pack the files that its command always writes, and returns what it found.
+So the pack says what its own files say, and each line of it can be repeated by its command.
 """
 
-import contextlib
 import hashlib
-import io
-import json
 import platform
 import shlex
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -34,22 +31,21 @@ from ...reports.evidence.pack import (
     requirements_of,
 )
 from ...reports.evidence.page import page
-from ...reports.verdict_file import VerdictDocument
-from ...reports.verdict_file import read as read_verdict
-from ..cli.commands.fuzz import FuzzRequest, fuzz_command
-from ..cli.commands.mutants import mutants_command
-from ..cli.commands.run import RunRequest, run_command
-from ..cli.commands.sweep import SweepRequest, sweep_command
+from ...reports.explanation.why import why
+from ..explain.explaining import explained
 from ..format.schema_check import unknown_word
+from ..mutants.mutant_scores import scores
+from ..mutants.mutants import MUTANTS
 from ..prove.prove_scenario import ProveRequest, prove_scenario
 from ..resolve.library import find, resolved
 from ..resolve.resolve import Resolved
+from ..run.crash_sweep import SweepRequest, sweep_scenario
+from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
+from ..run.one_run import RunRequest, run_once
 
 __all__ = ["Extent", "gather", "read_requirements", "seal"]
 
 _LIBRARIES = ("simpy", "hypothesis", "networkx", "numpy", "msgspec")
-
-_Request = TypeVar("_Request")
 
 Tell = Callable[[str], None]
 """Told what is being done, now."""
@@ -71,20 +67,6 @@ class Extent(msgspec.Struct, frozen=True):
     sweep: bool = False
     mutants: bool = True
     jobs: int = 1
-
-
-class _Span(msgspec.Struct, frozen=True):
-    from_ns: int
-    to_ns: int
-    severity: str
-
-
-class _Cause(msgspec.Struct, frozen=True):
-    windows: tuple[_Span, ...]
-
-
-class _Sweep(VerdictDocument, frozen=True, kw_only=True):
-    causes: dict[str, _Cause]
 
 
 class _RequirementEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,29 +189,17 @@ def _look_at(
     name = scenario.plan.name
     told = shlex.quote(word)
     tell(f"{name}: one run")
-    request = RunRequest(
-        scenario=word,
-        out=folder,
-        timing="",
-        seed=None,
-        replay=None,
-        plot=True,
-        json=False,
-        verbose=False,
-    )
-    _quietly(run_command, request)
-    verdict = folder / name / "verdict.json"
-    plain = json.loads(verdict.read_bytes())
-    methods = [
-        Method(f"quiesce run {told}", read_verdict(verdict), _files(folder, folder / name)),
-    ]
+    request = RunRequest(scenario=word, out=folder)
+    run = run_once(request, partial(explained, is_quick=True, tell=tell))
+    judgement = run.result.judgement
+    methods = [Method(f"quiesce run {told}", judgement, _files(folder, run.folder))]
     if extent.runs:
         tell(f"{name}: {extent.runs} drawn runs")
-        methods.append(_sampled(word, name, folder, extent))
+        methods.append(_sampled(word, name, folder, extent, tell))
     windows: tuple[Window, ...] = ()
     if extent.sweep:
         tell(f"{name}: every crash point")
-        method, windows = _swept(word, name, folder, extent)
+        method, windows = _swept(word, name, folder, extent, tell)
         methods.append(method)
     distances: tuple[Distance, ...] = ()
     if extent.proof_limit:
@@ -240,38 +210,39 @@ def _look_at(
         name=name,
         description=scenario.plan.description,
         inputs=_inputs(word, scenario, folder),
-        replay_sha256=plain["replay_sha256"],
+        replay_sha256=run.result.trace.header.replay_sha256,
         expect=scenario.expect,
         methods=tuple(methods),
         distances=distances,
         windows=windows,
-        why=plain["why"],
+        why=why(run.result.trace, judgement),
     )
 
 
-def _sampled(word: str, name: str, folder: Path, extent: Extent) -> Method:
+def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: Tell) -> Method:
     request = FuzzRequest(
         scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
     )
-    _quietly(fuzz_command, request)
-    judged = msgspec.json.decode(
-        (folder / name / "fuzz" / "campaign.json").read_bytes(), type=VerdictDocument
-    )
+    explain = partial(explained, is_quick=True, tell=tell)
+    judgement = fuzz_scenario(request, explain, tell).judgement
+    if judgement is None:
+        # At least one run is asked for, so the user stopped it before the first was finished.
+        raise KeyboardInterrupt
     command = f"quiesce fuzz {shlex.quote(word)} --examples {extent.runs} --forget"
-    return Method(command, judged.judgement, _files(folder, folder / name / "fuzz"))
+    return Method(command, judgement, _files(folder, folder / name / "fuzz"))
 
 
-def _swept(word: str, name: str, folder: Path, extent: Extent) -> tuple[Method, tuple[Window, ...]]:
-    request = SweepRequest(scenario=word, jobs=extent.jobs, out=folder)
-    _quietly(sweep_command, request)
-    swept = msgspec.json.decode((folder / name / "sweep" / "sweep.json").read_bytes(), type=_Sweep)
+def _swept(
+    word: str, name: str, folder: Path, extent: Extent, tell: Tell
+) -> tuple[Method, tuple[Window, ...]]:
+    result = sweep_scenario(SweepRequest(scenario=word, jobs=extent.jobs, out=folder), tell)
     windows = tuple(
-        Window(cause, each.from_ns, each.to_ns, each.severity)
-        for cause, part in swept.causes.items()
-        for each in part.windows
+        Window(each.target.cause, window.from_ns, window.to_ns, window.severity)
+        for each in result.swept
+        for window in each.windows
     )
     command = f"quiesce sweep {shlex.quote(word)}"
-    return Method(command, swept.judgement, _files(folder, folder / name / "sweep")), windows
+    return Method(command, result.judgement, _files(folder, folder / name / "sweep")), windows
 
 
 def _proved(
@@ -289,18 +260,8 @@ def _proved(
 
 
 def _scores() -> tuple[MutantScore, ...]:
-    told = _quietly(lambda _: mutants_command([], is_scored=True, jobs=1, as_json=True), None)
-    return tuple(
-        MutantScore(name, tuple(each["killed_by"]), each["runs"])
-        for name, each in json.loads(told)["mutants"].items()
-    )
-
-
-def _quietly(command: Callable[[_Request], int], request: _Request) -> str:
-    """Run a command and return what it would have told the user."""
-    with contextlib.redirect_stdout(io.StringIO()) as told:
-        command(request)
-    return told.getvalue()
+    found = scores(mutant.name for mutant in MUTANTS)
+    return tuple(MutantScore(name, each.killed_by, each.runs) for name, each in found.items())
 
 
 def _files(folder: Path, of: Path) -> tuple[str, ...]:

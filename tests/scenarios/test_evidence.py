@@ -63,10 +63,10 @@ def test_a_pack_that_cannot_be_finished_leaves_nothing(
 ) -> None:
     from quiesce.scenarios.evidence import pack  # noqa: PLC0415
 
-    def stop(request: object) -> int:
+    def stop(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pack, "fuzz_command", stop)
+    monkeypatch.setattr(pack, "fuzz_scenario", stop)
     status = main(["evidence", "nic-crash-bare", *QUICK, "-o", str(tmp_path / "pack")])
     assert status == 2
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,6 @@ from quiesce.properties.registry import PROPERTIES, TEARDOWN
 from quiesce.properties.search.fuzz import Run, Search, fuzz_chunk, instants_of
 from quiesce.properties.search.sweep import Part, Target, crash_instants, sweep_part
 from quiesce.properties.search.tally import Tally
-from quiesce.scenarios.cli.commands import sweep as sweep_commands
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.mutants import mutant_scores
@@ -24,7 +23,7 @@ from quiesce.scenarios.mutants.mutants import BY_NAME
 from quiesce.scenarios.prove.proof import sampled
 from quiesce.scenarios.resolve.library import resolved
 from quiesce.scenarios.run import campaign as campaigns
-from quiesce.scenarios.run import runner
+from quiesce.scenarios.run import crash_sweep, runner
 
 QUIET = resolved("nic-crash-quiesced")
 
@@ -164,7 +163,7 @@ def test_a_sweep_with_such_a_point_is_open_and_keeps_its_replay(
             raise HIT
         return run_watched(plan, choices)
 
-    monkeypatch.setattr(sweep_commands, "run_watched", made)
+    monkeypatch.setattr(crash_sweep, "run_watched", made)
     words = ["sweep", "nic-crash-quiesced", "--until", "120us", "--no-plot"]
     assert main(words) == exit_status.OF_VERDICT["inconclusive"]
     said = " ".join(capsys.readouterr().out.split())

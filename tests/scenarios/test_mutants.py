@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.properties.registry import TEARDOWN
-from quiesce.scenarios.cli.commands import mutants as command
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
+from quiesce.scenarios.mutants import mutant_suite
 from quiesce.scenarios.mutants.changes import (
     both,
     device,
@@ -193,7 +193,7 @@ def test_the_table_tells_class_exit_property_and_what_is_not_tried(
 def test_the_whole_score_also_says_who_is_needed_and_what_must_pass(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "scores", lambda names, _: scores(names, seeds=0))
+    monkeypatch.setattr(mutant_suite, "scores", lambda names, _: scores(names, seeds=0))
     main(["mutants", "--score", "--json"])
     document = json.loads(capsys.readouterr().out)
     assert list(document["properties"]) == list(TEARDOWN)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from quiesce.properties.search.sweep import Part
-from quiesce.scenarios.cli.commands import sweep
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.format import shipped
+from quiesce.scenarios.run import crash_sweep
 
 
 @pytest.fixture(autouse=True)
@@ -116,14 +116,14 @@ def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFi
 def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_open(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, jobs: str
 ) -> None:
-    pieces = sweep._swept_pieces
+    pieces = crash_sweep._swept_pieces
 
     def one_piece(*words: Any) -> Iterator[Part]:
         yield next(pieces(*words))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "_swept_pieces", one_piece)
-    monkeypatch.setattr(sweep, "_INSTANTS_AT_A_TIME", 20)
+    monkeypatch.setattr(crash_sweep, "_swept_pieces", one_piece)
+    monkeypatch.setattr(crash_sweep, "_INSTANTS_AT_A_TIME", 20)
     words = ["sweep", "nic-crash-quiesced", "--jobs", jobs, "--no-plot"]
     words += ["--cause", "guest-crash", "--cause", "sigkill"]
     assert main(words) == exit_status.INTERRUPTED
@@ -145,7 +145,7 @@ def test_a_sweep_that_is_stopped_at_once_has_nothing_to_tell(
     def nothing(*_: Any) -> Part:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "_sweep_piece", nothing)
+    monkeypatch.setattr(crash_sweep, "_sweep_piece", nothing)
     assert main(["sweep", "nic-crash-bare"]) == exit_status.INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     assert not Path("out").exists()
@@ -154,7 +154,7 @@ def test_a_sweep_that_is_stopped_at_once_has_nothing_to_tell(
 def test_a_stopped_sweep_that_has_found_a_violation_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep_piece = sweep._sweep_piece
+    sweep_piece = crash_sweep._sweep_piece
     parts: list[Part] = []
 
     def until_it_goes_wrong(*words: Any) -> Part:
@@ -163,8 +163,8 @@ def test_a_stopped_sweep_that_has_found_a_violation_says_so(
         parts.append(sweep_piece(*words))
         return parts[-1]
 
-    monkeypatch.setattr(sweep, "_sweep_piece", until_it_goes_wrong)
-    monkeypatch.setattr(sweep, "_INSTANTS_AT_A_TIME", 10)
+    monkeypatch.setattr(crash_sweep, "_sweep_piece", until_it_goes_wrong)
+    monkeypatch.setattr(crash_sweep, "_INSTANTS_AT_A_TIME", 10)
     assert main(["sweep", "nic-crash-bare", "--json"]) == exit_status.INTERRUPTED
     document = json.loads(capsys.readouterr().out)
     assert document["verdict"] == "violated"
@@ -243,7 +243,7 @@ def test_a_refuted_property_comes_with_the_run_that_breaks_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["prove", "early-release.toml", "--property", "teardown-order", "--no-plot", "--json"]
-    library = shipped.LIBRARY
+    library = Path(shipped.__file__).parent / "library"
     text = (library / "nic-crash-bare.toml").read_text()
     text = text.replace("nic.qvmconf", str(library / "nic.qvmconf"))
     early = 'after = { event = "DmaRequested", count = 1, delay = "1us" }'

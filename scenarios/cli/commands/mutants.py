@@ -3,15 +3,8 @@
 from ....model.base.errors import Place, ScenarioError
 from ...format.schema_check import unknown_word
 from ...mutants.designs import CLASSES, EXITS
-from ...mutants.mutant_scores import (
-    CONTROLS,
-    Control,
-    ControlScore,
-    Score,
-    score_control,
-    scores,
-    sole_killers,
-)
+from ...mutants.mutant_scores import CONTROLS, Control, ControlScore, Score
+from ...mutants.mutant_suite import ScoredSuite, score_mutants
 from ...mutants.mutants import BY_NAME, MUTANTS, Mutant
 from ..output.exit_status import OK, VIOLATED
 from ..output.terminal import say, say_json, say_rows
@@ -42,21 +35,15 @@ def mutants_command(names: list[str], *, is_scored: bool, jobs: int, as_json: bo
     if not is_scored:
         _list(chosen, as_json=as_json)
         return OK
-    found = scores([mutant.name for mutant in chosen], jobs)
-    # What one property alone notices, and what none may condemn, is asked of the whole.
-    is_whole = len(chosen) == len(MUTANTS)
-    needed = sole_killers(found) if is_whole else {}
-    controls = {one.name: score_control(one) for one in CONTROLS} if is_whole else {}
-    survivors = [name for name, result in found.items() if not result.is_killed]
+    suite = score_mutants(chosen, jobs)
     if as_json:
-        document: dict[str, object] = {"mutants": found, "survivors": survivors}
-        if is_whole:
-            document |= {"properties": needed, "controls": controls}
+        document: dict[str, object] = {"mutants": suite.scores, "survivors": suite.survivors}
+        if suite.is_whole:
+            document |= {"properties": suite.sole_killers, "controls": suite.controls}
         say_json(document)
     else:
-        _tell(chosen, found, needed, controls)
-    failed = [name for name, control in controls.items() if not control.passes]
-    return VIOLATED if survivors or failed else OK
+        _tell(suite)
+    return VIOLATED if suite.survivors or suite.condemned_controls else OK
 
 
 def _list(chosen: list[Mutant], *, as_json: bool) -> None:
@@ -75,14 +62,10 @@ def _list(chosen: list[Mutant], *, as_json: bool) -> None:
         say_rows([(mutant.name, f"{mutant.pattern} ({mutant.bugs})") for mutant in chosen])
 
 
-def _tell(
-    chosen: list[Mutant],
-    found: dict[str, Score],
-    needed: dict[str, tuple[str, ...]],
-    controls: dict[str, ControlScore],
-) -> None:
+def _tell(suite: ScoredSuite) -> None:
+    found, needed, controls = suite.scores, suite.sole_killers, suite.controls
     rows: list[tuple[str, str, str]] = []
-    for mutant in chosen:
+    for mutant in suite.mutants:
         result = found[mutant.name]
         fate = "killed" if result.is_killed else "SURVIVES"
         rows.append((mutant.name, fate, f"{mutant.pattern}; {result.runs} runs"))
@@ -99,7 +82,7 @@ def _tell(
         say("Classes: " + "; ".join(f"{name}, {one.summary}" for name, one in CLASSES.items()))
         say("Exits: " + "; ".join(f"{name}, {meaning}" for name, meaning in EXITS.items()))
     say()
-    say(f"{killed} of {len(chosen)} killed, in {runs} runs")
+    say(f"{killed} of {len(suite.mutants)} killed, in {runs} runs")
 
 
 def _lines(result: Score) -> list[str]:

@@ -68,7 +68,8 @@ def _run(
     The exit status is 1 if a property is violated, whether or not the scenario expects that;
     `quiesce verify` compares with what is expected.
     """
-    from ..commands.run import RunRequest, run_command  # noqa: PLC0415 - heavy
+    from ...run.one_run import RunRequest  # noqa: PLC0415 - heavy
+    from ..commands.run import run_command  # noqa: PLC0415 - heavy
 
     timing_word = timing.value if timing else ""
     request = RunRequest(
@@ -78,11 +79,8 @@ def _run(
         seed=seed,
         replay=replay,
         plot=not no_plot,
-        json=json,
-        verbose=verbose,
-        explain=not no_explain,
     )
-    return run_command(request)
+    return run_command(request, explain=not no_explain, as_json=json, verbose=verbose)
 
 
 @app.command("explain", epilog=exit_status.HELP)

@@ -36,7 +36,8 @@ def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
 
     A campaign with the same seed goes on where it was stopped.
     """
-    from ..commands.fuzz import FuzzRequest, fuzz_command  # noqa: PLC0415 - heavy
+    from ...run.fuzz_campaign import FuzzRequest  # noqa: PLC0415 - heavy
+    from ..commands.fuzz import fuzz_command  # noqa: PLC0415 - heavy
 
     request = FuzzRequest(
         scenario=scenario,
@@ -48,10 +49,8 @@ def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
         fixed_end=fixed_end,
         forget=forget,
         plot=not no_plot,
-        json=json,
-        verbose=verbose,
     )
-    return fuzz_command(request)
+    return fuzz_command(request, as_json=json, verbose=verbose)
 
 
 @app.command("sweep", epilog=exit_status.HELP)
@@ -75,7 +74,8 @@ def _sweep(
     In every gap between two events and in every order of events at the same instant, with all
     delays at their middle.  Writes the unsafe windows to OUT/SCENARIO/sweep/.
     """
-    from ..commands.sweep import SweepRequest, sweep_command  # noqa: PLC0415 - heavy
+    from ...run.crash_sweep import SweepRequest  # noqa: PLC0415 - heavy
+    from ..commands.sweep import sweep_command  # noqa: PLC0415 - heavy
 
     request = SweepRequest(
         scenario=scenario,
@@ -84,10 +84,8 @@ def _sweep(
         jobs=jobs,
         out=out,
         plot=not no_plot,
-        json=json,
-        verbose=verbose,
     )
-    return sweep_command(request)
+    return sweep_command(request, as_json=json, verbose=verbose)
 
 
 @app.command("mutants")

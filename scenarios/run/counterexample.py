@@ -11,19 +11,19 @@ from pathlib import Path
 import msgspec
 
 from ...model.base.choices import ChoicePoint
-from ...model.base.errors import InputError, Place, Problem
 from ...model.machine.system import run
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.codec import write_whole
 from ...model.trace.events import Assumption
 from ...properties.search.shrink import Shrunk, shrink, sizes
+from ...reports.explanation.explanation import Explanation
 from ...reports.explanation.why import why
 from ...reports.write import write
 from ..resolve import replay
 from ..resolve.as_files import SCENARIO, NotWritten, scenario_files
 from ..resolve.replay import Recording
-from ..run.runner import RunResult, run_recording
-from .explaining import Tell, explained, silent
+from .runner import RunResult, run_recording
+from .unwritable import unwritable
 
 __all__ = ["Counterexample", "Written", "made_small", "write_counterexample"]
 
@@ -71,15 +71,15 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write_counterexample(
-    example: Counterexample, folder: Path, *, plot: bool, tell: Tell = silent
+    example: Counterexample, folder: Path, explanation: Explanation | None, *, plot: bool
 ) -> Written:
     """Write scenario, replay file and report of a counterexample.
 
     Args:
         example: What was found.
         folder: Where to write it.
-        plot: Whether to draw the timing picture.
-        tell: Called with how far the search for a change that saves the run has come.
+        explanation: Why its run violates the property; None to leave that out.
+        plot: Whether to draw the pictures.
 
     Raises:
         InputError: If the folder cannot be written.
@@ -94,14 +94,12 @@ def write_counterexample(
             result.judgement,
             replay=data,
             plot=plot,
-            explanation=explained(result, is_quick=True, tell=tell),
+            explanation=explanation,
         )
         for name, text in texts.items():
             write_whole(folder / name, text.encode())
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     paths = (*(folder / name for name in texts), *files)
     if note:
         replayed = shlex.quote(str(folder / REPLAY))

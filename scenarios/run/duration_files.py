@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ....model.base.errors import InputError, Place, Problem
-from ....model.trace.codec import write_whole
-from ....properties.core.durations import Durations, bucket_start
-from ....properties.core.verdict import Judgement
-from ....reports.pictures.distribution import Distribution, DistributionPicture
+from ...model.trace.codec import write_whole
+from ...properties.core.durations import Durations, bucket_start
+from ...properties.core.verdict import Judgement
+from ...reports.pictures.distribution import Distribution, DistributionPicture
+from .unwritable import unwritable
 
 __all__ = ["durations_json", "write_durations"]
 
@@ -52,7 +52,5 @@ def write_durations(
         for name, content in files.items():
             write_whole(folder / name, content)
     except OSError as error:
-        message = f"the folder for the results cannot be written: {error.strerror or error}"
-        remedy = "name another one with --out"
-        raise InputError([Problem(Place(str(folder)), message, remedy=remedy)]) from None
+        raise unwritable(folder, error) from None
     return tuple(folder / name for name in files)

@@ -1,0 +1,33 @@
+"""What came of the sweep of one termination cause."""
+
+import msgspec
+
+from ...properties.search.sweep import Part, Strip, Target, unsafe_windows
+
+__all__ = ["Swept"]
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """One cause, swept.
+
+    Attributes:
+        target: What was swept.
+        instants: How many instants there were.
+        part: What came of it.
+        covered_ns: The last instant that was covered; all up to it were.
+    """
+
+    target: Target
+    instants: int
+    part: Part
+    covered_ns: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the user did not stop it before its end."""
+        return self.covered_ns >= self.target.until_ns
+
+    @property
+    def windows(self) -> list[Strip]:
+        """The instants of death for which the system is unsafe."""
+        return unsafe_windows(self.part.strips)
