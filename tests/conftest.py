@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.hardware.nic_procedure import DOCUMENTED
+from quiesce.model.plan.procedures import NIC
 from quiesce.model.plan.system_plan import (
     DiskPlan,
     EndPlan,
@@ -87,7 +87,7 @@ def nic_system() -> PlanMaker:
 @pytest.fixture
 def documented_steps() -> tuple[tuple[str, int], ...]:
     """Give the documented quiesce procedure of the NIC."""
-    return DOCUMENTED
+    return NIC.order
 
 
 @pytest.fixture

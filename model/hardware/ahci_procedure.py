@@ -7,48 +7,10 @@ then HBA reset (10.4.3, `ahci_reset_controller`).  A COMRESET makes the disk sen
 FIS receive is stopped only after the link is up again.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .ahci import AhciController
-from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, wait_until
-
-STEPS: dict[str, str] = {
-    "mask-interrupts": "PxIE=0, read back",
-    "stop-engine": "PxCMD.ST=0",
-    "await-engine": "until PxCMD.CR reads 0, at most the bound (500 ms)",
-    "stop-fis-receive": "PxCMD.FRE=0",
-    "await-fis-receive": "until PxCMD.FR reads 0, at most the bound (500 ms, 1 s in Linux)",
-    "command-list-override": "PxCMD.CLO=1",
-    "comreset": "PxSCTL.DET=1 for at least 1 ms, then 0",
-    "await-link": "until PxSSTS.DET reads 3, at most the bound",
-    "hba-reset": "GHC.HR=1",
-    "await-hba-reset": "until GHC.HR reads 0, at most the bound (1 s)",
-} | PCIE_STEPS
-"""Every step by name, with the register access that it is."""
-
-_STOP_FIS: Order = (
-    ("stop-fis-receive", 0),
-    ("await-fis-receive", 1_000_000_000),
-    ("confirm", 1_000_000),
-)
-
-DOCUMENTED: Order = (
-    ("mask-interrupts", 0),
-    ("stop-engine", 0),
-    ("await-engine", 500_000_000),
-    *_STOP_FIS,
-)
-"""The procedure as libahci does it: step and bound in nanoseconds."""
-
-FALLBACKS: tuple[Order, ...] = (
-    (("command-list-override", 0), ("await-engine", 500_000_000), *_STOP_FIS),
-    (
-        ("comreset", 0),
-        ("await-link", 5_000_000_000),
-        ("await-engine", 500_000_000),
-        *_STOP_FIS,
-    ),
-    (("hba-reset", 0), ("await-hba-reset", 1_000_000_000), ("confirm", 1_000_000)),
-)
+from .procedure import Procedure, carry_out_pcie, wait_until
 
 _WRITES = {
     "mask-interrupts": ("PxIE", 0),
@@ -83,6 +45,4 @@ def carry_out(kernel: Kernel, ahci: AhciController, epoch: int, step: str, bound
     return (yield from carry_out_pcie(kernel, ahci, epoch, step, bound_ns))
 
 
-PROCEDURE = Procedure(
-    STEPS, DOCUMENTED, carry_out, "AHCI 1.3.1, 10.1.2 and 10.4; Linux libahci.c", FALLBACKS
-)
+PROCEDURE = Procedure(procedures.AHCI, carry_out)

@@ -5,31 +5,10 @@ domains, so it is read back until it reads 1 (Bosch M_CAN user's manual, CCCR.IN
 came up meanwhile are cleared, or the next owner gets them with its first unmask.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .can import Can
-from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
-
-STEPS: dict[str, str] = {
-    "disable-interrupts": "IE=0 and ILE=0, read back",
-    "enter-initialization": "CCCR.INIT=1",
-    "await-initialization": "until CCCR.INIT reads 1, at most the bound",
-    "clear-interrupts": "IR=~0",
-    "empty-buffer": "read and acknowledge every frame (RXF0A)",
-    "soc-reset": "reset line of the SoC's reset controller",
-} | COMMON_STEPS
-"""Every step by name, with the register access that it is."""
-
-DOCUMENTED: Order = (
-    ("disable-interrupts", 0),
-    ("enter-initialization", 0),
-    ("await-initialization", 10_000_000),
-    ("clear-interrupts", 0),
-    ("empty-buffer", 0),
-    ("confirm", 1_000_000),
-)
-"""The procedure: step and bound in nanoseconds."""
-
-FALLBACKS: tuple[Order, ...] = ((("soc-reset", 0), ("confirm", 1_000_000)),)
+from .procedure import Procedure, carry_out_common, wait_until
 
 _WRITES = {
     "enter-initialization": ("CCCR.INIT", 1),
@@ -56,6 +35,4 @@ def carry_out(kernel: Kernel, can: Can, epoch: int, step: str, bound_ns: int) ->
     return (yield from carry_out_common(kernel, can, epoch, step, bound_ns))
 
 
-PROCEDURE = Procedure(
-    STEPS, DOCUMENTED, carry_out, "Bosch M_CAN user's manual, CCCR; Linux m_can_stop", FALLBACKS
-)
+PROCEDURE = Procedure(procedures.CAN, carry_out)

@@ -8,24 +8,10 @@ Source:
     QEMU 7.2, docs/specs/edu.txt: DMA command, bit 0, and interrupt acknowledge; the order follows.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .edu_function import EduFunction
-from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
-
-STEPS: dict[str, str] = {
-    "clear-bus-master": "bus master enable off",
-    "await-transfer": "until bit 0 of the DMA command reads 0, at most the bound",
-    "acknowledge": "read the interrupt status and acknowledge it, read back",
-} | COMMON_STEPS
-"""Every step by name, with the register access that it is."""
-
-DOCUMENTED: Order = (
-    ("clear-bus-master", 0),
-    ("await-transfer", 200_000_000),
-    ("acknowledge", 0),
-    ("confirm", 1_000_000),
-)
-"""Step and bound in nanoseconds; the timer takes 100 ms."""
+from .procedure import Procedure, carry_out_common, wait_until
 
 
 def carry_out(kernel: Kernel, edu: EduFunction, epoch: int, step: str, bound_ns: int) -> Steps:
@@ -42,4 +28,4 @@ def carry_out(kernel: Kernel, edu: EduFunction, epoch: int, step: str, bound_ns:
     return True
 
 
-PROCEDURE = Procedure(STEPS, DOCUMENTED, carry_out, "QEMU 7.2, docs/specs/edu.txt")
+PROCEDURE = Procedure(procedures.EDU, carry_out)

@@ -4,31 +4,10 @@ The documented order is that of Linux's e1000e (`e1000e_down`, `e1000e_disable_p
 disable receive, settle, mask interrupts, disable bus mastering, await the idle bit, reset.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .nic import Nic
-from .procedure import PCIE_STEPS, Procedure, carry_out_pcie, confirm
-
-STEPS: dict[str, str] = {
-    "disable-receive": "RCTL.EN=0",
-    "mask-interrupts": "IMC=~0, read back",
-    "settle": "wait 10 to 11 ms for a frame half received",
-    "disable-bus-master": "CTRL.GIO_MASTER_DISABLE=1",
-    "await-idle": "until STATUS.GIO_MASTER_ENABLE reads 0, at most the bound (80 ms in e1000e)",
-    "clear-cause": "ICR read, which clears it",
-    "reset": "CTRL.RST=1",
-} | PCIE_STEPS
-"""Every step by name, with the register access that it is."""
-
-DOCUMENTED: tuple[tuple[str, int], ...] = (
-    ("disable-receive", 0),
-    ("mask-interrupts", 0),
-    ("settle", 0),
-    ("disable-bus-master", 0),
-    ("await-idle", 80_000_000),
-    ("reset", 0),
-    ("read-back", 0),
-)
-"""The procedure as e1000e does it: step and bound in nanoseconds."""
+from .procedure import Procedure, carry_out_pcie, confirm
 
 _WRITES = {
     "mask-interrupts": ("IMC", 1),
@@ -58,4 +37,4 @@ def carry_out(kernel: Kernel, nic: Nic, epoch: int, step: str, bound_ns: int) ->
     return (yield from carry_out_pcie(kernel, nic, epoch, step, bound_ns))
 
 
-PROCEDURE = Procedure(STEPS, DOCUMENTED, carry_out, "Linux e1000e, e1000e_down")
+PROCEDURE = Procedure(procedures.NIC, carry_out)

@@ -12,53 +12,12 @@ A vdev that does this after its guest's death enters the delete commands into th
 queue, whose place and tail it knows because it saw the registers and doorbells being written.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from . import nvme_queues as queues
 from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
 from .nvme_queues import SUBMISSION_SIZE, NvmeCommand
-from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
-
-STEPS: dict[str, str] = {
-    "mask-interrupts": "INTMS=~0, or with MSI-X the function mask; read back",
-    "delete-submission-queue": "Delete I/O SQ; until it is answered, at most the bound (60 s)",
-    "delete-completion-queue": "Delete I/O CQ; until it is answered, at most the bound (60 s)",
-    "shutdown": "CC.SHN=01b",
-    "abrupt-shutdown": "CC.SHN=10b",
-    "await-shutdown": "until CSTS.SHST reads 10b, at most the bound (RTD3E; 5 s in FreeBSD)",
-    "disable": "CC.EN=0",
-    "await-disabled": "until CSTS.RDY reads 0, at most the bound (CAP.TO, 0.5 to 127.5 s)",
-} | PCIE_STEPS
-"""Every step by name, with the register access that it is."""
-
-_ADMIN_NS_MAX = 60_000_000_000
-_SHUTDOWN_NS_MAX = 5_000_000_000
-_READY_NS_MAX = 10_000_000_000
-_FENCE: Order = (
-    ("disable", 0),
-    ("await-disabled", _READY_NS_MAX),
-    ("clear-bus-master", 0),
-    ("confirm", 1_000_000),
-)
-
-DOCUMENTED: Order = (
-    ("mask-interrupts", 0),
-    ("delete-submission-queue", _ADMIN_NS_MAX),
-    ("delete-completion-queue", _ADMIN_NS_MAX),
-    ("shutdown", 0),
-    ("await-shutdown", _SHUTDOWN_NS_MAX),
-    *_FENCE,
-)
-"""The procedure as Linux does it: step and bound in nanoseconds."""
-
-FALLBACKS: tuple[Order, ...] = (
-    (("abrupt-shutdown", 0), ("await-shutdown", _SHUTDOWN_NS_MAX), *_FENCE),
-    _FENCE,
-    (
-        ("function-level-reset", 0),
-        ("await-ready", 60_000_000_000),
-        ("confirm", 1_000_000),
-    ),
-)
+from .procedure import Procedure, carry_out_pcie, hand_over, wait_until
 
 _WRITES = {
     "shutdown": ("CC.SHN", NORMAL_SHUTDOWN),
@@ -117,10 +76,4 @@ def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) 
     return nvme.last_status in {queues.STATUS_SUCCESS, queues.STATUS_INVALID_QUEUE_ID}
 
 
-PROCEDURE = Procedure(
-    STEPS,
-    DOCUMENTED,
-    carry_out,
-    "NVM Express base specification 2.0, 3.6.1; Linux nvme_dev_disable",
-    FALLBACKS,
-)
+PROCEDURE = Procedure(procedures.NVME, carry_out)

@@ -7,42 +7,10 @@ take one instruction at a time (Arm PL330 technical reference manual, DDI 0424, 
 vendors' libraries poll 4,000 times).
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .pl330 import DMAKILL, Pl330
-from .procedure import COMMON_STEPS, Order, Procedure, carry_out_common, wait_until
-
-STEPS: dict[str, str] = {
-    "disable-events": "INTEN=0, read back",
-    "await-debug-idle": "until DBGSTATUS reads idle, at most the bound (4,000 polls)",
-    "kill": "DBGINST0=DMAKILL for the channel, DBGCMD=0",
-    "await-stopped": "until CSR reads Stopped, at most the bound (4,000 polls)",
-    "clear-events": "INTCLR=~0",
-    "soc-reset": "reset line of the SoC's reset controller",
-    "await-reset": "until the reset line has been let go, at most the bound",
-} | COMMON_STEPS
-"""Every step by name, with the register access that it is."""
-
-_POLLS_NS = 4_000_000
-
-TERMINATE_ASYNC: Order = (
-    ("disable-events", 0),
-    ("await-debug-idle", _POLLS_NS),
-    ("kill", 0),
-)
-
-SYNCHRONIZE: Order = (
-    ("await-debug-idle", _POLLS_NS),
-    ("await-stopped", _POLLS_NS),
-    ("clear-events", 0),
-    ("confirm", 1_000_000),
-)
-
-DOCUMENTED: Order = (*TERMINATE_ASYNC, *SYNCHRONIZE)
-"""Both halves: step and bound in nanoseconds; a poll is taken to last a microsecond."""
-
-FALLBACKS: tuple[Order, ...] = (
-    (("soc-reset", 0), ("await-reset", 1_000_000), ("confirm", 1_000_000)),
-)
+from .procedure import Procedure, carry_out_common, wait_until
 
 _CHANNEL_THREAD = 1
 
@@ -73,10 +41,4 @@ def carry_out(kernel: Kernel, pl330: Pl330, epoch: int, step: str, bound_ns: int
     return True
 
 
-PROCEDURE = Procedure(
-    STEPS,
-    DOCUMENTED,
-    carry_out,
-    "Arm DDI 0424, 3.3 and 3.5; Linux dmaengine client.rst, terminate and synchronize",
-    FALLBACKS,
-)
+PROCEDURE = Procedure(procedures.PL330, carry_out)

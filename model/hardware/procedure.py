@@ -1,9 +1,10 @@
-"""What a quiesce procedure is: named steps of software, each with the register access that it is.
+"""Carries out quiesce procedures: named steps of software, each a register access.
 
-The steps every PCIe function understands are here; a device's own `*_procedure` module has the
-rest.  A wait has a bound, and what software does when the bound is hit is part of the procedure:
-its fallbacks, in order.  Register writes are posted: a step that reads a register back shows that
-they have arrived, and pushes the device's own writes into memory.
+The steps of every PCIe function are carried out here, those of one kind of device in its own
+`*_procedure` module.  The steps and their orders are plain data in `plan.procedures`.  A wait has a
+bound; when it is hit, software goes on with the fallbacks, in order.  Register writes are posted:
+a step that reads a register back shows that they have arrived, and pushes the device's own writes
+into memory.
 
 Source:
     Linux `Documentation/PCI/pci.rst` for the order (interrupts, then DMA, then memory); VFIO's
@@ -15,35 +16,11 @@ from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import exactly
 from ..bus.fabric import Port
+from ..plan.procedures import COMMON_STEPS, PCIE_STEPS, DocumentedProcedure, Order
 from ..sim.kernel import Kernel, Signal, Steps
 from ..trace.events import AnyEvent, StopConfirmed
 from .edu_function import EduFunction
 from .physical_device import PhysicalDevice
-
-COMMON_STEPS: dict[str, str] = {
-    "read-back": "read a register: posted writes have arrived, DMA writes have landed",
-    "confirm": "see that the device is idle and its writes have landed, at most the bound",
-}
-"""Every step that any device understands, on PCIe or not."""
-
-PCIE_STEPS: dict[str, str] = {
-    "mask-messages": "MSI-X function mask, read back",
-    "disable-messages": "MSI-X enable off, read back",
-    "disable-line": "INTX_DISABLE, read back",
-    "clear-bus-master": "bus master enable off",
-    "await-transactions": "until Transactions Pending reads 0, at most the bound",
-    "function-level-reset": "Initiate Function Level Reset",
-    "await-ready": "until the function answers again after its reset, at most the bound",
-} | COMMON_STEPS
-"""Every step that any PCIe function understands."""
-
-PCIE_BOUNDS: dict[str, int] = {
-    "await-transactions": 50_000_000,
-    "await-ready": 60_000_000_000,
-    "confirm": 100_000_000,
-}
-"""The steps that wait, with the bound in nanoseconds that is usual: the longest default PCIe
-completion time-out, Linux's wait for readiness, and an assumption."""
 
 _WRITES = {
     "mask-messages": ("MSIX.MASKALL", 1),
@@ -56,9 +33,6 @@ _READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
 
 AnyDevice = PhysicalDevice | EduFunction
 """What all devices have that a procedure can be followed on."""
-
-Order = tuple[tuple[str, int], ...]
-"""Steps in order, each with its bound in nanoseconds; 0 for a step that does not wait."""
 
 
 class Watched(Protocol):
@@ -73,22 +47,35 @@ class Watched(Protocol):
 
 
 class Procedure(NamedTuple):
-    """How software makes devices of one kind quiet.
+    """How software makes devices of one kind quiet, with what carries its steps out.
 
     Attributes:
-        steps: Every step by name, with what it does.
-        documented: The documented order.
+        written: Steps, orders and source.
         carry_out: Does one step; gives whether it was done, as opposed to timed out.
-        source: Where the documented order comes from.
-        fallbacks: What is done when a wait of the documented order has timed out, and then when
-            one of the fallback before has.
     """
 
-    steps: dict[str, str]
-    documented: Order
+    written: DocumentedProcedure
     carry_out: Callable[[Kernel, Any, int, str, int], Steps]
-    source: str
-    fallbacks: tuple[Order, ...] = ()
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """Every step by name, with what it does."""
+        return self.written.steps
+
+    @property
+    def documented(self) -> Order:
+        """The documented order."""
+        return self.written.order
+
+    @property
+    def fallbacks(self) -> tuple[Order, ...]:
+        """What software does when a wait of the order before has timed out."""
+        return self.written.fallbacks
+
+    @property
+    def source(self) -> str:
+        """Where the documented order comes from."""
+        return self.written.source
 
 
 def pursue(kernel: Kernel, device: object, epoch: int, procedure: Procedure) -> Steps:

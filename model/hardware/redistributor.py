@@ -17,12 +17,13 @@ from ..bus.fabric import Port
 from ..interrupts.message_router import MessageRouter
 from ..interrupts.pending_table import PendingTable
 from ..plan.open_questions import ENABLE_LPIS
+from ..plan.procedures import DocumentedProcedure, Order
 from ..plan.timing import Timing
 from ..sim.component import Component
 from ..sim.kernel import Kernel, Signal, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaRequested
-from .procedure import Order, Procedure, confirm
+from .procedure import Procedure, confirm
 
 NAME = "gicr"
 """Its name in traces, scenarios and pictures."""
@@ -172,5 +173,6 @@ def carry_out(
 
 
 PROCEDURE = Procedure(
-    STEPS, DOCUMENTED, carry_out, "Arm GICv3 (IHI 0069), GICR_CTLR; FreeBSD D44038"
+    DocumentedProcedure(STEPS, DOCUMENTED, "Arm GICv3 (IHI 0069), GICR_CTLR; FreeBSD D44038"),
+    carry_out,
 )

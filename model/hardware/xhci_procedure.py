@@ -5,41 +5,11 @@ promises within 16 ms and for which Linux waits 32 ms (since ca09b1bea63a), then
 HCHalted a reset is all that is left; it ends transactions where they stand.
 """
 
+from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from . import xhci_rings as rings
-from .procedure import PCIE_STEPS, Order, Procedure, carry_out_pcie, hand_over, wait_until
+from .procedure import Procedure, carry_out_pcie, hand_over, wait_until
 from .xhci import Xhci
-
-STEPS: dict[str, str] = {
-    "mask-interrupts": "USBCMD.INTE=0, read back",
-    "stop-endpoint": "Stop Endpoint command; until it is answered, at most the bound (5 s)",
-    "stop": "USBCMD.RS=0",
-    "await-halted": "until USBSTS.HCH reads 1, at most the bound (16 ms, 32 ms in Linux)",
-    "reset": "USBCMD.HCRST=1",
-    "await-reset": "until USBCMD.HCRST and USBSTS.CNR read 0, at most the bound (10 s)",
-} | PCIE_STEPS
-"""Every step by name, with the register access that it is."""
-
-_RESET: Order = (("reset", 0), ("await-reset", 10_000_000_000), ("confirm", 1_000_000))
-
-DOCUMENTED: Order = (
-    ("mask-interrupts", 0),
-    ("stop-endpoint", 5_000_000_000),
-    ("stop", 0),
-    ("await-halted", 32_000_000),
-    *_RESET,
-)
-"""The procedure as Linux does it: step and bound in nanoseconds."""
-
-FALLBACKS: tuple[Order, ...] = (
-    _RESET,
-    (
-        ("clear-bus-master", 0),
-        ("function-level-reset", 0),
-        ("await-ready", 60_000_000_000),
-        ("confirm", 1_000_000),
-    ),
-)
 
 _WRITES = {
     "mask-interrupts": ("USBCMD.INTE", 0),
@@ -81,10 +51,4 @@ def _stop_endpoint(kernel: Kernel, xhci: Xhci, epoch: int, bound_ns: int) -> Ste
     return (yield from wait_until(kernel, xhci, lambda: xhci.endpoint_stopped, bound_ns))
 
 
-PROCEDURE = Procedure(
-    STEPS,
-    DOCUMENTED,
-    carry_out,
-    "xHCI 1.2, 4.6.9 and 5.4.1; Linux xhci_halt and xhci_reset",
-    FALLBACKS,
-)
+PROCEDURE = Procedure(procedures.XHCI, carry_out)

@@ -34,10 +34,11 @@ from ..hardware.pl330 import (
     DMAWMB,
     SAR,
 )
-from ..hardware.pl330_procedure import SYNCHRONIZE, TERMINATE_ASYNC, carry_out
+from ..hardware.pl330_procedure import carry_out
 from ..hardware.procedure import wait_until
 from ..hardware.sdmmc import HostPl330
 from ..interrupts.interrupt_controller import InterruptController
+from ..plan.procedures import PL330_SYNCHRONIZE, PL330_TERMINATE_ASYNC
 from ..plan.system_plan import DiskPlan
 from ..plan.timing import Timing
 from ..sim.kernel import Kernel, Mailbox, Steps
@@ -150,11 +151,11 @@ class DevbSdmmc(BlockServer):
     def _terminate(self, request: BackendRequest) -> Steps:
         self.is_terminating = True
         request.job.give_up()
-        yield from self._follow(TERMINATE_ASYNC)
+        yield from self._follow(PL330_TERMINATE_ASYNC)
         if self.disk.terminate == "async":
             self.abandoned = [_SLOT]
             self._cancelled(request)
-        has_stopped = yield from self._follow(SYNCHRONIZE[:-1])
+        has_stopped = yield from self._follow(PL330_SYNCHRONIZE[:-1])
         if not has_stopped:
             return  # its slot stays taken, and who waits for an answer gives up by a bound
         self._post("SD.STOP", 1)

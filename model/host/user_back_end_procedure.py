@@ -6,7 +6,8 @@ answer is killed; memory that another process has mapped is nobody's to release 
 """
 
 from ..base.clock import exactly
-from ..hardware.procedure import Order, Procedure
+from ..hardware.procedure import Procedure
+from ..plan.procedures import DocumentedProcedure, Order
 from ..sim.kernel import Kernel, Steps
 from ..trace.events import StopConfirmed
 from .user_back_end import UserBackEnd
@@ -54,5 +55,6 @@ def carry_out(kernel: Kernel, back_end: UserBackEnd, epoch: int, step: str, boun
 
 
 PROCEDURE = Procedure(
-    STEPS, DOCUMENTED, carry_out, "vhost-user protocol, VHOST_USER_GET_VRING_BASE"
+    DocumentedProcedure(STEPS, DOCUMENTED, "vhost-user protocol, VHOST_USER_GET_VRING_BASE"),
+    carry_out,
 )

@@ -16,11 +16,12 @@ from ...model.plan.device_plans import (
     PolicyPlan,
     XhciPlan,
 )
+from ...model.plan.procedures import Order
 from ...model.plan.system_plan import NicPlan
 from ...model.plan.traits import Traits
 from .byte_draws import Dice
 from .drawn_parts import DeviceKind, Drawn, Surroundings
-from .drawn_procedures import NIC_PROCEDURES, PROCEDURES, Steps, callback
+from .drawn_procedures import NIC_PROCEDURES, PROCEDURES, callback
 from .drawn_vdevs import VDEV_KINDS
 
 __all__ = ["DEVICE_KINDS"]
@@ -150,7 +151,7 @@ def _trigger(dice: Dice, place: Surroundings) -> str:
     return "level" if place.has_heir else dice.pick(("level", "message"))
 
 
-def _passed(dice: Dice, device: AnyDevicePlan, steps: Steps, place: Surroundings) -> Drawn:
+def _passed(dice: Dice, device: AnyDevicePlan, steps: Order, place: Surroundings) -> Drawn:
     # QEMU's teaching device has no bit that could hang.
     if not isinstance(device, EduPlan) and not place.is_confined and dice.happens(8):
         device = replace(device, traits=replace(device.traits, never_idle=True))

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 from ...model.base.choices import ChoicePoint
 from ...model.base.clock import Span, format_ns
 from ...model.hardware import redistributor
-from ...model.hardware.procedure import COMMON_STEPS, PCIE_BOUNDS, PCIE_STEPS, Procedure
+from ...model.hardware.procedure import Procedure
 from ...model.hardware.registry import kind_of_plan
 from ...model.host import user_back_end_procedure
+from ...model.plan.procedures import COMMON_STEPS, PCIE_BOUNDS, PCIE_STEPS
 from ...model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan, VmPlan
 from ...model.plan.termination import BY_NAME
 from ...model.plan.traits import plain_traits

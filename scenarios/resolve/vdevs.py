@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from ...model.base.clock import SECOND, format_ns, parse_ns
 from ...model.hardware import redistributor
-from ...model.hardware.procedure import PCIE_BOUNDS
 from ...model.hardware.registry import kind_of_plan
 from ...model.host import user_back_end_procedure
+from ...model.plan.procedures import PCIE_BOUNDS
 from ...model.plan.system_plan import QuiescePlan, StepPlan
 from ...model.vdev import shared_memory, virtio_vdev
 from ..format.findings import Findings

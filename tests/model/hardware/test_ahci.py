@@ -6,8 +6,9 @@ import pytest
 
 from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.ahci import FIS_D2H_OFFSET, HEADER, SIGNATURE_FIS
-from quiesce.model.hardware.ahci_procedure import DOCUMENTED, PROCEDURE
+from quiesce.model.hardware.ahci_procedure import PROCEDURE
 from quiesce.model.hardware.procedure import pursue
+from quiesce.model.plan.procedures import AHCI
 from quiesce.model.plan.traits import Traits
 from quiesce.model.trace.events import DmaFetched, DmaLanded, DmaRequested
 
@@ -58,7 +59,7 @@ def test_more_commands_than_slots_wait_unfetched_and_are_forgotten_at_the_stop()
     device = bench.device
     assert len(device.active) == 2
     assert device.issued
-    bench.run(bench.carry_out(DOCUMENTED))
+    bench.run(bench.carry_out(AHCI.order))
     assert list(device.issued) == []
     assert not device.is_engine_running
 
@@ -113,7 +114,7 @@ def test_a_signature_that_nobody_received_goes_to_the_next_owner_if_the_port_hol
     keeps: bool,
 ) -> None:
     bench = bench_of("ahci", traits=Traits(keeps_input=keeps), requests=1, depth=1)
-    bench.end([*DOCUMENTED, ("comreset", 0), ("await-link", 5_000 * MS)])
+    bench.end([*AHCI.order, ("comreset", 0), ("await-link", 5_000 * MS)])
     assert bench.device.signature_held is keeps
     bench.device.port.post("PxFB", bench.driver.fis_addr, 2)
     bench.device.port.post("PxCMD.FRE", 1, 2)

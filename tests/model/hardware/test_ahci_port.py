@@ -6,7 +6,7 @@ import pytest
 
 from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.ahci import BYTE_COUNT_OFFSET, FIS_D2H_OFFSET, HEADER_SIZE
-from quiesce.model.hardware.ahci_procedure import DOCUMENTED
+from quiesce.model.plan.procedures import AHCI
 from quiesce.model.plan.traits import POST, ResetPolicy, Traits
 from quiesce.model.trace.events import DmaFetched, DmaLanded, DmaReadBlocked
 
@@ -175,6 +175,6 @@ def test_after_an_hba_reset_the_guest_starts_the_port_only_when_a_disk_is_there(
 
 def test_the_documented_procedure_leaves_the_command_list_alone() -> None:
     bench = bench_of("ahci", operation="write", service=exactly(400_000))
-    outcome = bench.end(DOCUMENTED)
+    outcome = bench.end(AHCI.order)
     assert all(outcome.done)
     assert outcome.late == []

@@ -3,7 +3,7 @@
 from quiesce.model.base.choices import Latest
 from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.pl330 import DMAGO, ChannelState
-from quiesce.model.hardware.pl330_procedure import DOCUMENTED, SYNCHRONIZE, TERMINATE_ASYNC
+from quiesce.model.plan.procedures import PL330, PL330_SYNCHRONIZE, PL330_TERMINATE_ASYNC
 from quiesce.model.plan.timing import Timing
 from quiesce.model.trace.events import DmaLanded
 
@@ -33,7 +33,10 @@ def test_terminate_may_return_while_transfers_run_and_synchronise_waits_for_them
     """Memory may be freed after both (dmaengine, client.rst)."""
     slow = Timing(pl330_write_buffer=exactly(5_000))
     late = {}
-    for name, order in (("async", TERMINATE_ASYNC), ("both", (*TERMINATE_ASYNC, *SYNCHRONIZE))):
+    for name, order in (
+        ("async", PL330_TERMINATE_ASYNC),
+        ("both", (*PL330_TERMINATE_ASYNC, *PL330_SYNCHRONIZE)),
+    ):
         late[name] = bool(bench_of("pl330", timing=slow).end(order, work_ns=MS).late)
     assert late == {"async": True, "both": False}
 
@@ -43,7 +46,7 @@ def test_a_killed_channel_reads_as_killing_until_its_buffer_has_drained() -> Non
     bench.pass_ns(MS)
     bench.die()
     device = bench.device
-    bench.run(bench.carry_out(TERMINATE_ASYNC))
+    bench.run(bench.carry_out(PL330_TERMINATE_ASYNC))
     bench.pass_ns(10_000)
     assert device.state is ChannelState.KILLING
     assert device.buffer or device.is_draining
@@ -63,7 +66,7 @@ def test_a_kill_while_the_debug_port_is_busy_is_lost() -> None:
         port.post("DBGINST0", DMAGO << 16, 1)  # a start that is under way, and comes to nothing
         port.post("DBGCMD", 0, 1)
         bench.run(port.flush())
-        order = [step for step in DOCUMENTED if waits or step[0] != "await-debug-idle"]
+        order = [step for step in PL330.order if waits or step[0] != "await-debug-idle"]
         outcome = bench.run(bench.carry_out(order))
         alive[waits] = not all(outcome)
     assert alive == {False: True, True: False}
