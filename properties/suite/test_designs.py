@@ -57,6 +57,7 @@ def search(plan: SystemPlan, seed: int = 0) -> Campaign:
     return campaign
 
 
+@pytest.mark.slow
 @given(strategies.runs())
 def test_a_system_that_follows_the_procedures_harms_nobody_and_loses_what_waits_in_vain_cost(
     drawn: tuple[SystemPlan, Biased],
@@ -72,6 +73,7 @@ def test_a_correct_design_withstands_a_campaign(design: str) -> None:
     assert campaign.findings == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_drawing_finds_a_mutant_and_makes_it_small(mutant: Mutant) -> None:
     design, change = next(iter(mutant.changes.items()))
@@ -88,6 +90,7 @@ def test_the_procedures_that_are_drawn_are_the_documented_ones() -> None:
     assert PROCEDURES | {"nic": NIC_PROCEDURES[0]} == documented
 
 
+@pytest.mark.slow
 @given(strategies.mutants(), strategies.choices())
 def test_a_spoiled_system_still_runs_to_its_end(plan: SystemPlan, choices: Biased) -> None:
     trace = run(plan, choices)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -47,6 +48,7 @@ def draining(bound_ns: int) -> SystemPlan:
     return replace(plan, vms=(replace(plan.vms[0], quiesce=quiesce, restart=False),))
 
 
+@pytest.mark.slow
 @given(strategies.choices(), st.integers(0, 600_000), st.integers(1, 600_000))
 def test_a_longer_drain_never_turns_safe_into_unsafe(
     choices: Biased, bound_ns: int, more_ns: int
@@ -77,6 +79,7 @@ def outside_ended_ns(trace: Trace) -> int:
     return next(each.at_ns for each in trace.records if isinstance(each.event, OutsideEnded))
 
 
+@pytest.mark.slow
 @given(strategies.mutants(), st.sampled_from(TIMINGS), st.integers(0, 400_000))
 def test_a_guest_without_its_neighbours_lives_and_dies_the_same(
     plan: SystemPlan, timing: Callable[[], Choices], dies_at_ns: int
@@ -105,6 +108,7 @@ def test_a_guest_without_its_neighbours_lives_and_dies_the_same(
     assert any(kind == "VmStarted" for _, _, kind in told)
 
 
+@pytest.mark.slow
 @given(strategies.systems(), st.sampled_from(TIMINGS), st.data())
 def test_removing_a_device_never_makes_another_unsafe(
     plan: SystemPlan, timing: Callable[[], Choices], data: st.DataObject
@@ -119,6 +123,7 @@ def test_removing_a_device_removes_its_vdev_and_its_procedure() -> None:
     assert less.vms[0].quiesce == ()
 
 
+@pytest.mark.slow
 @given(strategies.mutants(), st.sampled_from(TIMINGS))
 def test_renaming_and_reordering_devices_leaves_every_verdict_alone(
     plan: SystemPlan, timing: Callable[[], Choices]
@@ -155,6 +160,7 @@ def renamed(plan: SystemPlan) -> SystemPlan:
     )
 
 
+@pytest.mark.slow
 @given(strategies.systems(devices_max=3), st.sampled_from(TIMINGS[1:]), st.integers(2, 9))
 def test_everything_slower_by_a_factor_happens_later_by_that_factor(
     plan: SystemPlan, timing: Callable[[], Choices], factor: int

@@ -13,6 +13,7 @@ from quiesce.scenarios.resolve.library import resolved
 PHASES = 6
 
 
+@pytest.mark.slow
 @given(strategies.mutants(), st.integers(0, 1 << 20))
 def test_the_length_of_the_observation_decides_nothing_in_a_spoiled_system(
     plan: SystemPlan, seed: int
@@ -20,6 +21,7 @@ def test_the_length_of_the_observation_decides_nothing_in_a_spoiled_system(
     assert contradictions(plan, seed, lengths_ns(plan.observe.hi_ns, PHASES)) == {}
 
 
+@pytest.mark.slow
 @given(strategies.systems(), st.integers(0, 1 << 20))
 def test_the_length_of_the_observation_decides_nothing_in_a_right_system(
     plan: SystemPlan, seed: int

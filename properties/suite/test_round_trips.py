@@ -1,5 +1,6 @@
 """What is written is read back as it was."""
 
+import pytest
 from hypothesis import given
 
 from quiesce.model.base.choices import Biased, Replay
@@ -11,6 +12,7 @@ from quiesce.scenarios.qvmconf.parser import parse_text
 from quiesce.scenarios.resolve.replay import Recording, decode, encode
 
 
+@pytest.mark.slow
 @given(strategies.runs(devices_max=3))
 def test_a_replay_file_makes_the_same_trace_again(drawn: tuple[SystemPlan, Biased]) -> None:
     plan, choices = drawn
@@ -21,6 +23,7 @@ def test_a_replay_file_makes_the_same_trace_again(drawn: tuple[SystemPlan, Biase
     assert run(again.plan, Replay(again.choices)) == trace
 
 
+@pytest.mark.slow
 @given(strategies.runs(devices_max=2))
 def test_a_trace_file_holds_the_whole_trace(drawn: tuple[SystemPlan, Biased]) -> None:
     trace = run(*drawn)

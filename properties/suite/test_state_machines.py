@@ -289,6 +289,8 @@ class QvmMachine(RuleBasedStateMachine):
             assert held == 0
 
 
+pytestmark = pytest.mark.slow
+
 TestInterruptLine = InterruptLineMachine.TestCase
 TestIommu = IommuMachine.TestCase
 TestMemory = MemoryMachine.TestCase

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -290,6 +291,8 @@ class VdevMachine(RuleBasedStateMachine):
         if self.silent_from >= 0:
             assert self.writes == self.silent_from
 
+
+pytestmark = pytest.mark.slow
 
 TestSplitVirtqueue = VirtqueueMachine.TestCase
 TestPackedVirtqueue = PackedVirtqueueMachine.TestCase

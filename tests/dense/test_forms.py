@@ -70,6 +70,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(trees, trees)
 def test_trees_have_equal_forms_if_they_are_equal_in_every_type(one: Any, other: Any) -> None:

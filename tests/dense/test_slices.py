@@ -248,6 +248,7 @@ def test_a_budget_is_found_over_slices() -> None:
     assert (found.verdict, found.largest_ns) == ("bounded", 3)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: Processes, tasks: list[Task]):  # type: ignore[no-untyped-def]
         for result in results(self, tasks):

@@ -47,7 +47,7 @@ def test_a_device_that_is_not_stopped_is_caught(nostop: int) -> None:
     assert figures["verdict"] == "violated"
 
 
-@pytest.mark.parametrize("drain", [3, 4])
+@pytest.mark.parametrize("drain", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_slices_parts_and_the_whole_agree(drain: int) -> None:
     family = FAMILY.Family(2, drain)
     figures = [
@@ -59,6 +59,7 @@ def test_slices_parts_and_the_whole_agree(drain: int) -> None:
                for each in figures)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_order_of_what_does_not_meet_is_left_open() -> None:
     family = FAMILY.Family(2, 4)
     watches = [make for claim in family.claims() for make in claim.watches]

@@ -103,6 +103,7 @@ def test_what_was_done_is_not_done_again_and_what_was_found_is_tried_first() -> 
     assert done_chunks(Search(QUIET, seed=4), database) == {}
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_where_it_was_left(tmp_path: Path) -> None:
     search = Search(QUIET)
     first = carry_out(search, Effort(100, database=tmp_path), silent)
@@ -113,6 +114,7 @@ def test_a_campaign_goes_on_where_it_was_left(tmp_path: Path) -> None:
     assert second.campaign.tally.verdicts() == whole.campaign.tally.verdicts()
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds() -> None:
     search = Search(BARE, seed=1)
     one = carry_out(search, Effort(200), silent)
@@ -159,6 +161,7 @@ def test_clean_runs_bound_how_rare_a_violation_is(runs: int, said: str) -> None:
     assert said in confidence(runs)
 
 
+@pytest.mark.slow
 def test_a_found_run_shrinks_to_one_that_no_step_makes_smaller() -> None:
     design = designs()["nic/vdev/guest-crash"]
     plan = BY_NAME["M17"].changes["nic/vdev/guest-crash"](design)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from msgspec.structs import replace
 
 from quiesce.model.base.choices import Choices, Nominal
@@ -110,6 +111,7 @@ def test_unsafe_windows_join_what_touches() -> None:
     assert unsafe_windows(strips[:1]) == []
 
 
+@pytest.mark.slow
 def test_a_guest_that_stops_its_devices_first_is_safe_at_every_point() -> None:
     stopping = replace(BARE, pinned=BARE.pinned | {"guest.shutdown-handler": "stops-device"})
     shutdown = swept(target(stopping, cause="guest-shutdown"))

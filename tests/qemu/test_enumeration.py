@@ -101,6 +101,7 @@ def test_walk_reads_the_virtio_types_of_modern_and_transitional_devices(
     assert kinds == {2: 2, 3: 1, 4: 3, 5: 2}
 
 
+@pytest.mark.slow
 def test_bars_that_we_place_are_where_qemu_says_they_are(machine: QemuMachine) -> None:
     bus = QemuBus(machine)
     (blk,) = [f for f in enumerate_functions(bus, 0) if f.address.device == 2]

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def test_later_instants_never_lie_further_left(instants_ns: list[int], probes: l
     assert LEFT <= places[0] <= places[-1] <= RIGHT
 
 
+@pytest.mark.slow
 @given(INSTANTS)
 def test_pieces_adjoin_in_time_and_on_paper_and_end_where_the_paper_ends(
     instants_ns: list[int],

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import msgspec
+import pytest
 
 from quiesce.model.trace import events as ev
 from quiesce.model.trace.events import Header, Part, Record, Trace
@@ -115,6 +116,7 @@ def test_a_hostile_name_is_spelt_in_codes_in_mermaid(late_writes: Trace, judge: 
     assert text.splitlines()[0] == "flowchart LR"
 
 
+@pytest.mark.slow
 def test_the_picture_names_time_components_and_how_late_it_was(
     late_writes: Trace, judge: Judge
 ) -> None:

@@ -27,6 +27,7 @@ def words_in(svg: bytes) -> str:
     return "\n".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg.decode()))
 
 
+@pytest.mark.slow
 def test_two_runs_stand_on_one_axis_that_begins_at_their_terminations(judge: Judge) -> None:
     good = NicStory(is_stopped=True, restarts=False).trace()
     bad = NicStory(crash_ns=700_000).trace()

@@ -32,6 +32,7 @@ def test_a_recorded_trace_has_no_replay_file(
     assert not (tmp_path / "replay.json").exists()
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_made_leaves_nothing_behind(
     late_writes: Trace, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_every_question_names_a_source_or_says_that_there_is_none(question: Open
     assert "not documented" in question.basis or CITES.search(question.basis)
 
 
+@pytest.mark.slow
 def test_every_part_that_evidence_names_can_be_used() -> None:
     """Else its span is in the model and in no assumption."""
     known: set[str] = {"catalogue"}

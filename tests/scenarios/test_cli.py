@@ -40,6 +40,7 @@ def python(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedPr
 # run
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_files_and_tells_what_was_found(write: Write, capsys: Capture) -> None:
     write(CRASH_AT_WORK)
     assert main(["run", "s.toml", "--timing", "latest"]) == exit_status.VIOLATED
@@ -65,6 +66,7 @@ def test_a_run_writes_its_files_and_tells_what_was_found(write: Write, capsys: C
     ]
 
 
+@pytest.mark.slow
 def test_the_replay_line_reproduces_the_run_exactly(write: Write, capsys: Capture) -> None:
     write(CRASH_AT_WORK)
     main(["run", "s.toml", "--seed", "5", "--no-plot", "--json"])
@@ -127,6 +129,7 @@ def test_json_is_one_document_and_nothing_else(write: Write, capsys: Capture) ->
     ]
 
 
+@pytest.mark.slow
 def test_a_bare_configuration_runs_and_lists_what_it_assumes(write: Write, capsys: Capture) -> None:
     write()
     main(["run", "guest.qvmconf", "--no-plot", "--verbose"])
@@ -138,6 +141,7 @@ def test_a_bare_configuration_runs_and_lists_what_it_assumes(write: Write, capsy
 # Everything else
 
 
+@pytest.mark.slow
 def test_scenarios_are_listed_with_a_line_each(capsys: Capture) -> None:
     assert main(["scenarios"]) == exit_status.OK
     out = capsys.readouterr().out
@@ -226,6 +230,7 @@ def test_every_command_explains_itself(capsys: Capture, command: str) -> None:
     assert "--json" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["run", "nic-crash-bare", "--no-plot"], ["scenarios"]])
 def test_forty_columns_are_enough(
     write: Write, capsys: Capture, monkeypatch: pytest.MonkeyPatch, words: list[str]
@@ -388,6 +393,7 @@ sys.exit(cli.main(["run", "s.toml"]))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_from_the_keyboard_ends_the_process_with_its_status(write: Write) -> None:
     write()
     done = python("-c", INTERRUPTED_IN_ITS_RUN)
@@ -395,6 +401,7 @@ def test_an_interrupt_from_the_keyboard_ends_the_process_with_its_status(write: 
     assert done.stderr == "interrupted; nothing was left half written\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -21,6 +21,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_file_of_a_pack_is_in_its_sums(pack: Path) -> None:
     lines = (pack / "SHA256SUMS").read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
@@ -58,6 +59,7 @@ def test_a_pack_is_never_written_over(pack: Path, capsys: Capture) -> None:
     assert (pack / "SHA256SUMS").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_pack_that_cannot_be_finished_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +74,7 @@ def test_a_pack_that_cannot_be_finished_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_packs_are_compared(pack: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["evidence", "diff", str(pack), str(pack)]) == OK
     assert "nothing that matters has changed" in capsys.readouterr().out
@@ -83,6 +86,7 @@ def test_two_packs_are_compared(pack: Path, tmp_path: Path, capsys: Capture) -> 
     assert {"where": "nic-crash-bare", "what": "is no longer there"} in found
 
 
+@pytest.mark.slow
 def test_requirements_of_a_project_are_traced(tmp_path: Path) -> None:
     file = tmp_path / "requirements.toml"
     file.write_text(

@@ -26,6 +26,7 @@ def test_a_scenario_is_exported_in_every_format(tmp_path: Path, capsys: Capture)
     assert all(file.stat().st_size > 500 for file in files)
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_is_exported_without_running_it_again(
     tmp_path: Path, capsys: Capture
 ) -> None:
@@ -73,6 +74,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_a_damaged_trace_leaves_no_file_behind(tmp_path: Path, capsys: Capture) -> None:
     main(["run", "nic-crash-bare", "--no-plot", "--out", str(tmp_path / "one")])
     folder = tmp_path / "one" / "nic-crash-bare"

@@ -19,6 +19,7 @@ from quiesce.scenarios.run.crash_points import crash_strip, target_of
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.slow
 def test_a_scenario_becomes_one_file(tmp_path: Path, capsys: Capture) -> None:
     words = ["report", "nic-crash-bare", "--points", "5", "--out", str(tmp_path), "--json"]
     assert main(words) == OK
@@ -27,6 +28,7 @@ def test_a_scenario_becomes_one_file(tmp_path: Path, capsys: Capture) -> None:
     assert "violated" in Path(files[0]).read_text()
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_gets_its_page_and_nothing_is_run_for_the_trace(
     tmp_path: Path,
 ) -> None:
@@ -39,6 +41,7 @@ def test_the_folder_of_a_run_gets_its_page_and_nothing_is_run_for_the_trace(
     assert 'id="crash-slider"' in text
 
 
+@pytest.mark.slow
 def test_without_a_replay_file_the_page_says_what_is_missing(tmp_path: Path) -> None:
     main(["run", "nic-crash-bare", "--no-plot", "--out", str(tmp_path)])
     folder = tmp_path / "nic-crash-bare"
@@ -49,6 +52,7 @@ def test_without_a_replay_file_the_page_says_what_is_missing(tmp_path: Path) -> 
     assert 'id="crash-slider"' not in text
 
 
+@pytest.mark.slow
 def test_the_explanation_in_the_folder_is_shown(tmp_path: Path, capsys: Capture) -> None:
     main(["run", "nic-crash-bare", "--no-plot", "--out", str(tmp_path)])
     folder = tmp_path / "nic-crash-bare"
@@ -64,6 +68,7 @@ def test_the_explanation_in_the_folder_is_shown(tmp_path: Path, capsys: Capture)
     assert "it explains another trace" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_slider_is_left_out_where_it_is_not_wanted_or_makes_no_sense(tmp_path: Path) -> None:
     main(["report", "nic-crash-bare", "--points", "0", "--out", str(tmp_path)])
     text = (tmp_path / "nic-crash-bare" / "report.html").read_text()
@@ -97,6 +102,7 @@ def test_what_cannot_be_used_is_told_in_one_message(
 # The deaths
 
 
+@pytest.mark.slow
 def test_each_gap_is_tried_once_and_the_verdict_is_that_of_its_run() -> None:
     target = target_of(resolved("nic-crash-bare").plan)
     assert target is not None
@@ -111,6 +117,7 @@ def test_each_gap_is_tried_once_and_the_verdict_is_that_of_its_run() -> None:
     assert {point.verdict for point in strip.points} >= {"violated"}
 
 
+@pytest.mark.slow
 def test_fewer_deaths_than_gaps_are_spread_over_the_whole_run() -> None:
     target = target_of(resolved("nic-crash-bare").plan)
     assert target is not None
@@ -128,6 +135,7 @@ def test_a_quiesced_system_is_safe_at_every_instant_tried() -> None:
     assert {point.severity for point in crash_strip(target, 25).points} == {"none"}
 
 
+@pytest.mark.slow
 def test_a_long_run_gets_fewer_deaths_unless_more_are_asked_for(tmp_path: Path) -> None:
     main(["report", "article-walk", "--out", str(tmp_path)])
     text = (tmp_path / "article-walk" / "report.html").read_text()

@@ -20,6 +20,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_fuzzing_a_bare_crash_leaves_a_small_counterexample_that_can_be_repeated(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -38,6 +39,7 @@ def test_fuzzing_a_bare_crash_leaves_a_small_counterexample_that_can_be_repeated
     assert again["properties"]["no-dma-after-teardown"]["verdict"] == "violated"
 
 
+@pytest.mark.slow
 def test_the_counterexample_is_a_scenario_that_can_be_kept_and_mended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_second_campaign_with_the_same_seed_goes_on(capsys: pytest.CaptureFixt
     assert (document["runs"], document["resumed"]) == (120, 100)
 
 
+@pytest.mark.slow
 def test_a_campaign_stops_after_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fuzz", "nic-crash-quiesced", "--seconds", "1", "--forget", "--json", "--no-plot"]
     assert main(words) == exit_status.OK
@@ -90,6 +93,7 @@ def test_a_campaign_stops_after_its_seconds(capsys: pytest.CaptureFixture[str]) 
     assert document["label"] == f"sampled({document['runs']})"
 
 
+@pytest.mark.slow
 def test_a_sweep_tells_the_points_and_draws_the_windows(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["sweep", "nic-crash-bare", "--until", "220us", "--json"]
     words += ["--cause", "guest-crash", "--cause", "guest-suspend"]

@@ -58,6 +58,7 @@ def config_or_problems(text: str) -> VmConfig | str:
 WORDS = st.sampled_from(VOCABULARY) | st.sampled_from(ARGUMENTS) | st.text(max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(WORDS, st.sampled_from([" ", "\n"])), max_size=30))
 def test_any_text_is_a_machine_or_a_list_of_problems(words: list[tuple[str, str]]) -> None:
@@ -70,6 +71,7 @@ def test_any_text_is_a_machine_or_a_list_of_problems(words: list[tuple[str, str]
         assert answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["x ", '"', "\\", "a\\\n", '"" ', "#", "\n", "cpu ", "vdev ", "pass\n", "1,", "$asinfo_start{"],
