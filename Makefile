@@ -8,7 +8,8 @@ OUT ?= out
 # Half of the suite per core; set JOBS=0 to run in one process.
 JOBS ?= auto
 
-.PHONY: help demo test verify lint bench mutation wheel clean constraints gallery interpreters
+.PHONY: help demo check test coverage verify lint bench mutation wheel clean constraints gallery \
+    interpreters hooks
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +27,17 @@ demo: $(STAMP) ## one crash that goes wrong and one that does not, each with its
 	@echo
 	@echo "Pictures: $(OUT)/nic-crash-bare/timing.png (violated)"
 	@echo "          $(OUT)/nic-crash-quiesced/timing.png (holds)"
+
+check: lint ## the fast lane: lint, types, import rules and the tests that are not slow
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+coverage: $(STAMP) ## all tests, with what they have not run: a table, and out/coverage/index.html
+	$(BIN)/python -m pytest -q -n $(JOBS) --cov --cov-report=term-missing --cov-report=html
+
+hooks: $(STAMP) ## run lint and types before every commit (pre-commit)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[dev,hooks]'
+	$(BIN)/pre-commit install
 
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest -q -n $(JOBS)
@@ -54,12 +66,19 @@ gallery: $(STAMP) ## draw docs/gallery anew
 	$(BIN)/python -m quiesce.scenarios.gallery docs/gallery
 	$(BIN)/python benchmarks/html_report.py --picture docs/gallery/html-report.png
 
-wheel: $(STAMP) ## build the wheel and run the suite against it
+wheel: $(STAMP) ## build the wheel and run the suite against it, in an environment of its own
+	rm -rf dist .wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(PYTHON) -m venv .wheel
+	.wheel/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt "$$(echo dist/quiesce-*.whl)[dev]"
+	@# This one test asserts that the import root is the checkout, which a wheel's is not.
+	env -u PYTHONPATH .wheel/bin/python -m pytest -q -n $(JOBS) -o pythonpath= \
+	    --deselect tests/test_packaging.py::test_the_import_root_finds_the_real_folders
 
 constraints: $(STAMP) ## write the versions now installed into constraints.txt
 	@{ echo "# Exact versions for a reproducible environment; regenerate with 'make constraints'."; \
 	   $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 clean: ## remove everything that the targets have made
-	rm -rf $(VENV) .interpreters $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .interpreters .wheel $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
