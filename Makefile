@@ -9,7 +9,7 @@ OUT ?= out
 JOBS ?= auto
 
 .PHONY: help demo check test coverage verify lint bench mutation wheel clean constraints gallery \
-    interpreters hooks
+    interpreters hooks news
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ mutation: $(STAMP) ## known changes, or with MODULE=properties/trackers/bus_mast
 gallery: $(STAMP) ## draw docs/gallery anew
 	$(BIN)/python -m quiesce.scenarios.gallery docs/gallery
 	$(BIN)/python benchmarks/html_report.py --picture docs/gallery/html-report.png
+
+news: $(STAMP) ## what the next release will tell its users
+	$(BIN)/towncrier build --draft --version next
 
 wheel: $(STAMP) ## build the wheel and run the suite against it, in an environment of its own
 	rm -rf dist .wheel

@@ -176,6 +176,8 @@ class QemuStory:
         if time.monotonic() - begun > 0.09:
             raise Late
         self._wait_until(begun, LOOK_MS)
+        # On a busy computer QEMU answers the first before it runs the timer that is due.
+        self.machine.barrier()
         self.machine.barrier()
         memory = self.machine.ram.read(TARGET, COUNT)
         status = self.access.config_read(PCI_STATUS, 2)

@@ -33,7 +33,7 @@ def python(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedPr
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -387,7 +387,7 @@ from quiesce.scenarios.cli import main as cli
 from quiesce.scenarios.run import runner
 def run(*_):
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(20)
+    time.sleep(200)
 runner.run = run
 sys.exit(cli.main(["run", "s.toml"]))
 """

@@ -89,7 +89,7 @@ def test_a_write_at_the_instant_of_release_is_told_with_the_order_in_the_record(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(NIC, guest=GUEST)
-    command = ["prove", "s.toml", "--property", "no-dma-after-teardown", "--seconds", "40"]
+    command = ["prove", "s.toml", "--property", "no-dma-after-teardown", "--seconds", "600"]
     assert main([*command, "--no-plot"]) == exit_status.VIOLATED
     said = " ".join(capsys.readouterr().out.split())
     for words in (

@@ -41,7 +41,7 @@ def tree(text: str) -> TreeNode:
 def dtc(*words: str, text: bytes = b"") -> bytes:
     """Run the real compiler; a warning is a failure."""
     assert DTC is not None
-    done = subprocess.run([DTC, *words], input=text, capture_output=True, check=False, timeout=20)
+    done = subprocess.run([DTC, *words], input=text, capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stderr.decode()) == (0, "")
     return done.stdout
 

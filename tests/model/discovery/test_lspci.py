@@ -44,7 +44,7 @@ def lspci(folder: Path, guest: Guest, *options: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=120,
     )
     return done.stdout
 

@@ -224,6 +224,7 @@ def test_the_pointer_over_an_event_shows_it_with_its_bytes(reader: Reader) -> No
         move.move_to_element_with_offset(
             reader.finds("#lanes"), x - size["width"] // 2, y - int(size["height"]) // 2
         ).perform()
+        reader.settles()
         shown = reader.finds("#tip").text
         if "write lands" in shown:
             break
@@ -247,6 +248,7 @@ def test_a_filter_of_events_counts_and_steps_through_what_it_shows(reader: Reade
     seen = set()
     for _ in range(count):
         reader.finds("[data-do=next]").click()
+        reader.settles()
         seen.add(reader.view["selected"])
         assert "DmaLanded" in reader.finds("#event-title").text
     assert len(seen) == count
@@ -259,6 +261,7 @@ def test_the_slider_tells_the_verdict_of_each_instant_of_death(reader: Reader) -
     for at, point in enumerate(points):
         if at:
             slider.send_keys(Keys.ARROW_RIGHT)
+        reader.settles()
         told = reader.finds("#crash-say").text
         word = "violates" if point["verdict"] == "violated" else point["verdict"]
         assert word in told
@@ -293,6 +296,7 @@ def test_question_mark_opens_the_help(reader: Reader) -> None:
     reader.presses("?")
     assert reader.finds("#help").is_displayed()
     reader.finds("#help button").click()
+    reader.settles()
     assert not reader.finds("#help").is_displayed()
 
 
