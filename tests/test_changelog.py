@@ -39,14 +39,16 @@ def flaws(path: Path) -> list[str]:
     [
         ("sweep.new.md", "The sweep ends.\n", "its name is not +WORDS.KIND.md"),
         ("+sweep.md", "The sweep ends.\n", "its name is not +WORDS.KIND.md"),
-        ("+sweep.feature.md", "The sweep ends.\n", "its kind is none of breaking, change, fix, new"),
+        (
+            "+sweep.feature.md",
+            "The sweep ends.\n",
+            "its kind is none of breaking, change, fix, new",
+        ),
         ("+sweep.new.md", "\n", "it is empty"),
         ("+sweep.new.md", "word " * 26, "a sentence has 26 words"),
     ],
 )
-def test_a_fragment_with_a_flaw_is_noticed(
-    tmp_path: Path, name: str, text: str, flaw: str
-) -> None:
+def test_a_fragment_with_a_flaw_is_noticed(tmp_path: Path, name: str, text: str, flaw: str) -> None:
     fragment = tmp_path / name
     fragment.write_text(text)
     assert flaws(fragment) == [flaw]
