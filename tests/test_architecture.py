@@ -10,9 +10,12 @@ The rules are functions of the text of the files, so that each can be shown to f
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +38,9 @@ HEAVY = {"matplotlib", "networkx", "rich", "typer"}
 KERNELS = {"model/sim/kernel.py", "model/dense/dense_kernel.py"}
 KERNEL_ONLY = {"now", "_now", "timeout"}
 
+LOOSE_MODULES_MAX = 25
+"""More files beside each other are no room that a reader can take in."""
+
 
 class Import(NamedTuple):
     """One import as it stands in a file.
@@ -50,6 +56,12 @@ class Import(NamedTuple):
     line: int
     is_relative: bool
     is_deferred: bool
+
+
+@functools.cache
+def parsed(text: str) -> ast.Module:
+    """Return the tree of a file; both tests that read the whole project share it."""
+    return ast.parse(text)
 
 
 @functools.cache
@@ -71,24 +83,30 @@ def module_of(path: str) -> str:
 def imports_of(path: str, tree: ast.Module, modules: set[str]) -> Iterator[Import]:
     """Give every import of a file; `from . import name` is resolved to the module `name`."""
     package = path.split("/")[:-1]
-    deferred = {
-        id(inner)
-        for outer in ast.walk(tree)
-        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) or _is_for_types(outer)
-        for inner in ast.walk(outer)
-    }
-    for node in ast.walk(tree):
-        is_deferred = id(node) in deferred
+    for node, is_deferred in _imports_in(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(alias.name, node.lineno, False, is_deferred)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            prefix = ".".join(part for part in (base, node.module or "") if part)
-            for alias in node.names:
-                longer = f"{prefix}.{alias.name}" if prefix else alias.name
-                target = longer if longer in modules or not node.module else prefix
-                yield Import(target, node.lineno, node.level > 0, is_deferred)
+            continue
+        base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+        prefix = ".".join(part for part in (base, node.module or "") if part)
+        for alias in node.names:
+            longer = f"{prefix}.{alias.name}" if prefix else alias.name
+            target = longer if longer in modules or not node.module else prefix
+            yield Import(target, node.lineno, node.level > 0, is_deferred)
+
+
+def _imports_in(tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Give every import statement, and whether it stands in a function or for type checkers."""
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, is_deferred = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node, is_deferred
+        elif not isinstance(node, ast.expr):  # an expression holds no statement
+            is_deferred |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            is_deferred |= _is_for_types(node)
+            waiting += [(inner, is_deferred) for inner in ast.iter_child_nodes(node)]
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -144,7 +162,7 @@ def faults_of(files: dict[str, str]) -> list[str]:
     modules = {module_of(path) for path in [*all_paths(), *files]}
     faults = []
     for path, text in files.items():
-        tree = ast.parse(text)
+        tree = parsed(text)
         for each in imports_of(path, tree, modules):
             package = each.target.split(".")[0]
             where = f"{path}:{each.line}"
@@ -164,8 +182,13 @@ def faults_of(files: dict[str, str]) -> list[str]:
     return faults
 
 
+def all_files() -> dict[str, str]:
+    """Return the text of every module of the project by its path."""
+    return {path: (ROOT / path).read_text(encoding="utf-8") for path in all_paths()}
+
+
 def test_no_rule_is_broken() -> None:
-    files = {path: (ROOT / path).read_text(encoding="utf-8") for path in all_paths()}
+    files = all_files()
     assert {path.split("/")[0] for path in files} == set(FOLDERS)
     assert faults_of(files) == []
 
@@ -227,6 +250,121 @@ def test_a_planted_breach_is_found(path: str, text: str) -> None:
 )
 def test_what_is_allowed_is_not_reported(path: str, text: str) -> None:
     assert faults_of({path: text}) == []
+
+
+# Folders.
+
+
+def room_of(module: str, packages: set[str]) -> str:
+    """Return the folder of a module; a module right in a top folder is a room of its own."""
+    if module in packages or module.count(".") < 2:
+        return module
+    return module.rpartition(".")[0]
+
+
+def arrows_of(files: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return which room imports which, with the place of one such import.
+
+    Imports inside functions and for type checkers alone count as well: a reader meets them.
+    """
+    modules = {module_of(path) for path in files}
+    packages = {module_of(path) for path in files if path.endswith("/__init__.py")}
+    arrows: dict[str, dict[str, str]] = {}
+    for path, text in files.items():
+        room = room_of(module_of(path), packages)
+        for each in imports_of(path, parsed(text), modules):
+            target = room_of(each.target, packages)
+            if each.is_relative and each.target in modules and target != room:
+                place = f"{path}:{each.line} imports {each.target}"
+                arrows.setdefault(room, {}).setdefault(target, place)
+    return arrows
+
+
+def cycle_of(files: dict[str, str]) -> list[str]:
+    """Return the imports that tie some rooms into a cycle; empty if there is no cycle."""
+    arrows = arrows_of(files)
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        # Each room of the list is imported by the next one.
+        rooms: list[str] = error.args[1]
+        return [arrows[second][first] for first, second in pairwise(rooms)]
+    return []
+
+
+def overfull_folders(paths: Iterable[str]) -> dict[str, int]:
+    """Return the folders with too many modules, and how many these have."""
+    counts = Counter(path.rpartition("/")[0] for path in paths if not path.endswith("/__init__.py"))
+    return {folder: count for folder, count in counts.items() if count > LOOSE_MODULES_MAX}
+
+
+def test_folders_do_not_import_each_other_in_a_circle() -> None:
+    files = all_files()
+    assert len(arrows_of(files)) > 30, "the arrows were read"
+    assert cycle_of(files) == []
+
+
+HOUSE = {
+    "model/sim/__init__.py": "",
+    "model/sim/kernel.py": "from ..base.clock import Span",
+    "model/base/__init__.py": "",
+    "model/base/clock.py": "import math",
+    "model/base/choices.py": "",
+    "properties/registry.py": "from .search.fuzz import Search",
+    "properties/search/__init__.py": "",
+    "properties/search/fuzz.py": "from ...model.sim.kernel import Kernel",
+}
+"""A small house without a cycle."""
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "places"),
+    [
+        ("model/base/clock.py", "from ..sim.kernel import Kernel", {"model/base", "model/sim"}),
+        ("model/base/clock.py", "from ..sim import kernel", {"model/base", "model/sim"}),
+        (
+            "model/base/choices.py",
+            "def f():\n    from ..sim.kernel import Kernel",
+            {"model/base", "model/sim"},
+        ),
+        (
+            "model/base/choices.py",
+            "if TYPE_CHECKING:\n    from ..sim.kernel import Kernel",
+            {"model/base", "model/sim"},
+        ),
+        (
+            "properties/search/fuzz.py",
+            "from ..registry import PROPERTIES",
+            {"properties/search", "properties"},
+        ),
+    ],
+)
+def test_a_planted_circle_of_folders_is_found(path: str, text: str, places: set[str]) -> None:
+    assert cycle_of(HOUSE) == []
+    found = cycle_of(HOUSE | {path: text})
+    assert {each.partition(":")[0].rpartition("/")[0] for each in found} == places
+
+
+def test_modules_of_one_folder_may_import_each_other() -> None:
+    mutual = {
+        "model/base/clock.py": "from .choices import Choices",
+        "model/base/choices.py": "def f():\n    from .clock import Span",
+    }
+    assert cycle_of(HOUSE | mutual) == []
+
+
+def test_no_folder_holds_more_modules_than_a_reader_takes_in() -> None:
+    assert overfull_folders(all_paths()) == {}
+
+
+def test_a_folder_with_a_module_too_many_is_found() -> None:
+    names = [f"model/plan/part_{number}.py" for number in range(LOOSE_MODULES_MAX)]
+    names.append("model/plan/__init__.py")
+    assert overfull_folders(names) == {}
+    assert overfull_folders([*names, "model/plan/one_more.py"]) == {"model/plan": 26}
+
+
+# What must stay light.
 
 
 def test_judging_needs_neither_simulator_nor_generator_nor_plots() -> None:
