@@ -24,36 +24,31 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.checks.known_changes import copied, passes  # noqa: E402
 
 DENSE = "tests/dense/test_engine.py tests/dense/test_zones.py tests/dense/test_long_spans.py"
-INTERRUPTS = "tests/model/test_interrupts.py tests/model/test_small_rules.py"
-FABRIC = (
-    "tests/model/test_bus_windows.py tests/model/test_fabric.py tests/model/test_small_rules.py"
-)
-BOOKS = " ".join(
-    f"tests/properties/test_{name}.py"
-    for name in ("books", "dma", "interrupts", "ordering", "endings", "monitor", "owed")
-)
+INTERRUPTS = "tests/model/interrupts/test_interrupt_controller.py tests/model/test_small_rules.py"
+FABRIC = "tests/model/bus tests/model/test_small_rules.py"
+TRACKERS = "tests/properties/core tests/properties/trackers tests/properties/teardown"
 FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dense/test_forms.py"
 
 TESTS = {
-    "properties/teardown/dma.py": BOOKS,
-    "properties/trackers/ownership.py": BOOKS,
-    "properties/trackers/bus_masters.py": BOOKS,
-    "properties/teardown/ordering.py": BOOKS,
-    "properties/teardown/interrupts.py": BOOKS,
-    "properties/core/monitor.py": BOOKS,
-    "properties/prove/measures.py": "tests/properties/test_measures.py",
+    "properties/teardown/dma.py": TRACKERS,
+    "properties/trackers/ownership.py": TRACKERS,
+    "properties/trackers/bus_masters.py": TRACKERS,
+    "properties/teardown/ordering.py": TRACKERS,
+    "properties/teardown/interrupts.py": TRACKERS,
+    "properties/core/monitor.py": TRACKERS,
+    "properties/prove/measures.py": "tests/properties/prove/test_measures.py",
     "properties/prove/zones.py": DENSE,
     "properties/prove/unions.py": "tests/dense/test_graph_search.py",
-    "properties/prove/graph_search.py": "tests/dense/test_graph_search.py " + BOOKS,
+    "properties/prove/graph_search.py": "tests/dense/test_graph_search.py " + TRACKERS,
     "model/dense/canonical.py": FORMS,
     "model/dense/form_values.py": FORMS,
     "model/dense/form_kinds.py": FORMS,
     "model/dense/outside_state.py": "tests/dense/test_counters.py",
-    "model/dense/liveness.py": "tests/model/test_liveness.py tests/dense/test_counters.py",
-    "model/dense/slice_kernel.py": "tests/model/test_slice_kernel.py",
-    "model/bus/memory.py": "tests/model/test_memory.py",
+    "model/dense/liveness.py": "tests/model/dense/test_liveness.py tests/dense/test_counters.py",
+    "model/dense/slice_kernel.py": "tests/model/dense/test_slice_kernel.py",
+    "model/bus/memory.py": "tests/model/bus/test_memory.py",
     "model/bus/fabric.py": FABRIC,
-    "model/bus/iommu.py": "tests/model/test_iommu.py tests/model/test_small_rules.py",
+    "model/bus/iommu.py": "tests/model/bus/test_iommu.py tests/model/test_small_rules.py",
     "model/interrupts/interrupt_controller.py": INTERRUPTS,
     "model/host/procnto.py": INTERRUPTS,
     "model/machine/qvm.py": "tests/stories",

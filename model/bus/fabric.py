@@ -236,7 +236,7 @@ class Port(Component):
             return iommu.translate_read(self.master, epoch, addr, length)
         return iommu.pass_translated_read(self.master, epoch, addr, host_addr, length)
 
-    def landed(self) -> Steps:
+    def wait_until_landed(self) -> Steps:
         """Wait until every write that the device has issued is in memory."""
         while not self.is_clear:
             yield self.settled.wait()
@@ -286,7 +286,7 @@ class Port(Component):
         yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.mmio_read")
         while self.posted or self.arriving:
             yield self.settled.wait()
-        yield from self.landed()
+        yield from self.wait_until_landed()
 
     # Processes.
 

@@ -12,7 +12,7 @@ from ..plan.system_plan import NicPlan
 from .ahci_driver import AhciDriver
 from .can_driver import CanDriver
 from .edu_driver import EduDriver
-from .generic_driver import PolicyDriver
+from .generic_driver import GenericDriver
 from .net_driver import NetDriver
 from .nvme_driver import NvmeDriver
 from .pl330_driver import Pl330Driver
@@ -31,7 +31,7 @@ def _drivers() -> dict[type[Any], type[Any]]:
         device_plans.Pl330Plan: Pl330Driver,
         device_plans.CanPlan: CanDriver,
         device_plans.EduPlan: EduDriver,
-        device_plans.PolicyPlan: PolicyDriver,
+        device_plans.GenericPlan: GenericDriver,
     }
 
 

@@ -1,6 +1,6 @@
 """The guest's driver for a passed-through device that is known only by its rules."""
 
-from ..hardware.generic_device import PolicyDevice
+from ..hardware.generic_device import GenericDevice
 from ..hardware.generic_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
 from ..sim.kernel import Steps
@@ -13,7 +13,7 @@ _JOBS_UNHEARD_MAX = 64
 _POLL_NS_MAX = 1_000_000_000
 
 
-class PolicyDriver(DeviceDriver[PolicyDevice]):
+class GenericDriver(DeviceDriver[GenericDevice]):
     """The driver.
 
     Attributes:
@@ -24,7 +24,7 @@ class PolicyDriver(DeviceDriver[PolicyDevice]):
 
     procedure = PROCEDURE
 
-    def __init__(self, site: GuestSite, device: PolicyDevice) -> None:
+    def __init__(self, site: GuestSite, device: GenericDevice) -> None:
         super().__init__(site, device)
         allocator = site.allocator
         plan = device.plan

@@ -207,7 +207,7 @@ class Edu(Component):
             self.registers["DMA_COMMAND"] &= ~DMA_START
             self.changed.notify()
             if self.registers["DMA_COMMAND"] & DMA_WANTS_IRQ:
-                yield from self.port.landed()
+                yield from self.port.wait_until_landed()
                 self._raise(DMA_IRQ, self.dma_epoch)
 
     def _transfer(self) -> Steps:

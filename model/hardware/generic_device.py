@@ -12,7 +12,7 @@ first word of all).
 from collections import deque
 
 from ..bus.register_window import RegisterBits
-from ..plan.device_plans import PolicyPlan
+from ..plan.device_plans import GenericPlan
 from ..plan.timing import Timing
 from ..plan.traits import CANCEL, DROP
 from ..sim.kernel import Kernel, Steps
@@ -43,13 +43,13 @@ class Ring:
         return addr
 
 
-class PolicyOperation(Operation):
+class GenericOperation(Operation):
     """An operation into one buffer."""
 
     __slots__ = ("number", "ring")
 
     def __init__(
-        self, epoch: int, number: int, addr: int, plan: PolicyPlan, ring: Ring | None
+        self, epoch: int, number: int, addr: int, plan: GenericPlan, ring: Ring | None
     ) -> None:
         data: list[tuple[int, bytes]] = []
         position = addr
@@ -64,7 +64,7 @@ class PolicyOperation(Operation):
         self.ring = ring
 
 
-class PolicyDevice(PhysicalDevice):
+class GenericDevice(PhysicalDevice):
     """The device.
 
     Attributes:
@@ -79,7 +79,7 @@ class PolicyDevice(PhysicalDevice):
     register_bits = (RegisterBits(0x00, "RESET", 1),)
     restart_writes = (("ENABLE", 1),)
 
-    def __init__(self, kernel: Kernel, timing: Timing, plan: PolicyPlan, wiring: Wiring) -> None:
+    def __init__(self, kernel: Kernel, timing: Timing, plan: GenericPlan, wiring: Wiring) -> None:
         self.is_pcie = plan.is_pcie
         super().__init__(kernel, plan.name, timing, wiring, plan.traits)
         self.plan = plan
@@ -172,14 +172,14 @@ class PolicyDevice(PhysicalDevice):
         while self.enabled and self.accepted and len(self.running) < self.plan.depth:
             number, epoch = self.accepted.popleft()
             addr = self.area + self.stride * number
-            operation = PolicyOperation(epoch, number, addr, self.plan, self.ring)
+            operation = GenericOperation(epoch, number, addr, self.plan, self.ring)
             if self.plan.lengths:
                 self.emit(DmaFetched(self.name, epoch, addr, sum(self.plan.lengths)))
             # Counted as under way at once: its process begins only after this one waits.
             self.running.append(operation)
             self.start(lambda operation=operation: self._run(operation))  # type: ignore[misc]
 
-    def _run(self, operation: PolicyOperation) -> Steps:
+    def _run(self, operation: GenericOperation) -> Steps:
         self.running.remove(operation)
         yield from self.perform(operation)
         self._begin()
@@ -189,7 +189,7 @@ class PolicyDevice(PhysicalDevice):
 
     def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
         """Return the completion entry, at the next place of the ring."""
-        assert isinstance(operation, PolicyOperation)
+        assert isinstance(operation, GenericOperation)
         length = self.plan.completion_length
         if operation.ring is None or not length:
             return ()
@@ -197,7 +197,7 @@ class PolicyDevice(PhysicalDevice):
 
     def on_complete(self, operation: Operation) -> None:
         """Note which buffer is done."""
-        assert isinstance(operation, PolicyOperation)
+        assert isinstance(operation, GenericOperation)
         is_lost = operation.was_reset and self.traits.reset.interrupt in {DROP, CANCEL}
         if operation.interrupts and self.plan.period is None and not is_lost:
             self.finished.append(operation.number)

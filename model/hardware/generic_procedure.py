@@ -2,13 +2,13 @@
 
 from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
-from .generic_device import PolicyDevice
+from .generic_device import GenericDevice
 from .procedure import Procedure, carry_out_pcie, wait_until
 
 _WRITES = {"mask-interrupts": ("IRQ.ENABLE", 0), "stop": ("ENABLE", 0), "reset": ("RESET", 1)}
 
 
-def carry_out(kernel: Kernel, device: PolicyDevice, epoch: int, step: str, bound_ns: int) -> Steps:
+def carry_out(kernel: Kernel, device: GenericDevice, epoch: int, step: str, bound_ns: int) -> Steps:
     """Do one step; gives whether it was done, as opposed to timed out."""
     if step in _WRITES:
         device.port.post(*_WRITES[step], epoch)

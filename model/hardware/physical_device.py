@@ -347,7 +347,8 @@ class PhysicalDevice(Component):
                 known = ahead if (addr, data) in operation.foreseen else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.is_wire:
-            yield from self.port.landed()  # a line is no message: it must not overtake the data
+            # A line is no message: it must not overtake the data.
+            yield from self.port.wait_until_landed()
         if operation in self.running:
             self.running.remove(operation)
         self.on_complete(operation)

@@ -322,7 +322,7 @@ class Pl330(PhysicalDevice):
         elif opcode == DMAWMB:
             while self.buffer or self.is_draining:
                 yield self.changed.wait()
-            yield from self.port.landed()
+            yield from self.port.wait_until_landed()
         elif opcode == DMASEV:
             yield from self.perform(Operation(thread.epoch, ()))
 

@@ -23,7 +23,7 @@ from . import (
 from .ahci import AhciController
 from .can import Can
 from .edu_function import EduFunction
-from .generic_device import PolicyDevice
+from .generic_device import GenericDevice
 from .nic import Nic
 from .nvme import Nvme
 from .pl330 import Pl330
@@ -94,8 +94,8 @@ def kinds() -> dict[str, DeviceKind]:
             "teaching device: one transfer, 100 ms after it was asked for",
         ),
         "policy": DeviceKind(
-            PolicyDevice,
-            device_plans.PolicyPlan,
+            GenericDevice,
+            device_plans.GenericPlan,
             generic_procedure.PROCEDURE,
             "a device known only by its rules",
         ),

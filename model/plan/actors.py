@@ -6,7 +6,7 @@ by, and which stood idle.
 """
 
 from ..trace.events import Actor
-from .device_plans import CanPlan, PolicyPlan
+from .device_plans import CanPlan, GenericPlan
 from .system_plan import SystemPlan, VmPlan
 from .virtio_plan import BlockPlan, SharedMemoryPlan
 
@@ -24,7 +24,7 @@ def _actors_for(plan: SystemPlan, vm: VmPlan) -> list[Actor]:
     for name in vm.passed_through:
         device = kinds[name]
         writes, interrupts = not isinstance(device, CanPlan), True
-        if isinstance(device, PolicyPlan):
+        if isinstance(device, GenericPlan):
             writes = bool(device.lengths or device.completion_length)
             interrupts = device.interrupts
         if writes or interrupts:

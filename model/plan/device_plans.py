@@ -210,7 +210,7 @@ class EduPlan(msgspec.Struct, frozen=True, tag="edu", tag_field="kind"):
         assert self.traits == Traits(), self.traits
 
 
-class PolicyPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
+class GenericPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
     """A device that is known by its rules in words alone.
 
     Attributes:
@@ -293,12 +293,12 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
         assert self.on_disconnect in {"drain", "drop", "ignore"}, self.on_disconnect
 
 
-AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | EduPlan | PolicyPlan
+AnyDevicePlan = AhciPlan | NvmePlan | XhciPlan | Pl330Plan | CanPlan | EduPlan | GenericPlan
 """The plan of a device that is passed through, NICs apart."""
 
 
 def is_on_soc(plan: object) -> bool:
     """Return whether a device sits on the interconnect of the SoC and is no PCIe function."""
-    if isinstance(plan, PolicyPlan):
+    if isinstance(plan, GenericPlan):
         return not plan.is_pcie
     return isinstance(plan, Pl330Plan | CanPlan)

@@ -9,7 +9,7 @@ be idle after a restart, and is left out.
 from collections.abc import Iterator
 
 from ..trace.events import Service
-from .device_plans import AhciPlan, AnyDevicePlan, CanPlan, EduPlan, NvmePlan, PolicyPlan
+from .device_plans import AhciPlan, AnyDevicePlan, CanPlan, EduPlan, GenericPlan, NvmePlan
 from .system_plan import NicPlan, SystemPlan, VmPlan
 from .virtio_plan import BlockPlan, ConsolePlan, EntropyPlan, NetPlan
 
@@ -40,7 +40,7 @@ def _of_device(vm: str, device: NicPlan | AnyDevicePlan) -> Iterator[Service]:
             if not device.frames:
                 begins = "landed" if isinstance(device, NicPlan) else ""
                 yield Service(vm, name, "handled", line, begins)
-        case PolicyPlan():
+        case GenericPlan():
             begins = "asked" if device.period is None else "landed"
             if device.interrupts:
                 yield Service(vm, name, "handled", line, begins)

@@ -1,12 +1,12 @@
 """The monitors: how a property reads events, one at a time, and what it says at the end.
 
 A `Listener` declares the event types that it reads, each with the method that reads it.  There are
-two kinds: *books*, which derive from the events who owns what, and *properties*, which judge.
-Books are shared: a `Judge` makes each of them once, whatever number of properties consult it,
+two kinds: *trackers*, which derive from the events who owns what, and *properties*, which judge.
+Trackers are shared: a `Judge` makes each of them once, whatever number of properties consult it,
 and calls a listener for the types alone that it declares.
 
 One instant, one picture.  A write that lands at the instant of a release counts as landing after
-it, whichever of the two records stands first in the trace.  So a book judges what
+it, whichever of the two records stands first in the trace.  So a tracker judges what
 happens at an instant when that instant is over, against the state at its end.  `at_ns` need only
 be ordered as the instants are, so a search through dense time may number its instants; equal
 numbers mean the same instant.
@@ -37,8 +37,8 @@ Handler = Callable[[Any, int, int, Any], None]
 Reads = Mapping[type[TraceEvent], Handler]
 """The event types that a listener reads, each with its method."""
 
-Shelf = dict[type["Listener"], "Listener"]
-"""The books that several properties share, by kind."""
+Trackers = dict[type["Listener"], "Listener"]
+"""The trackers that several properties share, by kind."""
 
 B = TypeVar("B", bound="Listener")
 
@@ -65,7 +65,7 @@ class Listener:
 
 
 class Observation(Listener):
-    """The book of the run itself: whether its end was announced, and what that leaves undecided.
+    """The tracker of the run itself: whether its end was announced, and what that leaves undecided.
 
     Attributes:
         ended_ns: When the observation ended, or -1 while it goes on.
@@ -121,12 +121,13 @@ class Closing(NamedTuple):
 class Property(Listener):
     """The base of all properties: a claim about traces and the monitor that judges it.
 
-    Subclasses say what they read, and `close`.  Alone, a property makes its own books and is driven
+    Subclasses say what they read, and `close`.  Alone, a property makes its own trackers and is
+    driven
     by `step`; under a `Judge` it shares them.
 
     Args:
         header: Of the trace to be judged.
-        shelf: The books of the judge, or None to stand alone.
+        trackers: The trackers of the judge, or None to stand alone.
 
     Attributes:
         name: Stable identifier, as it appears in reports and on the command line.
@@ -151,30 +152,30 @@ class Property(Listener):
     source: ClassVar[str]
     ends_search: ClassVar[bool] = True
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
         self.header = header
         self.violations: list[Violation] = []
         self.violation_count = 0
         self._worst: Severity = "none"
-        self._shelf: Shelf = {} if shelf is None else shelf
-        self._is_alone = shelf is None
-        self.observation = self.book(Observation)
+        self._trackers: Trackers = {} if trackers is None else trackers
+        self._is_alone = trackers is None
+        self.observation = self.tracker(Observation)
         self.observation.weighers.append(self._weigh)
         self.owed = ""
 
-    def book(self, kind: type[B]) -> B:
-        """Return the book of a kind, made if nobody has asked for it yet."""
-        found = self._shelf.get(kind)
+    def tracker(self, kind: type[B]) -> B:
+        """Return the tracker of a kind, made if nobody has asked for it yet."""
+        found = self._trackers.get(kind)
         if found is None:
-            found = self._shelf[kind] = kind()
+            found = self._trackers[kind] = kind()
         assert isinstance(found, kind)
         return found
 
     def step(self, index: int, record: Record) -> None:
         """Read one record; for a property that stands alone."""
-        assert self._is_alone, "the judge drives the books of this property"
+        assert self._is_alone, "the judge drives the trackers of this property"
         event = record.event
-        for listener in (*self._shelf.values(), self):
+        for listener in (*self._trackers.values(), self):
             handler = listener.reads.get(type(event))
             if handler is not None:
                 handler(listener, index, record.at_ns, event)
@@ -190,8 +191,8 @@ class Property(Listener):
             last_ns: Instant of the last record, for a trace whose end was not announced.
         """
         if self._is_alone:
-            for book in self._shelf.values():
-                book.settle()
+            for tracker in self._trackers.values():
+                tracker.settle()
         self.settle()
         ended_ns = self.observation.ended_ns
         closing = self.close(last_ns if ended_ns < 0 else ended_ns)
@@ -264,12 +265,12 @@ class Judge:
     """
 
     def __init__(self, header: Header, properties: Iterable[type[Property]]) -> None:
-        shelf: Shelf = {}
-        self.properties = tuple(kind(header, shelf) for kind in properties)
-        self.books = tuple(shelf.values())
+        trackers: Trackers = {}
+        self.properties = tuple(kind(header, trackers) for kind in properties)
+        self.trackers = tuple(trackers.values())
         table: dict[type[TraceEvent], list[Callable[[int, int, AnyEvent], None]]] = {}
-        # Books come first, so that a property finds them up to date.
-        for listener in (*self.books, *self.properties):
+        # Trackers come first, so that a property finds them up to date.
+        for listener in (*self.trackers, *self.properties):
             for event_type, handler in listener.reads.items():
                 table.setdefault(event_type, []).append(MethodType(handler, listener))
         self._table = table
@@ -295,7 +296,7 @@ class Judge:
 
     def settle(self) -> None:
         """Judge the instant that has just ended."""
-        for listener in (*self.books, *self.properties):
+        for listener in (*self.trackers, *self.properties):
             listener.settle()
 
     def finish(self) -> tuple[Verdict, ...]:
@@ -305,8 +306,8 @@ class Judge:
 
     def key(self) -> Hashable:
         """Return what later verdicts depend on, without times; call between two instants."""
-        return tuple(listener.key() for listener in (*self.books, *self.properties))
+        return tuple(listener.key() for listener in (*self.trackers, *self.properties))
 
     def open_key(self) -> tuple[Hashable, ...]:
         """Return what each listener keeps for the end of the present instant."""
-        return tuple(listener.waiting() for listener in (*self.books, *self.properties))
+        return tuple(listener.waiting() for listener in (*self.trackers, *self.properties))

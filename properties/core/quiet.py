@@ -1,4 +1,4 @@
-"""The book of quiet: whether nothing more can happen by itself when the observation ends.
+"""The tracker of quiet: whether nothing more can happen by itself when the observation ends.
 
 A trace says so: after `OutsideEnded` the run went on until nothing was under way.  What is still
 owed then is owed for ever; the outside, had it gone on, would have asked for more and not have

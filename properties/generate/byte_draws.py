@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Dice:
+class ByteDraws:
     """Reads decisions from bytes, from front to back.
 
     Args:

@@ -1,4 +1,4 @@
-"""Passed-through devices made from dice, each with the procedure that makes it quiet and its work.
+"""Passed-through devices made from draws, each with the procedure that makes it quiet and its work.
 
 Each kind of device is one row of `DEVICE_KINDS`; a further kind is added there and nowhere else.
 """
@@ -11,15 +11,15 @@ from ...model.plan.device_plans import (
     AnyDevicePlan,
     CanPlan,
     EduPlan,
+    GenericPlan,
     NvmePlan,
     Pl330Plan,
-    PolicyPlan,
     XhciPlan,
 )
 from ...model.plan.procedures import Order
 from ...model.plan.system_plan import NicPlan
 from ...model.plan.traits import Traits
-from .byte_draws import Dice
+from .byte_draws import ByteDraws
 from .drawn_parts import DeviceKind, Drawn, Surroundings
 from .drawn_procedures import NIC_PROCEDURES, PROCEDURES, callback
 from .drawn_vdevs import VDEV_KINDS
@@ -27,133 +27,133 @@ from .drawn_vdevs import VDEV_KINDS
 __all__ = ["DEVICE_KINDS"]
 
 
-def _nic(dice: Dice, place: Surroundings) -> Drawn:
+def _nic(draws: ByteDraws, place: Surroundings) -> Drawn:
     name = f"eth{place.number}"
     # Where an IOMMU alone stops it, frames still come after the last release, and few enough.
     usual, slow = (5_000, 10_000, 20_000, 2_000), (100_000, 200_000, 50_000)
-    lo_ns = dice.pick(slow if place.is_confined else usual)
+    lo_ns = draws.pick(slow if place.is_confined else usual)
     nic = NicPlan(
         name,
         40 + place.number,
-        trigger=_trigger(dice, place),
-        ring_size=dice.pick((16, 32, 64)),
-        prefetch=dice.pick((4, 1, 8)),
-        frame_length=dice.pick((64, 1_500, 1_024)),
-        gap=Span(lo_ns, lo_ns * dice.pick((2, 1, 4))),
+        trigger=_trigger(draws, place),
+        ring_size=draws.pick((16, 32, 64)),
+        prefetch=draws.pick((4, 1, 8)),
+        frame_length=draws.pick((64, 1_500, 1_024)),
+        gap=Span(lo_ns, lo_ns * draws.pick((2, 1, 4))),
         # Each is refused several times once an IOMMU alone stops it, and refusals are bounded.
         # One that hangs costs its memory, and no more.
-        traits=Traits(never_idle=not place.is_confined and dice.happens(4)),
-        frames=12 + dice.below(4) if place.is_confined else 20 + dice.below(30),
+        traits=Traits(never_idle=not place.is_confined and draws.happens(4)),
+        frames=12 + draws.below(4) if place.is_confined else 20 + draws.below(30),
     )
-    quiesce = callback(f"{name}-vdev", name, dice.pick(NIC_PROCEDURES))
+    quiesce = callback(f"{name}-vdev", name, draws.pick(NIC_PROCEDURES))
     return Drawn(nics=(nic,), quiesce=() if place.is_confined else (quiesce,))
 
 
-def _ahci(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((10_000, 50_000, 2_000))
+def _ahci(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((10_000, 50_000, 2_000))
     device = AhciPlan(
         f"dev{place.number}",
         40 + place.number,
-        trigger=_trigger(dice, place),
-        service=Span(lo_ns, lo_ns * dice.pick((2, 1, 10))),
-        requests=4 + dice.below(12),
-        operation=dice.pick(("read", "read", "write")),
-        length=512 * (1 + dice.below(16)),
+        trigger=_trigger(draws, place),
+        service=Span(lo_ns, lo_ns * draws.pick((2, 1, 10))),
+        requests=4 + draws.below(12),
+        operation=draws.pick(("read", "read", "write")),
+        length=512 * (1 + draws.below(16)),
     )
-    return _passed(dice, device, PROCEDURES["ahci"], place)
+    return _passed(draws, device, PROCEDURES["ahci"], place)
 
 
-def _soc_dma(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((20_000, 10_000))
+def _soc_dma(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((20_000, 10_000))
     device = Pl330Plan(
         f"dev{place.number}",
         40 + place.number,
-        bursts=dice.pick((16, 4)),
-        buffer_bursts=dice.pick((4, 1)),
-        pace=Span(lo_ns, lo_ns * dice.pick((2, 1))),
+        bursts=draws.pick((16, 4)),
+        buffer_bursts=draws.pick((4, 1)),
+        pace=Span(lo_ns, lo_ns * draws.pick((2, 1))),
     )
-    return _passed(dice, device, PROCEDURES["pl330"], place)
+    return _passed(draws, device, PROCEDURES["pl330"], place)
 
 
-def _nvme(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((10_000, 50_000, 2_000))
+def _nvme(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((10_000, 50_000, 2_000))
     device = NvmePlan(
         f"dev{place.number}",
         40 + place.number,
-        trigger=_trigger(dice, place),
-        service=Span(lo_ns, lo_ns * dice.pick((2, 1, 10))),
-        depth=1 + dice.below(8),
-        requests=4 + dice.below(12),
-        in_flight=1 + dice.below(4),
-        operation=dice.pick(("read", "read", "write")),
-        length=512 * (1 + dice.below(16)),
-        events=dice.pick((None, None, Span(20_000, 80_000))),
-        shadow_doorbells=dice.happens(),
+        trigger=_trigger(draws, place),
+        service=Span(lo_ns, lo_ns * draws.pick((2, 1, 10))),
+        depth=1 + draws.below(8),
+        requests=4 + draws.below(12),
+        in_flight=1 + draws.below(4),
+        operation=draws.pick(("read", "read", "write")),
+        length=512 * (1 + draws.below(16)),
+        events=draws.pick((None, None, Span(20_000, 80_000))),
+        shadow_doorbells=draws.happens(),
     )
-    return _passed(dice, device, PROCEDURES["nvme"], place)
+    return _passed(draws, device, PROCEDURES["nvme"], place)
 
 
-def _xhci(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((125_000, 50_000))
+def _xhci(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((125_000, 50_000))
     device = XhciPlan(
         f"dev{place.number}",
         40 + place.number,
-        trigger=_trigger(dice, place),
-        interval=Span(lo_ns, lo_ns * dice.pick((2, 1, 4))),
-        report_length=dice.pick((64, 8)),
-        prefetch=1 + dice.below(4),
-        port_events=dice.pick((None, None, Span(100_000, 400_000))),
+        trigger=_trigger(draws, place),
+        interval=Span(lo_ns, lo_ns * draws.pick((2, 1, 4))),
+        report_length=draws.pick((64, 8)),
+        prefetch=1 + draws.below(4),
+        port_events=draws.pick((None, None, Span(100_000, 400_000))),
     )
-    return _passed(dice, device, PROCEDURES["xhci"], place)
+    return _passed(draws, device, PROCEDURES["xhci"], place)
 
 
-def _edu(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((20_000, 100_000, 5_000))
+def _edu(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((20_000, 100_000, 5_000))
     device = EduPlan(
         f"dev{place.number}",
         40 + place.number,
-        trigger=_trigger(dice, place),
-        dma_delay=Span(lo_ns, lo_ns * dice.pick((2, 1))),
-        length=dice.pick((1_024, 64, 4_096)),
+        trigger=_trigger(draws, place),
+        dma_delay=Span(lo_ns, lo_ns * draws.pick((2, 1))),
+        length=draws.pick((1_024, 64, 4_096)),
     )
-    return _passed(dice, device, PROCEDURES["edu"], place)
+    return _passed(draws, device, PROCEDURES["edu"], place)
 
 
-def _policy(dice: Dice, place: Surroundings) -> Drawn:
-    lo_ns = dice.pick((1_000, 10_000))
-    trigger = _trigger(dice, place)
-    device = PolicyPlan(
+def _policy(draws: ByteDraws, place: Surroundings) -> Drawn:
+    lo_ns = draws.pick((1_000, 10_000))
+    trigger = _trigger(draws, place)
+    device = GenericPlan(
         f"dev{place.number}",
         40 + place.number,
         trigger=trigger,
-        service=Span(lo_ns, lo_ns * dice.pick((2, 1, 10))),
-        lengths=dice.pick(((512,), (64, 1_024), ())),
-        reads=dice.pick((0, 64)),
-        completion_length=dice.pick((16, 0)),
-        depth=1 + dice.below(4),
-        jobs=8 + dice.below(16),
-        in_flight=1 + dice.below(4),
-        stop=dice.pick(("after-current", "after-queued", "at-once")),
-        is_pcie=trigger == "message" or not dice.happens(),
+        service=Span(lo_ns, lo_ns * draws.pick((2, 1, 10))),
+        lengths=draws.pick(((512,), (64, 1_024), ())),
+        reads=draws.pick((0, 64)),
+        completion_length=draws.pick((16, 0)),
+        depth=1 + draws.below(4),
+        jobs=8 + draws.below(16),
+        in_flight=1 + draws.below(4),
+        stop=draws.pick(("after-current", "after-queued", "at-once")),
+        is_pcie=trigger == "message" or not draws.happens(),
     )
-    return _passed(dice, device, PROCEDURES["policy"], place)
+    return _passed(draws, device, PROCEDURES["policy"], place)
 
 
-def _can(dice: Dice, place: Surroundings) -> Drawn:
-    frames = 8 + dice.below(16)
+def _can(draws: ByteDraws, place: Surroundings) -> Drawn:
+    frames = 8 + draws.below(16)
     device = CanPlan(f"dev{place.number}", 40 + place.number, frames=frames)
-    return _passed(dice, device, PROCEDURES["can"], place)
+    return _passed(draws, device, PROCEDURES["can"], place)
 
 
-def _trigger(dice: Dice, place: Surroundings) -> str:
+def _trigger(draws: ByteDraws, place: Surroundings) -> str:
     # A message that came while its vector was masked stays pending in the controller, and no
     # procedure of the device takes it back: the next owner gets it.
-    return "level" if place.has_heir else dice.pick(("level", "message"))
+    return "level" if place.has_heir else draws.pick(("level", "message"))
 
 
-def _passed(dice: Dice, device: AnyDevicePlan, steps: Order, place: Surroundings) -> Drawn:
+def _passed(draws: ByteDraws, device: AnyDevicePlan, steps: Order, place: Surroundings) -> Drawn:
     # QEMU's teaching device has no bit that could hang.
-    if not isinstance(device, EduPlan) and not place.is_confined and dice.happens(8):
+    if not isinstance(device, EduPlan) and not place.is_confined and draws.happens(8):
         device = replace(device, traits=replace(device.traits, never_idle=True))
     quiesce = (callback(f"{device.name}-vdev", device.name, steps),)
     return Drawn(devices=(device,), quiesce=() if place.is_confined else quiesce)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ...model.plan.device_plans import AnyDevicePlan
 from ...model.plan.system_plan import DiskPlan, NicPlan, QuiescePlan
 from ...model.plan.virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
-from .byte_draws import Dice
+from .byte_draws import ByteDraws
 
 __all__ = ["DeviceKind", "Drawn", "Surroundings"]
 
@@ -56,7 +56,7 @@ class Surroundings(NamedTuple):
     has_heir: bool = False
 
 
-Draw = Callable[[Dice, Surroundings], Drawn]
+Draw = Callable[[ByteDraws, Surroundings], Drawn]
 
 
 class DeviceKind(NamedTuple):
@@ -64,7 +64,7 @@ class DeviceKind(NamedTuple):
 
     Attributes:
         name: Of the kind.
-        draw: Gives a device from dice.
+        draw: Gives a device from draws.
         needs_no_procedure: Whether nothing of it outlives its owner where there is an IOMMU, so
             that it may be left alone.
         events: Names of trace events that show it at work, for the instants of ends.

@@ -1,4 +1,4 @@
-"""Plans made from dice: systems whose teardown follows the procedures, and ways to spoil them.
+"""Plans made from draws: systems whose teardown follows the procedures, and ways to spoil them.
 
 What makes a drawn system right: every device that can write guest memory is stopped by a
 documented procedure before that memory is released, or an IOMMU confines it and is told in time.
@@ -30,7 +30,7 @@ from ...model.plan.system_plan import (
 )
 from ...model.plan.termination import BY_NAME, CAUSES
 from ...model.plan.timing import EVIDENCE, Timing
-from .byte_draws import Dice
+from .byte_draws import ByteDraws
 from .drawn_devices import DEVICE_KINDS
 from .drawn_parts import Drawn, Surroundings
 
@@ -92,33 +92,33 @@ _ORDERLY = tuple(
 # Systems.
 
 
-def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> SystemPlan:
+def system_from(draws: ByteDraws, *, devices_max: int = 6, vms_max: int = 3) -> SystemPlan:
     """Return a system of 1 to 6 devices and 1 to 3 guests that follows the procedures."""
-    has_iommu = dice.happens()
+    has_iommu = draws.happens()
     # No callback runs when a qvm is killed: then the IOMMU must be enough for every device.
-    is_confined = has_iommu and dice.happens()
+    is_confined = has_iommu and draws.happens()
     kinds = [kind for kind in DEVICE_KINDS if kind.needs_no_procedure or not is_confined]
-    vm_count = 1 + dice.below(vms_max)
-    device_count = max(vm_count, 1 + dice.below(devices_max))
+    vm_count = 1 + draws.below(vms_max)
+    device_count = max(vm_count, 1 + draws.below(devices_max))
     vms: list[VmPlan] = []
     nics: list[NicPlan] = []
     disks: list[DiskPlan] = []
     devices: list[AnyDevicePlan] = []
     for vm_number in range(vm_count):
         share = range(vm_number, device_count, vm_count)
-        chosen = [(number, dice.pick(kinds)) for number in share]
+        chosen = [(number, draws.pick(kinds)) for number in share]
         # The next owner of a device that only an IOMMU confines would let it in again.
-        has_heir = not is_confined and dice.happens()
+        has_heir = not is_confined and draws.happens()
         drawn = [
-            kind.draw(dice, Surroundings(number, is_confined, has_heir)) for number, kind in chosen
+            kind.draw(draws, Surroundings(number, is_confined, has_heir)) for number, kind in chosen
         ]
         events = tuple(event for _, kind in chosen for event in kind.events)
         nics += [nic for each in drawn for nic in each.nics]
         disks += [disk for each in drawn for disk in each.disks]
         devices += [device for each in drawn for device in each.devices]
         causes = _ORDERLY + _ABRUPT if is_confined else _ORDERLY
-        end = termination_from(dice, causes, events) if vm_number == 0 or dice.happens() else None
-        vms.append(_vm(dice, vm_number, drawn, end, restart=has_heir))
+        end = termination_from(draws, causes, events) if vm_number == 0 or draws.happens() else None
+        vms.append(_vm(draws, vm_number, drawn, end, restart=has_heir))
     return SystemPlan(
         "drawn",
         tuple(vms),
@@ -126,7 +126,7 @@ def system_from(dice: Dice, *, devices_max: int = 6, vms_max: int = 3) -> System
         disks=tuple(disks),
         devices=tuple(devices),
         iommu=has_iommu,
-        timing=timing_from(dice),
+        timing=timing_from(draws),
         pinned=_PINNED,
         observe=exactly(300_000),
         horizon_ns=HORIZON_NS,
@@ -143,13 +143,13 @@ def _teardown_ns_max(vms: list[VmPlan]) -> int:
 
 
 def _vm(
-    dice: Dice, number: int, drawn: list[Drawn], end: EndPlan | None, *, restart: bool
+    draws: ByteDraws, number: int, drawn: list[Drawn], end: EndPlan | None, *, restart: bool
 ) -> VmPlan:
     base = 0x8000_0000 + number * 0x1000_0000
     pieces = (RamPlan(base, 1 << 20), RamPlan(base + 0x800_0000, 1 << 19))
     return VmPlan(
         f"vm{number}",
-        pieces if dice.happens() else pieces[:1],
+        pieces if draws.happens() else pieces[:1],
         nics=tuple(nic.name for each in drawn for nic in each.nics),
         devices=tuple(device.name for each in drawn for device in each.devices),
         blocks=tuple(block for each in drawn for block in each.blocks),
@@ -178,12 +178,12 @@ class Platform(NamedTuple):
     iommu: bool
 
 
-def platform_from(dice: Dice) -> Platform:
+def platform_from(draws: ByteDraws) -> Platform:
     """Return the hardware of a system: 1 to 6 devices, with an IOMMU or without."""
-    has_iommu = dice.happens()
+    has_iommu = draws.happens()
     kinds = [kind for kind in DEVICE_KINDS if kind.is_hardware]
     drawn = [
-        dice.pick(kinds).draw(dice, Surroundings(number)) for number in range(1 + dice.below(6))
+        draws.pick(kinds).draw(draws, Surroundings(number)) for number in range(1 + draws.below(6))
     ]
     return Platform(
         tuple(nic for each in drawn for nic in each.nics),
@@ -193,11 +193,13 @@ def platform_from(dice: Dice) -> Platform:
     )
 
 
-def timing_from(dice: Dice, base: Timing = SHORT, spans: tuple[str, ...] = DRAWN_SPANS) -> Timing:
+def timing_from(
+    draws: ByteDraws, base: Timing = SHORT, spans: tuple[str, ...] = DRAWN_SPANS
+) -> Timing:
     """Return a timing table: each span as it is, one of its ends, or reaching into its tail."""
     changed: dict[str, Span] = {}
     for key in spans:
-        change = dice.below(8)
+        change = draws.below(8)
         if change < 4:
             continue
         span: Span = getattr(base, key)
@@ -211,34 +213,36 @@ def timing_from(dice: Dice, base: Timing = SHORT, spans: tuple[str, ...] = DRAWN
     return replace(base, **changed)
 
 
-def termination_from(dice: Dice, causes: tuple[str, ...], events: tuple[str, ...]) -> EndPlan:
+def termination_from(draws: ByteDraws, causes: tuple[str, ...], events: tuple[str, ...]) -> EndPlan:
     """Return an end: a cause, and an instant that is absolute or after the n-th event of a kind."""
-    cause = dice.pick(causes)
-    delay = Span(0, dice.pick((0, 40_000, 5_000, 1_000)))
-    if not events or dice.happens(4):
-        return EndPlan(cause, exactly(100 * dice.within(0, 4_000)))
-    return EndPlan(cause, delay, AfterPlan(dice.pick(events), count=1 + dice.below(8)))
+    cause = draws.pick(causes)
+    delay = Span(0, draws.pick((0, 40_000, 5_000, 1_000)))
+    if not events or draws.happens(4):
+        return EndPlan(cause, exactly(100 * draws.within(0, 4_000)))
+    return EndPlan(cause, delay, AfterPlan(draws.pick(events), count=1 + draws.below(8)))
 
 
-def with_moved_end(plan: SystemPlan, dice: Dice, events: tuple[tuple[str, int], ...]) -> SystemPlan:
+def with_moved_end(
+    plan: SystemPlan, draws: ByteDraws, events: tuple[tuple[str, int], ...]
+) -> SystemPlan:
     """Return the plan with its first end moved to another instant, or as it is.
 
     Args:
         plan: Whose end is moved.
-        dice: Decide whether and whereto.
+        draws: Decide whether and whereto.
         events: Types of event in an earlier run of the plan up to its end, each with how many there
             were; nothing that only a teardown brings, or the end would wait for itself.
     """
-    if not events or dice.below(2) == 0:
+    if not events or draws.below(2) == 0:
         return plan
     number = next((n for n, vm in enumerate(plan.vms) if vm.end is not None), -1)
     if number < 0:
         return plan
     vm = plan.vms[number]
     assert vm.end is not None
-    name, count = dice.pick(events)
-    after = AfterPlan(name, count=1 + dice.below(min(count, 1 << 16)))
-    end = EndPlan(vm.end.cause, Span(0, dice.pick((0, 1_000, 10_000, 40_000))), after)
+    name, count = draws.pick(events)
+    after = AfterPlan(name, count=1 + draws.below(min(count, 1 << 16)))
+    end = EndPlan(vm.end.cause, Span(0, draws.pick((0, 1_000, 10_000, 40_000))), after)
     vms = (*plan.vms[:number], replace(vm, end=end), *plan.vms[number + 1 :])
     return replace(plan, vms=vms)
 
@@ -246,26 +250,26 @@ def with_moved_end(plan: SystemPlan, dice: Dice, events: tuple[tuple[str, int], 
 # Ways to spoil a system.
 
 
-def mutant_of(plan: SystemPlan, dice: Dice) -> SystemPlan:
+def mutant_of(plan: SystemPlan, draws: ByteDraws) -> SystemPlan:
     """Return the plan with one thing wrong: a fault, a step left out, moved or cut short."""
     spoiled = [number for number, vm in enumerate(plan.vms) if vm.quiesce and vm.end is not None]
-    kind = dice.below(4)
+    kind = draws.below(4)
     if kind == 0 or not spoiled:
-        name = dice.pick(Faults.__struct_fields__)
+        name = draws.pick(Faults.__struct_fields__)
         return replace(plan, faults=replace(NO_FAULTS, **{name: True}))
-    number = dice.pick(spoiled)
+    number = draws.pick(spoiled)
     vm = plan.vms[number]
-    at = dice.below(len(vm.quiesce))
+    at = draws.below(len(vm.quiesce))
     callback = vm.quiesce[at]
-    changed = _spoiled(callback, dice, kind)
+    changed = _spoiled(callback, draws, kind)
     quiesce = (*vm.quiesce[:at], changed, *vm.quiesce[at + 1 :])
     vms = (*plan.vms[:number], replace(vm, quiesce=quiesce), *plan.vms[number + 1 :])
     return replace(plan, vms=vms)
 
 
-def _spoiled(callback: QuiescePlan, dice: Dice, kind: int) -> QuiescePlan:
+def _spoiled(callback: QuiescePlan, draws: ByteDraws, kind: int) -> QuiescePlan:
     steps = list(callback.steps)
-    at = dice.below(len(steps))
+    at = draws.below(len(steps))
     if kind == 1:
         del steps[at]
     elif kind == 2:

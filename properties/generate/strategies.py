@@ -19,7 +19,7 @@ from ...model.plan.system_plan import EndPlan, NicPlan, StepPlan, SystemPlan
 from ...model.plan.termination import CAUSES
 from ...model.plan.timing import Timing
 from ...model.plan.virtio_plan import AnyVdevPlan
-from .byte_draws import Dice
+from .byte_draws import ByteDraws
 from .drawn_conf import conf_from
 from .drawn_devices import DEVICE_KINDS
 from .drawn_parts import Surroundings
@@ -89,8 +89,8 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
     """
     size = len(DRAWN_SPANS)
     if base is None:
-        return _bytes(size).map(lambda data: timing_from(Dice(data)))
-    return _bytes(size).map(lambda data: timing_from(Dice(data), base))
+        return _bytes(size).map(lambda data: timing_from(ByteDraws(data)))
+    return _bytes(size).map(lambda data: timing_from(ByteDraws(data), base))
 
 
 def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | AnyVdevPlan]:
@@ -103,8 +103,8 @@ def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | AnyVdevPlan]:
     """
 
     def workload(data: bytes) -> NicPlan | AnyDevicePlan | AnyVdevPlan:
-        dice = Dice(data)
-        return dice.pick(DEVICE_KINDS).draw(dice, Surroundings(0)).plan
+        draws = ByteDraws(data)
+        return draws.pick(DEVICE_KINDS).draw(draws, Surroundings(0)).plan
 
     return _bytes(24).map(workload)
 
@@ -128,11 +128,11 @@ def terminations(
     """
     chosen = causes or tuple(cause.name for cause in CAUSES if cause.path)
     if not during_callback:
-        return _bytes(6).map(lambda data: termination_from(Dice(data), chosen, _EVENTS))
+        return _bytes(6).map(lambda data: termination_from(ByteDraws(data), chosen, _EVENTS))
 
     def end(data: bytes) -> EndPlan:
         # A zero byte in front makes the instant one after an event.
-        return termination_from(Dice(data[:2] + b"\0" + data[2:]), chosen, _CALLBACK_EVENTS)
+        return termination_from(ByteDraws(data[:2] + b"\0" + data[2:]), chosen, _CALLBACK_EVENTS)
 
     return _bytes(5).map(end)
 
@@ -145,7 +145,7 @@ def platforms() -> st.SearchStrategy[Platform]:
         >>> find(platforms(), lambda platform: platform.iommu).nics[0].name
         'eth0'
     """
-    return _bytes(_SYSTEM_BYTES).map(lambda data: platform_from(Dice(data)))
+    return _bytes(_SYSTEM_BYTES).map(lambda data: platform_from(ByteDraws(data)))
 
 
 def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
@@ -162,13 +162,13 @@ def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
     documented = _DOCUMENTED[kind]
 
     def procedure(data: bytes) -> tuple[StepPlan, ...]:
-        dice = Dice(data)
-        steps = [StepPlan(*step) for step in dice.pick(documented)]
-        for _ in range(dice.below(3)):
-            step = steps.pop(dice.below(len(steps)))
-            if dice.happens():
-                bound_ns = dice.within(0, step.bound_ns)
-                steps.insert(dice.below(len(steps) + 1), StepPlan(step.name, bound_ns))
+        draws = ByteDraws(data)
+        steps = [StepPlan(*step) for step in draws.pick(documented)]
+        for _ in range(draws.below(3)):
+            step = steps.pop(draws.below(len(steps)))
+            if draws.happens():
+                bound_ns = draws.within(0, step.bound_ns)
+                steps.insert(draws.below(len(steps) + 1), StepPlan(step.name, bound_ns))
         return tuple(steps)
 
     return _bytes(16).map(procedure)
@@ -188,7 +188,7 @@ def systems(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[Syst
     """
 
     def system(data: bytes) -> SystemPlan:
-        return system_from(Dice(data), devices_max=devices_max, vms_max=vms_max)
+        return system_from(ByteDraws(data), devices_max=devices_max, vms_max=vms_max)
 
     return _bytes(_SYSTEM_BYTES).map(system)
 
@@ -206,8 +206,8 @@ def mutants(plan: SystemPlan | None = None) -> st.SearchStrategy[SystemPlan]:
     """
 
     def mutant(data: bytes) -> SystemPlan:
-        dice = Dice(data)
-        return mutant_of(plan or system_from(dice), dice)
+        draws = ByteDraws(data)
+        return mutant_of(plan or system_from(draws), draws)
 
     return _bytes(8 if plan else _SYSTEM_BYTES).map(mutant)
 
@@ -224,8 +224,8 @@ def runs(*, devices_max: int = 6, vms_max: int = 3) -> st.SearchStrategy[tuple[S
 
     def both(data: bytes) -> tuple[SystemPlan, Biased]:
         chosen = Biased(data[: Biased.SIZE])
-        dice = Dice(data[Biased.SIZE :])
-        return system_from(dice, devices_max=devices_max, vms_max=vms_max), chosen
+        draws = ByteDraws(data[Biased.SIZE :])
+        return system_from(draws, devices_max=devices_max, vms_max=vms_max), chosen
 
     return _bytes(Biased.SIZE + _SYSTEM_BYTES).map(both)
 
@@ -238,4 +238,4 @@ def configurations() -> st.SearchStrategy[str]:
         >>> find(configurations(), lambda text: "cpu" in text).splitlines()[0]
         'system vm0'
     """
-    return _bytes(24).map(lambda data: conf_from(Dice(data)))
+    return _bytes(24).map(lambda data: conf_from(ByteDraws(data)))

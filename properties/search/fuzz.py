@@ -29,7 +29,7 @@ from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import TerminationBegun, Trace
 from ..check import check
 from ..core.durations import Durations
-from ..generate.byte_draws import Dice
+from ..generate.byte_draws import ByteDraws
 from ..generate.drawn_plans import with_moved_end
 from ..registry import PROPERTIES
 from .tally import Tally
@@ -207,7 +207,7 @@ class _Cases:
     def try_out(self, data: bytes) -> bool:
         """Make and judge the run that these bytes mean; returns whether it violates anything."""
         choices = Biased(data[: Biased.SIZE])
-        plan = with_moved_end(self._search.plan, Dice(data[Biased.SIZE :]), self._instants)
+        plan = with_moved_end(self._search.plan, ByteDraws(data[Biased.SIZE :]), self._instants)
         try:
             trace = self._run(plan, choices)
         except BoundHit as hit:

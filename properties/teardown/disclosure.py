@@ -14,9 +14,9 @@ from typing import ClassVar
 
 from ...model.base.addresses import FRAME_SHIFT, HOST_EPOCH
 from ...model.trace.events import CpuRead, DmaRead, DmaReadBlocked, Header, StillUnderWay
-from ..core.monitor import Closing, Reads, Shelf
+from ..core.monitor import Closing, Reads, Trackers
 from ..core.verdict import how_late
-from ..trackers.bus_masters import Masters
+from ..trackers.bus_masters import BusMasters
 from ..trackers.instants import JudgedAtEndOfInstant
 from ..trackers.owed import write_owed
 from ..trackers.ownership import NOBODY
@@ -43,9 +43,9 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
         "QNX 7.1 hypervisor guide, quiescing, speaks of writes and interrupts alone"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.bus_masters = self.tracker(BusMasters)
         self.readers: set[tuple[str, int]] = set()
 
     def _read(self, index: int, at_ns: int, event: DmaRead | CpuRead) -> None:
@@ -98,7 +98,7 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
         has_read = any(name == rest.component for name, _ in self.readers)
         if not has_read and rest.effect == "write":
             return ""
-        return write_owed(rest, self.frames, self.masters)
+        return write_owed(rest, self.frames, self.bus_masters)
 
     def state(self) -> Hashable:
         """Return for whom memory was read."""

@@ -17,9 +17,9 @@ from ...model.trace.events import (
     RegistersHit,
     StillUnderWay,
 )
-from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Severity, Violation, how_late
-from ..trackers.bus_masters import Masters
+from ..trackers.bus_masters import BusMasters
 from ..trackers.instants import JudgedAtEndOfInstant
 from ..trackers.owed import interrupt_owed, write_owed
 from ..trackers.ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
@@ -51,9 +51,9 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
     )
     source = "QNX 7.1 hypervisor guide, quiescing: no DMA writes once resources are released"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.bus_masters = self.tracker(BusMasters)
         self.frames.odd.append(self._judge_landing)
         self.hitters: set[int] = set()
 
@@ -86,7 +86,7 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
 
     def _others(self, event: RegistersHit) -> tuple[int, ...]:
         """Return for which other epochs the device that is hit was given work by now."""
-        known = sorted(self.masters.masters.items())
+        known = sorted(self.bus_masters.known.items())
         return tuple(
             epoch
             for (name, epoch), master in known
@@ -131,12 +131,12 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
-        writers = self.frames.writers.union(self.masters.epochs, self.hitters)
+        writers = self.frames.writers.union(self.bus_masters.epochs, self.hitters)
         return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what would still write memory that was released."""
-        return write_owed(rest, self.frames, self.masters)
+        return write_owed(rest, self.frames, self.bus_masters)
 
     def state(self) -> Hashable:
         """Return for whom registers were hit."""
@@ -165,11 +165,11 @@ class EpochsMatch(Property):
         "interrupts of a former owner irq-contained-after-teardown"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.lines = self.book(Lines)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.lines = self.tracker(Lines)
+        self.bus_masters = self.tracker(BusMasters)
         self.frames.odd.append(self._judge_landing)
         self.lines.odd.append(self._judge_interrupt)
 
@@ -220,11 +220,11 @@ class EpochsMatch(Property):
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what would still reach memory or a guest that is not its own."""
-        reaches_others = self.frames.are_reused(rest.epoch) or self.masters.is_bypassed(
+        reaches_others = self.frames.are_reused(rest.epoch) or self.bus_masters.is_bypassed(
             rest.component, rest.epoch
         )
-        owed = write_owed(rest, self.frames, self.masters) if reaches_others else ""
-        return owed or interrupt_owed(rest, self.lines, self.masters)
+        owed = write_owed(rest, self.frames, self.bus_masters) if reaches_others else ""
+        return owed or interrupt_owed(rest, self.lines, self.bus_masters)
 
 
 class FaultsContained(Property):
@@ -241,10 +241,10 @@ class FaultsContained(Property):
     boundary = "an access refused at the instant of the last release counts as after it"
     source = "smmuman user's guide, smmu_xfer_status: 64 fault records for each client"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.bus_masters = self.tracker(BusMasters)
         self._after_release: dict[int, _Refused] = {}
         self._at_ns = -1
         self._instant: dict[int, _Refused] = {}
@@ -297,7 +297,7 @@ class FaultsContained(Property):
         refused = self._after_release.get(rest.epoch)
         if refused is None or rest.effect == "interrupt":
             return ""
-        if refused.total or self.masters.is_shut_out(rest.component, rest.epoch):
+        if refused.total or self.bus_masters.is_shut_out(rest.component, rest.epoch):
             return f"{rest.component} was never stopped: {rest.what} would go on being refused"
         return ""
 

@@ -20,9 +20,9 @@ from ...model.trace.events import (
     QvmExited,
     StillUnderWay,
 )
-from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Violation, how_late
-from ..trackers.bus_masters import Masters
+from ..trackers.bus_masters import BusMasters
 from ..trackers.owed import interrupt_owed
 from ..trackers.ownership import Frames, Line, Lines, OddIrq, Owner
 
@@ -40,11 +40,11 @@ class NoIrqAfterTeardown(Property):
     )
     source = "QNX 7.1 hypervisor guide, quiescing: no interrupts once resources are released"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.lines = self.book(Lines)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.lines = self.tracker(Lines)
+        self.bus_masters = self.tracker(BusMasters)
         self.lines.odd.append(self._judge)
 
     def _judge(self, odd: OddIrq) -> None:
@@ -68,7 +68,7 @@ class NoIrqAfterTeardown(Property):
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what would still interrupt for a VM that has detached."""
-        return interrupt_owed(rest, self.lines, self.masters)
+        return interrupt_owed(rest, self.lines, self.bus_masters)
 
 
 class IrqContainedAfterTeardown(Property):
@@ -92,11 +92,11 @@ class IrqContainedAfterTeardown(Property):
         "host can acknowledge and ignore them"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.lines = self.book(Lines)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.lines = self.tracker(Lines)
+        self.bus_masters = self.tracker(BusMasters)
         self.lines.odd.append(self._judge)
         self._counts: dict[tuple[int, int], int] = {}
         self._open: dict[int, tuple[int, int, int]] = {}
@@ -159,7 +159,7 @@ class IrqContainedAfterTeardown(Property):
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what would still interrupt for a VM that has detached."""
-        return interrupt_owed(rest, self.lines, self.masters)
+        return interrupt_owed(rest, self.lines, self.bus_masters)
 
     def state(self) -> Hashable:
         """Return the counts up to the bound, and the lines still open."""
@@ -204,11 +204,11 @@ class NextOwnerGetsInterrupts(Property):
         "(IHI 0069), active state and GICD_ICACTIVER"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.lines = self.book(Lines)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.lines = self.tracker(Lines)
+        self.bus_masters = self.tracker(BusMasters)
         self._pending: dict[tuple[int, int, str], _Pending] = {}
         self._exited: set[int] = set()
         self._asserted = 0
@@ -272,7 +272,7 @@ class NextOwnerGetsInterrupts(Property):
 
     def weigh(self, rest: StillUnderWay) -> str:
         """Return what of the dead could still hold up a line of the living."""
-        return interrupt_owed(rest, self.lines, self.masters)
+        return interrupt_owed(rest, self.lines, self.bus_masters)
 
     def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _Pending]]:
         """Return what is asserted on a line for its living owners, oldest first."""

@@ -28,7 +28,7 @@ from ...model.trace.events import (
     TerminationBegun,
     VmStarted,
 )
-from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.quiet import Quiet
 from ..core.verdict import Violation
 from ..trackers.ownership import Frames, Lines
@@ -87,11 +87,11 @@ class NextOwnerWorks(Property):
     )
     ends_search = False
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.lines = self.book(Lines)
-        self.quiet = self.book(Quiet)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.lines = self.tracker(Lines)
+        self.quiet = self.tracker(Quiet)
         self._known: set[str] = set()
         self._exited: set[int] = set()
         self._awaited: dict[tuple[int, str], _Awaited] = {}

@@ -23,10 +23,10 @@ from ...model.trace.events import (
     TerminationBegun,
     WorkerEnded,
 )
-from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Violation
-from ..trackers.bus_masters import Master, Masters
-from ..trackers.frame_map import Runs
+from ..trackers.bus_masters import BusMaster, BusMasters
+from ..trackers.frame_map import FrameMap
 from ..trackers.ownership import Frames
 
 
@@ -50,27 +50,27 @@ class TeardownOrder(Property):
         "released; Arm SMMUv3 (IHI 0070), invalidation followed by CMD_SYNC"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.bus_masters = self.tracker(BusMasters)
         self._reported: set[tuple[str, int, str]] = set()
         self._judged: set[tuple[str, int]] = set()
         self._released: set[int] = set()
         self._workers: dict[int, int] = {}
 
     def _unmap(self, index: int, at_ns: int, event: IommuUnmapped) -> None:
-        master = self.masters.master(event.master, event.epoch)
+        master = self.bus_masters.master(event.master, event.epoch)
         is_meant_to_stop = master.quiesce_begun and not master.timed_out
         if master.has_requests and is_meant_to_stop and not master.stop_confirmed:
             self._report_late_stop(index, at_ns, master)
 
     def _confirm(self, index: int, at_ns: int, event: StopConfirmed) -> None:
-        master = self.masters.master(event.device, event.epoch)
+        master = self.bus_masters.master(event.device, event.epoch)
         if master.has_requests and master.unmapped:
             self._report_late_stop(index, at_ns, master)
 
-    def _report_late_stop(self, index: int, at_ns: int, master: Master) -> None:
+    def _report_late_stop(self, index: int, at_ns: int, master: BusMaster) -> None:
         message = (
             f"the translations of {master.name} for {self.frames.name(master.epoch)} were removed "
             "before its stop was confirmed"
@@ -80,7 +80,7 @@ class TeardownOrder(Property):
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:
         self._released.add(event.epoch)
         first, end = event.first_frame, event.first_frame + event.count
-        for master in self.masters.writing_for(event.epoch):
+        for master in self.bus_masters.writing_for(event.epoch):
             key = (master.name, master.epoch)
             fault = _why_unsafe(master)
             is_new = (
@@ -112,7 +112,7 @@ class TeardownOrder(Property):
         self,
         index: int,
         at_ns: int,
-        master: Master,
+        master: BusMaster,
         rule: str,
         message: str,
         **data: str | int,
@@ -142,7 +142,7 @@ class TeardownOrder(Property):
     }
 
 
-def _why_unsafe(master: Master) -> str:
+def _why_unsafe(master: BusMaster) -> str:
     """Return why frames in a device's reach must not be released yet, or an empty string."""
     if not master.is_mapped:
         return "" if master.stop_confirmed else "was never seen to stop and no IOMMU confines it"
@@ -185,8 +185,8 @@ class TeardownBounded(Property):
         "QNX 7.1 hypervisor guide, quiescing: clean up as fast as possible; the bound is the user's"
     )
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self.deadline = deadline_of(header)
         self._begun: dict[int, tuple[int, int, str]] = {}
         self._ended = 0
@@ -259,12 +259,12 @@ class TimeoutQuarantines(Property):
     )
     source = "a time-out is no proof of silence: memory may then be leaked, never reused"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.masters = self.book(Masters)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.bus_masters = self.tracker(BusMasters)
         self._timed_out: dict[int, list[str]] = {}
-        self._quarantined: dict[int, Runs[bool]] = {}
+        self._quarantined: dict[int, FrameMap[bool]] = {}
         self._time_outs = 0
         self._at_ns = -1
         self._instant: list[tuple[int, FramesReleased]] = []
@@ -325,19 +325,19 @@ class TimeoutQuarantines(Property):
         kept = self._quarantined.get(epoch)
         if kept is not None and kept.meets(first, end):
             return "it had been put into quarantine"
-        masters = {master.name: master for master in self.masters.writing_for(epoch)}
-        if not masters:
+        bus_masters = {master.name: master for master in self.bus_masters.writing_for(epoch)}
+        if not bus_masters:
             return f"quiescing {names[0]} had timed out"
         for name in names:
             # The time-out of a vdev tells nothing of which device behind it goes on writing.
-            suspects = [masters[name]] if name in masters else list(masters.values())
+            suspects = [bus_masters[name]] if name in bus_masters else list(bus_masters.values())
             for master in suspects:
                 if not master.is_harmless and master.reaches(first, end):
                     return f"quiescing {name} had timed out and {master.name} can still write it"
         return ""
 
     def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:  # noqa: ARG002
-        kept = self._quarantined.setdefault(event.epoch, Runs())
+        kept = self._quarantined.setdefault(event.epoch, FrameMap())
         kept.change(event.first_frame, event.first_frame + event.count, lambda _: True)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002

@@ -26,7 +26,7 @@ from ...model.trace.events import (
     TerminationBegun,
     VmStarted,
 )
-from ..core.monitor import Closing, Property, Reads, Shelf
+from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.quiet import Quiet
 from ..core.verdict import Severity, Violation
 from ..trackers.ownership import Frames
@@ -57,10 +57,10 @@ class QuiesceCompleted(Property):
     )
     ends_search = False
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.quiet = self.book(Quiet)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.quiet = self.tracker(Quiet)
         self._callbacks = 0
         self._open: dict[tuple[int, str], tuple[bool, _Begun]] = {}
         self._steps: dict[int, tuple[str, str]] = {}
@@ -149,10 +149,10 @@ class MemoryReclaimed(Property):
     )
     ends_search = False
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
-        self.quiet = self.book(Quiet)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
+        self.quiet = self.tracker(Quiet)
         self._ending: dict[int, _Begun] = {}
         self._ended: set[int] = set()
         self._kept: dict[int, int] = {}
@@ -243,9 +243,9 @@ class RestartHappened(Property):
     )
     ends_search = False
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.quiet = self.book(Quiet)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.quiet = self.tracker(Quiet)
         self._requested: dict[str, tuple[int, _Begun]] = {}
         self._decided = 0
         self._goes_down = False

@@ -1,6 +1,6 @@
 """Which bus master can write which frames for which epoch, and what was done to stop it.
 
-The book `Masters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
+The tracker `BusMasters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
 Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no
 mapping is known, the buffers and rings that it was given, or has written already, since their
 addresses are then the host's own.
@@ -23,7 +23,7 @@ from ...model.trace.events import (
     StopConfirmed,
 )
 from ..core.monitor import Listener, Reads
-from .frame_map import Runs
+from .frame_map import FrameMap
 
 Ranges = tuple[tuple[int, int], ...]
 """Start and end of ranges of addresses."""
@@ -32,7 +32,7 @@ MESSAGE = "message"
 """The content of a write that is an interrupt message and reaches no memory; see `DmaIssued`."""
 
 
-class Master:
+class BusMaster:
     """A device as it works for one epoch.
 
     Attributes:
@@ -56,7 +56,7 @@ class Master:
     def __init__(self, name: str, epoch: int) -> None:
         self.name = name
         self.epoch = epoch
-        self.mapped: Runs[bool] = Runs()
+        self.mapped: FrameMap[bool] = FrameMap()
         self.ranges: Ranges = ()
         self.given: set[int] = set()
         self.has_requests = False
@@ -106,25 +106,25 @@ class Master:
         )
 
 
-class Masters(Listener):
-    """The book of bus masters.
+class BusMasters(Listener):
+    """The tracker of bus masters.
 
     Attributes:
-        masters: By name and epoch.
+        known: By name and epoch.
     """
 
     def __init__(self) -> None:
-        self.masters: dict[tuple[str, int], Master] = {}
-        self._writing: dict[int, list[Master]] = {}
+        self.known: dict[tuple[str, int], BusMaster] = {}
+        self._writing: dict[int, list[BusMaster]] = {}
 
-    def master(self, name: str, epoch: int) -> Master:
+    def master(self, name: str, epoch: int) -> BusMaster:
         """Return a device as it works for an epoch."""
-        master = self.masters.get((name, epoch))
+        master = self.known.get((name, epoch))
         if master is None:
-            master = self.masters[name, epoch] = Master(name, epoch)
+            master = self.known[name, epoch] = BusMaster(name, epoch)
         return master
 
-    def writing_for(self, epoch: int) -> list[Master]:
+    def writing_for(self, epoch: int) -> list[BusMaster]:
         """Return the devices that can write for a VM's epoch, as far as is known."""
         if epoch == HOST_EPOCH:
             return []
@@ -136,17 +136,17 @@ class Masters(Listener):
         A translation for another VM that covers the same addresses lets it in again: the device
         has its addresses still, and the IOMMU knows no epochs.
         """
-        master = self.masters.get((name, epoch))
+        master = self.known.get((name, epoch))
         if master is None or not master.synced:
             return False
-        others = (each for each in self.masters.values() if each.name == name)
+        others = (each for each in self.known.values() if each.name == name)
         return not any(
             not other.unmapped and _overlap(master.ranges, other.ranges) for other in others
         )
 
     def is_bypassed(self, name: str, epoch: int) -> bool:
         """Return whether what a device does for an epoch goes where its addresses never led."""
-        master = self.masters.get((name, epoch))
+        master = self.known.get((name, epoch))
         return master is not None and master.is_bypassed
 
     @property
@@ -156,7 +156,7 @@ class Masters(Listener):
 
     def key(self) -> Hashable:
         """Return what is known of each."""
-        return tuple(master.key() for _, master in sorted(self.masters.items()))
+        return tuple(master.key() for _, master in sorted(self.known.items()))
 
     def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
         master = self._given(event.master, event.epoch, event.addr, event.length)
@@ -168,9 +168,9 @@ class Masters(Listener):
         if event.content != MESSAGE and event.epoch != HOST_EPOCH:
             self._given(event.master, event.epoch, event.addr, event.length)
 
-    def _given(self, name: str, epoch: int, addr: int, length: int) -> Master:
+    def _given(self, name: str, epoch: int, addr: int, length: int) -> BusMaster:
         """Note that a device can write a range for an epoch."""
-        master = self.masters.get((name, epoch))
+        master = self.known.get((name, epoch))
         if master is None:
             master = self.master(name, epoch)
         if not master.has_requests:
@@ -203,7 +203,7 @@ class Masters(Listener):
         master.synced = master.unmapped and not master.keeps_translations
 
     def _reset(self, index: int, at_ns: int, event: IommuReset) -> None:  # noqa: ARG002
-        for master in self.masters.values():
+        for master in self.known.values():
             master.synced = master.unmapped = event.unprogrammed == "abort"
             master.is_bypassed = event.unprogrammed == "bypass"
 

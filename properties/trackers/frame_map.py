@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Runs(Generic[V]):
+class FrameMap(Generic[V]):
     """A map from frames to values, kept as disjoint runs in ascending order.
 
     Neighbours with equal values are not joined: there are never more runs than places at which a

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from ...model.trace.events import Header
-from ..core.monitor import Property, Shelf
+from ..core.monitor import Property, Trackers
 from .ownership import Frames
 
 
@@ -18,12 +18,12 @@ class JudgedAtEndOfInstant(Property):
     Subclasses let `note` read those events, and say `judge` and `form`.
 
     Attributes:
-        frames: The book of memory.
+        frames: The tracker of memory.
     """
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self.frames = self.book(Frames)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self.frames = self.tracker(Frames)
         self.frames.changing.append(self._turn)
         self._at_ns = -1
         self._instant: list[tuple[int, Any]] = []

@@ -7,28 +7,28 @@ belongs to nobody, that decides nothing; else a property that is not violated is
 
 from ...model.base.addresses import HOST_EPOCH
 from ...model.trace.events import StillUnderWay
-from .bus_masters import Masters
+from .bus_masters import BusMasters
 from .ownership import Frames, Lines
 
 __all__ = ["interrupt_owed", "write_owed"]
 
 
-def write_owed(rest: StillUnderWay, frames: Frames, masters: Masters) -> str:
+def write_owed(rest: StillUnderWay, frames: Frames, bus_masters: BusMasters) -> str:
     """Return what would still write memory that its VM has released, or an empty string."""
     if rest.effect == "interrupt" or not frames.released_count.get(rest.epoch):
         return ""
-    if masters.is_shut_out(rest.component, rest.epoch):
+    if bus_masters.is_shut_out(rest.component, rest.epoch):
         return ""
     who = frames.name(rest.epoch)
     return f"{rest.component} was never stopped for {who}, which is gone: {rest.what} would go on"
 
 
-def interrupt_owed(rest: StillUnderWay, lines: Lines, masters: Masters) -> str:
+def interrupt_owed(rest: StillUnderWay, lines: Lines, bus_masters: BusMasters) -> str:
     """Return what would still interrupt for a VM that has detached, or an empty string."""
     if rest.effect == "write" or rest.epoch == HOST_EPOCH:
         return ""
     is_message = lines.sends_messages(rest.component)
-    if is_message and masters.is_shut_out(rest.component, rest.epoch):
+    if is_message and bus_masters.is_shut_out(rest.component, rest.epoch):
         return ""
     for intid in lines.open_for(rest.component, rest.epoch):
         return (

@@ -1,6 +1,6 @@
 """Who owns which frame and which interrupt line, and when.
 
-Two books that several properties consult, `Frames` and `Lines`.  They derive everything from
+Two trackers that several properties consult, `Frames` and `Lines`.  They derive everything from
 events.  Each also judges what happens in an instant when that instant is over, and hands on what
 found another owner than it was meant for.
 """
@@ -31,7 +31,7 @@ from ...model.trace.events import (
     IrqUnmasked,
 )
 from ..core.monitor import Listener, Reads
-from .frame_map import Runs
+from .frame_map import FrameMap
 
 NOBODY = -1
 """The owner of a frame that may be granted to anybody."""
@@ -82,7 +82,7 @@ _NOWHERE = (0, 0, NOBODY)
 
 
 class Frames(Listener):
-    """The book of memory: owners of frames, and the writes that found another one.
+    """The tracker of memory: owners of frames, and the writes that found another one.
 
     A write of the host itself (epoch 0) into memory that no VM owns is as it should be.  Frames in
     quarantine stay with their epoch: they are kept because it may still be written for.
@@ -107,7 +107,7 @@ class Frames(Listener):
         self.held: dict[int, int] = {}
         self.parted_ns: dict[int, int] = {}
         self.names: dict[int, str] = {}
-        self._holdings: Runs[Holding] = Runs()
+        self._holdings: FrameMap[Holding] = FrameMap()
         self._at_ns = -1
         self._instant: list[tuple[int, Landing]] = []
         # The run in which the last good access was: the next one is likely to be there as well.
@@ -312,7 +312,7 @@ class OddIrq(msgspec.Struct, frozen=True):
 
 
 class Lines(Listener):
-    """The book of interrupts: owners of lines, masks, and interrupts that found none of theirs.
+    """The tracker of interrupts: owners of lines, masks, and interrupts that found none of theirs.
 
     A VM's epoch is dead for a line from the instant at which its last attachment goes.  The host's
     epoch 0 is never dead.

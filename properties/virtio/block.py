@@ -16,11 +16,11 @@ from ...model.trace.virtio_events import (
     BlockWriteCommitted,
     ResetCompleted,
 )
-from ..core.monitor import Shelf
-from ..trackers.frame_map import Runs
-from .book import Seen
+from ..core.monitor import Trackers
+from ..trackers.frame_map import FrameMap
 from .device_state import DeviceState
 from .rule import Hears, VirtioRule
+from .tracker import Seen
 
 SECTOR = 512
 BLK_RO, BLK_FLUSH, BLK_CONFIG_WCE = 5, 9, 11
@@ -102,23 +102,23 @@ class AcknowledgedWritesStable(VirtioRule):
     section = "5.2.6.2"
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
-        self._writes: dict[Request, Runs[int]] = {}
-        self._flushes: dict[Request, Runs[int]] = {}
-        self._volatile: dict[str, Runs[int]] = {}
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
+        self._writes: dict[Request, FrameMap[int]] = {}
+        self._flushes: dict[Request, FrameMap[int]] = {}
+        self._volatile: dict[str, FrameMap[int]] = {}
 
     def _take(self, seen: Seen[BlockRequestTaken]) -> None:
         event, device = seen.event, seen.device
         request = (*seen.place, event.head)
         if event.kind == "out":
-            parts = self._writes[request] = Runs()
+            parts = self._writes[request] = FrameMap()
             first, end = _sectors(event.sector, event.length)
             if end > first:
                 parts.change(first, end, lambda _: NOWHERE)
         elif event.kind == "flush":
             # Runs of a copy, for writes answered from here on are not this flush's business.
-            copied = self._flushes[request] = Runs()
+            copied = self._flushes[request] = FrameMap()
             for first, end, state in self._volatile.get(device.name, ()):
                 if state == CACHED:
                     copied.change(first, end, lambda _: CACHED)
@@ -155,11 +155,11 @@ class AcknowledgedWritesStable(VirtioRule):
             if runs is not None and event.status == "ok":
                 self._answer_flush(seen, runs)
 
-    def _answer_write(self, seen: Seen[BlockRequestAnswered], parts: Runs[int]) -> None:
+    def _answer_write(self, seen: Seen[BlockRequestAnswered], parts: FrameMap[int]) -> None:
         self.tests += 1
         must_be_stable = seen.event.is_stable or _has_no_flush(seen.device)
         need = COMMITTED if must_be_stable else CACHED
-        volatile = self._volatile.setdefault(seen.device.name, Runs())
+        volatile = self._volatile.setdefault(seen.device.name, FrameMap())
         is_reported = False
         for first, end, value in parts:
             if value < COMMITTED:
@@ -169,7 +169,7 @@ class AcknowledgedWritesStable(VirtioRule):
                 state = "was only cached" if value == CACHED else "had not reached the back end"
                 self._report(seen, f"acknowledged a write whose sector {first} {state}", first)
 
-    def _answer_flush(self, seen: Seen[BlockRequestAnswered], runs: Runs[int]) -> None:
+    def _answer_flush(self, seen: Seen[BlockRequestAnswered], runs: FrameMap[int]) -> None:
         self.tests += 1
         for first, _, state in runs:
             if state == CACHED:
@@ -183,15 +183,15 @@ class AcknowledgedWritesStable(VirtioRule):
 
     def _reset(self, seen: Seen[ResetCompleted]) -> None:
         place = (seen.device.name, seen.device.epoch)
-        for book in (self._writes, self._flushes):
-            for request in [each for each in book if each[:2] == place]:
-                del book[request]
+        for kept in (self._writes, self._flushes):
+            for request in [each for each in kept if each[:2] == place]:
+                del kept[request]
 
     def state(self) -> Hashable:
         """Return how far each open request has come, and what is volatile."""
         requests = [
-            tuple((each, tuple(runs)) for each, runs in sorted(book.items()))
-            for book in (self._writes, self._flushes)
+            tuple((each, tuple(runs)) for each, runs in sorted(kept.items()))
+            for kept in (self._writes, self._flushes)
         ]
         volatile = tuple(
             (name, tuple(run for run in runs if run[2] == CACHED))
@@ -212,7 +212,7 @@ def _sectors(sector: int, length: int) -> tuple[int, int]:
     return sector, sector + -(-length // SECTOR)
 
 
-def _overwrite(runs: Runs[int], first: int, end: int, value: int) -> None:
+def _overwrite(runs: FrameMap[int], first: int, end: int, value: int) -> None:
     """Give what has a value in a range another one; what has none keeps none."""
     for start, stop, _ in runs.within(first, end):
         runs.change(start, stop, lambda _: value)
@@ -236,8 +236,8 @@ class ReadOnlyKept(VirtioRule):
     section = "5.2.6.2"
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._read_only: set[str] = set()
 
     def _take(self, seen: Seen[BlockRequestTaken]) -> None:

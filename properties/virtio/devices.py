@@ -12,10 +12,10 @@ from ...model.trace.virtio_events import (
     ResetCompleted,
     UsedElementWritten,
 )
-from ..core.monitor import Shelf
-from .book import Seen
+from ..core.monitor import Trackers
 from .device_state import DeviceState
 from .rule import Hears, VirtioRule
+from .tracker import Seen
 
 NET_DEVICE_ID = 1
 NET_CTRL_VQ, NET_MQ, NET_RSS = 17, 22, 60
@@ -41,8 +41,8 @@ class ReceiveQueuesLimited(VirtioRule):
     section = "5.1.6.5.6.2"
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._pairs: dict[Place, int] = {}
 
     def _set(self, seen: Seen[NetPairsSet]) -> None:
@@ -122,8 +122,8 @@ class ConfigGenerationChanges(VirtioRule):
     section = "2.5.2, 4.1.4.3.1, 4.2.2.1"
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._read_generation: dict[Place, int] = {}
         self._changed: set[Place] = set()
 

@@ -22,11 +22,11 @@ from ...model.trace.virtio_events import (
     SuspendShown,
     UsedPublished,
 )
-from ..core.monitor import Shelf
+from ..core.monitor import Trackers
 from ..core.verdict import Severity
-from .book import Seen
 from .queue_state import QueueState
 from .rule import LAPSES, Hears, OwingRule, VirtioRule
+from .tracker import Seen
 from .words import CONFIG, DRIVER_OK, IDX_MODULUS, NO_VECTOR
 
 QUEUE_BIT, CONFIG_BIT = 1, 2
@@ -54,8 +54,8 @@ class LineRule(VirtioRule):
     blames = "device"
     after: ClassVar[str]
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._waiting: dict[Place, Seen[Any]] = {}
 
     def expect_low(self, seen: Seen[Any]) -> None:
@@ -127,8 +127,8 @@ class InterruptStatusTrue(VirtioRule):
     severity = "starved"
     transport = "mmio"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._due: dict[Place, int] = {}
         self._possible: dict[Place, int] = {}
 
@@ -201,8 +201,8 @@ class InterruptsAcknowledged(OwingRule):
     blames = "driver"
     transport = "mmio"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._read_bits: dict[Place, int] = {}
 
     def _read(self, seen: Seen[IsrRead]) -> None:
@@ -256,8 +256,8 @@ class IsrBeforeInterrupt(LineRule):
     transport = "pci"
     after = "after its ISR was read"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._cleared: set[Place] = set()
 
     def _notify(self, seen: Seen[NotificationSent]) -> None:

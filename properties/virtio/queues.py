@@ -16,10 +16,10 @@ from ...model.trace.virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from ..core.monitor import Shelf
-from .book import Seen
+from ..core.monitor import Trackers
 from .queue_state import QueueState
 from .rule import Hears, VirtioRule
+from .tracker import Seen
 from .words import NO_VECTOR, overlaps
 
 AREAS = ("descriptor_area", "driver_area", "device_area")
@@ -252,8 +252,8 @@ class QueueReadyReadBack(VirtioRule):
     blames = "driver"
     transport = "mmio"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._stopped: set[tuple[str, int, int]] = set()
 
     def _write(self, seen: Seen[QueueEnableWritten]) -> None:

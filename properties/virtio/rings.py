@@ -13,8 +13,8 @@ from ...model.trace.virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from .book import Seen
 from .rule import Hears, VirtioRule
+from .tracker import Seen
 from .words import DESCRIPTOR_SIZE, DRIVER_OK, IDX_MODULUS, IN_ORDER, INDIRECT_DESC, Stage, overlaps
 
 CHAIN_BYTES_MAX = 1 << 32

@@ -1,6 +1,6 @@
 """What all rules of VIRTIO have in common, and the rules that somebody owes something.
 
-A rule declares the events of which it wants to hear (`hears`); the book `Devices` shows it those
+A rule declares the events of which it wants to hear (`hears`); the tracker `Devices` shows it those
 of the devices that it binds.  A device of an older version, or on another transport, is not
 bound, and a rule that bound no device at all says so in its verdict.
 """
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from ...model.base.clock import format_ns
 from ...model.trace.event_base import TraceEvent
 from ...model.trace.events import GuestEnded, Header, QvmExited, TerminationBegun, WorkerEnded
-from ..core.monitor import Closing, Property, Shelf
+from ..core.monitor import Closing, Property, Trackers
 from ..core.verdict import Severity, Violation, Word
-from .book import Devices, Seen
 from .device_state import DeviceState
+from .tracker import Devices, Seen
 from .words import version_number
 
 Side = Literal["driver", "device", "both"]
@@ -62,10 +62,10 @@ class VirtioRule(Property):
         if hasattr(cls, "section"):
             cls.source = f"VIRTIO {cls.cited}, {cls.section}"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self.tests = 0
-        self.devices = self.book(Devices)
+        self.devices = self.tracker(Devices)
         for event_type, hear in self.hears.items():
             self.devices.subscribe(event_type, MethodType(hear, self), self.binds)
 
@@ -139,8 +139,8 @@ class OwingRule(VirtioRule):
     NOTIFICATION_NS_MAX: ClassVar[int] = 1_000_000_000
     """Assumed: a second is far beyond the delay of any notification."""
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self.bound_ns = self.NOTIFICATION_NS_MAX
         self.debts: dict[tuple[str, int, int], Debt] = {}
 

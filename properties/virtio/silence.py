@@ -27,10 +27,10 @@ from ...model.trace.virtio_events import (
     UsedElementWritten,
     UsedPublished,
 )
-from ..core.monitor import Closing, Shelf
+from ..core.monitor import Closing, Trackers
 from ..core.verdict import Severity
-from .book import Seen
 from .rule import Hears, VirtioRule
+from .tracker import Seen
 from .words import (
     CONFIG,
     NOT_LIVE,
@@ -65,8 +65,8 @@ class SilenceRule(VirtioRule):
     when: ClassVar[str]
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self.devices.subscribe_to_breaches(self.silence, self._judge, self.binds)
 
     def _judge(self, seen: Seen[Any]) -> None:
@@ -183,8 +183,8 @@ class SilenceWhileNotReady(SilenceRule):
     silence = NOT_READY | READINESS_UNKNOWN
     when = "while its QueueReady read as 0"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._open: dict[tuple[str, int, int], str] = {}
 
     def _judge(self, seen: Seen[Any]) -> None:

@@ -15,9 +15,9 @@ from ...model.trace.virtio_events import (
     ResetCompleted,
     StatusWritten,
 )
-from ..core.monitor import Shelf
-from .book import Seen
+from ..core.monitor import Trackers
 from .rule import LAPSES, Hears, OwingRule, VirtioRule
+from .tracker import Seen
 from .words import CONFIG, DRIVER_OK, FAILED, FEATURES_OK, NEEDS_RESET, SUSPEND
 
 
@@ -201,8 +201,8 @@ class ResetCompletes(OwingRule):
     since_mmio = "1.2"
     blames = "device"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self.bound_ns = header.virtio_reset_ns_max
 
     def _write(self, seen: Seen[StatusWritten]) -> None:
@@ -230,8 +230,8 @@ class ResetAwaited(VirtioRule):
     since_mmio = "1.2"
     blames = "driver"
 
-    def __init__(self, header: Header, shelf: Shelf | None = None) -> None:
-        super().__init__(header, shelf)
+    def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
+        super().__init__(header, trackers)
         self._requested: set[tuple[str, int]] = set()
 
     def _write_status(self, seen: Seen[StatusWritten]) -> None:

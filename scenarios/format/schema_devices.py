@@ -307,7 +307,7 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
     ] = None
 
 
-class PolicyEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
+class GenericEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
     """A device that is known by its rules in words alone."""
 
     period: Annotated[
@@ -429,7 +429,7 @@ DeviceEntry = (
     | Pl330Entry
     | CanEntry
     | EduEntry
-    | PolicyEntry
+    | GenericEntry
     | BackEndEntry
     | UnmodelledEntry
 )

@@ -20,9 +20,9 @@ from ...model.plan.device_plans import (
     AhciPlan,
     AnyDevicePlan,
     CanPlan,
+    GenericPlan,
     NvmePlan,
     Pl330Plan,
-    PolicyPlan,
     XhciPlan,
 )
 from ...model.plan.open_questions import CALLBACKS_AFTER
@@ -179,7 +179,7 @@ CLASSES: dict[str, DeviceClass] = {
     ),
     "accelerator": DeviceClass(
         "a device made of rules: writes when asked",
-        PolicyPlan(_DEVICE, _LINE, service=_SERVICE),
+        GenericPlan(_DEVICE, _LINE, service=_SERVICE),
         (
             ("mask-interrupts", 0),
             ("stop", 0),
@@ -191,7 +191,7 @@ CLASSES: dict[str, DeviceClass] = {
     ),
     "sensor": DeviceClass(
         "a device made of rules: writes unasked",
-        PolicyPlan(_DEVICE, _LINE, period=Span(5_000, 15_000), service=Span(1_000, 10_000)),
+        GenericPlan(_DEVICE, _LINE, period=Span(5_000, 15_000), service=Span(1_000, 10_000)),
         (
             ("mask-interrupts", 0),
             ("stop", 0),
@@ -214,7 +214,7 @@ def class_of(plan: SystemPlan) -> str:
     if not vm.devices:
         return "block" if not plan.disks or plan.disks[0].kind == "ahci" else "block-nvme"
     device = next(one for one in plan.devices if one.name == vm.devices[0])
-    if isinstance(device, PolicyPlan):
+    if isinstance(device, GenericPlan):
         return "sensor" if device.period is not None else "accelerator"
     return next(name for name, kind in kinds().items() if kind.plan is type(device))
 

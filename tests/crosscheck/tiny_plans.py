@@ -20,7 +20,7 @@ from quiesce.model.plan.system_plan import (
 from quiesce.model.plan.traits import Traits
 from quiesce.model.plan.virtio_plan import EntropyPlan
 
-from ..scenarios import chained_plans
+from ..scenarios.prove import chained_plans
 
 PINNED = {
     "guest.crash-reaches-qvm": "at-once",
@@ -47,43 +47,43 @@ TRAITS = (Traits(), Traits(), Traits(never_idle=True), Traits(says_stopped_early
 
 def tiny(number: int) -> SystemPlan:
     """Return one of many systems; the same number gives the same one."""
-    dice = random.Random(number)
-    family = dice.choice((_nic, _nic, _nic, _nic_and_vdev, _edu, _can, _vdevs))
-    plan = family(dice)
+    draws = random.Random(number)
+    family = draws.choice((_nic, _nic, _nic, _nic_and_vdev, _edu, _can, _vdevs))
+    plan = family(draws)
     return replace(plan, name=f"tiny-{number}")
 
 
-def _end(dice: random.Random, lo_ns: int) -> EndPlan:
-    return EndPlan("guest-crash", Span(lo_ns, lo_ns + dice.choice((0, 0, 300))))
+def _end(draws: random.Random, lo_ns: int) -> EndPlan:
+    return EndPlan("guest-crash", Span(lo_ns, lo_ns + draws.choice((0, 0, 300))))
 
 
-def _system(dice: random.Random, vm: VmPlan, **parts: object) -> SystemPlan:
-    order = dice.choice(("as-configured", "reversed"))
+def _system(draws: random.Random, vm: VmPlan, **parts: object) -> SystemPlan:
+    order = draws.choice(("as-configured", "reversed"))
     plan = SystemPlan(
         "tiny",
         (vm,),
         timing=TIGHT,
         pinned=PINNED | {"qvm.callback-order": order},
-        faults=dice.choice(FAULTS),
-        teardown_ns_max=dice.choice((110_000, 2_000_000, 2_000_000)),
+        faults=draws.choice(FAULTS),
+        teardown_ns_max=draws.choice((110_000, 2_000_000, 2_000_000)),
     )
     return replace(plan, **parts)
 
 
-def _nic_steps(dice: random.Random) -> tuple[StepPlan, ...]:
+def _nic_steps(draws: random.Random) -> tuple[StepPlan, ...]:
     """Return the documented procedure, or parts of it."""
-    if dice.random() < 0.3:
+    if draws.random() < 0.3:
         return NIC_STEPS
-    return tuple(step for step in NIC_STEPS if dice.random() < 0.6)
+    return tuple(step for step in NIC_STEPS if draws.random() < 0.6)
 
 
-def _nic(dice: random.Random, **more: object) -> SystemPlan:
+def _nic(draws: random.Random, **more: object) -> SystemPlan:
     """Return a guest with a NIC that gets one frame at about the time at which it crashes."""
-    steps = _nic_steps(dice)
-    on_timeout = dice.choice(("release", "quarantine"))
+    steps = _nic_steps(draws)
+    on_timeout = draws.choice(("release", "quarantine"))
     quiesce = (QuiescePlan("quiesce-eth0", "eth0", steps, on_timeout),) if steps else ()
     vm = VmPlan(
-        "vm", RAM, nics=("eth0",), quiesce=quiesce, end=_end(dice, dice.randrange(60_500, 66_000))
+        "vm", RAM, nics=("eth0",), quiesce=quiesce, end=_end(draws, draws.randrange(60_500, 66_000))
     )
     nic = NicPlan(
         "eth0",
@@ -92,32 +92,32 @@ def _nic(dice: random.Random, **more: object) -> SystemPlan:
         ring_size=4,
         prefetch=2,
         gap=exactly(60_000),
-        traits=dice.choice(TRAITS),
+        traits=draws.choice(TRAITS),
     )
-    return _system(dice, replace(vm, **more), nics=(nic,))
+    return _system(draws, replace(vm, **more), nics=(nic,))
 
 
-def _nic_and_vdev(dice: random.Random) -> SystemPlan:
+def _nic_and_vdev(draws: random.Random) -> SystemPlan:
     """Return the same with a vdev that has a callback too, which can wait in vain as well."""
-    plan = _nic(dice)
+    plan = _nic(draws)
     vm = plan.vms[0]
-    steps = dice.choice((chained_plans.DRAIN, chained_plans.JOIN))
-    callback = QuiescePlan("rng", "rng", steps, dice.choice(("release", "quarantine")))
+    steps = draws.choice((chained_plans.DRAIN, chained_plans.JOIN))
+    callback = QuiescePlan("rng", "rng", steps, draws.choice(("release", "quarantine")))
     entropy = EntropyPlan(name="rng", intr=50, queue_size=2, requests=0)
     vm = replace(vm, entropies=(entropy,), quiesce=(*vm.quiesce, callback))
     return replace(plan, vms=(vm,))
 
 
-def _edu(dice: random.Random) -> SystemPlan:
-    device = EduPlan("edu0", 40, dma_delay=Span(2_000, dice.choice((2_000, 5_000))))
-    vm = VmPlan("vm", RAM, devices=("edu0",), end=_end(dice, dice.randrange(30_000, 60_000)))
-    return _system(dice, vm, devices=(device,))
+def _edu(draws: random.Random) -> SystemPlan:
+    device = EduPlan("edu0", 40, dma_delay=Span(2_000, draws.choice((2_000, 5_000))))
+    vm = VmPlan("vm", RAM, devices=("edu0",), end=_end(draws, draws.randrange(30_000, 60_000)))
+    return _system(draws, vm, devices=(device,))
 
 
-def _can(dice: random.Random) -> SystemPlan:
-    vm = VmPlan("vm", RAM, devices=("can0",), end=_end(dice, dice.randrange(20_000, 80_000)))
-    return _system(dice, vm, devices=(CanPlan("can0", 40),))
+def _can(draws: random.Random) -> SystemPlan:
+    vm = VmPlan("vm", RAM, devices=("can0",), end=_end(draws, draws.randrange(20_000, 80_000)))
+    return _system(draws, vm, devices=(CanPlan("can0", 40),))
 
 
-def _vdevs(dice: random.Random) -> SystemPlan:
-    return chained_plans.drawn(dice.randrange(1_000))
+def _vdevs(draws: random.Random) -> SystemPlan:
+    return chained_plans.drawn(draws.randrange(1_000))

@@ -211,7 +211,7 @@ def test_a_nic_that_stores_a_frame_is_not_idle() -> None:
 
 
 def test_a_nic_that_may_not_read_its_ring_is_at_work_until_it_has_found_out() -> None:
-    """Masters are disabled before the frame comes: no request is pending then, and none can be."""
+    """Bus mastering is off before the frame comes: no request is pending then, and none can be."""
     bench = Bench("nic", gap=exactly(40_000), frames=1)
     nic = bench.device
     bench.pass_ns(1_000)

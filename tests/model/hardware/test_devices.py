@@ -181,7 +181,7 @@ def test_an_unmap_reaches_operations_unless_they_translated_at_their_start(kind:
         assert bench.iommu is not None
         bench.iommu.unmap_all("dut0", 1)
         bench.iommu.invalidate("dut0")
-        bench.run(bench.device.port.landed())
+        bench.run(bench.device.port.wait_until_landed())
         landed[at_start] = [event.content for event in bench.watch(None, MS).late]
     assert landed[False] == []
     assert "data" in landed[True]
