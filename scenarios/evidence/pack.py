@@ -8,7 +8,7 @@ import hashlib
 import platform
 import shlex
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -42,13 +42,11 @@ from ..resolve.resolve import Resolved
 from ..run.crash_sweep import SweepRequest, sweep_scenario
 from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
 from ..run.one_run import RunRequest, run_once
+from ..run.progress import TellProgress
 
 __all__ = ["Extent", "gather", "read_requirements", "seal"]
 
 _LIBRARIES = ("simpy", "hypothesis", "networkx", "numpy", "msgspec")
-
-Tell = Callable[[str], None]
-"""Told what is being done, now."""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -85,7 +83,7 @@ def gather(
     folder: Path,
     extent: Extent,
     requirements: Sequence[Requirement],
-    tell: Tell,
+    tell: TellProgress,
 ) -> Pack:
     """Look at scenarios in every way asked for, and return what was found.
 
@@ -184,7 +182,7 @@ def _check_names(scenarios: Sequence[Resolved]) -> None:
 
 
 def _look_at(
-    word: str, scenario: Resolved, folder: Path, extent: Extent, tell: Tell
+    word: str, scenario: Resolved, folder: Path, extent: Extent, tell: TellProgress
 ) -> ScenarioEvidence:
     name = scenario.plan.name
     told = shlex.quote(word)
@@ -219,7 +217,7 @@ def _look_at(
     )
 
 
-def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: Tell) -> Method:
+def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: TellProgress) -> Method:
     request = FuzzRequest(
         scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
     )
@@ -233,7 +231,7 @@ def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: Tell) -> 
 
 
 def _swept(
-    word: str, name: str, folder: Path, extent: Extent, tell: Tell
+    word: str, name: str, folder: Path, extent: Extent, tell: TellProgress
 ) -> tuple[Method, tuple[Window, ...]]:
     result = sweep_scenario(SweepRequest(scenario=word, jobs=extent.jobs, out=folder), tell)
     windows = tuple(
@@ -246,7 +244,7 @@ def _swept(
 
 
 def _proved(
-    word: str, name: str, folder: Path, extent: Extent, tell: Tell
+    word: str, name: str, folder: Path, extent: Extent, tell: TellProgress
 ) -> tuple[Method, tuple[Distance, ...]]:
     request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
     proven, judgement, _ = prove_scenario(request, tell)

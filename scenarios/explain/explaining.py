@@ -1,27 +1,19 @@
 """Explains a run: what its trace shows, and what running again shows."""
 
-from collections.abc import Callable
-
 from ...model.plan.system_plan import SystemPlan
 from ...reports.core.culprit import culprit_of, main_finding
 from ...reports.explanation.explanation import Explanation, Saving, Tried, explain
 from ...reports.explanation.explanation import Refuted as RefutedSaving
+from ..run.progress import TellProgress, tell_nothing
 from ..run.runner import RunResult
 from .fix_search import Refuted, Saved, Search, Thoroughness, search
 from .no_return import point_of_no_return
 
-__all__ = ["Explained", "Tell", "explained", "silent"]
-
-Tell = Callable[[str], None]
-"""Called with one line on how far a search has come."""
-
-
-def silent(_line: str) -> None:
-    """Show no progress."""
+__all__ = ["Explained", "explained"]
 
 
 def explained(
-    result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+    result: RunResult, *, is_quick: bool = False, tell: TellProgress = tell_nothing
 ) -> Explanation | None:
     """Return why the worst violation of a run came about; None if nothing is violated.
 
@@ -53,7 +45,7 @@ class Explained:
 
     @classmethod
     def of(
-        cls, result: RunResult, *, is_quick: bool = False, tell: Tell = silent
+        cls, result: RunResult, *, is_quick: bool = False, tell: TellProgress = tell_nothing
     ) -> "Explained | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)

@@ -10,13 +10,13 @@ with answers to open questions that were others in the timings that refuted them
 property alone.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from ...model.base.choices import ChoicePoint
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import Trace
 from ..format.amounts import least_enough, round_up
+from ..run.progress import TellProgress, tell_nothing
 from .environment import also_answered, otherwise_answered
 from .hard_sample import Sample, Timing
 from .single_changes import Change, Size, Stretch, changes_of
@@ -122,7 +122,7 @@ def search(
     actor: str,
     *,
     thoroughness: Thoroughness | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: TellProgress = tell_nothing,
 ) -> Search:
     """Return the change that saves a run and survives other timings.
 
@@ -170,7 +170,7 @@ class _Seeker:
         refuted: The documented procedure, if a timing refutes it.
     """
 
-    def __init__(self, court: Court, tell: Callable[[str], None]) -> None:
+    def __init__(self, court: Court, tell: TellProgress) -> None:
         self._court = court
         self._tell = tell
         self._found: list[Saved] = []

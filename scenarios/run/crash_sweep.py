@@ -1,7 +1,7 @@
 """Lets the guest die at every crash point of a scenario, and writes what was found."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..format.schema_check import unknown_word
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
 from .campaign import leave_interrupts_to_parent
+from .progress import TellProgress
 from .sweep_files import write_sweep
 from .swept_cause import Swept
 
@@ -67,7 +68,7 @@ class SweepResult(NamedTuple):
     seconds: float
 
 
-def sweep_scenario(request: SweepRequest, tell: Callable[[str], None]) -> SweepResult:
+def sweep_scenario(request: SweepRequest, tell: TellProgress) -> SweepResult:
     """Sweep each cause, write the files and return for which instants the system is unsafe.
 
     Args:
@@ -130,7 +131,7 @@ def _until(request: SweepRequest, scenario: Resolved) -> int:
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
-def _sweep(target: Target, jobs: int, tell: Callable[[str], None]) -> Swept:
+def _sweep(target: Target, jobs: int, tell: TellProgress) -> Swept:
     instants = crash_instants(target, run_watched)
     pieces = _pieces(instants)
     part = Part()

@@ -1,6 +1,5 @@
 """Draws many runs of a scenario, makes the worst finding small, and writes what was found."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from .counterexample import Counterexample, Written, made_small, write_counterex
 from .duration_files import durations_json, write_durations
 from .given_up import write_given_up
 from .one_run import Explain
+from .progress import TellProgress
 from .unwritable import unwritable
 
 __all__ = ["FuzzRequest", "FuzzResult", "fuzz_scenario"]
@@ -74,9 +74,7 @@ class FuzzResult(NamedTuple):
     written: Written
 
 
-def fuzz_scenario(
-    request: FuzzRequest, explain: Explain, tell: Callable[[str], None]
-) -> FuzzResult:
+def fuzz_scenario(request: FuzzRequest, explain: Explain, tell: TellProgress) -> FuzzResult:
     """Draw runs until the request is met, write the files and return what was found.
 
     Args:
@@ -121,9 +119,7 @@ def _effort(request: FuzzRequest) -> Effort:
     return Effort(examples, request.seconds or 0, request.jobs, database)
 
 
-def _example(
-    campaign: Campaign, scenario: Resolved, tell: Callable[[str], None]
-) -> Counterexample | None:
+def _example(campaign: Campaign, scenario: Resolved, tell: TellProgress) -> Counterexample | None:
     """Make the finding that matters most small."""
     findings = list(campaign.findings.values())
     if not findings:
@@ -178,7 +174,7 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
 
 
 def _write_unfinished(
-    campaign: Campaign, scenario: Resolved, folder: Path, tell: Callable[[str], None]
+    campaign: Campaign, scenario: Resolved, folder: Path, tell: TellProgress
 ) -> list[Path]:
     """Write the replay file of the first run that was given up, if there is one.
 
