@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from ...model.base.choices import Choices
-from ...model.base.clock import exactly
-from ...model.machine.system import run
-from ...model.plan.system_plan import SystemPlan
-from ..check import check
+from quiesce.model.base.choices import Choices
+from quiesce.model.base.clock import exactly
+from quiesce.model.machine.system import run
+from quiesce.model.plan.system_plan import SystemPlan
+from quiesce.properties.check import check
 
 __all__ = ["Labelled", "contradictions", "lengths_ns"]
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from quiesce.model.plan.system_plan import SystemPlan
 from quiesce.properties.generate import strategies
-from quiesce.properties.suite.phases import contradictions, lengths_ns
 from quiesce.scenarios.format.shipped import shipped_names
 from quiesce.scenarios.resolve.library import resolved
+
+from .phases import contradictions, lengths_ns
 
 PHASES = 6
 
