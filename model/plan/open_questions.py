@@ -56,7 +56,7 @@ VCPUS_AT_CALLBACKS = OpenQuestion(
     "vcpus-at-callbacks",
     ("running", "stopped"),
     "whether the guest goes on executing until the callbacks have returned, or has been stopped "
-    "before they begin, where it was running when qvm was told to end",
+    "before they begin, where it was running when qvm began to end",
     "not documented; running is the pessimistic answer: drivers go on giving their devices work",
 )
 
@@ -74,7 +74,7 @@ SECOND_SIGNAL_STATUS = OpenQuestion(
     "qvm.second-signal-status",
     "signal-status",
     ("0", "3"),
-    "the exit status after a SIGTERM that ends the guest whatever it does: the second one on x86, "
+    "the exit status after a SIGTERM that always ends the guest: the second one on x86, "
     "the first on ARM",
     "not documented; 0 is a normal end, 3 one like a power cut (8.0 hypervisor user's guide, "
     "errcodes)",

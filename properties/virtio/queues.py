@@ -32,8 +32,8 @@ class QueueResetStartsAnew(VirtioRule):
     rule = "N12"
     name = "virtio-n12-queue-reset-starts-anew"
     claim = (
-        "After the reset of a queue the device begins anew: the first chain that it takes, and the "
-        "first that it marks used, stand at the start of the ring, with wrap counter 1."
+        "After the reset of a queue the first chain that the device takes, and the first that it "
+        "marks used, stand at the start of the ring, with wrap counter 1."
     )
     formula = "G (queue-reset-completed(q) -> first position after enabling(q) = start)"
     antecedent = "first accesses after a queue reset"

@@ -127,8 +127,8 @@ class SilenceAfterReset(SilenceRule):
     rule = "N9"
     name = "virtio-n09-silence-after-reset"
     claim = (
-        "From the instant at which the status can be read as 0 until it is initialised anew, a "
-        "device sends no notification and touches no queue."
+        "From the instant at which the status can be read as 0 until a driver initialises it "
+        "again, a device sends no notification and touches no queue."
     )
     formula = "G (reset-completed(device) -> (not touches(device) U DRIVER_OK(device)))"
     antecedent = "completed resets"
