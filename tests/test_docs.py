@@ -1,6 +1,8 @@
 """What the documents say is what happens."""
 
+import ast
 import doctest
+import functools
 import importlib
 import re
 import shlex
@@ -17,14 +19,21 @@ from quiesce.scenarios.format.shipped import shipped_names
 from quiesce.scenarios.resolve.library import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("model", "properties", "reports", "scenarios")
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 MODULES_WITH_EXAMPLES = [
     f"quiesce.{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}"
-    for folder in ("model", "properties", "reports", "scenarios")
+    for folder in FOLDERS
     for path in sorted((ROOT / folder).rglob("*.py"))
     if ">>> " in path.read_text()
 ]
+
+TOP_LEVEL = (*FOLDERS, "tests", "docs", "benchmarks")
+A_PATH = re.compile(rf"(?:{'|'.join(TOP_LEVEL)})/[\w./-]*|[A-Z]+\.md|pyproject\.toml")
+A_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
+"""A name that a module defines, or a method with its class."""
 
 
 @pytest.mark.parametrize("name", MODULES_WITH_EXAMPLES)
@@ -99,3 +108,69 @@ def test_every_command_in_the_readme_exists() -> None:
     for name in re.findall(r"quiesce run ([a-z][a-z-]+)[ `]", README.replace("\n", " ")):
         assert name in shipped_names()
         resolved(name)
+
+
+def paths_named_in(text: str) -> list[str]:
+    """Return every path that a text names in backticks, in order."""
+    return [word for word in re.findall(r"`([^`\n]+)`", text) if A_PATH.fullmatch(word)]
+
+
+def missing_names_in(text: str) -> list[str]:
+    """Return what the `where` column of the tables names and the file before it does not define."""
+    missing = []
+    for row in re.findall(r"^\|[^|\n]+\|([^|\n]+)\|", text, re.MULTILINE):
+        file = None
+        for word in re.findall(r"`([^`]+)`", row):
+            if A_PATH.fullmatch(word):
+                file = ROOT / word
+            elif file is not None and file.suffix == ".py" and A_NAME.fullmatch(word):
+                defined = names_defined_in(file)
+                missing += [
+                    f"{file.name}: {part}" for part in word.split(".") if part not in defined
+                ]
+    return missing
+
+
+@functools.cache
+def names_defined_in(file: Path) -> frozenset[str]:
+    """Return the classes, functions, methods and constants that a module defines."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+def test_the_architecture_names_many_paths() -> None:
+    assert len(paths_named_in(ARCHITECTURE)) > 100
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_path_that_a_document_names_exists(path: Path) -> None:
+    named = paths_named_in(path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_folder_of_the_code_stands_in_the_architecture() -> None:
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for folder in FOLDERS
+        for path in (ROOT / folder).glob("*/*.py")
+    }
+    named = {path.rstrip("/") for path in paths_named_in(ARCHITECTURE)}
+    assert folders - named == set()
+
+
+def test_the_tables_of_the_architecture_name_what_the_files_define() -> None:
+    tables = ARCHITECTURE[ARCHITECTURE.index("## Three walks") :]
+    assert missing_names_in(tables) == []
+
+
+def test_a_path_and_a_name_that_do_not_exist_are_found() -> None:
+    row = "| where | `model/bus/fabric.py`, `Port.vanish`; `model/gone.py` |"
+    assert missing_names_in(row) == ["fabric.py: vanish"]
+    assert paths_named_in(row) == ["model/bus/fabric.py", "model/gone.py"]
+    assert not (ROOT / "model" / "gone.py").exists()
