@@ -20,16 +20,17 @@ import time
 import networkx
 
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.dense.dense_model import DenseModel
 from quiesce.model.dense.scout import suspected
 from quiesce.model.dense.step import MakeStopwatch, MakeWatch
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
-from quiesce.properties.prove.prove import prove
+from quiesce.properties.prove.layout import Clocks
+from quiesce.properties.prove.model_proof import proof_of, search_of
 from quiesce.properties.prove.slices import Claim, prove_claims
 from quiesce.properties.prove.watches import Distance, NeverAfter, event_is
+from quiesce.scenarios.prove.dense import system_of
 
 ROUNDS = 3
 WAIT = Span(2, 5)
@@ -40,6 +41,9 @@ CALLBACK = Span(1, 2)
 
 CRASH_TO_RELEASE = "crash to release"
 MARGIN = "last landing to release"
+
+CLASSES_MAX = 10_000_000
+"""Symbolic states of one search, at most."""
 
 
 class WritingHardware(Component):
@@ -149,32 +153,38 @@ def measured(
     if is_sliced:
         found = prove_claims(
             claims,
-            lambda watches, stopwatches, left_out: DenseModel(
+            lambda watches, stopwatches, left_out: system_of(
                 family.build, watches, stopwatches, in_parts=True, left_out=left_out
             ),
             family.wiring(),
             jobs=jobs,
             suspects=_suspects(family, claims),
         )
-        verdict, classes, ranges = found.verdict, found.classes, found.ranges
+        verdict, classes = found.verdict, found.classes
+        bounds = {name: (each.least_ns, each.greatest_ns) for name, each in found.ranges.items()}
     else:
         watches = [make for claim in claims for make in claim.watches]
         # A running stopwatch tells classes apart, so each distance has a search of its own.
         searches: list[tuple[list[MakeWatch], list[MakeStopwatch]]] = [(watches, [])]
         if has_distances:
             searches += [([], list(claim.stopwatches)) for claim in claims]
-        classes, ranges, verdict = 0, {}, "proved"
+        clocks = Clocks.PER_PART if in_parts else Clocks.GLOBAL
+        classes, bounds, verdict = 0, {}, "proved"
         for some_watches, stopwatches in searches:
-            model = DenseModel(family.build, some_watches, stopwatches, in_parts=in_parts)
-            proof = prove(model)
+            system = system_of(family.build, some_watches, stopwatches, in_parts=in_parts)
+            search = search_of(system, stopwatches, clocks=clocks)
+            search.run(CLASSES_MAX)
+            proof = proof_of(search, system)
             classes += proof.classes
-            ranges.update(proof.ranges)
+            bounds |= {
+                name: (each.least.ns, each.greatest.ns) for name, each in proof.ranges.items()
+            }
             if proof.verdict != "proved":
                 verdict = proof.verdict
                 break
     seconds = time.monotonic() - started_s
-    longest = ranges.get(CRASH_TO_RELEASE)
-    margins = [found.least_ns for name, found in ranges.items() if name.endswith(MARGIN)]
+    longest = bounds.get(CRASH_TO_RELEASE)
+    margins = [least_ns for name, (least_ns, _) in bounds.items() if name.endswith(MARGIN)]
     is_proved = verdict == "proved"
     return {
         "verdict": verdict,
@@ -182,7 +192,7 @@ def measured(
         "classes_per_s": round(classes / seconds),
         "seconds": round(seconds, 3),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "longest_crash_to_release": longest.greatest_ns if longest and is_proved else None,
+        "longest_crash_to_release": longest[1] if longest and is_proved else None,
         "margin": min(margins, default=None) if is_proved else 0,
     }
 

@@ -24,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("model", "properties", "reports", "scenarios")
 
-PLAIN_DATA = ("model.base", "model.trace", "model.dense.step")
+PLAIN_DATA = ("model.base", "model.trace", "model.dense.step", "model.dense.transition")
 """What knows nothing of the model but its data: folders, or single modules."""
 
 FOR_ENGINES = ("model.plan",)

@@ -32,7 +32,7 @@ class Change(NamedTuple):
 
 CHANGES = (
     Change("what only the end of a run shows is ignored",
-           "properties/prove/graph_search.py", 'if word == "violated":', 'if word == "never":',
+           "properties/prove/zone_search.py", 'if word == "violated":', 'if word == "never":',
            "tests/properties/core/test_endings.py"),
     Change("what only the end of a trace shows is ignored",
            "properties/core/monitor.py", "count = self.violation_count + len(closing.violations)",

@@ -72,6 +72,9 @@ class Reader:
         # What is read for itself elsewhere; to have met it here must not cut that short.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
         self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
+        # Invariant: a number says how many things of this part were met before, and so does not
+        # depend on how many processes and parts there are elsewhere.
+        self._named_count = len(self._named)
         self._homes: dict[int, str] | None = {} if owners else None
         self._known: dict[int, Token] = {}
         self.form: list[Hashable] = []
@@ -113,7 +116,7 @@ class Reader:
             return
         known = self._known
         if id(thing) not in known:
-            known[id(thing)] = self.tokens.new_met(len(known))
+            known[id(thing)] = self.tokens.new_met(len(known) - self._named_count)
         if isinstance(thing, Process):
             self._process(thing)
         elif _BODIES[kind] is _read_instance:
@@ -164,9 +167,9 @@ class Reader:
             self.form.append(token)
             return
         try:
-            known[id(thing)] = self.tokens.met[len(known)]
+            known[id(thing)] = self.tokens.met[len(known) - self._named_count]
         except IndexError:
-            known[id(thing)] = self.tokens.new_met(len(known))
+            known[id(thing)] = self.tokens.new_met(len(known) - self._named_count)
         _BODIES[type(thing)](self, thing)
 
     def claim(self, thing: object) -> None:

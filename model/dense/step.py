@@ -41,24 +41,6 @@ Pick = tuple[str, int, int]
 """An answer to a named question: label, bound and value."""
 
 
-class Outcome(NamedTuple):
-    """What one event does to the model, for one set of answers to the questions asked in it.
-
-    Attributes:
-        picks: Those answers.
-        after: The parts that it entered.
-        is_last: Whether the run ends with it.
-        faults: (property, message) of each claim that it breaks.
-        readings: Parts of the measures that it completes; True where it also starts them.
-    """
-
-    picks: tuple[Pick, ...]
-    after: tuple[PartAfter, ...]
-    is_last: bool
-    faults: tuple[tuple[str, str], ...]
-    readings: tuple[tuple[int, bool], ...]
-
-
 class Step:
     """One event of a path, linked to those before it.
 
@@ -170,75 +152,3 @@ MakeStopwatch = Callable[[], Stopwatch]
 
 Mark = tuple[str | int, ...]
 """Something that has happened as a measure sees it: a word, and whom it concerns."""
-
-
-class Monitor(Protocol):
-    """Judges one run of a model that is explored as a whole."""
-
-    def step(self, index: int, record: Record) -> None:
-        """Read a record."""
-        ...
-
-    def settle(self) -> None:
-        """Judge the instant that is over."""
-        ...
-
-    def key(self) -> Hashable:
-        """Return what later faults depend on, free of times."""
-        ...
-
-    def open_key(self) -> Hashable | None:
-        """Return what waits for the end of the present instant, or None if nothing does."""
-        ...
-
-    def broken(self) -> tuple[tuple[str, str], ...]:
-        """Return (claim, message) of what was broken since this was last asked."""
-        ...
-
-    def tested(self) -> frozenset[str]:
-        """Return the claims that have been put to the test so far."""
-        ...
-
-    def marks(self) -> tuple[Mark, ...]:
-        """Return what has happened since this was last asked, for measures."""
-        ...
-
-    def copy(self) -> "Monitor":
-        """Return an equal one that goes its own way."""
-        ...
-
-    def endings(self) -> tuple[tuple[str, str, str], ...]:
-        """Return (claim, word, reason) of what is not well when no more records follow."""
-        ...
-
-
-class Edge(NamedTuple):
-    """What one event does to a model explored as a whole.
-
-    Attributes:
-        picks: Answers to what was asked in it.
-        state: The state after it, the instant being over; -1 if the run ends.
-        open_state: The state after it if the instant goes on; -1 if nothing depends on that.
-        waits: The delays that are pending after it.
-        marks: For measures.
-        hurried: (claim, message) of claims that it breaks whatever else the instant brings.
-        faults: (claim, message) of claims that it breaks, nothing more happening at its instant.
-        tested: Claims that have been put to the test by then.
-        endings: What is not well if nothing more happens, for an event after which nothing does.
-        is_last: Whether the run ends with it.
-        label: Of the delay that ended.
-        step: End of a path that ends with it.
-    """
-
-    picks: tuple[Pick, ...]
-    state: int
-    open_state: int
-    waits: tuple[Wait, ...]
-    marks: tuple[Mark, ...]
-    hurried: tuple[tuple[str, str], ...]
-    faults: tuple[tuple[str, str], ...]
-    tested: frozenset[str]
-    endings: tuple[tuple[str, str, str], ...]
-    is_last: bool
-    label: str
-    step: Step

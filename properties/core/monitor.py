@@ -142,6 +142,8 @@ class Property(Listener):
             would.
         ends_search: Whether a violation ends a search through dense time.  One of what holding
             costs does not, so that the search still finds out whether anybody is harmed.
+        compares_times: Whether it compares instants, rather than the order of records alone.  A
+            search through dense time then judges it by the distances that it measures.
     """
 
     name: ClassVar[str]
@@ -151,6 +153,7 @@ class Property(Listener):
     boundary: ClassVar[str]
     source: ClassVar[str]
     ends_search: ClassVar[bool] = True
+    compares_times: ClassVar[bool] = False
 
     def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
         self.header = header

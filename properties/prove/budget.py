@@ -1,13 +1,8 @@
-"""The quiesce budget: how long a named wait may take at most, the proof still holding.
+"""The quiesce budget of a model of one's own: how long a named wait may take at most.
 
-A longer greatest length adds runs and takes none away; so what is broken for one is broken for all
-above it, and there is one threshold.  Greatest lengths are whole nanoseconds, and for each the
-proof is exact over dense time; so the budget is the last whole one that keeps the proof.
-
-It is found from above.  First the wait is given no greatest length at all: if that is proved,
-nothing depends on it.  Otherwise the path that breaks the claim needs some least bound, which is
-read off its constraints; one nanosecond less is tried next, and so on.  Every second try halves
-what is open, so that there are never many.
+First the wait is given no greatest length at all: if that is proved, nothing depends on it.
+Otherwise the path that breaks the claim needs some least bound, which is read off its constraints,
+and one nanosecond less is tried next (`thresholds`).
 """
 
 from collections.abc import Callable
@@ -15,8 +10,9 @@ from typing import NamedTuple
 
 from ...model.base.errors import QuiesceError, nearest
 from ...model.dense.step import DelayName, Moment
+from . import thresholds
 from .counterexample import ImpossibleError, Schedule, schedule_of
-from .prove import Fault
+from .thresholds import edge_of, least_of
 from .zones import FOREVER
 
 
@@ -67,13 +63,13 @@ class Trial(NamedTuple):
     Attributes:
         verdict: `proved`, `violated` or `inconclusive`.
         reason: What cut it short, or an empty string.
-        fault: What is broken, if it is violated.
+        fault: The broken claim and its message, if it is violated.
         moments: Of the path that breaks it.
     """
 
     verdict: str
     reason: str = ""
-    fault: Fault | None = None
+    fault: tuple[str, str] = ("", "")
     moments: tuple[Moment, ...] = ()
 
 
@@ -96,8 +92,8 @@ class NoSuchWaitError(QuiesceError):
         return f"no delay is called {self.name!r}" + (f"; did you mean {close!r}?" if close else "")
 
 
-DOUBLED_MAX_NS = 1 << 50
-"""Where doubling ends, some thirteen days."""
+GREATEST_NS = 1 << 50
+"""The greatest value that is tried, some thirteen days, if no limit at all is too much."""
 
 Try = Callable[[int], Trial]
 """Proves the model with another greatest length, in nanoseconds, of the wait in question."""
@@ -115,38 +111,28 @@ def budget_of(
         attempt: Proves with another greatest length.
         matches: Whether a delay with this label is meant.
     """
-    proofs = 0
-    too_long = FOREVER
     limit: Limit | None = None
-    kept = least_ns - 1
+    reason = ""
 
-    def result(verdict: str, largest_ns: int | None, reason: str = "") -> Budget:
-        return Budget(name, least_ns, declared_ns, largest_ns, verdict, limit, proofs, reason)
-
-    tried = FOREVER
-    while too_long - kept > 1:
-        trial = attempt(tried)
-        proofs += 1
+    def tried(ns: int) -> thresholds.Trial:
+        nonlocal limit, reason
+        trial = attempt(ns)
         if trial.verdict == "violated":
-            too_long, limit = _least_needed(trial, least_ns, tried, matches)
-        elif trial.verdict == "proved":
-            if tried == FOREVER:
-                return result("unlimited", None)
-            kept = tried
-        elif tried != FOREVER or declared_ns >= DOUBLED_MAX_NS:
-            return result("inconclusive", kept if kept >= least_ns else None, trial.reason)
-        if too_long == FOREVER:
-            # Without any bound there is too much to explore: come from below, in doubling steps.
-            tried = max(declared_ns, 2 * kept)
-            if tried > DOUBLED_MAX_NS:
-                return result("inconclusive", kept, "proved as far as was tried")
-            continue
-        # The bound that the path needs is nearly always the threshold; halving is for the rest.
-        tried = too_long - 1 if proofs % 2 else (max(kept, least_ns) + too_long) // 2
-        tried = max(tried, least_ns)
-    if kept < least_ns:
-        return result("violated", None)
-    return result("bounded", kept)
+            needed_ns, limit = _least_needed(trial, least_ns, ns, matches)
+            return thresholds.Trial(trial.verdict, needed_ns)
+        reason = trial.reason
+        return thresholds.Trial(trial.verdict)
+
+    edge = edge_of(tried, least_ns, declared_ns, GREATEST_NS, unlimited=FOREVER)
+    largest_ns = edge.kept if edge.kept >= least_ns else None
+    verdict = edge.verdict
+    if verdict == "kept":
+        verdict, reason = "inconclusive", "proved as far as was tried"
+        if edge.kept == FOREVER:
+            verdict, largest_ns, reason = "unlimited", None, ""
+    elif verdict != "inconclusive":
+        reason = ""
+    return Budget(name, least_ns, declared_ns, largest_ns, verdict, limit, edge.trials, reason)
 
 
 def _least_needed(
@@ -167,15 +153,6 @@ def _least_needed(
     # The earliest run shows one bound that is enough; below it the answer is monotone.
     taken = [ns for delay, ns in schedule.lengths_ns.items() if matches(delay[0])]
     enough = min(tried, max([least_ns, *taken]))
-    short = least_ns - 1
-    while enough - short > 1:
-        middle = (enough + short) // 2
-        found = along(middle)
-        if found is None:
-            short = middle
-        else:
-            enough, schedule = middle, found
-    fault = trial.fault
-    assert fault is not None
-    limit = Limit(fault.claim, fault.message, trial.moments[-1].ended, along(enough) or schedule)
-    return enough, limit
+    needed = least_of(lambda ns: along(ns) is not None, least_ns - 1, enough)
+    event = trial.moments[-1].ended
+    return needed, Limit(*trial.fault, event, along(needed) or schedule)

@@ -12,15 +12,15 @@ of the second kind, since the delay up to the crash is pending throughout.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ...model.dense.step import Edge
+from ...model.dense.transition import Transition
 
 __all__ = ["Known", "endless_labels"]
 
-Known = Mapping[tuple[int, int], Sequence[Edge]]
+Known = Mapping[tuple[int, int], Sequence[Transition]]
 """What the end of each delay does in each state, by state and position of the delay."""
 
 
-class _Move(NamedTuple):
+class _Step(NamedTuple):
     """One step inside a loop: which delay ends, and which of the earlier ones go on where."""
 
     target: int
@@ -41,8 +41,9 @@ def endless_labels(known: Known) -> list[str]:
     import networkx  # noqa: PLC0415 - wanted only when a proof is complete
 
     graph: networkx.DiGraph[int] = networkx.DiGraph()
-    for (state, _), edges in known.items():
-        graph.add_edges_from((state, target) for edge in edges for target in _targets(edge))
+    for (state, _), transitions in known.items():
+        for transition in transitions:
+            graph.add_edges_from((state, target) for target in _targets(transition))
     for component in networkx.strongly_connected_components(graph):
         moves = _moves_inside(known, component)
         if any(moves.values()) and not _has_lasting_delay(moves):
@@ -50,33 +51,35 @@ def endless_labels(known: Known) -> list[str]:
     return []
 
 
-def _targets(edge: Edge) -> Iterable[int]:
-    return (state for state in (edge.state, edge.open_state) if state >= 0)
+def _targets(transition: Transition) -> Iterable[int]:
+    after = () if transition.is_last else (transition.after[0].form,)
+    return (form for form in (*after, transition.open_form) if form >= 0)
 
 
-def _moves_inside(known: Known, states: set[int]) -> dict[int, list[_Move]]:
-    found: dict[int, list[_Move]] = {state: [] for state in states}
-    for (state, position), edges in known.items():
+def _moves_inside(known: Known, states: set[int]) -> dict[int, list[_Step]]:
+    found: dict[int, list[_Step]] = {state: [] for state in states}
+    for (state, position), transitions in known.items():
         if state not in states:
             continue
-        for edge in edges:
-            going_on = {wait.source: at for at, wait in enumerate(edge.waits) if wait.source >= 0}
+        for transition in transitions:
+            waits = transition.after[0].waits
+            going_on = {wait.source: at for at, wait in enumerate(waits) if wait.source >= 0}
             found[state] += [
-                _Move(target, position, going_on, edge.label)
-                for target in _targets(edge)
+                _Step(target, position, going_on, transition.label)
+                for target in _targets(transition)
                 if target in states
             ]
     return found
 
 
-def _has_lasting_delay(moves: Mapping[int, Sequence[_Move]]) -> bool:
+def _has_lasting_delay(moves: Mapping[int, Sequence[_Step]]) -> bool:
     """Return whether one delay is pending in all the states, whichever way a run takes."""
     first = min(moves)
     candidates = {at for move in moves[first] for at in move.going_on}
     return any(_lasts(moves, first, candidate) for candidate in sorted(candidates))
 
 
-def _lasts(moves: Mapping[int, Sequence[_Move]], first: int, position: int) -> bool:
+def _lasts(moves: Mapping[int, Sequence[_Step]], first: int, position: int) -> bool:
     """Return whether the delay at a position of a state goes on through every move."""
     place = {first: position}
     todo = [first]

@@ -26,12 +26,11 @@ from ...model.trace.events import (
     TerminationBegun,
 )
 from ..core.monitor import Judge, Property
-from ..teardown.ordering import TeardownBounded
 from .measures import IDLE, Measure
 
 
 class JudgeMonitor:
-    """Judges one run by several properties.
+    """Judges one run by several properties.  It reads every record.
 
     Args:
         header: Of the trace.
@@ -40,6 +39,8 @@ class JudgeMonitor:
         watches_always: Whether all that happens at one instant is put together at any time; else
             only while a VM is ending.
     """
+
+    name = "properties"
 
     def __init__(
         self,
@@ -54,13 +55,15 @@ class JudgeMonitor:
         self._watches_always = watches_always
         self._ending: set[str | int] = set()
         self._counts = [0] * len(self.judge.properties)
-        self._marks: list[Mark] = []
+
+    def reads(self, record: Record) -> bool:  # noqa: ARG002
+        """Return that a record matters."""
+        return True
 
     def step(self, index: int, record: Record) -> None:
         """Read a record."""
         self.judge.step(index, record)
-        for mark in _marks_of(record):
-            self._marks.append(mark)
+        for mark in marks_of(record):
             if mark[0] == "ending":
                 self._ending.add(mark[1])
             elif mark[0] == "gone" and not self._starts_again:
@@ -100,11 +103,6 @@ class JudgeMonitor:
             each.name for each in self.judge.properties if each.close(0).antecedents > 0
         )
 
-    def marks(self) -> tuple[Mark, ...]:
-        """Return what measures are interested in, since this was last asked."""
-        marks, self._marks = tuple(self._marks), []
-        return marks
-
     def copy(self) -> "JudgeMonitor":
         """Return an equal one that goes its own way."""
         header = self.judge.properties[0].header
@@ -124,7 +122,7 @@ class JudgeMonitor:
 
 def without_times(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]:
     """Return the properties that depend on the order of records alone."""
-    return tuple(kind for kind in kinds if kind is not TeardownBounded)
+    return tuple(kind for kind in kinds if not kind.compares_times)
 
 
 def decisive(kinds: Iterable[type[Property]]) -> tuple[type[Property], ...]:
@@ -149,7 +147,8 @@ def going_on(kinds: Iterable[type[Property]]) -> frozenset[str]:
     return frozenset(kind.name for kind in kinds if kind not in ending)
 
 
-def _marks_of(record: Record) -> tuple[Mark, ...]:
+def marks_of(record: Record) -> tuple[Mark, ...]:
+    """Return what a record means to measures."""
     marks: tuple[Mark, ...] = ()
     match record.event:
         case (
@@ -181,7 +180,7 @@ def readings_of(measure: Measure, records: Iterable[Record]) -> set[int]:
     clocks: set[tuple[Hashable, int]] = {(IDLE, 0)}
     found = set()
     for record in records:
-        marks = _marks_of(record)
+        marks = marks_of(record)
         if not marks:
             continue
         after: set[tuple[Hashable, int]] = set()

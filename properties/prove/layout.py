@@ -1,58 +1,65 @@
-"""Where the instants of a state stand in its zones, and what an event does to them.
+"""Where the instants of a symbolic state stand in its zone, and what an event does to them.
 
-States whose parts have equally many pending delays have the same layout, and events that enter the
-same parts and begin the same delays are the same change: there are few of both and many states.
-So zones are worked on in stacks, one for each change (`zones`).
+Symbolic states whose parts have equally many pending delays have the same layout, and events that
+enter the same parts and begin the same delays are the same change.  There are few of both and many
+states, so that zones can be worked on in stacks, one for each change.
+
+The instants of a layout are, in this order: the *touches*, at which parts were entered last; the
+*references* of observers; the ends of pending delays.  The first two are past, the others are to
+come.  With one clock for all parts there is one touch, `PRESENT`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
-from ...model.dense.step import Outcome, PartAfter
-from .zones import FOREVER, Indices, Rebase, rebase_of
+from ...model.dense.step import PartAfter
+from ...model.dense.transition import Transition
+from .observers import EVENT, Turn
+from .zones import FOREVER, PRESENT, Indices, Origin, Rebase, rebase_of
 
-State = tuple[int, ...]
-"""The number of the form of each part."""
+WaitCounts = tuple[int, ...]
+"""How many delays are pending in each part."""
 
 
-class Forms(Protocol):
-    """What is known of the forms of a model's parts.
+class Clocks(Enum):
+    """How many clocks a search has."""
 
-    Attributes:
-        first_stopwatch: Number of the first part that is a stopwatch.
-        wait_counts: How many pending delays a part has in each form.
-    """
-
-    first_stopwatch: int
-    wait_counts: list[int]
-
-    def is_running(self, form: int) -> bool:
-        """Return whether a stopwatch in this form is running."""
-        ...
+    GLOBAL = "one clock for all parts: events are in one order, and symbolic states are joined"
+    PER_PART = "a clock for each part: events that enter different parts have no order"
 
 
 class Layout(NamedTuple):
-    """Where the instants of a state stand in its zones: touches first, then pending delays.
+    """Where instants stand.
 
     Attributes:
         number: Of the layout, in the order of finding.
         touch: For each part the index of its touch.
-        touches: How many touches there are.
+        past: How many instants are past; they have the first indices.
+        references: For each observer the indices of its references.
         first_wait: For each part the index of its first pending delay.
         waits: (index, part, position) of all pending delays.
-        kept: Indices of pending delays and of running stopwatches.
+        kept: Indices of the instants on which comparison depends, beside the moment itself.
         size: How many instants there are.
+        is_global: Whether there is one clock for all parts.
+        is_open: Whether the next event comes at the very instant of the last one.
+        order: For each pending delay, after and before which instants it ends if it is the first
+            one of its part; with one clock the first of all.
     """
 
     number: int
     touch: tuple[int, ...]
-    touches: int
+    past: int
+    references: tuple[tuple[int, ...], ...]
     first_wait: tuple[int, ...]
     waits: list[tuple[int, int, int]]
     kept: Indices
     size: int
+    is_global: bool
+    is_open: bool
+    order: list[tuple[Indices, Indices]]
 
 
 class Change(NamedTuple):
@@ -61,87 +68,133 @@ class Change(NamedTuple):
     Attributes:
         number: Of the change, in the order of finding.
         now: Index of the delay that ends.
-        earlier: Touches of the parts that it enters.
-        later: Pending delays of those parts.
+        earlier: Indices of the instants that must not be after it.
+        later: Indices of the instants that must not be before it.
+        origins: Of each instant after it.
         rebase: To the instants after it.
         after: The layout after it.
-        is_open: Whether it begins a delay that has no greatest length.
+        has_unbounded: Whether it begins a delay that has no greatest length.
     """
 
     number: int
     now: int
     earlier: Indices
     later: Indices
+    origins: list[Origin]
     rebase: Rebase
     after: Layout
-    is_open: bool
+    has_unbounded: bool
 
 
 class Layouts:
     """All layouts of one search, and the changes between them."""
 
-    def __init__(self, forms: Forms, *, has_stopwatches: bool) -> None:
-        self._forms = forms
-        self._has_stopwatches = has_stopwatches
-        self._layouts: dict[tuple[int, ...], Layout] = {}
+    def __init__(self, clocks: Clocks, parts: int, observers: int) -> None:
+        self._clocks = clocks
+        self._parts = parts
+        self._layouts: dict[object, Layout] = {}
         self._changes: dict[object, Change] = {}
+        # Before a run begins there is one instant, which everything refers to.
+        self.origin = Layout(
+            -1, (PRESENT,) * parts, 1, ((PRESENT, PRESENT),) * observers,
+            (1,) * parts, [(PRESENT, 0, 0)], indices([]), 1, True, False, [],
+        )  # fmt: skip
 
-    def of(self, state: State) -> Layout:
-        """Return the layout of a state."""
-        counts = self._forms.wait_counts
-        shape = tuple([counts[form] for form in state])
-        if self._has_stopwatches:
-            shape += state[self._forms.first_stopwatch :]
-        layout = self._layouts.get(shape)
+    def of(self, counts: WaitCounts, turns: Sequence[Turn], *, is_open: bool) -> Layout:
+        """Return the layout of states with so many delays, after these turns of observers."""
+        observed = tuple([(len(turn.references), turn.measured) for turn in turns])
+        key = (counts, observed, is_open)
+        layout = self._layouts.get(key)
         if layout is None:
-            layout = self._layouts[shape] = self._new(len(self._layouts), state)
+            layout = self._layouts[key] = self._new(counts, observed, is_open=is_open)
         return layout
 
-    def _new(self, number: int, state: State) -> Layout:
-        first_stopwatch = self._forms.first_stopwatch
-        touch = tuple(range(len(state)))
-        size = touches = len(state)
+    def _new(
+        self, counts: WaitCounts, observed: Sequence[tuple[int, int]], *, is_open: bool
+    ) -> Layout:
+        is_global = self._clocks is Clocks.GLOBAL
+        touch = (PRESENT,) * self._parts if is_global else tuple(range(self._parts))
+        size = 1 if is_global else self._parts
+        references: list[tuple[int, ...]] = []
+        measured: list[int] = []
+        for count, measured_count in observed:
+            # With one clock the order of events is known, and references serve readings alone.
+            held = measured_count if is_global else count
+            references.append(tuple(range(size, size + held)))
+            measured += range(size, size + measured_count)
+            size += held
+        past = size
         first_wait: list[int] = []
         waits: list[tuple[int, int, int]] = []
-        for part, form in enumerate(state):
+        for part, count in enumerate(counts):
             first_wait.append(size)
-            for position in range(self._forms.wait_counts[form]):
-                waits.append((size, part, position))
-                size += 1
-        # The touch of a stopwatch that stands still orders what it reads, and matters no longer
-        # when all have come equally far.
-        marks = [part for part in touch[first_stopwatch:] if self._forms.is_running(state[part])]
-        kept = indices([*range(touches, size), *marks])
-        return Layout(number, touch, touches, tuple(first_wait), waits, kept, size)
+            waits += [(size + position, part, position) for position in range(count)]
+            size += count
+        # Invariant: with one clock this is all but the present, in order; so a zone that was
+        # synchronised is a zone of this same layout.
+        kept = indices([*measured, *range(past, size)])
+        number = len(self._layouts)
+        layout = Layout(number, touch, past, tuple(references), tuple(first_wait), waits, kept,
+                        size, is_global, is_open, [])  # fmt: skip
+        layout.order.extend(_order(layout, now, {part}, ()) for now, part, _ in waits)
+        return layout
 
-    def change(self, layout: Layout, now: int, outcome: Outcome, after: Layout) -> Change:
-        """Return what an outcome of the delay at the index `now` does, leading to a layout."""
-        entered = tuple([(each.part, each.waits) for each in outcome.after])
-        key = (layout.number, after.number, now, entered)
+    def change(
+        self, layout: Layout, now: int, transition: Transition, turns: Sequence[Turn], after: Layout
+    ) -> Change:
+        """Return what a transition by the end of the delay at the index `now` does."""
+        entered = tuple([(each.part, each.waits) for each in transition.after])
+        observed = tuple([(turn.references, turn.is_noted) for turn in turns])
+        key = (layout.number, after.number, now, entered, observed)
         change = self._changes.get(key)
         if change is None:
             number = len(self._changes)
-            change = self._changes[key] = _new_change(number, layout, after, now, outcome)
+            parts = {each.part: each for each in transition.after}
+            change = _new_change(number, layout, now, parts, turns, after)
+            self._changes[key] = change
         return change
 
 
-def _new_change(number: int, layout: Layout, after: Layout, now: int, outcome: Outcome) -> Change:
-    entered = {each.part: each for each in outcome.after}
-    instants: list[tuple[int, int, int]] = [(0, 0, 0)] * after.size
+def _new_change(
+    number: int,
+    layout: Layout,
+    now: int,
+    entered: dict[int, PartAfter],
+    turns: Sequence[Turn],
+    after: Layout,
+) -> Change:
+    origins: list[Origin] = [(now, 0, 0)] * after.size
     for part, index in enumerate(after.touch):
-        instants[index] = (now if part in entered else layout.touch[part], 0, 0)
+        is_touched = part in entered or after.is_global
+        origins[index] = (now if is_touched else layout.touch[part], 0, 0)
+    for turn, old, new in zip(turns, layout.references, after.references, strict=True):
+        for index, source in zip(new, turn.references, strict=False):
+            origins[index] = (now if source == EVENT else old[source], 0, 0)
     for index, part, position in after.waits:
-        instants[index] = _wait(layout, now, entered.get(part), part, position)
-    overtaken = [index for index, part, _ in layout.waits if part in entered and index != now]
-    earlier = [layout.touch[part] for part in entered]
-    is_open = any(hi >= FOREVER for _, _, hi in instants)
-    rebase = rebase_of(instants, layout.size)
-    return Change(number, now, indices(earlier), indices(overtaken), rebase, after, is_open)
+        origins[index] = _wait(layout, now, entered.get(part), part, position)
+    noting = [at for at, turn in enumerate(turns) if turn.is_noted]
+    earlier, later = _order(layout, now, entered, noting)
+    has_unbounded = any(hi >= FOREVER for _, _, hi in origins)
+    rebase = rebase_of(origins, layout.size)
+    return Change(number, now, earlier, later, origins, rebase, after, has_unbounded)
 
 
-def _wait(
-    layout: Layout, now: int, entered: PartAfter | None, part: int, position: int
-) -> tuple[int, int, int]:
+def _order(
+    layout: Layout, now: int, entered: "dict[int, PartAfter] | set[int]", noting: Sequence[int]
+) -> tuple[Indices, Indices]:
+    """Return before and after which instants an event comes that enters these parts."""
+    if layout.is_global:
+        # Invariant: with one clock all that is past comes before all that is to come, already.
+        later = [index for index, _, _ in layout.waits if index != now]
+        # In an open moment the event does not come after the present either.
+        return indices([]), indices([*later, PRESENT] if layout.is_open else later)
+    earlier = {layout.touch[part] for part in entered}
+    earlier |= {index for at in noting for index in layout.references[at]}
+    later = [index for index, part, _ in layout.waits if index != now and part in entered]
+    return indices(sorted(earlier)), indices(later)
+
+
+def _wait(layout: Layout, now: int, entered: PartAfter | None, part: int, position: int) -> Origin:
     """Return from which instant a pending delay is counted, and its least and greatest length."""
     if entered is None:
         return (layout.first_wait[part] + position, 0, 0)

@@ -44,20 +44,13 @@ class Measure(Protocol):
     name: str
     bound_ns: int | None
 
+    def reads(self, mark: Mark) -> bool:
+        """Return whether a mark matters to it."""
+        ...
+
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Return the ways to go on after what an event has brought."""
         ...
-
-
-class NoMeasure:
-    """Measures nothing."""
-
-    name = ""
-    bound_ns: int | None = None
-
-    def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:  # noqa: ARG002
-        """Go on."""
-        return (Turn(IDLE),)
 
 
 class Between:
@@ -92,6 +85,10 @@ class Between:
         self.restarts = restarts
         self._goes_on = goes_on
 
+    def reads(self, mark: Mark) -> bool:
+        """Return whether a mark is a start or a stop."""
+        return mark in (self.start, self.stop)
+
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Start at the first start, or the latest one; read at the first stop, or at each."""
         is_started = is_read = is_read_at_once = False
@@ -111,10 +108,14 @@ class FirstParting:
     name = "to the first change of hands"
     bound_ns: int | None = None
 
+    def reads(self, mark: Mark) -> bool:
+        """Return whether a mark is the beginning of an end, or a change of hands."""
+        return mark[0] in {"ending", "parted"}
+
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Follow one end at a time, whichever it is."""
         turns = [Turn(mode)]
-        for word, epoch, *_ in (mark for mark in marks if mark[0] in {"ending", "parted"}):
+        for word, epoch, *_ in filter(self.reads, marks):
             found: list[Turn] = []
             for turn in turns:
                 if word == "ending" and turn.mode is IDLE:
@@ -144,6 +145,12 @@ class ToOwnRelease:
         self.name = name
         self.writer = writer
         self.epoch = epoch
+
+    def reads(self, mark: Mark) -> bool:
+        """Return whether a mark is a landing of the writer, or a release."""
+        return mark[:3] == ("landed", self.writer, self.epoch) or (
+            mark[:2] == ("released", self.epoch)
+        )
 
     def turns(self, mode: Hashable, marks: Sequence[Mark]) -> Iterable[Turn]:
         """Follow the landing that is followed, or begin to follow a new one."""

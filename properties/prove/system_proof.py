@@ -10,17 +10,19 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from ...model.dense.step import Monitor
+from ...model.dense.transition import Monitor
 from ...model.trace.events import Header
 from ..core.monitor import Property
 from ..core.verdict import Word
-from ..teardown.ordering import TeardownBounded
-from .end_windows import end_windows
 from .endless import endless_labels
-from .graph_search import Graph, GraphSearch, Reading, Tell, Way
 from .judging import JudgeMonitor, going_on, without_times
 from .measures import FirstParting, Measure
+from .observers import UnsafeWindows
+from .places import TransitionSystem
+from .search_results import Reading, Tell
+from .symbolic_state import Predecessor
 from .windows import Window
+from .zone_search import ZoneSearch
 
 LABELS_SHOWN = 4
 """How many delays of an endless run are named."""
@@ -51,11 +53,11 @@ class MonitorMaker(msgspec.Struct, frozen=True):
         )
 
 
-class MakeGraph(Protocol):
-    """Makes the states of a system, judged by a monitor."""
+class MakeSystem(Protocol):
+    """Makes the transitions of a system, judged by a monitor."""
 
-    def __call__(self, make_monitor: MonitorMaker) -> Graph:
-        """Return the graph, of which nothing is known yet."""
+    def __call__(self, make_monitor: MonitorMaker) -> TransitionSystem:
+        """Return the transition system, of which nothing is known yet."""
         ...
 
 
@@ -63,15 +65,15 @@ class Task(NamedTuple):
     """What is to be proved.
 
     Attributes:
-        make_graph: Makes the states of the system.
+        make_system: Makes the transitions of the system.
         header: Of its traces.
         kinds: The properties.
-        bounded: Durations that `teardown-bounded` is about, one for each VM that ends.
+        bounded: Durations that properties which compare times are about, one for each VM that ends.
         measures: Distances that are to be told.
         starts_again: Whether a VM is started again after its end.
     """
 
-    make_graph: MakeGraph
+    make_system: MakeSystem
     header: Header
     kinds: Sequence[type[Property]]
     bounded: Sequence[Measure]
@@ -97,18 +99,18 @@ class Finding(NamedTuple):
     Attributes:
         word: The verdict.
         reason: Why.
-        way: The last event of a run that violates it, or None.
+        by: The last event of a run that violates it, or None.
         distance_ns: How long what is measured must be in that run; None for anything.
     """
 
     word: Word
     reason: str
-    way: Way | None = None
+    by: Predecessor | None = None
     distance_ns: int | None = None
 
 
 class Distance(NamedTuple):
-    """The exact bounds of a distance over all runs."""
+    """A distance and its exact bounds over all runs."""
 
     name: str
     least: Reading
@@ -121,7 +123,7 @@ class SystemProof(NamedTuple):
     Attributes:
         findings: By property.
         distances: Those that occur in some run; complete ones alone.
-        graph: The states.
+        system: Its transitions.
         search: That of the order of events.
         is_whole: Whether every run was covered by it.
         was_stopped: Whether the user stopped it.
@@ -129,8 +131,8 @@ class SystemProof(NamedTuple):
 
     findings: dict[str, Finding]
     distances: tuple[Distance, ...]
-    graph: Graph
-    search: GraphSearch
+    system: TransitionSystem
+    search: ZoneSearch
     is_whole: bool
     was_stopped: bool
 
@@ -156,15 +158,15 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
         tell: Told now and then how far it has come.
     """
     proof = _attempt(task, limits, tell, watches_always=False)
-    if proof.is_whole and not _parts_late(task, proof.graph, limits):
+    if proof.is_whole and not _parts_late(task, proof.system, limits):
         proof = _attempt(task, limits, tell, watches_always=True)
     return proof
 
 
 def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: bool) -> SystemProof:
     kinds = without_times(task.kinds)
-    graph = _graph(task, watches_always=watches_always)
-    search = GraphSearch(graph, goes_on=going_on(task.kinds))
+    system = _system(task, watches_always=watches_always)
+    search = ZoneSearch(system, goes_on=going_on(task.kinds))
     distances: list[Distance] = []
     findings: dict[str, Finding] = {}
     was_stopped = False
@@ -172,25 +174,29 @@ def _attempt(task: Task, limits: Limits, tell: Tell | None, *, watches_always: b
         search.run(limits.classes_max, limits.deadline_s, tell)
         findings = _findings(kinds, search)
         if not search.frontier:
-            if TeardownBounded in task.kinds:
-                findings[TeardownBounded.name] = _bounded(task, graph, limits, distances, tell)
+            for kind in _comparing_times(task):
+                findings[kind.name] = _bounded(kind, task, system, limits, distances, tell)
             for measure in task.measures:
-                _measured(task, graph, measure, limits, distances, tell)
+                _measured(task, system, measure, limits, distances, tell)
     except KeyboardInterrupt:
         was_stopped = True
         findings = _findings(kinds, search) | findings
     for kind in task.kinds:
         findings.setdefault(kind.name, Finding("inconclusive", _unfinished(search)))
     in_order = {kind.name: findings[kind.name] for kind in task.kinds}
-    return SystemProof(in_order, tuple(distances), graph, search, not search.frontier, was_stopped)
+    return SystemProof(in_order, tuple(distances), system, search, not search.frontier, was_stopped)
 
 
-def _graph(task: Task, *, watches_always: bool) -> Graph:
+def _system(task: Task, *, watches_always: bool) -> TransitionSystem:
     kinds = without_times(task.kinds)
-    return task.make_graph(MonitorMaker(task.header, kinds, task.starts_again, watches_always))
+    return task.make_system(MonitorMaker(task.header, kinds, task.starts_again, watches_always))
 
 
-class UnsafeWindows(NamedTuple):
+def _comparing_times(task: Task) -> list[type[Property]]:
+    return [kind for kind in task.kinds if kind.compares_times]
+
+
+class SystemWindows(NamedTuple):
     """For which instants of ends a system can go wrong.
 
     Attributes:
@@ -212,7 +218,7 @@ def unsafe_windows(
     moments: Mapping[str, str],
     limits: Limits,
     tell: Tell | None = None,
-) -> UnsafeWindows:
+) -> SystemWindows:
     """Return the instants of ends from which a property can be violated.
 
     Args:
@@ -223,47 +229,51 @@ def unsafe_windows(
         tell: Told now and then how far it has come.
     """
     found: dict[str, list[Window]] = {name: [] for name in moments.values()}
+    windows = SystemWindows(found, set(), is_whole=True, was_stopped=False)
     if is_proved(proof, going_on(task.kinds)):
-        return UnsafeWindows(found, set(), is_whole=True, was_stopped=False)
+        return windows
 
-    def search_in(graph: Graph, measure: Measure | None, known: UnsafeWindows) -> UnsafeWindows:
-        search = end_windows(
-            graph,
-            moments,
-            classes_max=limits.classes_max,
-            deadline_s=limits.deadline_s,
-            tell=tell,
-            measure=measure,
-            found=known.found,
+    def widened(
+        known: SystemWindows, system: TransitionSystem, measures: Sequence[Measure]
+    ) -> SystemWindows:
+        observer = UnsafeWindows(
+            moments.values(),
+            lambda transition: moments.get(transition.label, ""),
+            known.found,
             passed_over=going_on(task.kinds),
         )
-        return UnsafeWindows(
-            search.found,
-            known.broken_before | search.broken_before,
-            known.is_whole and search.is_whole,
-            known.was_stopped or search.was_stopped,
-        )
+        search = ZoneSearch(system, observer, measures, stop_at_fault=False)
+        was_stopped = known.was_stopped
+        try:
+            search.run(limits.classes_max, limits.deadline_s, tell)
+        except KeyboardInterrupt:
+            # What was found is certain.
+            was_stopped = True
+        is_whole = known.is_whole and not search.frontier
+        broken_before = known.broken_before | observer.broken_before
+        return SystemWindows(observer.found, broken_before, is_whole, was_stopped)
 
-    windows = search_in(proof.graph, None, UnsafeWindows(found, set(), True, False))
-    if windows.is_whole and not proof.is_whole and not _parts_late(task, proof.graph, limits):
-        windows = search_in(_graph(task, watches_always=True), None, windows)
-    if TeardownBounded in task.kinds and proof.findings[TeardownBounded.name].word != "holds":
+    windows = widened(windows, proof.system, ())
+    if windows.is_whole and not proof.is_whole and not _parts_late(task, proof.system, limits):
+        windows = widened(windows, _system(task, watches_always=True), ())
+    # A bound on a duration is a claim as well: what is read beyond it makes an instant unsafe.
+    if any(proof.findings[kind.name].word != "holds" for kind in _comparing_times(task)):
         for measure in task.bounded:
             if not windows.was_stopped:
-                windows = search_in(proof.graph, measure, windows)
+                windows = widened(windows, proof.system, [measure])
     return windows
 
 
-def _findings(kinds: Iterable[type[Property]], search: GraphSearch) -> dict[str, Finding]:
-    labels = [] if search.frontier else endless_labels(search.taken)
+def _findings(kinds: Iterable[type[Property]], search: ZoneSearch) -> dict[str, Finding]:
+    labels = [] if search.frontier else endless_labels(search.places.taken)
     return {kind.name: _finding(kind, search, labels) for kind in kinds}
 
 
-def _finding(kind: type[Property], search: GraphSearch, endless: Sequence[str]) -> Finding:
+def _finding(kind: type[Property], search: ZoneSearch, endless: Sequence[str]) -> Finding:
     name = kind.name
     broken = search.faults.get(name)
     if broken is not None:
-        return Finding("violated", broken.message, broken.way)
+        return Finding("violated", broken.message, broken.by)
     if search.frontier:
         return Finding("inconclusive", _unfinished(search))
     if endless:
@@ -276,46 +286,58 @@ def _finding(kind: type[Property], search: GraphSearch, endless: Sequence[str]) 
     return Finding("holds", "in every run")
 
 
-def _unfinished(search: GraphSearch) -> str:
+def _unfinished(search: ZoneSearch) -> str:
     if search.has_ended:
         return "the search ended at the violation of another property; ask for this one alone"
     return f"cut short after {search.classes} classes, {len(search.frontier)} of them not followed"
 
 
 def _bounded(
-    task: Task, graph: Graph, limits: Limits, distances: list[Distance], tell: Tell | None
+    kind: type[Property],
+    task: Task,
+    system: TransitionSystem,
+    limits: Limits,
+    distances: list[Distance],
+    tell: Tell | None,
 ) -> Finding:
     is_tested = False
     for measure in task.bounded:
-        search = _measured(task, graph, measure, limits, distances, tell)
+        search = _measured(task, system, measure, limits, distances, tell)
         broken = search.faults.get(measure.name)
         if broken is not None:
-            return Finding("violated", broken.message, broken.way, broken.distance_ns)
+            return Finding("violated", broken.message, broken.by, broken.distance_ns)
         if search.frontier:
             return Finding("inconclusive", _unfinished(search))
-        is_tested |= search.greatest is not None
+        is_tested |= measure.name in search.readings
     if not is_tested:
-        return Finding("vacuous", f"no run has any {TeardownBounded.antecedent}")
+        return Finding("vacuous", f"no run has any {kind.antecedent}")
     return Finding("holds", "in every run")
 
 
 def _measured(
     task: Task,
-    graph: Graph,
+    system: TransitionSystem,
     measure: Measure,
     limits: Limits,
     distances: list[Distance],
     tell: Tell | None,
-) -> GraphSearch:
+) -> ZoneSearch:
+    """Measure a distance by a search of its own, and add it if every run was covered.
+
+    A running measure tells symbolic states apart, and the transitions are known by now.
+    """
     is_bounded = measure.bound_ns is not None
-    search = GraphSearch(graph, measure, stop_at_fault=is_bounded, goes_on=going_on(task.kinds))
+    goes_on = going_on(task.kinds)
+    search = ZoneSearch(system, None, [measure], stop_at_fault=is_bounded, goes_on=goes_on)
     search.run(limits.classes_max, limits.deadline_s, tell)
-    if not search.frontier and search.least is not None and search.greatest is not None:
-        distances.append(Distance(measure.name, search.least, search.greatest))
+    if not search.frontier and measure.name in search.readings:
+        distances.append(Distance(measure.name, *search.readings[measure.name]))
     return search
 
 
-def _parts_late(task: Task, graph: Graph, limits: Limits) -> bool:
+def _parts_late(task: Task, system: TransitionSystem, limits: Limits) -> bool:
     """Return whether nothing changes hands at the very instant at which an end begins."""
-    search = _measured(task, graph, FirstParting(), limits, [], None)
-    return not search.frontier and (search.least is None or search.least.ns > 0)
+    measure = FirstParting()
+    search = _measured(task, system, measure, limits, [], None)
+    found = search.readings.get(measure.name)
+    return not search.frontier and (found is None or found.least.ns > 0)

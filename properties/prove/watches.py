@@ -5,7 +5,9 @@ come in every order that the model allows, and one of these orders is the unsafe
 """
 
 from collections.abc import Callable, Hashable, Iterable
+from copy import deepcopy
 
+from ...model.dense.step import Watch
 from ...model.trace.events import Record
 
 Test = Callable[[Record], bool]
@@ -93,3 +95,42 @@ def event_is(*kinds: type, sources: Iterable[str] = ()) -> Test:
     return lambda record: (
         isinstance(record.event, kinds) and (not wanted or record.source in wanted)
     )
+
+
+class WatchMonitor:
+    """Judges a run by one watch; tells each claim that is broken once.
+
+    Args:
+        watch: That has read nothing yet.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self.name = watch.name
+        self.reads = watch.reads
+        self.step = watch.step
+        self.settle = watch.settle
+        self.key = watch.key
+        self._watch = watch
+        self._was_broken = False
+
+    def open_key(self) -> None:
+        """Nothing waits for the end of an instant: a watch reads the order of records alone."""
+
+    def broken(self) -> tuple[tuple[str, str], ...]:
+        """Return the claim and what was found against it, when it is first broken."""
+        if self._was_broken or not self._watch.fault:
+            return ()
+        self._was_broken = True
+        return ((self.name, self._watch.fault),)
+
+    def tested(self) -> frozenset[str]:
+        """Return nothing: whether a run puts a watch to the test is not kept."""
+        return frozenset()
+
+    def copy(self) -> "WatchMonitor":
+        """Return an equal one that goes its own way."""
+        return deepcopy(self)
+
+    def endings(self) -> tuple[tuple[str, str, str], ...]:
+        """Return nothing: the end of a run breaks no watch."""
+        return ()

@@ -1,17 +1,19 @@
-"""Sets of instants, told by the greatest distance of each from each: difference-bound matrices.
+"""Zones of instants, and everything that a search does with them.
 
 A *zone* is an int64 array (n, n), nanoseconds: instant `row` minus instant `column` is at most
-the entry.  The instants are those at which each part of the model was entered last and those at
-which pending delays will end, so a zone is a state class of a time Petri net (Berthomieu and
-Diaz, IEEE TSE 17(3), 1991) but for its origin, which is no instant of its own.
+the entry.  It is a difference-bound matrix, and the zone of a symbolic state is a state class of a
+time Petri net (Berthomieu and Diaz, IEEE TSE 17(3), 1991), but that the beginning of the run is
+no instant of its own.
 
-Every zone here is *closed*: no entry can be lowered without losing an instant of the set.  So
-equal sets are equal arrays, one set lies in another if no entry is greater, and every entry is the
-exact greatest distance.  All bounds are closed and whole numbers; one that does not exist is
-`FOREVER`, and whatever is more than half of that means the same until `tidied`.
+Invariant: every zone is *closed*, that is, no entry can be lowered without losing a solution.  So
+equal sets are equal arrays, one set includes another if no entry is less, and every entry is the
+exact greatest distance.  Every function here takes closed zones and returns closed zones.
 
-Zones are worked on in *stacks*, arrays (k, n, n) of zones over the same instants: what numpy does
-for one small matrix it does for thirty in about the same time.
+All bounds are closed intervals of whole numbers.  A bound that does not exist is `FOREVER`; more
+than half of that means the same until `tidied` writes it as `FOREVER` again.
+
+Zones are worked on in *stacks*, arrays (k, n, n) of zones over the same instants: numpy takes about
+as long for thirty small matrices as for one.
 """
 
 from collections.abc import Sequence
@@ -29,9 +31,11 @@ Indices = npt.NDArray[np.intp]
 FOREVER = UNBOUNDED_NS
 """A bound that does not exist.  Seven of them still fit into an entry."""
 
-
 ROOM = FOREVER // 2
 """The greatest entry that is told from a bound that does not exist."""
+
+PRESENT = 0
+"""Index of the present in a zone with one clock for all parts, and in a synchronised zone."""
 
 
 class Rebase(NamedTuple):
@@ -48,38 +52,43 @@ class Rebase(NamedTuple):
     size: int
 
 
-def rebase_of(instants: Sequence[tuple[int, int, int]], size_before: int) -> Rebase:
-    """Return the rebase to instants given as (source, lo, hi), each that much after its source."""
-    columns = np.array(instants, dtype=np.int64).reshape(-1, 3).T
+Origin = tuple[int, int, int]
+"""An instant after an event: the instant before it from which it is counted, least and greatest
+distance from that."""
+
+
+def rebase_of(origins: Sequence[Origin], size_before: int) -> Rebase:
+    """Return the rebase to these instants, from so many before."""
+    columns = np.array(origins, dtype=np.int64).reshape(-1, 3).T
     source, lo, hi = columns
     entries = (source[:, None] * size_before + source).reshape(-1)
+    # new row - new column <= (old row + hi) - (old column + lo).
     shift: Zone = hi[:, None] - lo[None, :]
-    return Rebase(entries, shift, len(instants))
+    return Rebase(entries, shift, len(origins))
 
 
-def origin(instants: Sequence[tuple[int, int]]) -> Zone:
-    """Return the zone of instants that are each (lo, hi) after one beginning."""
-    rebase = rebase_of([(0, lo, hi) for lo, hi in instants], 1)
-    zone: Zone = moved(np.zeros((1, 1, 1), dtype=np.int64), rebase)[0]
-    return zone
+# What an event does to zones.
 
 
 def fired(zones: Zone, now: int, earlier: Indices, later: Indices) -> tuple[Indices, Zone]:
-    """Return those zones that are not empty if one instant comes after some and before others.
+    """Return the zones in which one instant comes after some instants and before others.
 
     Args:
-        zones: A stack of closed ones.
-        now: The instant.
+        zones: A stack.
+        now: Index of the instant, at which a delay ends.
         earlier: Indices of the instants that are not after it.
         later: Indices of the instants that are not before it.
 
     Returns:
-        Positions in the stack, and the zones there with the new bounds.
+        Positions in the stack of the zones that are not empty then, and these zones.
     """
-    # All new bounds touch `now`, and a shortest way passes it once at most.  So the shortest
-    # ways that reach and leave it give all others: one round closes the zone.
-    to_now = np.minimum(zones[:, :, now], zones[:, :, earlier].min(axis=2, initial=_FAR))
-    from_now = np.minimum(zones[:, now], zones[:, later].min(axis=1, initial=_FAR))
+    # Invariant: each new bound has `now` as its row or its column.  A shortest way passes `now` at
+    # most once, so that the shortest ways to and from it give all others: one round closes.
+    to_now = zones[:, :, now].copy()
+    if len(earlier):
+        to_now = np.minimum(to_now, zones[:, :, earlier].min(axis=2, initial=FOREVER))
+    from_now = np.minimum(zones[:, now], zones[:, later].min(axis=1, initial=FOREVER))
+    # A way from an instant back to itself that is less than 0 means that the zone is empty.
     alive = np.flatnonzero((to_now + from_now).min(axis=1) >= 0)
     if len(alive) < len(zones):
         zones, to_now, from_now = zones[alive], to_now[alive], from_now[alive]
@@ -88,45 +97,65 @@ def fired(zones: Zone, now: int, earlier: Indices, later: Indices) -> tuple[Indi
     return alive, result
 
 
-def moved(zones: Zone, rebase: Rebase) -> Zone:
-    """Return zones over the instants of a rebase.
+def rebased(zones: Zone, rebase: Rebase) -> Zone:
+    """Return zones over the instants after an event.
 
-    A new instant hangs on one old one alone, so the result is closed if the zones are.
+    Invariant: a new instant is counted from one old instant alone, so the result is closed.
     """
     size = rebase.size
     taken = zones.reshape(len(zones), -1).take(rebase.entries, axis=1)
     result: Zone = taken.reshape(len(zones), size, size)
     result += rebase.shift
-    # Instants that exist are counted from themselves, with 0..0, and keep their distance.
+    # The shift of an old instant is 0 to 0, so only the diagonal of new instants has to be mended.
     result.reshape(len(zones), -1)[:, :: size + 1] = 0
     return result
 
 
-def synchronised(zones: Zone, touches: int, kept: Indices) -> tuple[Indices, Zone]:
-    """Return the moments of each zone at which all have come equally far.
+def synchronised(zones: Zone, past: int, kept: Indices) -> tuple[Indices, Zone]:
+    """Return the moments of each zone at which all parts have come equally far.
+
+    With one clock for all parts this lets time pass: the present is then any moment from the last
+    event to the next one.
 
     Args:
-        zones: A stack of closed ones.
-        touches: How many instants are past; they come first, and all others are to come.
+        zones: A stack.
+        past: How many instants are past; they have the first indices, and all others are to come.
         kept: Indices of the instants whose distances matter from here on.
 
     Returns:
-        Positions in the stack of those that have such moments, and their zones over one instant
-        that all have reached, and those kept.
+        Positions in the stack of the zones that have such moments, and their zones over `PRESENT`,
+        the moment, and the instants kept.
     """
-    to_now = zones[:, :, :touches].min(axis=2, initial=_FAR)
-    from_now = zones[:, touches:].min(axis=1, initial=_FAR)
+    # The moment is a new instant, not before any past one and not after any that is to come.
+    to_now = zones[:, :, :past].min(axis=2, initial=FOREVER)
+    from_now = zones[:, past:].min(axis=1, initial=FOREVER)
     alive = np.flatnonzero((to_now + from_now).min(axis=1) >= 0)
     if len(alive) < len(zones):
         zones, to_now, from_now = zones[alive], to_now[alive], from_now[alive]
     to_now, from_now = to_now[:, kept], from_now[:, kept]
     size = len(kept) + 1
     result = np.zeros((len(zones), size, size), dtype=np.int64)
-    result[:, 1:, 0] = to_now
-    result[:, 0, 1:] = from_now
+    result[:, 1:, PRESENT] = to_now
+    result[:, PRESENT, 1:] = from_now
     through = to_now[:, :, None] + from_now[:, None, :]
     np.minimum(zones[:, kept[:, None], kept], through, out=result[:, 1:, 1:])
     return alive, result
+
+
+def time_passed(zone: Zone, first: int) -> Zone:
+    """Return a zone in which the present is any moment from an event to the next one.
+
+    The same as `synchronised`, with one clock for all parts.
+
+    Args:
+        zone: Its present is the event.
+        first: Index from which on instants are to come.
+    """
+    # Invariant: the event is before all that is to come, so only the row of the present changes.
+    result = zone.copy()
+    result[PRESENT] = zone[first:].min(axis=0)
+    result[PRESENT, PRESENT] = 0
+    return result
 
 
 def insist_on_room(zones: Zone, *, is_open: bool = False, room: int = ROOM) -> None:
@@ -146,16 +175,71 @@ def insist_on_room(zones: Zone, *, is_open: bool = False, room: int = ROOM) -> N
 
 
 def tidied(zones: Zone) -> Zone:
-    """Return zones in which every bound that does not exist is written in the same way."""
+    """Return zones in which every bound that does not exist is `FOREVER`."""
     zones[zones > FOREVER // 2] = FOREVER
     return zones
 
 
-_FAR = FOREVER
+# One zone.
 
 
-class ZoneStore:
-    """The zones in which a state has been reached; one inside another is not kept twice."""
+def includes(zone: Zone, other: Zone) -> bool:
+    """Return whether a zone has every solution of another one."""
+    return bool((zone >= other).all())
+
+
+def at_least(zone: Zone, later: int, earlier: int, ns: int) -> Zone | None:
+    """Return the zone in which one instant comes at least so long after another, or None."""
+    if int(zone[later, earlier]) < ns:
+        return None
+    # The one new bound is `earlier - later <= -ns`; a shortest way takes it at most once.
+    closed_again: Zone = np.minimum(zone, zone[:, earlier, None] - ns + zone[None, later, :])
+    return closed_again
+
+
+def before_next(zone: Zone, first: int) -> Zone | None:
+    """Return the zone in which all instants from an index on come 1 ns after the present or later.
+
+    Returns None if there is no such moment.
+    """
+    from_now = zone[PRESENT].copy()
+    from_now[first:] = np.minimum(from_now[first:], -1)
+    from_now = np.minimum(from_now, (from_now[first:, None] + zone[first:]).min(axis=0))
+    if bool((zone[:, PRESENT] + from_now).min() < 0):
+        return None
+    closed_again: Zone = np.minimum(zone, zone[:, PRESENT, None] + from_now[None, :])
+    return closed_again
+
+
+def convex_union(one: Zone, other: Zone) -> Zone | None:
+    """Return the zone that has exactly the solutions of two zones, or None if there is none.
+
+    The smallest zone around two zones, their hull, mostly has more than both.  Where it does not,
+    one symbolic state can stand for two, which keeps interleavings of the same events from piling
+    up (Hadjidj and Boucheneb, FORMATS 2006, for time Petri nets).  Nothing is approximated.
+    """
+    hull = np.maximum(one, other)
+    rows, columns = np.nonzero(one < hull)
+    if len(rows) == 0:
+        return hull
+    # The union is a zone if and only if the hull without `one` lies in `other`.  What the hull has
+    # beyond `one` breaks at least one bound of `one`; so each bound is broken in turn, and the rest
+    # of the hull, closed, must lie in `other`.  Broken means >= : all bounds are closed.
+    through = hull[:, columns].T[:, :, None] - one[rows, columns][:, None, None]
+    beyond = np.minimum(hull, through + hull[rows][:, None, :])
+    return hull if bool((beyond <= other).all()) else None
+
+
+def closed(bounds: Zone) -> Zone | None:
+    """Return the closed zone of any bounds (Floyd and Warshall), or None if it is empty."""
+    result = bounds.copy()
+    for middle in range(len(result)):
+        result = np.minimum(result, result[:, middle, None] + result[None, middle, :])
+    return None if bool((np.diagonal(result) < 0).any()) else result
+
+
+class Antichain:
+    """Zones of which none includes another one that comes later."""
 
     __slots__ = ("_count", "_flat")
 
@@ -164,7 +248,7 @@ class ZoneStore:
         self._count = 0
 
     def add(self, zone: Zone) -> bool:
-        """Keep a zone; returns False if it lies inside one that is kept."""
+        """Keep a zone; returns False if one that is kept includes it."""
         flat = zone.reshape(-1)
         kept = self._flat[: self._count]
         if self._count and bool((kept >= flat).all(axis=1).any()):

@@ -184,6 +184,7 @@ class TeardownBounded(Property):
     source = (
         "QNX 7.1 hypervisor guide, quiescing: clean up as fast as possible; the bound is the user's"
     )
+    compares_times = True
 
     def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
         super().__init__(header, trackers)

@@ -10,7 +10,7 @@ test.
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -28,6 +28,7 @@ from ...model.trace.events import (
     Trace,
 )
 from ...properties.check import check
+from ...properties.core.worker_pool import results_in_order
 from ...properties.registry import TEARDOWN
 from .designs import CRASH, EXITS, KILLED, ORDERLY, designs
 from .mutants import BY_NAME, Case, Mutant
@@ -144,15 +145,11 @@ def scores(names: Iterable[str], jobs: int = 1, seeds: int = SEEDS) -> dict[str,
         seeds: Random timings for each case.
     """
     chosen = list(names)
-    if jobs == 1:
-        return {name: score(BY_NAME[name], seeds) for name in chosen}
-    with ProcessPoolExecutor(jobs) as pool:
-        return dict(
-            zip(chosen, pool.map(_score_by_name, chosen, [seeds] * len(chosen)), strict=True)
-        )
+    found = results_in_order(partial(_score_by_name, seeds), chosen, jobs)
+    return dict(zip(chosen, found, strict=True))
 
 
-def _score_by_name(name: str, seeds: int) -> Score:
+def _score_by_name(seeds: int, name: str) -> Score:
     return score(BY_NAME[name], seeds)
 
 

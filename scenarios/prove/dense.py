@@ -12,24 +12,38 @@ as one of `properties.watches`.  Everything here holds for all real-valued timin
 meet; it needs every process to belong to a `Component` (docs/proof.md).
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from ...model.base.clock import Span
-from ...model.dense.dense_kernel import Build
-from ...model.dense.dense_model import DenseModel
+from ...model.dense.dense_kernel import Build, DenseKernel
 from ...model.dense.replay import replay
 from ...model.dense.step import MakeStopwatch, MakeWatch, Watch
+from ...model.dense.transition_system import TransitionSystem
 from ...model.sim.delay_override import Stretched
 from ...properties.prove.budget import Budget, NoSuchWaitError, Trial, budget_of
 from ...properties.prove.counterexample import Counterexample, confirmed
-from ...properties.prove.margins import Extremes, Margin, extremes_of, margin_of
-from ...properties.prove.prove import Progress, Proof
-from ...properties.prove.prove import prove as explored
-from ...properties.prove.watches import Distance, Test
-from ...properties.prove.windows import Windows, windows_of
+from ...properties.prove.layout import Clocks
+from ...properties.prove.model_proof import (
+    Bounds,
+    Margin,
+    Proof,
+    Windows,
+    bounds_of,
+    margin_of,
+    marks_of,
+    proof_of,
+    search_of,
+    trail_to,
+    windows_observer,
+    windows_of,
+)
+from ...properties.prove.search_results import Progress
+from ...properties.prove.watches import Distance, Test, WatchMonitor
 
-__all__ = ["Answer", "budget", "margins", "prove", "windows"]
+__all__ = ["Answer", "budget", "margins", "prove", "system_of", "windows"]
 
 CLASSES_MAX = 10_000_000
 
@@ -39,7 +53,7 @@ class Answer(NamedTuple):
 
     Attributes:
         verdict: `proved`, `violated` or `inconclusive`.
-        proof: With the number of classes and the reason if it was cut short.
+        proof: With the number of symbolic states and the reason if it was cut short.
         counterexample: A shortest run that breaks a claim, repeated in the ordinary kernel.
         distances: Exact bounds of each distance, with runs that attain them.
     """
@@ -47,7 +61,7 @@ class Answer(NamedTuple):
     verdict: str
     proof: Proof
     counterexample: Counterexample | None
-    distances: dict[str, Extremes]
+    distances: dict[str, Bounds]
 
 
 class HasMargin(Watch, Protocol):
@@ -56,6 +70,35 @@ class HasMargin(Watch, Protocol):
     def margin(self) -> Distance:
         """Return the stopwatch that measures it."""
         ...
+
+
+def system_of(
+    build: Build,
+    claims: Sequence[MakeWatch] = (),
+    distances: Sequence[MakeStopwatch] = (),
+    moments: Mapping[str, Test] | None = None,
+    *,
+    in_parts: bool = False,
+    left_out: frozenset[str] = frozenset(),
+) -> TransitionSystem:
+    """Return a model as a search sees it.
+
+    Args:
+        build: Builds it in a kernel; gives the event with which a run ends, or None.
+        claims: Make the monitors of the claims.
+        distances: Make the stopwatches of the distances to measure.
+        moments: Tests of named moments.
+        in_parts: Whether components are explored as parts of their own.
+        left_out: Components without which the model runs.
+    """
+    makes = [partial(_monitor, make) for make in claims]
+    marks = marks_of([make() for make in distances], moments or {})
+    kernel = partial(DenseKernel, in_parts=in_parts, left_out=left_out, counts_events=False)
+    return TransitionSystem(build, makes, marks, make_kernel=kernel)
+
+
+def _monitor(make: MakeWatch) -> WatchMonitor:
+    return WatchMonitor(make())
 
 
 def prove(
@@ -75,20 +118,22 @@ def prove(
         claims: Make the monitors of the claims.
         distances: Make the stopwatches of the distances to measure.
         in_parts: Whether components are explored as parts of their own.
-        max_classes: Give up after so many.
+        max_classes: Give up after so many symbolic states.
         seconds: Give up after so long.
         progress: Told now and then how far the search has come.
 
     Raises:
         QuiesceError: If the model cannot be explored; its text says why and what to do.
     """
-    model = DenseModel(build, claims, distances, in_parts=in_parts)
-    proof = explored(model, max_classes=max_classes, seconds=seconds, progress=progress)
+    system = system_of(build, claims, distances, in_parts=in_parts)
+    search = search_of(system, distances, clocks=_clocks(in_parts))
+    search.run(max_classes, time.monotonic() + seconds, progress)
+    proof = proof_of(search, system)
     found = None
     for fault in proof.faults[:1]:
-        moments = model.trail(fault.step)
+        moments = trail_to(system, fault.by)
         found = confirmed(moments, fault.claim, claims, lambda run: replay(build, *run))
-    extremes = {name: extremes_of(model, name, each) for name, each in proof.ranges.items()}
+    extremes = {name: bounds_of(system, name, each) for name, each in proof.ranges.items()}
     return Answer(proof.verdict, proof, found, extremes)
 
 
@@ -102,15 +147,16 @@ def margins(
 ) -> tuple[Margin, ...]:
     """Return the margin of each claim: the smallest distance from what it forbids to the end.
 
-    Each claim has a search of its own, since a running stopwatch tells classes apart.
+    Each claim has a search of its own, since a running stopwatch tells symbolic states apart.
     """
     found = []
     for make in claims:
         watch = make()
         stopwatch = _margin_of(make)
-        model = DenseModel(build, [make], [stopwatch], in_parts=in_parts)
-        proof = explored(model, max_classes=max_classes, seconds=seconds)
-        found.append(margin_of(model, proof, watch.name, stopwatch().name))
+        system = system_of(build, [make], [stopwatch], in_parts=in_parts)
+        search = search_of(system, [stopwatch], clocks=_clocks(in_parts))
+        search.run(max_classes, time.monotonic() + seconds)
+        found.append(margin_of(system, proof_of(search, system), watch.name, stopwatch().name))
     return tuple(found)
 
 
@@ -128,13 +174,11 @@ def windows(
     seconds: float = float("inf"),
 ) -> Windows:
     """Return the unsafe windows: at which instants of which moment a claim can still be broken."""
-    return windows_of(
-        lambda watches, clocks: DenseModel(build, watches, clocks, in_parts=in_parts),
-        claims,
-        moments,
-        max_classes=max_classes,
-        seconds=seconds,
-    )
+    observer = windows_observer(moments)
+    system = system_of(build, claims, (), moments, in_parts=in_parts)
+    search = search_of(system, (), observer, clocks=_clocks(in_parts), stop_at_fault=False)
+    search.run(max_classes, time.monotonic() + seconds)
+    return windows_of(search, observer)
 
 
 def budget(
@@ -153,7 +197,7 @@ def budget(
         claims: Make the monitors of the claims.
         name: Label of the delays, or a pattern for several labels that share one bound.
         in_parts: Whether components are explored as parts of their own.
-        max_classes: Give a search up after so many.
+        max_classes: Give a search up after so many symbolic states.
         seconds: Give a search up after so long.
 
     Raises:
@@ -161,20 +205,28 @@ def budget(
     """
     declared = Stretched(build, name)
     # To the end even if a claim is broken, so that no wait is overlooked.
-    explored(DenseModel(declared, (), in_parts=in_parts), max_classes=max_classes, seconds=seconds)
+    system = system_of(declared, (), in_parts=in_parts)
+    search_of(system, clocks=_clocks(in_parts)).run(max_classes, time.monotonic() + seconds)
     if not declared.declared:
         raise NoSuchWaitError(name, tuple(declared.labels))
 
     def attempt(hi_ns: int) -> Trial:
-        model = DenseModel(Stretched(build, name, hi_ns), claims, in_parts=in_parts)
-        proof = explored(model, max_classes=max_classes, seconds=seconds)
+        system = system_of(Stretched(build, name, hi_ns), claims, in_parts=in_parts)
+        search = search_of(system, clocks=_clocks(in_parts))
+        search.run(max_classes, time.monotonic() + seconds)
+        proof = proof_of(search, system)
         if not proof.faults:
             return Trial(proof.verdict, proof.reason)
         fault = proof.faults[0]
-        return Trial("violated", "", fault, tuple(model.trail(fault.step)))
+        broken = (fault.claim, fault.message)
+        return Trial("violated", "", broken, tuple(trail_to(system, fault.by)))
 
     lo_ns, hi_ns = _ends(declared.declared)
     return budget_of(name, lo_ns, hi_ns, attempt, declared.matches)
+
+
+def _clocks(in_parts: bool) -> Clocks:
+    return Clocks.PER_PART if in_parts else Clocks.GLOBAL
 
 
 def _ends(spans: Mapping[Span, None]) -> tuple[int, int]:

@@ -19,12 +19,14 @@ from msgspec.structs import replace
 
 from ...model.base.clock import Span, format_ns
 from ...model.dense.slice_kernel import build_of_slice, kernel_of_slice
-from ...model.dense.state_graph import MakeMonitor, StateGraph
+from ...model.dense.transition import MakeMonitor
+from ...model.dense.transition_system import TransitionSystem
 from ...model.machine.system import header_of
 from ...model.plan.independence import Chains
 from ...model.plan.system_plan import EndPlan, QuiescePlan, SystemPlan, VmPlan
 from ...model.vdev.virtio_vdev import STEPS, duration_of_step
 from ...properties.core.monitor import Property
+from ...properties.prove.judging import marks_of
 from ...properties.prove.measures import Between, Measure, ToOwnRelease
 from ...properties.prove.system_proof import Task
 from .proof import bounds_of, measures_of
@@ -111,12 +113,12 @@ def task_of(sliced: PlanSlice, kinds: Sequence[type[Property]]) -> Task:
     build = build_of_slice(plan, sliced.callback_spans)
     make_kernel = kernel_of_slice(plan, chains, number)
 
-    def make_graph(make_monitor: MakeMonitor) -> StateGraph:
-        return StateGraph(build, make_monitor, plan.pinned, make_kernel)
+    def make_system(make_monitor: MakeMonitor) -> TransitionSystem:
+        return TransitionSystem(build, [make_monitor], marks_of, plan.pinned, make_kernel)
 
     measures = [each for each in measures_of(plan) if _is_about(sliced, each)]
     measures += [callback_measure(plan, name) for name in callbacks_of(plan, chains, number)]
-    return Task(make_graph, header_of(plan), kinds, bounds_of(plan), measures, starts_again=False)
+    return Task(make_system, header_of(plan), kinds, bounds_of(plan), measures, starts_again=False)
 
 
 def callback_measure(plan: SystemPlan, name: CallbackName) -> Measure:

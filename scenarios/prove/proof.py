@@ -16,25 +16,25 @@ from ...model.base.clock import Span, format_ns
 from ...model.base.errors import BoundHit, InternalError
 from ...model.dense.form_tokens import Form
 from ...model.dense.replay import replay
-from ...model.dense.settled_graph import SettledGraph
 from ...model.dense.slice_replay import replay_in_whole
-from ...model.dense.state_graph import StateGraph
 from ...model.dense.step import DelayName
+from ...model.dense.transition_system import TransitionSystem
 from ...model.machine.system import builder, header_of
 from ...model.plan.system_plan import EndPlan, SystemPlan, VmPlan
 from ...properties.core.exercise import Exercise, together
 from ...properties.core.monitor import Property
 from ...properties.prove.counterexample import NotReplayedError, Schedule, schedule_of
-from ...properties.prove.graph_search import Reading, Tell, Way
-from ...properties.prove.judging import going_on, readings_of
+from ...properties.prove.judging import going_on, marks_of, readings_of
 from ...properties.prove.measures import Between, Measure, ToOwnRelease
-from ...properties.prove.paths import start_of, step_of, ways_to
+from ...properties.prove.paths import path_to, start_of
+from ...properties.prove.search_results import Reading, Tell
+from ...properties.prove.symbolic_state import Predecessor, step_of
 from ...properties.prove.system_proof import (
     Limits,
     MonitorMaker,
     SystemProof,
+    SystemWindows,
     Task,
-    UnsafeWindows,
     prove_system,
     unsafe_windows,
 )
@@ -50,7 +50,7 @@ __all__ = [
     "counterexample",
     "exercised",
     "growing",
-    "path_to",
+    "plain_path",
     "prove_plan",
     "run_along",
     "run_path",
@@ -98,7 +98,7 @@ def prove_plan(
     """
     task = _task(plan, kinds)
     if states is not None:
-        task = task._replace(make_graph=partial(states.graph, plan))
+        task = task._replace(make_system=partial(states.system, plan))
     if not is_measured:
         task = task._replace(measures=())
     return prove_system(task, limits, tell)
@@ -110,7 +110,7 @@ def windows_of_plan(
     proof: SystemProof,
     limits: Limits,
     tell: Tell | None = None,
-) -> UnsafeWindows:
+) -> SystemWindows:
     """Return for which instants of the ends of its VMs a plan can go wrong.
 
     Args:
@@ -129,11 +129,11 @@ def windows_of_plan(
 
 
 def _task(plan: SystemPlan, kinds: Sequence[type[Property]]) -> Task:
-    def make_graph(make_monitor: MonitorMaker) -> StateGraph:
-        return StateGraph(builder(plan), make_monitor, plan.pinned)
+    def make_system(make_monitor: MonitorMaker) -> TransitionSystem:
+        return TransitionSystem(builder(plan), [make_monitor], marks_of, plan.pinned)
 
     return Task(
-        make_graph,
+        make_system,
         header_of(plan),
         kinds,
         bounds_of(plan),
@@ -297,11 +297,10 @@ def growing(proof: SystemProof) -> list[str]:
 
     States do not meet while something in them keeps changing.
     """
-    graph, last = proof.graph, proof.search.last
+    last = proof.search.last
     if last is None:
         return []
-    assert isinstance(graph, StateGraph | SettledGraph)
-    moments = graph.components_along(last.step)
+    moments = proof.system.components_along(proof.search.places.step_to(last))
     if len(moments) < SHORT_PATH:
         return []
     first, second = moments[: len(moments) // 2], moments[len(moments) // 2 :]
@@ -338,10 +337,9 @@ def counterexample(scenario: Resolved, plan: SystemPlan, proof: SystemProof, nam
         NotReplayedError: If the ordinary kernel does not come to the same verdict: our bug.
     """
     finding = proof.findings[name]
-    assert finding.way is not None, "a violated property has a way"
-    ways = ways_to(finding.way, finding.distance_ns)
+    assert finding.by is not None, "a violated property has a path"
     chosen = f"a run with the fewest events that violates {name}"
-    found = _run_again(scenario, plan, proof, ways, chosen, finding.distance_ns)
+    found = _run_again(scenario, plan, proof, finding.by, chosen, finding.distance_ns)
     verdicts = {each.property: each for each in found.result.judgement.verdicts}
     if name not in verdicts or verdicts[name].verdict != "violated":
         raise NotReplayedError(name)
@@ -356,9 +354,8 @@ def attained(
     Raises:
         NotReplayedError: If it is not so in the ordinary kernel: our bug.
     """
-    ways = ways_to(reading.way, reading.ns)
     chosen = f"a run in which this is attained: {distance}, {format_ns(reading.ns)}"
-    found = _run_again(scenario, plan, proof, ways, chosen, reading.ns)
+    found = _run_again(scenario, plan, proof, reading.by, chosen, reading.ns)
     measure = next(each for each in distances_of(plan) if each.name == distance)
     if reading.ns not in readings_of(measure, found.result.trace.records):
         raise NotReplayedError(distance)
@@ -369,12 +366,12 @@ def _run_again(
     scenario: Resolved,
     plan: SystemPlan,
     proof: SystemProof,
-    ways: Sequence[Way],
+    last: Predecessor,
     chosen: str,
     distance_ns: int | None = None,
 ) -> Found:
-    path = path_to(proof, ways, distance_ns)
-    return Found(run_path(scenario, plan, path, chosen), len(ways) - 1)
+    path, events = plain_path(proof, last, distance_ns)
+    return Found(run_path(scenario, plan, path, chosen), events)
 
 
 class Path(NamedTuple):
@@ -389,14 +386,19 @@ class Path(NamedTuple):
     spans_ns: dict[DelayName, tuple[int, int]]
 
 
-def path_to(proof: SystemProof, ways: Sequence[Way], distance_ns: int | None) -> Path:
-    """Return the path along some ways, a distance being as told."""
-    graph = proof.graph
-    assert isinstance(graph, StateGraph | SettledGraph)
-    distance = None if distance_ns is None else (start_of(ways), distance_ns)
-    moments = graph.trail(step_of(ways))
+def plain_path(proof: SystemProof, last: Predecessor, distance_ns: int | None) -> tuple[Path, int]:
+    """Return a path of a proof as plain data, and how many delays end in it.
+
+    Args:
+        proof: In which it was found.
+        last: Its last event.
+        distance_ns: How long the distance that this event reads must be, or None for anything.
+    """
+    path = path_to(last, distance_ns)
+    distance = None if distance_ns is None else (start_of(path), distance_ns)
+    moments = proof.system.trail(step_of(path))
     spans = {delay: (lo_ns, hi_ns) for each in moments for delay, lo_ns, hi_ns in each.begun}
-    return Path(schedule_of(moments, distance), spans)
+    return Path(schedule_of(moments, distance), spans), len(path) - 1
 
 
 def run_path(

@@ -11,8 +11,8 @@ from ...model.plan.independence import chains_of
 from ...model.plan.system_plan import SystemPlan
 from ...properties.core.monitor import Property
 from ...properties.core.verdict import Judgement
-from ...properties.prove.graph_search import Progress
 from ...properties.prove.judging import going_on
+from ...properties.prove.search_results import Progress
 from ...properties.prove.system_proof import Limits
 from ...properties.registry import TEARDOWN, named
 from ..resolve.library import resolved

@@ -5,13 +5,10 @@ A path is told as plain data too, from which the ordinary kernel makes a run of 
 
 from typing import NamedTuple
 
-from ...model.dense.settled_graph import SettledGraph
-from ...model.dense.state_graph import StateGraph
 from ...properties.core.verdict import Word
-from ...properties.prove.graph_search import Reading
-from ...properties.prove.paths import ways_to
+from ...properties.prove.search_results import Reading
 from ...properties.prove.system_proof import SystemProof
-from .proof import Path, growing, path_to
+from .proof import Path, growing, plain_path
 
 __all__ = ["WHOLE", "Explored", "Extreme", "Shown", "explored_of"]
 
@@ -91,14 +88,12 @@ def explored_of(
     guesses: tuple[str, ...] = (),
 ) -> Explored:
     """Return what a proof has shown, as plain data."""
-    search, graph = proof.search, proof.graph
-    assert isinstance(graph, StateGraph | SettledGraph)
+    search = proof.search
     findings = {}
     for claim, finding in proof.findings.items():
         path, events = None, 0
-        if finding.way is not None:
-            ways = ways_to(finding.way, finding.distance_ns)
-            path, events = path_to(proof, ways, finding.distance_ns), len(ways) - 1
+        if finding.by is not None:
+            path, events = plain_path(proof, finding.by, finding.distance_ns)
         findings[claim] = Shown(finding.word, finding.reason, path, events)
     distances = {
         each.name: (_extreme(proof, each.least), _extreme(proof, each.greatest))
@@ -113,11 +108,11 @@ def explored_of(
         findings,
         distances,
         search.classes,
-        search.states,
+        search.places.states,
         len(search.frontier),
         search.history.at_half(search.classes),
         search.depth,
-        graph.runs,
+        proof.system.runs,
         proof.is_whole,
         proof.was_stopped,
         search.is_endless,
@@ -126,4 +121,5 @@ def explored_of(
 
 
 def _extreme(proof: SystemProof, reading: Reading) -> Extreme:
-    return Extreme(reading.ns, path_to(proof, ways_to(reading.way, reading.ns), reading.ns))
+    path, _ = plain_path(proof, reading.by, reading.ns)
+    return Extreme(reading.ns, path)

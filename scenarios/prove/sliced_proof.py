@@ -27,15 +27,14 @@ from ...model.plan.system_plan import SystemPlan
 from ...properties.core.monitor import Property
 from ...properties.core.verdict import Word
 from ...properties.prove.counterexample import NotReplayedError
-from ...properties.prove.graph_search import Tell
 from ...properties.prove.judging import decisive
+from ...properties.prove.search_results import Tell
 from ...properties.prove.system_proof import Limits, SystemProof
-from ...properties.teardown.ordering import TeardownBounded
 from ..resolve.resolve import Resolved
 from .plan_slices import CallbackName, PlanSlice, callback_measure, callbacks_of, slice_of
 from .proof import Found, bounds_of, measures_of, prove_plan, run_path
+from .slice_exploration import explore_all
 from .slice_results import Explored, Extreme, Shown, explored_of
-from .slice_team import explore_all
 from .waits import OpenStates
 
 __all__ = [
@@ -338,7 +337,7 @@ def _one_of(kind: type[Property], shown: Sequence[Shown], is_confirmed: bool) ->
     """Return what slices have found out about a property together."""
     by_word = {each.word: each for each in reversed(shown)}
     order: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
-    if kind is TeardownBounded and not is_confirmed:
+    if kind.compares_times and not is_confirmed:
         # Every slice has every duration of the whole, so that one which keeps the bound decides;
         # one that was cut short may be that one.
         order = ("holds", "inconclusive", "violated", "vacuous")

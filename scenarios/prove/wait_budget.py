@@ -14,22 +14,20 @@ tried next.  All values, of all the waits asked for, are proved over the same st
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...model.dense.settled_graph import SettledGraph, settled_moments
+from ...model.dense.settled_system import SettledSystem, settled_moments
 from ...model.dense.step import Moment
 from ...properties.core.monitor import Property
 from ...properties.prove.counterexample import ImpossibleError, Schedule, schedule_of
 from ...properties.prove.judging import decisive
-from ...properties.prove.paths import start_of, step_of, ways_to
+from ...properties.prove.paths import path_to, start_of
+from ...properties.prove.symbolic_state import step_of
 from ...properties.prove.system_proof import Finding, Limits, SystemProof, is_proved
+from ...properties.prove.thresholds import Trial, edge_of, least_of
 from ..resolve.resolve import Resolved
 from .proof import Found, counterexample, prove_plan, run_along, sampled
 from .waits import OpenStates, Wait
 
 __all__ = ["WaitBudget", "budget_of_wait"]
-
-REACH = 8
-"""A value is tried at most so many times as great as what is proved."""
-
 
 PRECISION = 64
 """So closely is the edge sought by sampled runs; what is left is found by proofs."""
@@ -98,23 +96,15 @@ def _searched(probe: "_Probe") -> str:
     """Try values until the edge is known, and return the verdict."""
     wait = probe.wait
     probe.sample_edge()
-    violated = 0
-    while probe.unsafe_ns is None or probe.unsafe_ns - probe.safe_ns > 1:
-        top = wait.greatest_ns if probe.unsafe_ns is None else probe.unsafe_ns - 1
-        if probe.safe_ns < wait.least_ns:
-            tried = min(wait.declared_ns, top)
-        else:
-            tried = min(REACH * max(probe.safe_ns, 1), top)
-        # What a path needs is nearly always the edge; halving is for the rest.
-        if violated % 3 == 2:
-            tried = (probe.safe_ns + tried + 1) // 2
-        word = probe.proved(tried)
-        if word == "inconclusive":
-            return word
-        violated += word == "violated"
-        if word == "proved" and tried == wait.greatest_ns:
-            return "kept" if probe.is_met else "unused"
-    return "bounded" if probe.safe_ns >= wait.least_ns else "violated"
+    edge = edge_of(
+        probe.proved,
+        wait.least_ns,
+        wait.declared_ns,
+        wait.greatest_ns,
+        kept=probe.safe_ns,
+        broken=probe.unsafe_ns,
+    )
+    return "unused" if edge.verdict == "kept" and not probe.is_met else edge.verdict
 
 
 class _Probe:
@@ -162,8 +152,12 @@ class _Probe:
             else:
                 low = middle
 
-    def proved(self, ns: int) -> str:
-        """Return `proved`, `violated` or `inconclusive` for a value."""
+    def proved(self, ns: int) -> Trial:
+        """Return what a proof with a value shows."""
+        word = self._word(ns)
+        return Trial(word, self.unsafe_ns or 0)
+
+    def _word(self, ns: int) -> str:
         if self._is_refuted(ns):
             return "violated"
         plan = self.wait.stretched(self.scenario.plan, ns)
@@ -174,7 +168,7 @@ class _Probe:
         if proof.was_stopped:
             raise KeyboardInterrupt
         for name, finding in proof.findings.items():
-            if finding.way is not None and name not in self.costs:
+            if finding.by is not None and name not in self.costs:
                 self._note_violated(proof, name, finding, ns)
                 return "violated"
         if not is_proved(proof, self.costs):
@@ -197,19 +191,14 @@ class _Probe:
             self.unsafe_ns, self.violation = ns, (name, found)
 
     def _note_use(self, proof: SystemProof) -> None:
-        assert isinstance(proof.graph, SettledGraph)
-        self.is_met |= self.wait.name in proof.graph.met
+        assert isinstance(proof.system, SettledSystem)
+        self.is_met |= self.wait.name in proof.system.met
 
     def _note_violated(self, proof: SystemProof, name: str, finding: Finding, ns: int) -> None:
         """Note the least value with which the path of a violation exists."""
         path = _Path(self, proof, finding, self.scenario.plan.teardown_ns_max)
-        low, high = self.wait.least_ns - 1, ns
-        while high - low > 1:
-            middle = (low + high) // 2
-            if path.schedule(middle) is None:
-                low = middle
-            else:
-                high = middle
+        least_ns = self.wait.least_ns
+        high = least_of(lambda ns: path.schedule(ns) is not None, least_ns - 1, ns)
         found = self._run_at(high, path, name)
         if found is None:
             high = ns
@@ -235,16 +224,16 @@ class _Path:
     def __init__(
         self, probe: _Probe, proof: SystemProof, finding: Finding, teardown_ns_max: int
     ) -> None:
-        assert finding.way is not None, "a violated property has a way"
-        assert isinstance(proof.graph, SettledGraph)
-        ways = ways_to(finding.way, finding.distance_ns)
-        self.events = len(ways) - 1
+        assert finding.by is not None, "a violated property has a path"
+        assert isinstance(proof.system, SettledSystem)
+        path = path_to(finding.by, finding.distance_ns)
+        self.events = len(path) - 1
         self._name = probe.wait.name
-        self._values_ns = proof.graph.values_ns
-        self._moments: list[Moment] = proof.graph.graph.trail(step_of(ways))
+        self._values_ns = proof.system.values_ns
+        self._moments: list[Moment] = proof.system.system.trail(step_of(path))
         self._distance: tuple[int, int] | None = None
         if finding.distance_ns is not None:
-            self._distance = (start_of(ways), teardown_ns_max + 1)
+            self._distance = (start_of(path), teardown_ns_max + 1)
 
     def schedule(self, ns: int) -> Schedule | None:
         """Return the run along the path with a length of the wait, or None if there is none."""

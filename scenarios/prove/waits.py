@@ -13,11 +13,12 @@ from ...model.base.choices import Earliest, Latest
 from ...model.base.clock import Span
 from ...model.base.errors import Place, Problem, ScenarioError, nearest
 from ...model.base.open_number import OpenNumber, settled
-from ...model.dense.settled_graph import SettledGraph
-from ...model.dense.state_graph import StateGraph
+from ...model.dense.settled_system import SettledSystem
+from ...model.dense.transition_system import TransitionSystem
 from ...model.machine.system import build, builder
 from ...model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
 from ...model.sim.kernel import Delay, Kernel
+from ...properties.prove.judging import marks_of
 from ...properties.prove.system_proof import MonitorMaker
 
 __all__ = ["ALL", "OpenStates", "Wait", "waits_named", "waits_of"]
@@ -91,20 +92,21 @@ class OpenStates:
 
     def __init__(self, waits: Iterable[Wait]) -> None:
         self.waits = tuple(waits)
-        self._known: list[tuple[SystemPlan, MonitorMaker, StateGraph]] = []
+        self._known: list[tuple[SystemPlan, MonitorMaker, TransitionSystem]] = []
 
-    def graph(self, plan: SystemPlan, make_monitor: MonitorMaker) -> SettledGraph:
+    def system(self, plan: SystemPlan, make_monitor: MonitorMaker) -> SettledSystem:
         """Return the states of a plan, which differs from others in the length of waits alone."""
         there = [wait for wait in self.waits if wait.length_of(plan) is not None]
         opened = reduce(lambda plan, wait: wait.opened(plan), there, plan)
         # What a header assumes is told, and decides nothing.
         alike = replace(make_monitor, header=replace(make_monitor.header, assumptions=()))
-        known = [graph for *asked, graph in self._known if asked == [opened, alike]]
-        graph = known[0] if known else StateGraph(builder(opened), make_monitor, plan.pinned)
+        known = [system for *asked, system in self._known if asked == [opened, alike]]
         if not known:
-            self._known.append((opened, alike, graph))
+            system = TransitionSystem(builder(opened), [make_monitor], marks_of, plan.pinned)
+            self._known.append((opened, alike, system))
+            known = [system]
         values_ns = {wait.name: wait.length_of(plan) or 0 for wait in there}
-        return SettledGraph(graph, values_ns)
+        return SettledSystem(known[0], values_ns)
 
 
 # What there is.

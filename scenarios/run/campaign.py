@@ -3,15 +3,16 @@
 Whatever stops a campaign, what has been counted so far is a valid verdict on so many runs.
 """
 
-import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from ...model.machine.system import run
+from ...properties.core.worker_pool import WorkerPool
 from ...properties.search.fuzz import (
     CHUNK,
     Campaign,
@@ -22,7 +23,7 @@ from ...properties.search.fuzz import (
     replayed,
 )
 
-__all__ = ["Effort", "Outcome", "carry_out", "leave_interrupts_to_parent"]
+__all__ = ["Effort", "Outcome", "carry_out"]
 
 Progress = Callable[[Campaign, float], None]
 """Called now and then with what is known and how many seconds it took."""
@@ -143,7 +144,7 @@ def _in_processes(
     deadline: float | None,
     jobs: int,
 ) -> None:
-    with ProcessPoolExecutor(jobs, initializer=leave_interrupts_to_parent) as pool:
+    with WorkerPool(partial(_chunk, search), jobs) as pool:
         running: dict[Future[Campaign], int] = {}
         try:
             while True:
@@ -153,24 +154,20 @@ def _in_processes(
                     if task is None:
                         break
                     seconds = 0.0 if deadline is None else deadline - now
-                    future = pool.submit(_chunk, search, *task, seconds)
+                    future = pool.submit((*task, seconds))
                     running[future] = task[0]
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     finished(running.pop(future), future.result())
         except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
+            pool.close()
             for future, number in running.items():
                 if future.done() and not future.cancelled():
                     finished(number, future.result())
             raise
 
 
-def _chunk(search: Search, number: int, examples: int, seconds: float) -> Campaign:
+def _chunk(search: Search, task: tuple[int, int, float]) -> Campaign:
+    number, examples, seconds = task
     return fuzz_chunk(search, run, number, examples=examples, seconds=seconds)
-
-
-def leave_interrupts_to_parent() -> None:
-    """Let a worker process go on when the user interrupts; the parent decides what comes of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

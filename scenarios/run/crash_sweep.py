@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +15,12 @@ from ...model.base.errors import Place, Problem, ScenarioError
 from ...model.machine.system import header_of, run, run_watched
 from ...model.plan.termination import BY_NAME, NEVER_STARTS
 from ...properties.core.verdict import Judgement, Verdict
+from ...properties.core.worker_pool import results_in_order
 from ...properties.search.sweep import Part, Target, crash_instants, sweep_part
 from ...properties.search.tally import Tally
 from ..format.schema_check import unknown_word
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
-from .campaign import leave_interrupts_to_parent
 from .progress import TellProgress
 from .sweep_files import write_sweep
 from .swept_cause import Swept
@@ -159,15 +159,7 @@ def _sweep(target: Target, jobs: int, tell: TellProgress) -> Swept:
 
 def _swept_pieces(target: Target, pieces: list[tuple[int, ...]], jobs: int) -> Iterator[Part]:
     """Give what came of each piece, in order."""
-    if jobs == 1:
-        yield from (_sweep_piece(target, piece) for piece in pieces)
-        return
-    with ProcessPoolExecutor(jobs, initializer=leave_interrupts_to_parent) as pool:
-        try:
-            yield from pool.map(_sweep_piece, [target] * len(pieces), pieces)
-        except (KeyboardInterrupt, GeneratorExit):
-            pool.shutdown(cancel_futures=True)
-            raise
+    yield from results_in_order(partial(_sweep_piece, target), pieces, jobs)
 
 
 def _sweep_piece(target: Target, instants: tuple[int, ...]) -> Part:

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 
 from quiesce.model.base.choices import Seeded
-from quiesce.model.dense.dense_model import DenseModel
-from quiesce.properties.prove.prove import prove
 
 from .small_models import (
     Act,
@@ -26,18 +24,15 @@ from .small_models import (
     programs,
     records_of,
 )
+from .small_proofs import bounds, prove
 
 EXAMPLES = int(os.environ.get("QUIESCE_DENSE_EXAMPLES", "60"))
 
 
 def proved(play: Play, in_parts: bool) -> Found:
-    proof = prove(
-        DenseModel(play, [claim], [distance], in_parts=in_parts), stop_at_fault=False, seconds=20
-    )
+    proof = prove(play, [claim], [distance], in_parts=in_parts, stop_at_fault=False, seconds=20)
     assert proof.verdict != "inconclusive", proof.reason
-    found = proof.ranges.get("a to b")
-    bounds = None if found is None else (found.least_ns, found.greatest_ns)
-    return Found(proof.verdict == "violated", bounds)
+    return Found(proof.verdict == "violated", bounds(proof).get("a to b"))
 
 
 @pytest.mark.slow

@@ -6,12 +6,13 @@ import pytest
 
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.dense.dense_kernel import Build
-from quiesce.model.dense.dense_model import DenseModel
 from quiesce.model.dense.step import MakeWatch
 from quiesce.model.sim.kernel import Kernel, Signal, Steps
 from quiesce.model.trace.events import IrqTaken, Record
-from quiesce.properties.prove.prove import Proof, prove
+from quiesce.properties.prove.model_proof import Proof
 from quiesce.properties.prove.watches import Distance, Test, source_is
+
+from .small_proofs import bounds, prove
 
 
 def say(kernel: Kernel, source: str, what: int = 0) -> None:
@@ -48,7 +49,7 @@ class AtMostOneInside:
 
 def proof_of(build: Build, *makes: MakeWatch, distances: tuple[Distance, ...] = ()) -> Proof:
     clocks = [partial(Distance, each.name, each._start, each._stop) for each in distances]
-    return prove(DenseModel(build, makes, clocks), seconds=30)
+    return prove(build, makes, clocks, seconds=30)
 
 
 def fischer(count: int, write: int, wait: int) -> Build:
@@ -166,7 +167,7 @@ def test_the_train_is_on_the_crossing_exactly_as_long_after_its_approach_as_decl
     distance = Distance("near", source_is("approach"), source_is("crossing"))
     found = proof_of(train_gate(Span(0, 1), Span(0, 1)), distances=(distance,))
     assert found.verdict == "proved"
-    assert found.ranges["near"][:2] == (3, 5)
+    assert bounds(found)["near"] == (3, 5)
 
 
 def token_ring(stations: int, holding: Span, passing: Span) -> Build:
@@ -195,7 +196,7 @@ def test_a_token_comes_round_within_the_sum_of_holding_and_passing(stations: int
     proof = proof_of(build, AtMostOneInside, distances=(distance,))
     assert proof.verdict == "proved"
     # From letting go to holding again: the others hold, and all pass on.
-    assert proof.ranges["rotation"][:2] == (2 * stations - 1, 6 * stations - 4)
+    assert bounds(proof)["rotation"] == (2 * stations - 1, 6 * stations - 4)
 
 
 def alternating_bit(timeout: int) -> Build:

@@ -4,18 +4,15 @@ import pytest
 
 from quiesce.model.base.clock import Span
 from quiesce.model.base.errors import QuiesceError
-from quiesce.model.dense.state_graph import StateGraph
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import IrqTaken
-from quiesce.properties.prove.graph_search import GraphSearch
 from quiesce.properties.prove.watches import NeverAfter, source_is
 from quiesce.scenarios.prove.dense import prove
 
 from . import counters, counters_in_code
 from .counters import Counting, CountingAttribute
-from .test_graph_search import WatchMonitor
 
 TIMING = Timing()
 
@@ -122,23 +119,3 @@ def test_a_model_that_counts_is_never_proved_wrongly(name: str, in_parts: bool) 
     answer = prove(model, [speaks_once], in_parts=in_parts)
     assert answer.verdict == "violated"
     assert answer.counterexample is not None, "an ordinary run shows the same"
-
-
-class SpeaksOnce(WatchMonitor):
-    """The claim as a monitor of a whole model."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watch = speaks_once()
-
-
-@pytest.mark.parametrize("name", WAYS)
-def test_the_graph_of_a_model_that_counts_is_never_too_small(name: str) -> None:
-    graph = StateGraph(Model(WAYS[name]), SpeaksOnce)
-    if name in REFUSED:
-        with pytest.raises(QuiesceError, match=REFUSED[name]):
-            GraphSearch(graph).run(100)
-        return
-    search = GraphSearch(graph)
-    search.run(100)
-    assert search.faults

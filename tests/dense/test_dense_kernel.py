@@ -9,20 +9,22 @@ from quiesce.model.base.clock import Span, exactly
 from quiesce.model.base.errors import BoundHit
 from quiesce.model.dense.canonical import SharedStateError
 from quiesce.model.dense.dense_kernel import Build, LateComponentError, LeftOutError
-from quiesce.model.dense.dense_model import DenseModel, HomelessProcessError
+from quiesce.model.dense.model_run import HomelessProcessError
 from quiesce.model.dense.no_number import TimeReadError
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import IrqTaken, Record
-from quiesce.properties.prove.prove import Proof, prove
+from quiesce.properties.prove.model_proof import Proof
 from quiesce.properties.prove.watches import Distance, NeverAfter, source_is
+
+from .small_proofs import bounds, prove
 
 TIMING = Timing()
 
 
 def explored(build: Build, *, in_parts: bool = False) -> Proof:
-    return prove(DenseModel(build, in_parts=in_parts))
+    return prove(build, in_parts=in_parts)
 
 
 def test_code_that_reads_the_time_is_told_its_line() -> None:
@@ -82,8 +84,8 @@ def test_rounds_of_a_loop_over_equal_items_are_told_apart() -> None:
         kernel.process(other())
 
     distance = lambda: Distance("d", source_is("begin"), source_is("end"))  # noqa: E731
-    proof = prove(DenseModel(build, [], [distance]))
-    assert proof.ranges["d"][:2] == (3, 3)
+    proof = prove(build, [], [distance])
+    assert bounds(proof)["d"] == (3, 3)
 
 
 def test_an_exception_that_was_handled_does_not_tell_states_apart() -> None:
@@ -127,7 +129,7 @@ def test_which_of_two_locals_holds_a_value_is_told_apart() -> None:
         lambda end=end: Distance(end, source_is("begin"), source_is(end))
         for end in ("left1", "right1")
     ]
-    assert set(prove(DenseModel(build, [], distances)).ranges) == {"left1", "right1"}
+    assert set(prove(build, [], distances).ranges) == {"left1", "right1"}
 
 
 class Counter(Component):
@@ -158,9 +160,8 @@ def test_an_influence_that_the_graph_lacks_is_an_error_and_no_proof() -> None:
     def build(kernel: Kernel) -> None:
         Counter(kernel, "b", Counter(kernel, "a"))
 
-    model = DenseModel(build, in_parts=True, left_out=frozenset({"a"}))
     with pytest.raises(LeftOutError, match=r"a was left out .* is_odd\(\) is used"):
-        prove(model)
+        prove(build, in_parts=True, left_out=frozenset({"a"}))
 
 
 def test_a_component_made_while_the_model_runs_cannot_be_a_part() -> None:
@@ -203,7 +204,7 @@ def test_a_limit_makes_the_search_inconclusive() -> None:
         for name in "abc":
             Counter(kernel, name)
 
-    proof = prove(DenseModel(build), max_classes=2)
+    proof = prove(build, classes_max=2)
     assert proof.verdict == "inconclusive"
     assert proof.reason.startswith("cut short after")
 
@@ -220,6 +221,6 @@ def test_a_claim_that_reads_the_time_of_a_record_is_told_its_line() -> None:
 
         kernel.process(process())
 
-    model = DenseModel(build, [lambda: Late("late", source_is("a"), source_is("a"))])
+    late = lambda: Late("late", source_is("a"), source_is("a"))  # noqa: E731
     with pytest.raises(TimeReadError, match=r"test_dense_kernel\.py:\d+ reads the time"):
-        prove(model)
+        prove(build, [late])

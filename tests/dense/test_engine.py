@@ -7,13 +7,12 @@ import pytest
 
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.dense.dense_kernel import Build
-from quiesce.model.dense.step import Moment, Step
+from quiesce.model.dense.step import Moment
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
 from quiesce.properties.prove.budget import NoSuchWaitError, Trial, budget_of
-from quiesce.properties.prove.prove import Fault
 from quiesce.properties.prove.watches import Distance, NeverAfter, event_is, source_is
 from quiesce.properties.prove.windows import Window, united
 from quiesce.properties.prove.zones import FOREVER
@@ -254,11 +253,10 @@ class Threshold:
         verdict = "proved" if hi_ns <= self.largest_ns else "violated"
         if hi_ns == FOREVER:
             verdict = "inconclusive"
-        fault = Fault("c", "m", Step(None, -1, -1, ()))
         # w ends after another delay that takes one nanosecond more than the threshold.
         late = (self.largest_ns + 1, self.largest_ns + 1)
         begun = ((("w", 0), 0, hi_ns), (("late", 0), *late))
-        return Trial(verdict, "", fault, (
+        return Trial(verdict, "", ("c", "m"), (
             Moment(None, begun, (0,), (), (), ()),
             Moment(("late", 0), (), (0,), (("w", 0),), (), ()),
             Moment(("w", 0), (), (0,), (), (), ()),

@@ -10,20 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quiesce.model.base.choices import Earliest
-from quiesce.model.dense import state_graph
+from quiesce.model.dense import standing_runs
 from quiesce.model.dense.canonical import FormError, Reader, SharedStateError
 from quiesce.model.dense.form_tokens import Form, Tokens, unfolded
-from quiesce.model.dense.state_graph import StateGraph
-from quiesce.model.dense.step import Edge, Step
+from quiesce.model.dense.step import Step
+from quiesce.model.dense.transition import Transition
+from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.sim.kernel import Kernel, Mailbox
-from quiesce.properties.prove.graph_search import GraphSearch
-from quiesce.properties.prove.system_proof import _graph
+from quiesce.properties.prove.system_proof import _system
+from quiesce.properties.prove.zone_search import ZoneSearch
 from quiesce.properties.registry import TEARDOWN, named
 from quiesce.scenarios.prove.proof import _task
 from quiesce.scenarios.resolve.library import resolved
 
 from .small_models import Play, Program, programs
-from .test_graph_search import WatchMonitor
+from .small_proofs import system_of_play
 
 TOKENS = Tokens()
 NOWHERE = Step(None, -1, -1, ())
@@ -148,16 +149,17 @@ def test_what_holds_more_than_is_read_is_refused(thing: object) -> None:
         form_of(thing)
 
 
-def _without_path(edge: Edge) -> Edge:
-    hurried = tuple((claim, "") for claim, _ in edge.hurried)
-    faults = tuple((claim, "") for claim, _ in edge.faults)
-    return edge._replace(step=NOWHERE, hurried=hurried, faults=faults)
+def _without_path(transition: Transition) -> Transition:
+    hurried = tuple((claim, "") for claim, _ in transition.hurried)
+    faults = tuple((claim, "") for claim, _ in transition.faults)
+    return transition._replace(step=NOWHERE, hurried=hurried, faults=faults)
 
 
-def answers(graph: StateGraph) -> list[tuple[tuple[int, int], list[Edge]]]:
-    """Return all that a graph has told, but for the paths to it and the records on them."""
+def answers(system: TransitionSystem) -> list[tuple[tuple[int, int, int], list[Transition]]]:
+    """Return all that a system has told, but for the paths to it and the records on them."""
     return [
-        (asked, [_without_path(edge) for edge in edges]) for asked, edges in graph._edges.items()
+        (asked, [_without_path(each) for entry in entries for each in entry.transitions])
+        for asked, entries in system._entries.items()
     ]
 
 
@@ -167,10 +169,10 @@ def test_a_run_that_came_another_way_answers_as_one_run_anew(program: Program) -
     found = []
     for kept in (0, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(state_graph, "RUNS_KEPT", kept)
-            graph = StateGraph(Play(program), WatchMonitor)
-            GraphSearch(graph, stop_at_fault=False).run(120)
-            found.append((answers(graph), graph.wait_counts))
+            patch.setattr(standing_runs, "RUNS_KEPT", kept)
+            system = system_of_play(Play(program))
+            ZoneSearch(system, stop_at_fault=False).run(120)
+            found.append((answers(system), system.wait_counts))
     assert found[0] == found[1]
 
 
@@ -180,13 +182,13 @@ def test_few_runs_answer_many_questions_about_a_real_system() -> None:
     found, runs = [], []
     for kept in (0, 10, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(state_graph, "RUNS_KEPT", kept)
+            patch.setattr(standing_runs, "RUNS_KEPT", kept)
             task = _task(resolved("can-crash-bare").plan, named(TEARDOWN))
-            graph = _graph(task, watches_always=True)
-            assert isinstance(graph, StateGraph)
-            GraphSearch(graph).run(250)
-            found.append((answers(graph), graph.wait_counts))
-            runs.append(graph.runs)
+            system = _system(task, watches_always=True)
+            assert isinstance(system, TransitionSystem)
+            ZoneSearch(system).run(250)
+            found.append((answers(system), system.wait_counts))
+            runs.append(system.runs)
     assert found[0] == found[1] == found[2]
     assert runs[0] > runs[1] > runs[2]
     assert runs[0] > 3 * runs[2]

@@ -3,11 +3,11 @@
 import pytest
 
 from quiesce.model.base.clock import Span
-from quiesce.model.dense.dense_model import DenseModel
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
-from quiesce.properties.prove.prove import prove
+
+from .small_proofs import prove
 
 TIMING = Timing()
 
@@ -40,7 +40,7 @@ def test_the_attribute_that_grew_is_named(keeps: str, named: str, in_parts: bool
         Server(kernel, "a", "nothing")
         Server(kernel, "b", keeps)
 
-    proof = prove(DenseModel(build, in_parts=in_parts), max_classes=400)
+    proof = prove(build, in_parts=in_parts, classes_max=400)
     assert proof.verdict == "inconclusive"
     assert f"; {named} grew: it changed" in proof.reason
 
@@ -55,7 +55,7 @@ def test_a_local_that_grew_is_named_with_its_process() -> None:
 
         kernel.process(counting())
 
-    reason = prove(DenseModel(build), max_classes=50).reason
+    reason = prove(build, classes_max=50).reason
     assert "; counting: rounds grew" in reason
     assert "at last 49" in reason
 
@@ -65,6 +65,6 @@ def test_a_model_that_is_merely_large_is_not_accused() -> None:
         for name in "abcd":
             Server(kernel, name, "nothing")
 
-    proof = prove(DenseModel(build), max_classes=20)
+    proof = prove(build, classes_max=20)
     assert proof.reason.startswith(f"cut short after {proof.classes} classes, ")
     assert "grew" not in proof.reason

@@ -15,12 +15,13 @@ from hypothesis.errors import NoSuchExample
 
 from quiesce.model.base.clock import exactly
 from quiesce.model.dense import canonical
-from quiesce.model.dense.dense_model import DenseModel
+from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import IrqTaken
-from quiesce.properties.prove import layout, prove, windows, zones
-from quiesce.properties.prove.watches import Distance, source_is
-from quiesce.properties.prove.windows import windows_of
+from quiesce.properties.prove import layout, observers, symbolic_state, zone_search, zones
+from quiesce.properties.prove.watches import Distance, NeverAfter, source_is
+from quiesce.properties.prove.windows import Window
+from quiesce.scenarios.prove import dense
 
 from .small_models import (
     Act,
@@ -34,6 +35,7 @@ from .small_models import (
     programs,
     unsafe_instants,
 )
+from .small_proofs import bounds, prove
 
 EXAMPLES = settings(max_examples=400, derandomize=True, deadline=None, database=None,
                     phases=[Phase.generate])  # fmt: skip
@@ -52,9 +54,9 @@ class SeededError(NamedTuple):
 
 ERRORS = [
     SeededError("an event may come before a part that it enters was entered last",
-                zones, "fired", "zones[:, :, earlier].min(axis=2, initial=_FAR)", "_FAR"),
+                zones, "fired", "zones[:, :, earlier].min(axis=2, initial=FOREVER)", "FOREVER"),
     SeededError("an event may come after a delay that it should not overtake",
-                zones, "fired", "zones[:, later].min(axis=1, initial=_FAR)", "_FAR"),
+                zones, "fired", "zones[:, later].min(axis=1, initial=FOREVER)", "FOREVER"),
     SeededError("bounds of an event's order are open",
                 zones, "fired", ">= 0", "> 0"),
     SeededError("a zone is not closed again",
@@ -66,16 +68,16 @@ ERRORS = [
                 zones, "rebase_of", "hi[:, None] - lo[None, :]", "hi[:, None] - hi[None, :]"),
     SeededError("a moment that all parts have in common must last",
                 zones, "synchronised", ">= 0", "> 0"),
-    SeededError("a class around a known one is dropped instead of one inside it",
-                zones.ZoneStore, "add", "kept >= flat", "kept <= flat"),
-    SeededError("a class is dropped if one of its bounds is known",
-                zones.ZoneStore, "add", ".all(axis=1)", ".any(axis=1)"),
-    SeededError("where a running stopwatch stands is not compared",
-                layout.Layouts, "_new", "*marks]", "]"),
+    SeededError("a state around a known one is dropped instead of one inside it",
+                zones.Antichain, "add", "kept >= flat", "kept <= flat"),
+    SeededError("a state is dropped if one of its bounds is known",
+                zones.Antichain, "add", ".all(axis=1)", ".any(axis=1)"),
+    SeededError("where the start of a running distance stands is not compared",
+                layout.Layouts, "_new", "[*measured, *range(past, size)]", "range(past, size)"),
     SeededError("a claim is judged although a part has run ahead",
-                prove.Search, "_judge", "indices(range(layout.touches))", "indices([])"),
+                zone_search.ZoneSearch, "_judge", "indices(range(layout.past))", "indices([])"),
     SeededError("what an event does is taken to be the same in every state",
-                prove._Memory, "known", "state[needed] == form", "True"),
+                TransitionSystem, "known", "state[needed] == form", "True"),
     SeededError("locals and stack of a process do not tell states apart",
                 canonical.Reader, "_generator", "self.each(held)", "self.each([])"),
 ]  # fmt: skip
@@ -88,7 +90,8 @@ def sow(error: SeededError, monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.count(error.right) == 1, error
     scope = dict(right.__globals__)
     exec(compile(text.replace(error.right, error.wrong), error.name, "exec"), scope)
-    for owner in {error.owner, prove, layout} if inspect.ismodule(error.owner) else [error.owner]:
+    users = {error.owner, zone_search, layout, symbolic_state}
+    for owner in users if inspect.ismodule(error.owner) else [error.owner]:
         if hasattr(owner, error.function):
             monkeypatch.setattr(owner, error.function, scope[error.function])
 
@@ -109,14 +112,14 @@ def disagrees(program: Program) -> bool:
     if expected is None:
         return False
     for in_parts in (True, False):
-        model = DenseModel(Play(program), [claim], [distance], in_parts=in_parts)
         try:
-            proof = prove.Search(model, stop_at_fault=False).run(CLASSES_MAX)
+            proof = prove(
+                Play(program), [claim], [distance],
+                in_parts=in_parts, stop_at_fault=False, classes_max=CLASSES_MAX,
+            )  # fmt: skip
         except AssertionError:
             return True
-        found = proof.ranges.get("a to b")
-        bounds = None if found is None else (found.least_ns, found.greatest_ns)
-        if Found(proof.verdict == "violated", bounds) != expected:
+        if Found(proof.verdict == "violated", bounds(proof).get("a to b")) != expected:
             return True
     return False
 
@@ -125,12 +128,7 @@ def windows_disagree(program: Program) -> bool:
     expected = counted_instants(program)
     if expected is None:
         return False
-    found = windows_of(
-        lambda watches, clocks: DenseModel(Play(program), watches, clocks, in_parts=True),
-        [claim],
-        moments(),
-        max_classes=CLASSES_MAX,
-    )
+    found = dense.windows(Play(program), [claim], moments(), in_parts=True, max_classes=CLASSES_MAX)
     return expected != {
         name: {ns for each in some for ns in range(each.first_ns, each.last_ns + 1)}
         for name, some in found.by_moment.items()
@@ -175,27 +173,26 @@ def test_forgetting_where_a_process_stands_is_caught(monkeypatch: pytest.MonkeyP
 
         kernel.process(process())
 
-    def bounds() -> list[tuple[int, int]]:
+    def found() -> list[tuple[int, int]]:
         clock = lambda: Distance("d", source_is("begin"), source_is("end"))  # noqa: E731
-        found = prove.Search(DenseModel(build, [], [clock])).run(100)
-        return [each[:2] for each in found.ranges.values()]
+        return [*bounds(prove(build, [], [clock], classes_max=100)).values()]
 
-    assert bounds() == [(2, 2)]
+    assert found() == [(2, 2)]
     sow(
         SeededError("where a process stands in its code does not tell states apart",
                     canonical.Reader, "_generator", "frame.f_lasti", "0"),
         monkeypatch,
     )  # fmt: skip
-    assert bounds() == []
+    assert found() == []
 
 
 WINDOW_ERRORS = [
     SeededError("a window ends where it begins",
-                windows.WindowSearch, "note_fault", "int(zone[moment, beginning])",
+                observers, "_window", "int(zone[moment, beginning])",
                 "-int(zone[beginning, moment])"),
     SeededError("what is broken before the moment counts",
-                windows.AfterMoment, "_note", "self._watch.fault and self._moment",
-                "self._moment"),
+                observers.UnsafeWindows, "turns", "return (Turn(mode, (0, 1)",
+                "return (Turn(mode or 'a speaks', (0, 1)"),
 ]  # fmt: skip
 
 
@@ -218,7 +215,8 @@ def test_forgetting_the_moment_when_classes_are_compared_is_caught(
         (at_once, at_once, Act("race", first=(0, 1), second=(1, 1)), Act("say")),
     )
     assert not windows_disagree(program)
-    sow(SeededError("", layout.Layouts, "_new", "*marks]", "]"), monkeypatch)
+    wrong = "range(past, size)"
+    sow(SeededError("", layout.Layouts, "_new", f"[*measured, *{wrong}]", wrong), monkeypatch)
     assert windows_disagree(program)
 
 
@@ -228,3 +226,53 @@ def test_without_an_error_nothing_is_caught() -> None:
     for check in (disagrees, windows_disagree):
         with pytest.raises(NoSuchExample):
             find(programs, check, settings=few)
+
+
+def test_forgetting_the_place_of_a_distance_that_stands_still_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """b speaks before a, which is vain; then a must not be taken to have spoken before that."""
+    at_once = Act("wait")
+    program: Program = (
+        (at_once, at_once, Act("say")),
+        (at_once, at_once, Act("race", first=(2, 2), second=(0, 1)),
+         Act("race", first=(0, 1), second=(1, 1)), Act("say")),
+    )  # fmt: skip
+
+    def found() -> dict[str, tuple[int, int]]:
+        # Without the claim nothing else orders what a and b say.
+        return bounds(prove(Play(program), [], [distance], in_parts=True))
+
+    assert found() == {"a to b": (0, 1)}
+    sow(
+        SeededError(
+            "", observers.DistanceObserver, "turns", "is_noted and not is_running", "False"
+        ),
+        monkeypatch,
+    )
+    assert found() != {"a to b": (0, 1)}
+
+
+def test_letting_a_later_moment_come_before_the_first_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """a and b never meet; c breaks the claim in any case."""
+
+    def unsafe() -> dict[str, tuple[Window, ...]]:
+        program = (
+            (Act("wait", first=(0, 10)), Act("say")),
+            (Act("wait", first=(5, 5)), Act("say")),
+            (Act("wait", first=(20, 20)), Act("say"), Act("say")),
+        )
+        never = lambda: NeverAfter("c once", source_is("c"), source_is("c"))  # noqa: E731
+        return dense.windows(Play(program), [never], moments(), in_parts=True).by_moment
+
+    known = {"a speaks": (Window(0, 5),), "b speaks": (Window(5, 5),)}
+    assert unsafe() == known
+    sow(
+        SeededError(
+            "", observers.UnsafeWindows, "turns", "is_noted=bool(moment)", "is_noted=False"
+        ),
+        monkeypatch,
+    )
+    assert unsafe() != known

@@ -8,25 +8,24 @@ import networkx
 import pytest
 
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.dense.dense_model import DenseModel
 from quiesce.model.dense.replay import replay
 from quiesce.model.dense.scout import suspected
-from quiesce.model.dense.shape import shape_of
 from quiesce.model.dense.step import MakeStopwatch, MakeWatch
+from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.delay_override import Stretched
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
+from quiesce.properties.core.worker_pool import WorkerPool
 from quiesce.properties.prove.budget import Trial, budget_of
 from quiesce.properties.prove.counterexample import confirmed
-from quiesce.properties.prove.prove import Search
-from quiesce.properties.prove.slices import Claim, SlicedProof, prove_claims
-from quiesce.properties.prove.symmetry import twin_proof
-from quiesce.properties.prove.teams import Processes, Task
+from quiesce.properties.prove.layout import Clocks
+from quiesce.properties.prove.model_proof import search_of, windows_observer, windows_of
+from quiesce.properties.prove.slices import Claim, SlicedProof, joined, prove_claims
 from quiesce.properties.prove.watches import Distance, NeverAfter, event_is
-from quiesce.properties.prove.windows import joined, windows_of
 from quiesce.scenarios.prove import dense
+from quiesce.scenarios.prove.dense import system_of
 
 TIMING = Timing()
 
@@ -115,23 +114,13 @@ class Machine:
         watches: tuple[MakeWatch, ...],
         stopwatches: tuple[MakeStopwatch, ...],
         left_out: frozenset[str],
-    ) -> DenseModel:
-        return DenseModel(self.build, watches, stopwatches, in_parts=True, left_out=left_out)
+    ) -> TransitionSystem:
+        return system_of(self.build, watches, stopwatches, in_parts=True, left_out=left_out)
 
-    def sliced(
-        self,
-        claim: Claim,
-        watches: tuple[MakeWatch, ...],
-        stopwatches: tuple[MakeStopwatch, ...],
-    ) -> DenseModel:
-        left_out = frozenset(self.names) - frozenset(claim.subjects)
-        return self.explore(watches, stopwatches, left_out)
-
-    def proved(self, jobs: int = 1, *, is_shared: bool = True, **limits: int) -> SlicedProof:
+    def proved(self, jobs: int = 1, **limits: int) -> SlicedProof:
         graph: networkx.DiGraph[str] = networkx.DiGraph()
         graph.add_edges_from(("qvm", name) for name in self.names)
-        shape = shape_of if is_shared else None
-        return prove_claims(self.claims(), self.explore, graph, jobs=jobs, shape=shape, **limits)  # type: ignore[arg-type]
+        return prove_claims(self.claims(), self.explore, graph, jobs=jobs, **limits)  # type: ignore[arg-type]
 
 
 def bounds(proof: SlicedProof) -> dict[str, tuple[int, int]]:
@@ -141,40 +130,7 @@ def bounds(proof: SlicedProof) -> dict[str, tuple[int, int]]:
 ALIKE = [Span(1, 3)] * 4
 
 
-def test_devices_that_are_alike_are_proved_once_and_all_have_their_margin() -> None:
-    shared, each_alone = Machine(ALIKE).proved(), Machine(ALIKE).proved(is_shared=False)
-    assert shared.verdict == each_alone.verdict == "proved"
-    assert bounds(shared) == bounds(each_alone)
-    assert shared.twin_of == (-1, 0, 0, 0)
-    assert each_alone.twin_of == (-1,) * 4
-    assert each_alone.classes == 4 * shared.classes
-
-
-def test_devices_that_differ_in_a_span_share_nothing_with_the_others() -> None:
-    landings = [Span(1, 3), Span(1, 2), Span(1, 3), Span(1, 2)]
-    shared = Machine(landings).proved()
-    assert shared.twin_of == (-1, -1, 0, 1)
-    assert bounds(shared) == bounds(Machine(landings).proved(is_shared=False))
-
-
-def test_callbacks_in_order_make_devices_differ() -> None:
-    shared = Machine(ALIKE, in_order=True).proved()
-    assert shared.twin_of == (-1,) * 4
-    assert bounds(shared) == bounds(Machine(ALIKE, in_order=True).proved(is_shared=False))
-
-
-def test_code_that_cares_for_a_name_is_found_out() -> None:
-    """The slices begin alike in all but a name; what they answer differs, and nothing is shared."""
-    machine = Machine(ALIKE[:2], favourite="nic1")
-    searches = []
-    for claim in machine.claims():
-        searches.append(Search(machine.sliced(claim, claim.watches, claim.stopwatches)))
-        searches[-1].run(10_000)
-    assert twin_proof(searches[0], searches[1].model) is None
-    assert Machine(ALIKE[:2], favourite="nic1").proved().twin_of == (-1, -1)
-
-
-def test_a_late_landing_of_one_device_alone_is_found_among_twins() -> None:
+def test_a_late_landing_of_one_device_alone_is_found_among_others() -> None:
     landings = [Span(1, 3), Span(1, 3), Span(1, 3), Span(1, 4)]
     machine = Machine(landings)
     proof = machine.proved()
@@ -201,7 +157,7 @@ def test_a_path_found_by_another_process_replays() -> None:
     proof = machine.proved(jobs=2)
     found, fault = proof.faults[0]
     counterexample = confirmed(
-        found.model.trail(fault.step),
+        found.system.trail(fault.step),
         fault.claim,
         found.claim.watches,
         lambda schedule: replay(machine.build, *schedule),
@@ -221,10 +177,17 @@ def test_rounds_end_at_the_limit_with_a_reason() -> None:
 def test_windows_in_slices_are_those_of_the_whole(landing: int) -> None:
     machine = Machine([Span(1, 3), Span(1, landing)])
     moments = {"stopping": event_is(TerminationBegun)}
-    in_slices = joined(
-        windows_of(functools.partial(machine.sliced, claim), claim.watches, moments)
-        for claim in machine.claims()
-    )
+    parts = []
+    for claim in machine.claims():
+        left_out = frozenset(machine.names) - frozenset(claim.subjects)
+        windows = windows_observer(moments)
+        system = system_of(
+            machine.build, claim.watches, (), moments, in_parts=True, left_out=left_out
+        )
+        search = search_of(system, (), windows, clocks=Clocks.PER_PART, stop_at_fault=False)
+        search.run(10_000)
+        parts.append(windows_of(search, windows))
+    in_slices = joined(parts)
     watches = [make for claim in machine.claims() for make in claim.watches]
     whole = dense.windows(machine.build, watches, moments, in_parts=True)
     assert in_slices.by_moment == whole.by_moment
@@ -241,7 +204,9 @@ def test_a_budget_is_found_over_slices() -> None:
         if not proof.faults:
             return Trial(proof.verdict, proof.reason)
         found, fault = proof.faults[0]
-        return Trial("violated", "", fault, tuple(found.model.trail(fault.step)))
+        return Trial(
+            "violated", "", (fault.claim, fault.message), tuple(found.system.trail(fault.step))
+        )
 
     found = budget_of("landing", 1, 3, attempt, lambda label: label.endswith(".landing"))
     # A landing at the instant of release, 4 after the stop, counts.
@@ -250,13 +215,14 @@ def test_a_budget_is_found_over_slices() -> None:
 
 @pytest.mark.slow
 def test_an_interrupt_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(self: Processes, tasks: list[Task]):  # type: ignore[no-untyped-def]
-        for result in results(self, tasks):
-            yield result
+    def interrupted(self: WorkerPool, item: object):  # type: ignore[no-untyped-def,type-arg]
+        future = submit(self, item)
+        if len(self._futures) == 12:
             signal.raise_signal(signal.SIGINT)
+        return future
 
-    results = Processes.results
-    monkeypatch.setattr(Processes, "results", interrupted)
+    submit = WorkerPool.submit
+    monkeypatch.setattr(WorkerPool, "submit", interrupted)
     # Whoever runs the tests in the background may have had interrupts ignored.
     known = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -8,11 +8,12 @@ from types import ModuleType
 import pytest
 
 from quiesce.model.base.choices import Replay
-from quiesce.model.dense.dense_model import DenseModel
 from quiesce.model.dense.replay import replay, run_until
 from quiesce.model.sim.kernel import Kernel
 from quiesce.properties.prove.counterexample import NotReplayedError, Schedule, confirmed
-from quiesce.properties.prove.prove import prove
+from quiesce.properties.prove.model_proof import proof_of, trail_to
+
+from .small_proofs import prove, searched
 
 
 def family_module() -> ModuleType:
@@ -63,18 +64,18 @@ def test_slices_parts_and_the_whole_agree(drain: int) -> None:
 def test_the_order_of_what_does_not_meet_is_left_open() -> None:
     family = FAMILY.Family(2, 4)
     watches = [make for claim in family.claims() for make in claim.watches]
-    by_parts = prove(DenseModel(family.build, watches, in_parts=True))
-    as_whole = prove(DenseModel(family.build, watches))
+    by_parts = prove(family.build, watches, in_parts=True)
+    as_whole = prove(family.build, watches)
     assert (by_parts.classes, as_whole.classes) == (248, 1157)
 
 
 def test_the_shortest_run_against_a_short_drain_lands_at_the_instant_of_release() -> None:
     family = FAMILY.Family(1, 3)
     claim = family.claims()[1]
-    model = DenseModel(family.build, claim.watches)
-    fault = prove(model).faults[0]
+    search, system = searched(family.build, claim.watches)
+    fault = proof_of(search, system).faults[0]
     found = confirmed(
-        model.trail(fault.step),
+        trail_to(system, fault.by),
         fault.claim,
         claim.watches,
         lambda schedule: replay(family.build, *schedule),
@@ -92,11 +93,11 @@ def test_the_shortest_run_against_a_short_drain_lands_at_the_instant_of_release(
 def test_a_run_that_does_not_replay_is_an_internal_error() -> None:
     family = FAMILY.Family(1, 3)
     claim = family.claims()[1]
-    model = DenseModel(family.build, claim.watches)
-    fault = prove(model).faults[0]
+    search, system = searched(family.build, claim.watches)
+    fault = proof_of(search, system).faults[0]
 
     def earlier(schedule: Schedule) -> tuple[list, list]:  # type: ignore[type-arg]
         return replay(family.build, *schedule._replace(last_ns=schedule.last_ns - 1))
 
     with pytest.raises(NotReplayedError, match="internal error"):
-        confirmed(model.trail(fault.step), fault.claim, claim.watches, earlier)
+        confirmed(trail_to(system, fault.by), fault.claim, claim.watches, earlier)

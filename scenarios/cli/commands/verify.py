@@ -1,16 +1,16 @@
 """`quiesce verify`: run scenarios and compare what they show with what they expect."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from ....model.base.errors import QuiesceError
 from ....properties.core.verdict import Judgement
+from ....properties.core.worker_pool import results_in_order
 from ...format.shipped import shipped_names
 from ...resolve.library import resolved
-from ...run.campaign import leave_interrupts_to_parent
 from ...run.runner import run_scenario, usual_choices
 from ...run.thorough import ALARMING, tried_thoroughly
 from ..output.exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
@@ -18,9 +18,6 @@ from ..output.terminal import VERDICT_STYLES, say, say_json, say_rows, show_prog
 
 UNUSABLE = "unusable"
 """Stands in place of a verdict where a scenario could not be read or run."""
-
-_AT_A_TIME = 4
-"""Scenarios that a process takes at once."""
 
 
 class VerifyRequest(msgspec.Struct, frozen=True):
@@ -91,23 +88,15 @@ def verify_command(request: VerifyRequest) -> int:
 def _comparisons(words: list[str], request: VerifyRequest) -> Iterator[Comparison]:
     """Give the comparison of each scenario, in their order."""
     samples = request.samples if request.thorough else -1
-    if request.jobs == 1:
-        yield from (_verified(word, samples) for word in words)
-        return
-    with ProcessPoolExecutor(request.jobs, initializer=leave_interrupts_to_parent) as pool:
-        try:
-            yield from pool.map(_verified, words, [samples] * len(words), chunksize=_AT_A_TIME)
-        except (KeyboardInterrupt, GeneratorExit):
-            pool.shutdown(cancel_futures=True)
-            raise
+    yield from results_in_order(partial(_verified, samples), words, request.jobs)
 
 
-def _verified(word: str, samples: int) -> Comparison:
+def _verified(samples: int, word: str) -> Comparison:
     """Return the comparison for one scenario; one that cannot be used does not stop the others.
 
     Args:
-        word: For the scenario.
         samples: Drawn timings at the ends of spans; -1 for the nominal timing alone.
+        word: For the scenario.
     """
     try:
         scenario = resolved(word)

@@ -6,7 +6,7 @@ import pytest
 
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.dense.dense_kernel import Build
-from quiesce.model.dense.state_graph import StateGraph
+from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
@@ -24,6 +24,7 @@ from quiesce.model.trace.events import (
     TerminationBegun,
 )
 from quiesce.properties.core.monitor import Property
+from quiesce.properties.prove.judging import marks_of
 from quiesce.properties.prove.system_proof import (
     Limits,
     MonitorMaker,
@@ -49,10 +50,10 @@ class Teller(Component):
 
 
 def proof_of(build: Build, *kinds: type[Property]) -> SystemProof:
-    def make_graph(make_monitor: MonitorMaker) -> StateGraph:
-        return StateGraph(build, make_monitor)
+    def make_system(make_monitor: MonitorMaker) -> TransitionSystem:
+        return TransitionSystem(build, [make_monitor], marks_of)
 
-    return prove_system(Task(make_graph, HEADER, kinds, (), (), starts_again=False), Limits())
+    return prove_system(Task(make_system, HEADER, kinds, (), (), starts_again=False), Limits())
 
 
 def told_by(*tellers: Sequence[tuple[Span, AnyEvent]]) -> Build:

@@ -1,19 +1,19 @@
 """A loop of states that no pending delay leads out of is a run without end."""
 
-from quiesce.model.dense.step import Edge, Step, Wait
+from quiesce.model.dense.step import PartAfter, Step, Wait
+from quiesce.model.dense.transition import Transition
 from quiesce.properties.prove.endless import endless_labels
 
 NEW = Wait(-1, 1, 2)
 
 
-def edge(target: int, *sources: int, label: str = "tick", is_last: bool = False) -> Edge:
+def edge(target: int, *sources: int, label: str = "tick", is_last: bool = False) -> Transition:
     """An event that leads to a state; `sources` say which delays go on there, -1 for new ones."""
     waits = tuple(NEW if source < 0 else Wait(source, 0, 0) for source in sources)
-    return Edge(
+    return Transition(
         picks=(),
-        state=-1 if is_last else target,
-        open_state=-1,
-        waits=waits,
+        after=(PartAfter(0, target, waits),),
+        open_form=-1,
         marks=(),
         hurried=(),
         faults=(),

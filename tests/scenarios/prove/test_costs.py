@@ -1,14 +1,12 @@
 """What holding costs, in searches: a violation of it ends none, and is told all the same."""
 
-from functools import partial
-from math import inf
-
 import pytest
 
 from quiesce.model.plan.system_plan import SystemPlan
-from quiesce.properties.prove.end_windows import end_windows
 from quiesce.properties.prove.judging import going_on
-from quiesce.properties.prove.system_proof import Limits
+from quiesce.properties.prove.observers import UnsafeWindows
+from quiesce.properties.prove.system_proof import Limits, SystemProof
+from quiesce.properties.prove.zone_search import ZoneSearch
 from quiesce.properties.registry import TEARDOWN
 from quiesce.scenarios.prove.proof import prove_plan, sampled, windows_of_plan
 from quiesce.scenarios.prove.sliced_proof import prove_whole
@@ -23,6 +21,18 @@ IN_VAIN = (("disable-receive", 0), ("reset", 0), ("await-idle", 200_000))
 def small(nic_system: PlanMaker) -> SystemPlan:
     """Return the small system with a vdev that waits in vain."""
     return one_frame(nic_system, IN_VAIN)
+
+
+def end_windows(proof: SystemProof, passed_over: frozenset[str]) -> UnsafeWindows:
+    """Return the windows of the end over the states of a proof, some claims being passed over."""
+    moments = {"qvm178.end": "the end"}
+    windows = UnsafeWindows(
+        moments.values(), lambda each: moments.get(each.label, ""), passed_over=passed_over
+    )
+    search = ZoneSearch(proof.system, windows, stop_at_fault=False)
+    search.run(9_999)
+    assert not search.frontier
+    return windows
 
 
 @pytest.mark.slow
@@ -49,10 +59,9 @@ def test_no_instant_of_an_end_is_unsafe_because_memory_is_lost(nic_system: PlanM
     proof = prove_plan(plan, KINDS, Limits())
     windows = windows_of_plan(plan, KINDS, proof, Limits())
     assert (windows.is_whole, [*windows.found.values()]) == (True, [[]])
-    moments = {"qvm178.end": "the end"}
-    found_in = partial(end_windows, proof.graph, moments, classes_max=9_999, deadline_s=inf)
-    assert found_in(passed_over=going_on(KINDS)).found == {"the end": []}
-    assert [len(each) for each in found_in().found.values()] == [1]
+    passed_over = end_windows(proof, going_on(KINDS))
+    assert passed_over.found == {"the end": []}
+    assert [len(each) for each in end_windows(proof, frozenset()).found.values()] == [1]
     alone = (TEARDOWN["memory-reclaimed"],)
     found = windows_of_plan(plan, alone, prove_plan(plan, alone, Limits()), Limits())
     assert [len(each) for each in found.found.values()] == [1]

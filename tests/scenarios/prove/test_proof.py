@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from quiesce.model.base.choices import Seeded
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.dense.state_graph import MakeMonitor, StateGraph
+from quiesce.model.dense.transition import MakeMonitor
+from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.machine.system import run
 from quiesce.model.plan.system_plan import EndPlan
 from quiesce.model.plan.timing import Timing
@@ -13,6 +14,7 @@ from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import Header
 from quiesce.properties.core.verdict import Violation
+from quiesce.properties.prove.judging import marks_of
 from quiesce.properties.prove.system_proof import Finding, Limits, SystemProof, Task, prove_system
 from quiesce.properties.registry import TEARDOWN
 from quiesce.scenarios.prove.proof import (
@@ -150,10 +152,10 @@ def test_an_attribute_that_grows_for_ever_is_named() -> None:
     def build(kernel: Kernel) -> None:
         Counting(kernel)
 
-    def make_graph(make_monitor: MakeMonitor) -> StateGraph:
-        return StateGraph(build, make_monitor)
+    def make_system(make_monitor: MakeMonitor) -> TransitionSystem:
+        return TransitionSystem(build, [make_monitor], marks_of)
 
-    task = Task(make_graph, Header("clock"), KINDS, (), (), False)
+    task = Task(make_system, Header("clock"), KINDS, (), (), False)
     proof = prove_system(task, Limits(classes_max=40))
     assert not proof.is_whole
     assert growing(proof) == ["clock.rounds"]

@@ -12,7 +12,7 @@ and that write lands at 298us + 1us + 2 * pcie_posted_write + 0.5us.
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from msgspec.structs import replace
 from quiesce.model.base.choices import Earliest, Latest, Seeded
 from quiesce.model.base.clock import exactly
 from quiesce.model.plan.system_plan import EndPlan
-from quiesce.properties.prove.end_windows import EndWindows
+from quiesce.properties.prove.observers import UnsafeWindows
+from quiesce.properties.prove.symbolic_state import SymbolicState
+from quiesce.properties.prove.zone_search import ZoneSearch
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.prove import wait_budget
@@ -302,14 +304,14 @@ def test_an_interrupt_keeps_the_windows_that_are_certain(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expand = EndWindows._expand
+    expand = ZoneSearch._expand
 
-    def until_a_window_is_found(search: EndWindows, node: object) -> None:
-        if any(search.found.values()):
+    def until_a_window_is_found(search: ZoneSearch, batch: Sequence[SymbolicState]) -> None:
+        if isinstance(search.claims, UnsafeWindows) and any(search.claims.found.values()):
             raise KeyboardInterrupt
-        expand(search, node)  # type: ignore[arg-type]  # a class, which the search knows
+        expand(search, batch)
 
-    monkeypatch.setattr(EndWindows, "_expand", until_a_window_is_found)
+    monkeypatch.setattr(ZoneSearch, "_expand", until_a_window_is_found)
     words = [scenario(AT_WORK), "--windows", "--budget", "pcie_posted_write", *SILENT]
     said = in_one_line(proved(capsys, *words, status=exit_status.INTERRUPTED))
     certain = re.search(rf"{CAUSE}: (\S+)us to (\S+)us for certain; cut short, the rest", said)

@@ -98,7 +98,7 @@ def test_states_that_values_share_give_each_of_them_its_own_proof(nic_system: Pl
         assert [(each.name, each.least.ns, each.greatest.ns) for each in shared.distances] == [
             (each.name, each.least.ns, each.greatest.ns) for each in alone.distances
         ]
-        assert wait.is_span or wait.name in shared.graph.met  # type: ignore[attr-defined]
+        assert wait.is_span or wait.name in shared.system.met  # type: ignore[attr-defined]
 
 
 def test_what_a_model_asks_of_its_lengths_has_one_answer_for_all_values() -> None:
