@@ -67,8 +67,8 @@ class AhciDriver(DeviceDriver[AhciController]):
         yield from wait_until(
             self.kernel, self.device, lambda: self.device.is_reset_done, _RESET_NS_MAX
         )
-        self.requested(self.list_addr, SLOTS * HEADER_SIZE)
-        self.requested(self.fis_addr, FIS_AREA_SIZE)
+        self.emit_dma_requested(self.list_addr, SLOTS * HEADER_SIZE)
+        self.emit_dma_requested(self.fis_addr, FIS_AREA_SIZE)
         self.post("PxCLB", self.list_addr)
         self.post("PxFB", self.fis_addr)
         self.post("PxCMD.FRE", 1)
@@ -95,7 +95,7 @@ class AhciDriver(DeviceDriver[AhciController]):
             (self.buffers[slot] + start, min(PIECE_LENGTH, plan.length - start))
             for start in range(0, plan.length, PIECE_LENGTH)
         ]
-        if self._is_aimed():
+        if self._targets_own_registers():
             pieces[0] = (self.device.registers_at, pieces[0][1])
         is_write = plan.operation == "write"
         command = _WRITE_DMA_EXT if is_write else _READ_DMA_EXT
@@ -107,11 +107,11 @@ class AhciDriver(DeviceDriver[AhciController]):
         self.ram.write(self.list_addr + HEADER_SIZE * slot, header)
         if not is_write:
             for addr, length in pieces:
-                self.requested(addr, length)
+                self.emit_dma_requested(addr, length)
         self.in_flight.append(slot)
         self.post("PxCI", slot)
 
-    def _is_aimed(self) -> bool:
+    def _targets_own_registers(self) -> bool:
         """Return whether this is the request into the controller's own registers."""
         if not self.until_own_registers:
             return False

@@ -99,7 +99,7 @@ class BlockDriver(VirtioDriver):
         self.idle_memory: list[RequestMemory] = []
         self.in_flight: dict[int, RequestMemory] = {}
         self.statuses: dict[int, int] = {}
-        self.has_told_io = False
+        self.has_reported_io = False
 
     # What the base asks.
 
@@ -114,7 +114,7 @@ class BlockDriver(VirtioDriver):
         """Return whether requests are in flight."""
         return bool(self.in_flight)
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Make no further request."""
         self.remaining = 0
 
@@ -140,7 +140,7 @@ class BlockDriver(VirtioDriver):
         while (self.remaining or self.in_flight) and not self.has_failed:
             if hung is None or self.interrupts:
                 yield from self.await_interrupt()
-                self._tell_io()
+                self._report_first_io()
             elif (yield self.kernel.first(hung, self.interrupts.wait())) == 0:
                 hung = None
                 yield from self._reset_bus()
@@ -158,14 +158,14 @@ class BlockDriver(VirtioDriver):
         requests completed.
         """
         if self.plan.gives_back_first:
-            self._give_back(self.queues[0])
+            self._complete_in_flight(self.queues[0])
         yield from self.take_down()
         self.idle_memory += self.in_flight.values()
         self.in_flight.clear()
         assert self.access is not None
         yield from self.initialize(self.access)
 
-    def _give_back(self, queue: DriverQueue) -> None:
+    def _complete_in_flight(self, queue: DriverQueue) -> None:
         """Complete all requests towards the guest, which uses their memory for something else."""
         for memory in self.in_flight.values():
             if self.is_detailed:
@@ -177,16 +177,18 @@ class BlockDriver(VirtioDriver):
     # The file system.
 
     def _mount(self, capacity: int) -> Steps:
-        yield from self._ask(BlockRequest(BlockRequestType.GET_ID, 0, ID_LENGTH))
+        yield from self._request_and_wait(BlockRequest(BlockRequestType.GET_ID, 0, ID_LENGTH))
         self.milestone("disk-appeared")
         last = capacity - SUPERBLOCK_SECTOR
         for sector in (0, SUPERBLOCK_SECTOR, last, DATA_SECTOR):
             if self.is_live:
-                yield from self._ask(BlockRequest(BlockRequestType.IN, sector, SECTOR_SIZE))
+                yield from self._request_and_wait(
+                    BlockRequest(BlockRequestType.IN, sector, SECTOR_SIZE)
+                )
         if self.is_live:
             self.milestone("file-system-mounted")
 
-    def _ask(self, request: BlockRequest) -> Steps:
+    def _request_and_wait(self, request: BlockRequest) -> Steps:
         """Make one request and wait for it."""
         self._submit(request)
         yield from self.ring_if_asked(self.queues[0])
@@ -208,9 +210,9 @@ class BlockDriver(VirtioDriver):
             for _ in range(self.plan.depth)
         ]
 
-    def _tell_io(self) -> None:
-        if not self.has_told_io:
-            self.has_told_io = True
+    def _report_first_io(self) -> None:
+        if not self.has_reported_io:
+            self.has_reported_io = True
             self.milestone("io-running")
 
     def _fill(self) -> Steps:

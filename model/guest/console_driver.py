@@ -67,7 +67,7 @@ class ConsoleDriver(VirtioDriver):
         """Return whether something is being printed; receive buffers wait for ever."""
         return self.printing
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Print no more."""
         self.prints_left = 0
 

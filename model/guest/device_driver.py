@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ..hardware.edu_function import EduFunction
 from ..hardware.physical_device import PhysicalDevice
-from ..hardware.procedure import Procedure, pursue
+from ..hardware.procedure import Procedure, follow_with_fallbacks
 from ..plan.timing import Timing
 from ..sim.component import Component
 from ..sim.kernel import Kernel, Mailbox, Steps
@@ -67,14 +67,14 @@ class GuestDriver(Component, Generic[Driven]):
         """Set up, then work for ever."""
         raise NotImplementedError
 
-    def ask_no_more(self) -> None:
+    def stop_requests_after_set_up(self) -> None:
         """Make no request beyond those of the set-up, which runs to its end."""
         self.is_stopping |= self.is_set_up
 
     def shut_down(self) -> Steps:
         """Stop the device by the documented procedure, as a driver does at its own end."""
         self.is_stopping = True
-        yield from pursue(self.kernel, self.device, self.epoch, self.procedure)
+        yield from follow_with_fallbacks(self.kernel, self.device, self.epoch, self.procedure)
 
 
 class DeviceDriver(GuestDriver[DeviceKind]):
@@ -112,6 +112,6 @@ class DeviceDriver(GuestDriver[DeviceKind]):
         """Write a register of the device."""
         self.device.port.post(register, value, self.epoch)
 
-    def requested(self, addr: int, length: int) -> None:
+    def emit_dma_requested(self, addr: int, length: int) -> None:
         """Note that the device may write memory from here on: a buffer, a ring, a status area."""
         self.emit(DmaRequested(self.device.name, self.epoch, addr, length))

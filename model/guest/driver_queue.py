@@ -27,7 +27,7 @@ INDIRECT_BUFFERS_MAX = 8
 """Buffers that an indirect table of these drivers has room for."""
 
 
-class Teller(Protocol):
+class EventEmitter(Protocol):
     """The driver whose queue it is."""
 
     def emit(self, event: AnyEvent) -> int:
@@ -52,7 +52,7 @@ class DriverQueue:
 
     def __init__(
         self,
-        driver: Teller,
+        driver: EventEmitter,
         who: tuple[str, int, int],
         side: DriverSide,
         allocator: GuestAllocator,
@@ -68,7 +68,7 @@ class DriverQueue:
         self.table_of: dict[int, int] = {}
         self.must_ring = False
         if is_detailed and side.features.event_index:
-            self._tell_suppression()
+            self._emit_suppression()
 
     @property
     def index(self) -> int:
@@ -105,7 +105,7 @@ class DriverQueue:
         self.driver.emit(AvailablePublished(*self.who, self._published(), count, must_notify))
         self.driver.emit(BarrierPassed(*self.who, "suppression_read"))
 
-    def takes_ring(self) -> bool:
+    def claim_doorbell(self) -> bool:
         """Return whether the doorbell is due, and take it for rung."""
         must_ring, self.must_ring = self.must_ring, False
         if must_ring and self.is_detailed:
@@ -125,7 +125,7 @@ class DriverQueue:
                     self.tables.append(table)
             side.allow_notifications()
             if self.is_detailed:
-                self._tell_suppression()
+                self._emit_suppression()
             if used is not None or not side.has_used():
                 return taken
             self._suppress()
@@ -160,7 +160,7 @@ class DriverQueue:
                 mode, position = "at", (self.side.next_used - 1) & 0xFFFF
             self.driver.emit(SuppressionWritten(*self.who, "driver", mode, position))
 
-    def _tell_suppression(self) -> None:
+    def _emit_suppression(self) -> None:
         mode, position = "always", 0
         if self.side.features.event_index:
             mode, position = "at", self.side.next_used

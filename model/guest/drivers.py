@@ -47,7 +47,7 @@ def vdev_drivers(site: DriverSite, plan: VmPlan, slots: dict[str, int]) -> list[
     drivers = []
     for vdev, need in zip(plan.vdevs, needs, strict=True):
         own = site._replace(allocator=site.allocator.reserve(need + max(0, spare)))
-        drivers.append(_made(own, vdev, index.get(vdev.name, 0)))
+        drivers.append(_make_driver(own, vdev, index.get(vdev.name, 0)))
     return drivers
 
 
@@ -67,7 +67,7 @@ def memory_needed(plan: AnyVdevPlan) -> int:
     return ring + plan.length + 256
 
 
-def _made(site: DriverSite, plan: AnyVdevPlan, index: int) -> VdevDriver:
+def _make_driver(site: DriverSite, plan: AnyVdevPlan, index: int) -> VdevDriver:
     if isinstance(plan, BlockPlan):
         return BlockDriver(site, plan, index)
     if isinstance(plan, NetPlan):

@@ -30,16 +30,16 @@ class EduDriver(DeviceDriver[EduFunction]):
         device.read_cause()
         self.post("MSI.ENABLE", int(device.wants_messages))
         self.post("PCI.BME", 1)
-        self._ask()
+        self._start_transfer()
 
     def serve(self) -> None:
         """Ask for the next transfer."""
         if not self.is_stopping:
-            self._ask()
+            self._start_transfer()
 
-    def _ask(self) -> None:
+    def _start_transfer(self) -> None:
         length = self.device.plan.length
-        self.requested(self.buffer, length)
+        self.emit_dma_requested(self.buffer, length)
         self.post("DMA_SOURCE", BUFFER_START)
         self.post("DMA_DESTINATION", self.buffer)
         self.post("DMA_COUNT", length)

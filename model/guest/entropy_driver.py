@@ -53,7 +53,7 @@ class EntropyDriver(VirtioDriver):
         """Return whether a request is in flight."""
         return self.is_asking
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Make no further request."""
         self.remaining = 0
 

@@ -47,44 +47,44 @@ class GenericDriver(DeviceDriver[GenericDevice]):
         self.post("AREA", self.area)
         self.post("AREA.STRIDE", self.stride)
         if self.ring:
-            self.requested(self.ring, plan.completion_length * RING_SIZE)
+            self.emit_dma_requested(self.ring, plan.completion_length * RING_SIZE)
             self.post("RING", self.ring)
             self.post("RING.SIZE", RING_SIZE)
         self.post("IRQ.ENABLE", 1)
         self.post("ENABLE", 1)
         if plan.period is not None:
             for number in range(plan.in_flight):
-                self._request(number)
+                self._announce_buffer(number)
             return
         jobs = plan.in_flight if plan.interrupts else (plan.jobs or _JOBS_UNHEARD_MAX)
         for number in range(jobs):
-            self._ask(number % plan.in_flight)
+            self._request_next(number % plan.in_flight)
 
     def serve(self) -> None:
         """Ask anew for each operation that is done."""
         for number in self.device.acknowledge():
-            self._ask(number)
+            self._request_next(number)
 
-    def _ask(self, number: int) -> None:
+    def _request_next(self, number: int) -> None:
         if self.is_stopping or (self.device.plan.jobs and not self.remaining):
             return
         self.remaining = max(0, self.remaining - 1)
-        if self._is_aimed():
+        if self._targets_own_registers():
             self.post("AREA", self.device.registers_at - self.stride * number)
             self.post("GO", number)
             self.post("AREA", self.area)
             return
-        self._request(number)
+        self._announce_buffer(number)
         self.post("GO", number)
 
-    def _is_aimed(self) -> bool:
+    def _targets_own_registers(self) -> bool:
         """Return whether this is the operation into the device's own registers."""
         if not self.until_own_registers:
             return False
         self.until_own_registers -= 1
         return not self.until_own_registers
 
-    def _request(self, number: int) -> None:
+    def _announce_buffer(self, number: int) -> None:
         length = sum(self.device.plan.lengths)
         if length:
-            self.requested(self.area + self.stride * number, length)
+            self.emit_dma_requested(self.area + self.stride * number, length)

@@ -32,7 +32,7 @@ class VdevDriver(Protocol):
         """Set the device up and work."""
         ...
 
-    def ask_no_more(self) -> None:
+    def stop_requests_after_set_up(self) -> None:
         """Make no request beyond those of the set-up."""
         ...
 
@@ -119,22 +119,22 @@ class Guest(Component):
             for thread in self.threads:
                 if thread is not self.kernel.active_process:
                     self.kernel.kill(thread)
-            self._forget()
+            self._drop_state()
             self.emit(GuestEnded(self.vm, self.epoch, manner))
 
-    def _forget(self) -> None:
+    def _drop_state(self) -> None:
         self.pci = None
         self.vdev_drivers, self.device_drivers, self.back_end_drivers = [], [], []
         self.threads, self.vdev_threads, self.boot_thread = [], [], None
         self.has_booted = False
-        self.pic.forget()
+        self.pic.drop_handlers()
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Let no driver ask for anything more than what its set-up asks for."""
         for vdev_driver in self.vdev_drivers:
-            vdev_driver.ask_no_more()
+            vdev_driver.stop_requests_after_set_up()
         for driver in (*self.device_drivers, *self.back_end_drivers):
-            driver.ask_no_more()
+            driver.stop_requests_after_set_up()
 
     def shut_down(self) -> Steps:
         """Let every driver end its work in order, then stop; a crash may come in between."""

@@ -38,7 +38,7 @@ class NetDriver(DeviceDriver[Nic]):
             self._write_descriptor(index)
         for index in range(size - 1):
             self._request(index)
-        self.requested(self.ring, size * DESCRIPTOR_SIZE)
+        self.emit_dma_requested(self.ring, size * DESCRIPTOR_SIZE)
         if not self.device.wiring.is_wire:
             self.post("MSIX.ENABLE", 1)
             self.post("MSIX.MASKALL", 0)
@@ -71,4 +71,4 @@ class NetDriver(DeviceDriver[Nic]):
         self.ram.write(self.ring + DESCRIPTOR_SIZE * index, descriptor)
 
     def _request(self, index: int) -> None:
-        self.requested(self.buffers[index], self.device.plan.buffer_length)
+        self.emit_dma_requested(self.buffers[index], self.device.plan.buffer_length)

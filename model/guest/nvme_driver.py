@@ -67,7 +67,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
         """Disable the controller, give it its queues, enable it, and submit the first requests."""
         self.post("CC.EN", 0)
         yield from self._until(lambda: not self.device.is_ready)
-        self._give(self.admin)
+        self._announce_completions(self.admin)
         self.post("AQA", ADMIN_SIZE)
         self.post("ASQ", self.admin.submissions)
         self.post("ACQ", self.admin.completions)
@@ -81,7 +81,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
         place = self.device.registers_at
         if not self.device.plan.completes_on_registers:
             place = self.io.completions
-            self._give(self.io)
+            self._announce_completions(self.io)
         yield from self._administer(NvmeCommand(queues.ADMIN_CREATE_CQ, 1, place, 0, size, 0b11))
         yield from self._administer(
             NvmeCommand(
@@ -89,7 +89,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
             )
         )
         if self.shadow_addr:
-            self.requested(self.event_addr, PAGE)
+            self.emit_dma_requested(self.event_addr, PAGE)
             yield from self._administer(
                 NvmeCommand(queues.ADMIN_DOORBELL_BUFFER, 3, self.shadow_addr, self.event_addr)
             )
@@ -104,9 +104,9 @@ class NvmeDriver(DeviceDriver[Nvme]):
         self._submit(self.admin, command)
         yield from self._until(lambda: self.device.is_admin_idle)
 
-    def _give(self, pair: QueuePair) -> None:
+    def _announce_completions(self, pair: QueuePair) -> None:
         """Note that the controller may write the completion entries of a queue."""
-        self.requested(pair.completions, pair.size * COMPLETION_SIZE)
+        self.emit_dma_requested(pair.completions, pair.size * COMPLETION_SIZE)
 
     # Working.
 
@@ -155,7 +155,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
             second = self.lists[slot]
         is_read = plan.operation == "read"
         if is_read:
-            self.requested(buffer, plan.length)
+            self.emit_dma_requested(buffer, plan.length)
         opcode = queues.IO_READ if is_read else queues.IO_WRITE
         blocks = plan.length // queues.BLOCK_SIZE - 1
         self._submit(self.io, NvmeCommand(opcode, slot, buffer, second, dword12=blocks))

@@ -54,7 +54,7 @@ class Pl330Driver(DeviceDriver[Pl330]):
         self.post("INTCLR", 1)
         self.post("INTEN", 1)
         self.ram.write(self.program_addr, self._program())
-        self.requested(self.block_addr, device.plan.burst_length * device.plan.bursts)
+        self.emit_dma_requested(self.block_addr, device.plan.burst_length * device.plan.bursts)
         self.post("DBGINST0", DMAGO << 16)
         self.post("DBGINST1", self.program_addr)
         self.post("DBGCMD", 0)

@@ -46,8 +46,8 @@ class SharedMemoryDriver(Component):
         factory = yield from self._find()
         if factory.read(shm.FACTORY_SIGNATURE, 8) != shm.SIGNATURE:
             return
-        self._tell("device-found")
-        self._tell("driver-started")
+        self._emit_milestone("device-found")
+        self._emit_milestone("driver-started")
         yield from self._attach(factory)
         if self.control is None:
             return
@@ -61,7 +61,7 @@ class SharedMemoryDriver(Component):
             yield self._burst(1)
             self.seen = self.control.read(shm.CONTROL_STATUS, 4)
 
-    def ask_no_more(self) -> None:
+    def stop_requests_after_set_up(self) -> None:
         """Make no further request; this driver makes none but at its start."""
 
     def shut_down(self) -> Steps:
@@ -103,7 +103,7 @@ class SharedMemoryDriver(Component):
         control.write(4096 + _WORD * self.index, _WORD, self.site.epoch)
         control.write(shm.CONTROL_NOTIFY, 4, NOTIFY_ALL)
 
-    def _tell(self, milestone: str) -> None:
+    def _emit_milestone(self, milestone: str) -> None:
         self.emit(MilestoneReached(self.site.vm, self.site.epoch, milestone))
 
     def _burst(self, accesses: int) -> Event:

@@ -145,13 +145,13 @@ class VirtioDriver(Component):
         """Return whether an orderly end still has to wait for used buffers."""
         return False
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Make no further request."""
 
-    def ask_no_more(self) -> None:
+    def stop_requests_after_set_up(self) -> None:
         """Make no further request if the driver works; one that sets up works its list off."""
         if self.is_live:
-            self.stop_asking()
+            self.stop_requests()
 
     def buffers(self) -> list[Buffer]:
         """Return the memory that was given to the device, for its return."""
@@ -176,7 +176,7 @@ class VirtioDriver(Component):
         """
         if self.access is None:
             return
-        self.stop_asking()
+        self.stop_requests()
         if self.is_live and self.common.device_reset == "after-requests":
             yield from self.handle_interrupt(NO_VECTOR)
             for queue in self.queues.values():
@@ -291,7 +291,7 @@ class VirtioDriver(Component):
         queue = DriverQueue(self, who, side, self.site.allocator, is_detailed=self.is_detailed)
         self.queues[index] = queue
         if self.is_detailed:
-            self._tell_fields(who, layout)
+            self._emit_fields(who, layout)
         access.write_queue_fields(layout)
         vector = access.map_vector(index)
         self._attach_vectors()
@@ -313,7 +313,7 @@ class VirtioDriver(Component):
         start = self.site.allocator.allocate(length, FRAME_SIZE)
         return layout_at(start, size, self.negotiated)
 
-    def _tell_fields(self, who: tuple[str, int, int], layout: RingLayout) -> None:
+    def _emit_fields(self, who: tuple[str, int, int], layout: RingLayout) -> None:
         fields = ("size", "descriptor_area", "driver_area", "device_area")
         for field in fields:
             self.emit(QueueFieldWritten(*who, field, getattr(layout, field)))
@@ -334,7 +334,7 @@ class VirtioDriver(Component):
 
     def ring_if_asked(self, queue: DriverQueue) -> Steps:
         """Ring the doorbell if the device has asked for it."""
-        if queue.takes_ring():
+        if queue.claim_doorbell():
             yield from self.ring(queue)
 
     def ring(self, queue: DriverQueue) -> Steps:
@@ -375,7 +375,7 @@ class VirtioDriver(Component):
             if isinstance(access, PciAccess) and access.vectors.get(number) == CONFIG_CHANGE:
                 bits = ISR_CONFIG
         if bits & ISR_CONFIG:
-            yield from self._look_at_config()
+            yield from self._check_needs_reset()
         if bits & ISR_QUEUE or number == NO_VECTOR:
             for queue in self.queues.values():
                 for used in queue.reap():
@@ -392,13 +392,13 @@ class VirtioDriver(Component):
         access.accesses = 0
         return bits
 
-    def _look_at_config(self) -> Steps:
+    def _check_needs_reset(self) -> Steps:
         """See whether the device asks for a reset; what was in flight counts as neither."""
         status = self._read_status()
         yield self.pass_burst("status")
         if status & _NEEDS_RESET:
             self.has_failed = True
-            self.stop_asking()
+            self.stop_requests()
             yield from self.take_down()
 
     # Queue reset and taking down.

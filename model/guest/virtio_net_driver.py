@@ -99,7 +99,7 @@ class VirtioNetDriver(VirtioDriver):
         """Return whether frames are being sent; receive buffers wait for ever."""
         return any(index % 2 for index, _ in self.buffer_of if index < 2 * self.pairs)
 
-    def stop_asking(self) -> None:
+    def stop_requests(self) -> None:
         """Send no further frame."""
         self.sends_left = 0
 

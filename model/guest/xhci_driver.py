@@ -89,18 +89,18 @@ class XhciDriver(DeviceDriver[Xhci]):
         )
         self.post("DCBAAP", self.contexts_addr)
         self.post("CRCR", self.commands.base | CYCLE)
-        self.requested(self.events_addr, self.events_size * TRB_SIZE)
+        self.emit_dma_requested(self.events_addr, self.events_size * TRB_SIZE)
         self.post("ERSTBA", self.events_addr)
         self.post("ERSTSZ", self.events_size)
         self.post("USBCMD.INTE", 1)
         self.post("USBCMD.RS", 1)
-        self.requested(self.context_addr, PAGE)
+        self.emit_dma_requested(self.context_addr, PAGE)
         control = rings.control_of(rings.CONFIGURE_ENDPOINT, rings.SLOT << 24)
         self.commands.enqueue(self.input_addr, 0, control)
         self.post("DB0", 0)
         # One block stays free, so that the ring is never full.
         for _ in range(self.transfers.size - 2):
-            self._ask()
+            self._request_report()
 
     def serve(self) -> None:
         """Take all events; a report that has come is asked for anew."""
@@ -114,11 +114,11 @@ class XhciDriver(DeviceDriver[Xhci]):
                 self.event_index = 0
                 self.event_cycle ^= CYCLE
             if event.kind == rings.TRANSFER_EVENT and not self.is_stopping:
-                self._ask()
+                self._request_report()
 
-    def _ask(self) -> None:
+    def _request_report(self) -> None:
         buffer = self.buffers[self.transfers.index]
-        self.requested(buffer, BUFFER_LENGTH)
+        self.emit_dma_requested(buffer, BUFFER_LENGTH)
         control = rings.control_of(rings.NORMAL, rings.INTERRUPT_ON_COMPLETION)
         self.transfers.enqueue(buffer, BUFFER_LENGTH, control)
         self.post("DB1", rings.ENDPOINT)

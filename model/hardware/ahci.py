@@ -129,10 +129,10 @@ class AhciOperation(DiskOperation):
             self.byte_count = (place, length.to_bytes(4, "little"))
 
     @property
-    def foreseen(self) -> tuple[tuple[int, bytes], ...]:
+    def known_completions(self) -> tuple[tuple[int, bytes], ...]:
         """The byte count, then the FIS."""
         counted = () if self.byte_count is None else (self.byte_count,)
-        return counted + super().foreseen
+        return counted + super().known_completions
 
 
 class AhciController(PhysicalDevice):
@@ -160,7 +160,7 @@ class AhciController(PhysicalDevice):
         self.plan = plan
         self.list_addr = self.fis_addr = 0
         self.started = self.fis_enabled = False
-        self.engine_settling = self.fis_settling = False
+        self.engine_stopping = self.fis_stopping = False
         self.issued: deque[tuple[int, int]] = deque()
         self.active: list[ActiveCommand] = []
         self.finished: list[int] = []
@@ -179,12 +179,12 @@ class AhciController(PhysicalDevice):
         """PxCMD.CR."""
         if self.traits.says_stopped_early:
             return self.started
-        return self.started or self.engine_settling or self._has_active
+        return self.started or self.engine_stopping or self._has_active
 
     @property
     def is_fis_running(self) -> bool:
         """PxCMD.FR."""
-        return self.fis_enabled or self.fis_settling
+        return self.fis_enabled or self.fis_stopping
 
     @property
     def is_idle(self) -> bool:
@@ -233,12 +233,12 @@ class AhciController(PhysicalDevice):
         self.read_cause()
         return done
 
-    def break_off(self) -> None:
+    def apply_reset_policy(self) -> None:
         """Do to the operations under way what the reset policy says."""
         for operation in self.running:
             if isinstance(operation, AhciOperation) and not operation.was_reset:
                 operation.had_receiver = self.fis_enabled
-        super().break_off()
+        super().apply_reset_policy()
 
     def on_reset(self) -> None:
         """GHC.HR or FLR: registers to their defaults, the link goes down and comes up again."""
@@ -272,14 +272,14 @@ class AhciController(PhysicalDevice):
     def _set_started(self, started: bool) -> None:
         if self.started and not started:
             self.issued.clear()  # PxCI is cleared with ST; what was fetched goes on
-            self.engine_settling = True
-            self.start(self._settle_engine)
+            self.engine_stopping = True
+            self.start(self._stop_engine)
         self.started = started
 
     def _set_fis_enabled(self, enabled: bool) -> None:
         if self.fis_enabled and not enabled:
-            self.fis_settling = True
-            self.start(self._settle_fis)
+            self.fis_stopping = True
+            self.start(self._stop_fis_receive)
         self.fis_enabled = enabled
         if enabled and self.signature_held:
             self.signature_held = False
@@ -289,7 +289,7 @@ class AhciController(PhysicalDevice):
         was, self.detection = self.detection, value
         if value:
             self._take_link_down()
-            self.break_off()
+            self.apply_reset_policy()
             self._abort_active()
             self._free_hang("comreset")
         elif was:
@@ -353,7 +353,7 @@ class AhciController(PhysicalDevice):
         assert isinstance(operation, AhciOperation)
         has_receiver = operation.had_receiver if operation.was_reset else self.fis_enabled
         if has_receiver:
-            return operation.foreseen
+            return operation.known_completions
         operation.interrupts = False
         return () if operation.byte_count is None else (operation.byte_count,)
 
@@ -383,14 +383,14 @@ class AhciController(PhysicalDevice):
 
     # Processes.
 
-    def _settle_engine(self) -> Steps:
+    def _stop_engine(self) -> Steps:
         yield self.kernel.delay(self.timing.ahci_engine_stop, f"{self.name}.engine_stop")
-        self.engine_settling = False
+        self.engine_stopping = False
         self.changed.notify()
 
-    def _settle_fis(self) -> Steps:
+    def _stop_fis_receive(self) -> Steps:
         yield self.kernel.delay(self.timing.ahci_engine_stop, f"{self.name}.fis_stop")
-        self.fis_settling = False
+        self.fis_stopping = False
         self.changed.notify()
 
     def _hba_reset(self) -> Steps:

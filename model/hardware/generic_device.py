@@ -164,7 +164,7 @@ class GenericDevice(PhysicalDevice):
         self.enabled = False
         self.accepted.clear()
         if self.plan.stop == "at-once":
-            self.break_off()
+            self.apply_reset_policy()
 
     # Operations.
 

@@ -7,7 +7,7 @@ disable receive, settle, mask interrupts, disable bus mastering, await the idle 
 from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from .nic import Nic
-from .procedure import Procedure, carry_out_pcie, confirm
+from .procedure import Procedure, carry_out_pcie, confirm_idle
 
 _WRITES = {
     "mask-interrupts": ("IMC", 1),
@@ -33,7 +33,7 @@ def carry_out(kernel: Kernel, nic: Nic, epoch: int, step: str, bound_ns: int) ->
         yield kernel.delay(nic.timing.nic_settle, f"{nic.name}.settle")
         return True
     if step == "await-idle":
-        return (yield from confirm(kernel, nic, epoch, lambda: nic.is_master_idle, bound_ns))
+        return (yield from confirm_idle(kernel, nic, epoch, lambda: nic.is_master_idle, bound_ns))
     return (yield from carry_out_pcie(kernel, nic, epoch, step, bound_ns))
 
 

@@ -275,7 +275,7 @@ class Nvme(PhysicalDevice):
                 for addr, length in command.pieces:
                     self.emit(DmaFetched(self.name, command.epoch, addr, length))
             yield from self.perform(NvmeOperation(active, command, self.plan.service))
-        self._end(active)
+        self._finish(active)
 
     def find_command(self, active: ActiveCommand) -> Steps:
         """Follow the PRPs; gives what is to be done, or None if the list cannot be read."""
@@ -305,7 +305,7 @@ class Nvme(PhysicalDevice):
         status, result = operation.status, operation.result
         return (queue.completions.place(queue, command.identifier, status, result),)
 
-    def _end(self, active: ActiveCommand) -> None:
+    def _finish(self, active: ActiveCommand) -> None:
         self.commands.remove(active)
         self.changed.notify()
 
@@ -319,7 +319,7 @@ class Nvme(PhysicalDevice):
 
     def _administer(self, active: ActiveCommand) -> Steps:
         if active.is_aborted:  # by a reset, while the event index was written
-            self._end(active)
+            self._finish(active)
             return
         command = active.command
         if command.opcode == queues.ADMIN_ASYNC_EVENT:
@@ -337,7 +337,7 @@ class Nvme(PhysicalDevice):
         if not active.is_aborted:
             self.last_status = status
             yield from self.perform(NvmeOperation(active, status=status))
-        self._end(active)
+        self._finish(active)
 
     def _delete_submission(self, active: ActiveCommand) -> Steps:
         queue = self.submission.get(active.command.dword10 & 0xFFFF)
@@ -429,7 +429,7 @@ class Nvme(PhysicalDevice):
         self.is_working = False
         self.event_requests = []
         if manner == ABRUPT_SHUTDOWN:
-            self.break_off()
+            self.apply_reset_policy()
             for active in self.commands:
                 active.is_aborted = True
         while self._has_commands or not super().is_reset_done:

@@ -17,7 +17,7 @@ from ..sim.kernel import Kernel, Steps
 from . import nvme_queues as queues
 from .nvme import ABRUPT_SHUTDOWN, NORMAL_SHUTDOWN, SHUTDOWN_COMPLETE, Nvme
 from .nvme_queues import SUBMISSION_SIZE, NvmeCommand
-from .procedure import Procedure, carry_out_pcie, hand_over, wait_until
+from .procedure import Procedure, carry_out_pcie, wait_until, write_queue_entry
 
 _WRITES = {
     "shutdown": ("CC.SHN", NORMAL_SHUTDOWN),
@@ -67,7 +67,9 @@ def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) 
     if admin is None or not nvme.is_working:
         return False
     command = NvmeCommand(opcode, _IDENTIFIER | opcode, dword10=1)
-    if not hand_over(nvme, epoch, admin.base + SUBMISSION_SIZE * admin.tail, command.to_bytes()):
+    if not write_queue_entry(
+        nvme, epoch, admin.base + SUBMISSION_SIZE * admin.tail, command.to_bytes()
+    ):
         return False
     nvme.port.post("SQ0TDBL", (admin.tail + 1) % admin.size, epoch)
     if not (yield from wait_until(kernel, nvme, lambda: nvme.is_admin_idle, bound_ns)):

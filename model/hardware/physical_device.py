@@ -125,7 +125,7 @@ class Operation:
         self.was_reset = False
 
     @property
-    def foreseen(self) -> tuple[tuple[int, bytes], ...]:
+    def known_completions(self) -> tuple[tuple[int, bytes], ...]:
         """What it writes after its data at places that are known when it begins."""
         return () if self.completion is None else (self.completion,)
 
@@ -295,7 +295,7 @@ class PhysicalDevice(Component):
         if self.traits.ignores_reset:
             return
         if not self.is_reentered:
-            self.break_off()
+            self.apply_reset_policy()
         if self.is_reentered or self.traits.forgets_running:
             self.running.clear()
         if self.traits.reset_clears_gate:
@@ -334,17 +334,21 @@ class PhysicalDevice(Component):
     def perform(self, operation: Operation) -> Steps:
         """Do an operation from its begin to its interrupt."""
         self.running.append(operation)
-        ahead = self._translate_ahead(operation) if self.traits.translates_at_start else None
+        translations = (
+            self._translate_all_bursts(operation) if self.traits.translates_at_start else None
+        )
         fetched = (yield from self._fetch_all(operation)) if operation.reads else b""
         if operation.service is not None:
             yield self.kernel.delay(operation.service, f"{self.name}.service")
         operation.serve(fetched)
         for addr, data in operation.data:
-            if not operation.was_reset or self._may(operation, Effect.DATA, len(data)):
-                yield from self.engine.write(operation.epoch, addr, data, "data", ahead)
+            if not operation.was_reset or self._survives_reset(operation, Effect.DATA, len(data)):
+                yield from self.engine.write(operation.epoch, addr, data, "data", translations)
         for addr, data in self.completions_of(operation):
-            if not operation.was_reset or self._may(operation, Effect.COMPLETION, len(data)):
-                known = ahead if (addr, data) in operation.foreseen else None
+            if not operation.was_reset or self._survives_reset(
+                operation, Effect.COMPLETION, len(data)
+            ):
+                known = translations if (addr, data) in operation.known_completions else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.is_wire:
             # A line is no message: it must not overtake the data.
@@ -353,7 +357,7 @@ class PhysicalDevice(Component):
             self.running.remove(operation)
         self.on_complete(operation)
         if operation.interrupts and (
-            not operation.was_reset or self._may(operation, Effect.INTERRUPT, 0)
+            not operation.was_reset or self._survives_reset(operation, Effect.INTERRUPT, 0)
         ):
             self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
@@ -362,7 +366,7 @@ class PhysicalDevice(Component):
         """Read all that an operation reads; gives the bytes."""
         fetched = b""
         for addr, length in operation.reads:
-            if not operation.was_reset or self._may(operation, Effect.DATA, 0):
+            if not operation.was_reset or self._survives_reset(operation, Effect.DATA, 0):
                 fetched += (yield from self.fetch(operation.epoch, addr, length, DATA)) or b""
         return fetched
 
@@ -376,7 +380,7 @@ class PhysicalDevice(Component):
             pieces.append(data)
         return b"".join(pieces)
 
-    def break_off(self) -> None:
+    def apply_reset_policy(self) -> None:
         """Do to the operations under way what the reset policy says."""
         for operation in self.running:
             operation.was_reset = True
@@ -386,15 +390,15 @@ class PhysicalDevice(Component):
         fates = {policy.data, policy.completion, policy.interrupt}
         return operation.was_reset and fates == {CANCEL}
 
-    def _translate_ahead(self, operation: Operation) -> dict[int, int | None]:
+    def _translate_all_bursts(self, operation: Operation) -> dict[int, int | None]:
         """Return the host address of every burst of an operation, as the IOMMU says it now."""
         return {
             burst: self.port.translate(operation.epoch, burst, length)
-            for addr, data in (*operation.data, *operation.foreseen)
+            for addr, data in (*operation.data, *operation.known_completions)
             for burst, length in pages_of(addr, len(data))
         }
 
-    def _may(self, operation: Operation, effect: Effect, length: int) -> bool:
+    def _survives_reset(self, operation: Operation, effect: Effect, length: int) -> bool:
         """Return whether an effect comes about although the device was reset since."""
         fate: str = getattr(self.traits.reset, effect.value)
         if fate in {POST, NOTHING}:
@@ -414,7 +418,7 @@ class PhysicalDevice(Component):
         return not self.message_enabled and self.traits.falls_back_to_line
 
     @property
-    def lets_messages_out(self) -> bool:
+    def sends_messages(self) -> bool:
         """Whether a message is sent and not kept as pending (MSI-X pending bit)."""
         return self.irq_enabled and self.message_enabled and not self.message_masked
 
@@ -429,7 +433,7 @@ class PhysicalDevice(Component):
         """Bring the line into agreement with the cause, or let out a message that is due."""
         intid = self.wiring.intid
         if self.wiring.trigger == EDGE:
-            self._let_edge_out()
+            self._pulse_edge()
             return
         if self.uses_line and self.cause is not None:
             if self.irq_enabled and not self.line_disabled:
@@ -438,7 +442,7 @@ class PhysicalDevice(Component):
                 elif not self.interrupts.is_asserted_by(intid, self.name):
                     self.engine.send_line(self.cause, intid)
                 return
-        elif self.message_due is not None and self.lets_messages_out:
+        elif self.message_due is not None and self.sends_messages:
             epoch, self.message_due = self.message_due, None
             self.engine.send_message(epoch, intid)
         self.interrupts.deassert_level(intid, self.name)
@@ -449,11 +453,11 @@ class PhysicalDevice(Component):
         A device on a wire has waited for its own writes.  A function that falls back from
         messages to its line sends a message that stays behind them.
         """
-        is_told = self.irq_enabled and not self.line_disabled
-        if self.uses_line and is_told and self.cause is not None:
+        is_visible = self.irq_enabled and not self.line_disabled
+        if self.uses_line and is_visible and self.cause is not None:
             self.interrupts.assert_level(self.wiring.intid, self.name, self.cause)
 
-    def _let_edge_out(self) -> None:
+    def _pulse_edge(self) -> None:
         """Pulse the line once for a cause that has not been told yet."""
         if self.message_due is not None and self.irq_enabled and not self.line_disabled:
             epoch, self.message_due = self.message_due, None

@@ -50,35 +50,37 @@ class Procedure(NamedTuple):
     """How software makes devices of one kind quiet, with what carries its steps out.
 
     Attributes:
-        written: Steps, orders and source.
+        definition: Steps, orders and source.
         carry_out: Does one step; gives whether it was done, as opposed to timed out.
     """
 
-    written: DocumentedProcedure
+    definition: DocumentedProcedure
     carry_out: Callable[[Kernel, Any, int, str, int], Steps]
 
     @property
     def steps(self) -> dict[str, str]:
         """Every step by name, with what it does."""
-        return self.written.steps
+        return self.definition.steps
 
     @property
     def documented(self) -> Order:
         """The documented order."""
-        return self.written.order
+        return self.definition.order
 
     @property
     def fallbacks(self) -> tuple[Order, ...]:
         """What software does when a wait of the order before has timed out."""
-        return self.written.fallbacks
+        return self.definition.fallbacks
 
     @property
     def source(self) -> str:
         """Where the documented order comes from."""
-        return self.written.source
+        return self.definition.source
 
 
-def pursue(kernel: Kernel, device: object, epoch: int, procedure: Procedure) -> Steps:
+def follow_with_fallbacks(
+    kernel: Kernel, device: object, epoch: int, procedure: Procedure
+) -> Steps:
     """Follow a procedure with its fallbacks on a device of its kind.
 
     Gives which of the orders was done to its end, 0 being the documented one, or None if all of
@@ -122,7 +124,7 @@ def carry_out_common(
     if step == "read-back":
         yield from device.port.flush()
         return True
-    return (yield from confirm(kernel, device, epoch, lambda: device.is_idle, bound_ns))
+    return (yield from confirm_idle(kernel, device, epoch, lambda: device.is_idle, bound_ns))
 
 
 def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound_ns: int) -> Steps:
@@ -139,7 +141,7 @@ def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound
     return True
 
 
-def confirm(
+def confirm_idle(
     kernel: Kernel,
     device: Watched,
     epoch: int,
@@ -153,7 +155,7 @@ def confirm(
     return True
 
 
-def hand_over(device: PhysicalDevice, epoch: int, addr: int, entry: bytes) -> bool:
+def write_queue_entry(device: PhysicalDevice, epoch: int, addr: int, entry: bytes) -> bool:
     """Write a queue entry where the device will read it; gives whether it can read there.
 
     A vdev does so through its own mapping of the guest's memory.

@@ -23,7 +23,7 @@ from ..sim.component import Component
 from ..sim.kernel import Kernel, Signal, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaRequested
-from .procedure import Procedure, confirm
+from .procedure import Procedure, confirm_idle
 
 NAME = "gicr"
 """Its name in traces, scenarios and pictures."""
@@ -40,8 +40,9 @@ class Redistributor(Component):
     Args:
         port: Its way to memory, past every IOMMU.
         router: What stops accepting messages when LPIs are disabled; None without an ITS.
-        restless: It writes its table all the time, whether anything has changed or not.
-        heedless: What comes through a cached translation counts although LPIs are disabled.
+        writes_continuously: It writes its table all the time, even without a change.
+        accepts_while_disabled: Messages that come through a cached translation become pending
+            although LPIs are disabled.
 
     Attributes:
         table: The pending table.
@@ -56,21 +57,21 @@ class Redistributor(Component):
         port: Port,
         router: MessageRouter | None = None,
         *,
-        restless: bool = False,
-        heedless: bool = False,
+        writes_continuously: bool = False,
+        accepts_while_disabled: bool = False,
     ) -> None:
         super().__init__(kernel, NAME, timing)
         self.port = port
         port.registers = self
         self.engine = DmaEngine(kernel, timing, port)
         self.router = router
-        self.restless = restless
-        self.heedless = heedless
+        self.writes_continuously = writes_continuously
+        self.accepts_while_disabled = accepts_while_disabled
         self.table = PendingTable()
         self.writing = False
         self.changed = Signal(kernel)
         writer = self.start(self._write_back)
-        if restless:
+        if writes_continuously:
             kernel.outside.add(writer, f"{self.name}.write_back", self._withheld)
         kernel.outside.add_afterwards(self._withheld_note)
 
@@ -109,7 +110,7 @@ class Redistributor(Component):
 
     def note(self, intid: int, *, is_pending: bool) -> None:
         """Note that an LPI has become pending or has been taken; while disabled that is ignored."""
-        if self.table.enabled or (self.heedless and self.table.addr is not None):
+        if self.table.enabled or (self.accepts_while_disabled and self.table.addr is not None):
             self.table.note(intid, is_pending=is_pending)
             self.changed.notify()
 
@@ -117,7 +118,7 @@ class Redistributor(Component):
 
     @property
     def _has_to_write(self) -> bool:
-        return bool(self.table.dirty) or (self.restless and self.table.enabled)
+        return bool(self.table.dirty) or (self.writes_continuously and self.table.enabled)
 
     def _withheld(self) -> Withheld | None:
         """Say for whose memory the next copy of the table is."""
@@ -127,15 +128,19 @@ class Redistributor(Component):
 
     def _withheld_note(self) -> Withheld | None:
         """Say for whose memory the table would be written if another message came."""
-        if not (self.table.enabled or (self.heedless and self.table.addr is not None)):
+        if not (
+            self.table.enabled or (self.accepts_while_disabled and self.table.addr is not None)
+        ):
             return None
         return Withheld(self.name, self.table.epoch, "write", "copies of what becomes pending")
 
     def _write_back(self) -> Steps:
-        while not (self.restless and self.is_alone):
+        while not (self.writes_continuously and self.is_alone):
             while not self._has_to_write:
                 yield self.changed.wait()
-            span = self.timing.agent_period if self.restless else self.timing.lpi_write_back
+            span = (
+                self.timing.agent_period if self.writes_continuously else self.timing.lpi_write_back
+            )
             yield self.kernel.delay(span, f"{self.name}.write_back")
             if not self._has_to_write:
                 continue
@@ -168,7 +173,9 @@ def carry_out(
         return True
     assert step == "confirm", f"no step {step} for {redistributor.name}"
     return (
-        yield from confirm(kernel, redistributor, epoch, lambda: redistributor.is_idle, bound_ns)
+        yield from confirm_idle(
+            kernel, redistributor, epoch, lambda: redistributor.is_idle, bound_ns
+        )
     )
 
 

@@ -46,7 +46,7 @@ class SdController(Component):
         buffer: What the channel has yet to take, or has given already.
         has_data_phase: Whether it asks for bursts now.
         is_programming: Whether the card can no longer be stopped.
-        is_silent: Whether nobody wants to know of the end.
+        ends_silently: Whether nobody wants to know of the end.
         is_done: Its own cause bit.
     """
 
@@ -59,7 +59,7 @@ class SdController(Component):
         self.changed = changed
         self.command: DiskCommand | None = None
         self.buffer = b""
-        self.has_data_phase = self.is_programming = self.is_silent = self.is_done = False
+        self.has_data_phase = self.is_programming = self.ends_silently = self.is_done = False
 
     def begin(self, command: DiskCommand) -> None:
         """Take a command; a card that is busy gets it afterwards."""
@@ -67,15 +67,15 @@ class SdController(Component):
 
     def stop(self) -> None:
         """Break the command off, or let it end in silence if the card is programming."""
-        self.is_silent = True
+        self.ends_silently = True
         if not self.is_programming:
-            self._end()
+            self._finish()
 
     def take(self, length: int) -> bytes:
         """Return the next bytes of a read."""
         data, self.buffer = self.buffer[:length], self.buffer[length:]
         if not self.buffer:
-            self._end()
+            self._finish()
         return data
 
     def give(self, data: bytes) -> None:
@@ -97,7 +97,7 @@ class SdController(Component):
     def _work(self, command: DiskCommand) -> Steps:
         while self.command is not None:
             yield self.changed.wait()
-        self.command, self.is_silent = command, False
+        self.command, self.ends_silently = command, False
         if command.operation == "write":
             self.has_data_phase = True
             self.changed.notify()
@@ -105,7 +105,7 @@ class SdController(Component):
             yield self.kernel.delay(self.disk.service, f"{self.name}.access")
             if self.command is command:
                 length = sum(size for _, size in command.pieces)
-                self.buffer = self._executed(command).ljust(length, b"\0")
+                self.buffer = self._execute(command).ljust(length, b"\0")
                 self.has_data_phase = True
                 self.changed.notify()
         else:
@@ -114,17 +114,17 @@ class SdController(Component):
 
     def _program(self, command: DiskCommand) -> Steps:
         yield self.kernel.delay(self.disk.service, f"{self.name}.busy")
-        self._executed(command)
-        if not self.is_silent:
+        self._execute(command)
+        if not self.ends_silently:
             self.is_done = True
             self.wiring.interrupts.assert_level(self.wiring.intid, self.name, HOST_EPOCH)
-        self._end()
+        self._finish()
 
-    def _executed(self, command: DiskCommand) -> bytes:
+    def _execute(self, command: DiskCommand) -> bytes:
         assert command.work is not None, f"{self.name} has a card with content"
         return command.work.execute(self.buffer)
 
-    def _end(self) -> None:
+    def _finish(self) -> None:
         self.command, self.buffer = None, b""
         self.has_data_phase = self.is_programming = False
         self.changed.notify()

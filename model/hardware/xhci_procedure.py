@@ -8,7 +8,7 @@ HCHalted a reset is all that is left; it ends transactions where they stand.
 from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
 from . import xhci_rings as rings
-from .procedure import Procedure, carry_out_pcie, hand_over, wait_until
+from .procedure import Procedure, carry_out_pcie, wait_until, write_queue_entry
 from .xhci import Xhci
 
 _WRITES = {
@@ -45,7 +45,7 @@ def _stop_endpoint(kernel: Kernel, xhci: Xhci, epoch: int, bound_ns: int) -> Ste
     if not xhci.run_stop:
         return False
     control = rings.control_of(rings.STOP_ENDPOINT, rings.TARGET) | ring.cycle
-    if not hand_over(xhci, epoch, ring.addr, rings.TRB.pack(0, 0, control)):
+    if not write_queue_entry(xhci, epoch, ring.addr, rings.TRB.pack(0, 0, control)):
         return False
     xhci.port.post("DB0", 0, epoch)
     return (yield from wait_until(kernel, xhci, lambda: xhci.endpoint_stopped, bound_ns))

@@ -156,7 +156,7 @@ class BlockServer(Component):
         """Hand a command to the controller."""
         raise NotImplementedError
 
-    def finished(self) -> list[int]:
+    def acknowledge_completed(self) -> list[int]:
         """Acknowledge the controller's interrupt; returns the slots that are done."""
         raise NotImplementedError
 
@@ -254,12 +254,12 @@ class BlockServer(Component):
         """End the process: its clients are unblocked, its line is masked, its hardware goes on."""
         self.is_dead = True
         self.emit(ServerDied(self.name))
-        self.cut_off()
+        self.stop_threads()
         for request in (*self.unreceived, *self.waiting, *self.in_slots.values()):
             self.abandon(request.epoch, in_hardware=True)
         yield from self.host_kernel.detach(self.disk.intid, self.name, HOST_EPOCH)
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """Let its threads run no more."""
         for thread in self.threads:
             self.kernel.kill(thread)
@@ -318,7 +318,7 @@ class BlockServer(Component):
             yield self.kernel.delay(self.timing.irq_to_host_handler, f"{self.name}.irq")
             while self.is_stalled:
                 yield self.recovered.wait()
-            for slot in self.finished():
+            for slot in self.acknowledge_completed():
                 self._answer(slot)
             self.host_kernel.unmask(taken.intid, self.name, HOST_EPOCH)
             self._fill_slots()

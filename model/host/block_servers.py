@@ -13,7 +13,7 @@ from .devb_nvme import DevbNvme
 from .devb_sdmmc import DevbSdmmc
 
 
-class MakesServer(Protocol):
+class BlockServerFactory(Protocol):
     """Builds controller and driver of a disk."""
 
     def __call__(
@@ -29,7 +29,7 @@ class MakesServer(Protocol):
         ...
 
 
-BLOCK_SERVERS: dict[str, MakesServer] = {
+BLOCK_SERVERS: dict[str, BlockServerFactory] = {
     "ahci": DevbAhci,
     "nvme": DevbNvme,
     "sdmmc": DevbSdmmc,

@@ -35,7 +35,7 @@ class DevbAhci(BlockServer):
         self.ahci.command_list[slot] = command
         self.ahci.port.post("PxCI", slot, HOST_EPOCH)
 
-    def finished(self) -> list[int]:
+    def acknowledge_completed(self) -> list[int]:
         """Clear PxIS; returns the slots that are done."""
         done = self.ahci.acknowledge()
         for slot in done:

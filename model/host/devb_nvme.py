@@ -49,7 +49,7 @@ class DevbNvme(BlockServer):
         self.tail = (self.tail + 1) % HOST_QUEUE_SIZE
         self.nvme.port.post("SQ1TDBL", self.tail, HOST_EPOCH)
 
-    def finished(self) -> list[int]:
+    def acknowledge_completed(self) -> list[int]:
         """Read the completion entries of this round; returns the slots that are done."""
         found: list[int] = []
         while len(found) < HOST_QUEUE_SIZE:

@@ -61,7 +61,7 @@ _WIDE = 4
 _POLL_NS_MAX = 100_000_000
 
 
-class Order(NamedTuple):
+class ChannelTask(NamedTuple):
     """What the thread that owns the channel is to do: start a command, or stop that of a request.
 
     Attributes:
@@ -77,7 +77,7 @@ class DevbSdmmc(BlockServer):
     """The driver process: one command at a time.
 
     Attributes:
-        orders: What the channel's thread has yet to do.
+        channel_tasks: What the channel's thread has yet to do.
         is_terminating: A transfer has been told to stop and is not over.
     """
 
@@ -93,7 +93,7 @@ class DevbSdmmc(BlockServer):
         assert disk.slots == 1, "an SD controller has one command at a time"
         self.pl330 = pl330 = HostPl330(kernel, timing, disk, port, interrupts)
         super().__init__(kernel, timing, disk, pl330, site)
-        self.orders: Mailbox[Order] = Mailbox(kernel)
+        self.channel_tasks: Mailbox[ChannelTask] = Mailbox(kernel)
         self.is_terminating = False
         self.begin()
         self.threads.append(self.start(self._drive_channel))
@@ -102,9 +102,9 @@ class DevbSdmmc(BlockServer):
 
     def issue(self, slot: int, command: DiskCommand) -> None:
         """Have the channel's thread start the command."""
-        self.orders.put(Order(command, self.in_slots[slot]))
+        self.channel_tasks.put(ChannelTask(command, self.in_slots[slot]))
 
-    def finished(self) -> list[int]:
+    def acknowledge_completed(self) -> list[int]:
         """Clear the causes of channel and SD controller; returns the slot if it is done."""
         is_done = [self.pl330.read_cause(), self.pl330.card.acknowledge()]
         if self.is_terminating or _SLOT not in self.in_slots:
@@ -117,20 +117,20 @@ class DevbSdmmc(BlockServer):
         request = self.in_slots.get(_SLOT)
         is_running = request is not None and _SLOT not in self.abandoned
         if request is not None and is_running and request.client is client and not self.is_stalled:
-            self.orders.put(Order(None, request))
+            self.channel_tasks.put(ChannelTask(None, request))
         return dropped
 
     # The thread that owns the channel.
 
     def _drive_channel(self) -> Steps:
         while True:
-            while not self.orders:
-                yield self.orders.wait()
-            order = self.orders.take()
-            if order.command is not None:
-                yield from self._start(order.command)
-            elif self.in_slots.get(_SLOT) is order.request:
-                yield from self._terminate(order.request)
+            while not self.channel_tasks:
+                yield self.channel_tasks.wait()
+            task = self.channel_tasks.take()
+            if task.command is not None:
+                yield from self._start(task.command)
+            elif self.in_slots.get(_SLOT) is task.request:
+                yield from self._terminate(task.request)
 
     def _start(self, command: DiskCommand) -> Steps:
         pl330 = self.pl330
@@ -170,9 +170,9 @@ class DevbSdmmc(BlockServer):
             self._cancelled(request)
         self._fill_slots()
 
-    def _follow(self, order: tuple[tuple[str, int], ...]) -> Steps:
+    def _follow(self, steps: tuple[tuple[str, int], ...]) -> Steps:
         """Take steps of the documented procedure; gives whether none of them timed out."""
-        for step, bound_ns in order:
+        for step, bound_ns in steps:
             done = yield from carry_out(self.kernel, self.pl330, HOST_EPOCH, step, bound_ns)
             if not done:
                 return False

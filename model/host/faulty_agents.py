@@ -20,7 +20,7 @@ class HealthMonitor(Component):
         self.thread = self.start(self._look_after)
         kernel.outside.add(self.thread, f"{self.name}.period", self._withheld)
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """Let it look after nothing any more, as the end of the host does."""
         self.kernel.kill(self.thread)
 

@@ -76,8 +76,8 @@ class Host:
         unconfined = Fabric(self.memory, self.controller, None)
         self.devices: dict[str, AnyDevice] = {}
         for device in plan.passable:
-            way = fabric if plan.is_confined(device.name) else unconfined
-            port = Port(kernel, device.name, timing, way)
+            reachable = fabric if plan.is_confined(device.name) else unconfined
+            port = Port(kernel, device.name, timing, reachable)
             wiring = Wiring(port, self.controller, device.intid, device.trigger)
             made = kind_of_plan(type(device)).device(kernel, timing, device, wiring)
             self.devices[device.name] = made
@@ -109,12 +109,12 @@ class Host:
             for vm in plan.vms
             if plan.interrupts.is_gic and vm.passed_through
         }
-        self.power = self._power()
+        self.power = self._build_power()
         self.callback_spans: dict[tuple[str, str], Span] = {}
         self.epochs = 0
         self._next_vm_memory = VM_MEMORY_START
 
-    def _power(self) -> Power:
+    def _build_power(self) -> Power:
         power = Power(self.kernel, self.timing)
         power.devices = list(self.devices.values())
         power.devices += [server.controller for server in self.servers.values()]
@@ -141,8 +141,8 @@ class Host:
             timing,
             Port(kernel, REDISTRIBUTOR, timing, past_iommu),
             self.controller.router,
-            restless=plan.faults.hidden_master,
-            heedless=plan.faults.route_cache_kept,
+            writes_continuously=plan.faults.hidden_master,
+            accepts_while_disabled=plan.faults.route_cache_kept,
         )
         if interrupts.has_lpis:
             self.controller.redistributor = self.redistributor

@@ -53,16 +53,16 @@ class Peer(Component):
 
     Attributes:
         client: The vdev of the present VM instance; `None` if none is connected.
-        turned: Signals that one has connected or left.
-        heard: The last message that it was sent.
+        connection_changed: Signals that one has connected or left.
+        last_from_guest: The last message that it was sent.
     """
 
     def __init__(self, kernel: Kernel, timing: Timing, vdev: str, traffic: Traffic | None) -> None:
         super().__init__(kernel, f"{vdev}.peer", timing)
         self.vdev = vdev
         self.client: PeerClient | None = None
-        self.heard = b""
-        self.turned = Signal(kernel)
+        self.last_from_guest = b""
+        self.connection_changed = Signal(kernel)
         self.threads: list[Process] = []
         if traffic is not None:
             sender = self.start(lambda: self._send(traffic))
@@ -72,22 +72,22 @@ class Peer(Component):
     def connect(self, client: PeerClient) -> None:
         """Take a vdev as the other side."""
         self.client = client
-        self.turned.notify()
+        self.connection_changed.notify()
 
     def disconnect(self, client: PeerClient) -> None:
         """Let a vdev go, if it is still the other side."""
         if self.client is client:
             self.client = None
-            self.turned.notify()
+            self.connection_changed.notify()
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """Let its thread run no more."""
         for thread in self.threads:
             self.kernel.kill(thread)
 
-    def hear(self, message: bytes) -> None:
+    def receive_from_guest(self, message: bytes) -> None:
         """Take what the guest has sent."""
-        self.heard = message
+        self.last_from_guest = message
 
     def _withheld(self) -> Withheld | None:
         """Say for whom the next message would be stored."""
@@ -96,13 +96,15 @@ class Peer(Component):
         return Withheld(self.vdev, self.client.epoch, "write", "messages of its peer")
 
     def _send(self, traffic: Traffic) -> Steps:
-        left, content, gap = traffic.messages, 0, traffic.gap
+        remaining, content, gap = traffic.messages, 0, traffic.gap
         while True:
             pause = self.kernel.delay(gap, f"{self.name}.gap")
-            has_turned = (yield self.kernel.first(pause, self.turned.wait())) == 1
-            if has_turned or self.client is None:
+            has_connection_changed = (
+                yield self.kernel.first(pause, self.connection_changed.wait())
+            ) == 1
+            if has_connection_changed or self.client is None:
                 while self.client is None:
-                    yield self.turned.wait()
+                    yield self.connection_changed.wait()
                 if self.is_alone:
                     return
                 gap = Span(0, traffic.gap.hi_ns)
@@ -112,9 +114,9 @@ class Peer(Component):
             self.kernel.begin_story()
             self.emit(FrameArrived(self.vdev, traffic.length))
             self.client.receive(bytes([content]) * traffic.length)
-            if left:
-                left -= 1
-                if left == 0:
+            if remaining:
+                remaining -= 1
+                if remaining == 0:
                     return
 
 

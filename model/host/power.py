@@ -22,20 +22,20 @@ from ..trace.events import HostReset, HostShutdownBegun
 class Powered(Protocol):
     """A VM instance as the power sees it."""
 
-    def begin_power_loss(self, cause: TerminationCause) -> None:
+    def begin_host_shutdown(self, cause: TerminationCause) -> None:
         """Note that its end has begun."""
 
-    def freeze(self) -> None:
+    def stop_executing(self) -> None:
         """Execute no further instruction."""
 
-    def lose_power(self, stopped: list[str]) -> None:
+    def release_at_host_reset(self, stopped: list[str]) -> None:
         """Be gone, and all that it owned with it; `stopped` are the devices that write no more."""
 
 
 class Stoppable(Protocol):
     """A process of the host that has threads."""
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """Let its threads run no more."""
 
 
@@ -85,7 +85,7 @@ class Power(Component):
         self.is_going_down = True
         self.emit(HostShutdownBegun(cause.name))
         for vm in self.vms:
-            vm.begin_power_loss(cause)
+            vm.begin_host_shutdown(cause)
         if self.kernel.choose(OTHER_CPUS) == "stop-at-once":
             self._stop_processors()
         yield self.kernel.delay(self.timing.host_shutdown, f"{self.name}.shutdown")
@@ -95,11 +95,11 @@ class Power(Component):
         stopped = [one.name for one in self.devices if one.power_off()] if resets else []
         self.is_down = True
         for vm in list(self.vms):
-            vm.lose_power(stopped)
+            vm.release_at_host_reset(stopped)
         self.vms.clear()
 
     def _stop_processors(self) -> None:
         for vm in self.vms:
-            vm.freeze()
+            vm.stop_executing()
         for process in self.processes:
-            process.cut_off()
+            process.stop_threads()

@@ -37,8 +37,8 @@ class Attachment:
 
     Attributes:
         route: The way of the device's messages; None if it has none.
-        at_once: Whether it unmasks before its work is done.
-        owes_unmask: Whether the line waits for this owner.
+        unmasks_at_once: Whether it unmasks before its work is done.
+        awaits_unmask: Whether the line waits for this owner.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Attachment:
         tracked: bool,
         route: Route | None = None,
         *,
-        at_once: bool = False,
+        unmasks_at_once: bool = False,
     ) -> None:
         self.owner = owner
         self.epoch = epoch
         self.inbox = inbox
         self.tracked = tracked
         self.route = route
-        self.at_once = at_once
-        self.owes_unmask = False
+        self.unmasks_at_once = unmasks_at_once
+        self.awaits_unmask = False
 
 
 class AttachedLine:
@@ -72,9 +72,9 @@ class AttachedLine:
         self.orphaned_mask = False
 
     @property
-    def is_owed(self) -> bool:
+    def must_stay_masked(self) -> bool:
         """Whether the line must stay masked."""
-        return self.orphaned_mask or any(owner.owes_unmask for owner in self.attachments)
+        return self.orphaned_mask or any(owner.awaits_unmask for owner in self.attachments)
 
 
 class HostKernel(Component):
@@ -106,7 +106,7 @@ class HostKernel(Component):
         tracked: bool,
         sender: str = "",
         *,
-        at_once: bool = False,
+        unmasks_at_once: bool = False,
     ) -> None:
         """Attach an owner to a line; the first one unmasks it.
 
@@ -117,7 +117,7 @@ class HostKernel(Component):
             inbox: Where it learns of interrupts.
             tracked: Whether the kernel undoes its masks when it goes.
             sender: The device whose messages are meant; empty for a line.
-            at_once: Whether the owner unmasks as soon as it has been told.
+            unmasks_at_once: Whether the owner unmasks as soon as it has been told.
         """
         line = self.lines.setdefault(intid, AttachedLine())
         is_first = not line.attachments
@@ -125,7 +125,9 @@ class HostKernel(Component):
         if sender and self.controller.router is not None:
             route = Route(sender, intid)
             self.controller.router.map(route, epoch)
-        attachment = Attachment(owner, epoch, inbox, tracked, route, at_once=at_once)
+        attachment = Attachment(
+            owner, epoch, inbox, tracked, route, unmasks_at_once=unmasks_at_once
+        )
         line.attachments.append(attachment)
         self.emit(IrqAttached(intid, owner, epoch))
         if is_first:
@@ -135,31 +137,31 @@ class HostKernel(Component):
     def detach(self, intid: int, owner: str, epoch: int) -> Steps:
         """Detach an owner; the last one masks the line and waits until that has taken effect."""
         line = self.lines[intid]
-        gone = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
-        if gone.route is not None:
-            yield from self._give_up_route(gone.route, epoch)
-        line.attachments.remove(gone)
-        if gone.owes_unmask and not gone.tracked:
+        detached = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
+        if detached.route is not None:
+            yield from self._remove_route(detached.route, epoch)
+        line.attachments.remove(detached)
+        if detached.awaits_unmask and not detached.tracked:
             line.orphaned_mask = True
         if not line.attachments and self.faults.detach_before_masked:
             self.emit(IrqDetached(intid, owner, epoch, masked=True))
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
             self._mask(intid, "last detach")
-            self._settle_active(intid)
+            self._deactivate_at_detach(intid)
             return
         if not line.attachments:
             self._mask(intid, "last detach")
             yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
-        elif gone.owes_unmask and not line.is_owed:
+        elif detached.awaits_unmask and not line.must_stay_masked:
             self.controller.deactivate(intid, "kernel")
             self._unmask(intid, "tracked mask undone")
         if not line.attachments:
-            self._settle_latch(intid)
-            self._settle_active(intid)
-        masked = not line.attachments or line.is_owed
+            self._clear_latch_at_detach(intid)
+            self._deactivate_at_detach(intid)
+        masked = not line.attachments or line.must_stay_masked
         self.emit(IrqDetached(intid, owner, epoch, masked))
 
-    def forget(self, intid: int, owner: str, epoch: int) -> None:
+    def drop_owner(self, intid: int, owner: str, epoch: int) -> None:
         """Let an owner go with the whole kernel: the reset controller has every line masked."""
         line = self.lines[intid]
         known = [(one.owner, one.epoch) for one in line.attachments]
@@ -168,22 +170,22 @@ class HostKernel(Component):
             self._mask(intid, "reset of the host")
             self.emit(IrqDetached(intid, owner, epoch, masked=True))
 
-    def _settle_latch(self, intid: int) -> None:
+    def _clear_latch_at_detach(self, intid: int) -> None:
         """Clear what is latched on a line without owners, if this kernel does so."""
         if self.controller.holds_latch(intid):
-            self._clear_latch_perhaps(intid)
+            self._clear_latch_if_chosen(intid)
 
-    def _clear_latch_perhaps(self, intid: int, device: str = "") -> None:
+    def _clear_latch_if_chosen(self, intid: int, device: str = "") -> None:
         if self.kernel.choose(PENDING_AT_DETACH) == "cleared":
             self.controller.clear_latch(intid, device)
 
-    def _settle_active(self, intid: int) -> None:
+    def _deactivate_at_detach(self, intid: int) -> None:
         """End what the last owner has left active, if this kernel does so."""
         is_active = self.controller.is_active(intid)
         if is_active and self.kernel.choose(ACTIVE_AT_DETACH) == "cleared":
             self.controller.deactivate(intid, "kernel")
 
-    def _give_up_route(self, route: Route, epoch: int) -> Steps:
+    def _remove_route(self, route: Route, epoch: int) -> Steps:
         """Remove the route of a device's messages and wait until that has taken effect."""
         router = self.controller.router
         assert router is not None, "a route has somebody who leads it"
@@ -194,7 +196,7 @@ class HostKernel(Component):
             yield from router.synced()
         # Others may go on to use the vector; what the device has left there is asked about now.
         if self.controller.holds_latch(route.intid, route.device):
-            self._clear_latch_perhaps(route.intid, route.device)
+            self._clear_latch_if_chosen(route.intid, route.device)
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
         """Mask the line and tell every owner; open it again if none of them has to finish first."""
@@ -202,15 +204,15 @@ class HostKernel(Component):
         self._mask(intid, "assertion")
         taken = TakenIrq(intid, requested_epoch, source)
         for attachment in line.attachments:
-            attachment.owes_unmask = not attachment.at_once
+            attachment.awaits_unmask = not attachment.unmasks_at_once
             attachment.inbox.put(taken)
-            if attachment.at_once:
+            if attachment.unmasks_at_once:
                 self.emit(IrqHandled(intid, attachment.owner, attachment.epoch))
-        if line.attachments and not line.is_owed:
+        if line.attachments and not line.must_stay_masked:
             self.controller.deactivate(intid, "owner")
             self._unmask(intid, "at once")
 
-    def unmask_stale(self, intid: int) -> None:
+    def unmask_after_detach(self, intid: int) -> None:
         """Unmask a line for a thread that does not know that its process has detached."""
         self._unmask(intid, "late unmask")
 
@@ -220,8 +222,8 @@ class HostKernel(Component):
         self.emit(IrqHandled(intid, owner, epoch))
         for attachment in line.attachments:
             if (attachment.owner, attachment.epoch) == (owner, epoch):
-                attachment.owes_unmask = False
-        if not line.is_owed:
+                attachment.awaits_unmask = False
+        if not line.must_stay_masked:
             self.controller.deactivate(intid, "owner")
             self._unmask(intid, "handled")
 

@@ -54,9 +54,9 @@ class Smmuman(Component):
 
     Attributes:
         clients: What has to be said again after a restart, by bus master.
-        lists: How many fault records each client's list holds, by epoch.
+        record_counts: How many fault records each client's list holds, by epoch.
         is_up: Whether it answers.
-        came_up: Fires when it answers again.
+        restarted: Fires when it answers again.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Smmuman(Component):
         self.iommu = iommu
         self.faults = faults
         self.clients: dict[str, Client] = {}
-        self.lists: dict[int, int] = {}
+        self.record_counts: dict[int, int] = {}
         self.is_up = True
-        self.came_up = Signal(kernel)
+        self.restarted = Signal(kernel)
         self.serving = self.start(self._serve_faults)
 
     # For clients.
@@ -86,17 +86,17 @@ class Smmuman(Component):
         """
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
         while not self.is_up:
-            yield self.came_up.wait()
-        return (yield from self._take_away(port, epoch))
+            yield self.restarted.wait()
+        return (yield from self._remove_maps(port, epoch))
 
-    def on_client_death(self, port: Port, epoch: int) -> Steps:
+    def remove_after_client_death(self, port: Port, epoch: int) -> Steps:
         """Do with a dead client's device whatever this smmuman does; gives what `remove` does."""
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.death_pulse")
         while not self.is_up:
-            yield self.came_up.wait()
+            yield self.restarted.wait()
         answer = self.kernel.choose(SMMUMAN_CLIENT_DEATH)
         if answer == "deny":
-            return (yield from self._take_away(port, epoch))
+            return (yield from self._remove_maps(port, epoch))
         self.clients.pop(port.master, None)
         if answer == "unrestricted":
             self.iommu.unmap_all(port.master, epoch, StreamMode.UNRESTRICTED)
@@ -106,7 +106,7 @@ class Smmuman(Component):
         for addr, host_addr, length in client.ranges:
             self.iommu.map(client.port.master, client.epoch, addr, host_addr, length)
 
-    def _take_away(self, port: Port, epoch: int) -> Steps:
+    def _remove_maps(self, port: Port, epoch: int) -> Steps:
         """Remove what a client had mapped, in the way that its neighbours and faults allow."""
         master, iommu = port.master, self.iommu
         self.clients.pop(master, None)
@@ -147,16 +147,16 @@ class Smmuman(Component):
 
     # Its own life.
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """End with the processors that it runs on."""
         self.is_up = False
         self.kernel.kill(self.serving)
 
     def crash(self, due: Event, delay: Span) -> None:
         """Let it end some time after an event and start anew."""
-        self.start(lambda: self._start_anew(due, delay))
+        self.start(lambda: self._restart_after_crash(due, delay))
 
-    def _start_anew(self, due: Event, delay: Span) -> Steps:
+    def _restart_after_crash(self, due: Event, delay: Span) -> Steps:
         yield due
         yield self.kernel.delay(delay, f"{self.name}.crash")
         self.is_up = False
@@ -165,7 +165,7 @@ class Smmuman(Component):
         self.is_up = True
         for client in self.clients.values():
             self._program(client)
-        self.came_up.notify()
+        self.restarted.notify()
 
     # Faults.
 
@@ -179,11 +179,11 @@ class Smmuman(Component):
             yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.fault_ack")
             lost = records.clear_overflow()
             for epoch in dict.fromkeys(taken):
-                self._sort(epoch, taken.count(epoch), lost=lost)
+                self._keep_fault_records(epoch, taken.count(epoch), lost=lost)
 
-    def _sort(self, epoch: int, count: int, *, lost: bool) -> None:
+    def _keep_fault_records(self, epoch: int, count: int, *, lost: bool) -> None:
         """Put records into the list of their client, as far as there is room."""
-        held = self.lists.get(epoch, 0)
+        held = self.record_counts.get(epoch, 0)
         kept = min(count, CLIENT_RECORDS_MAX - held)
-        self.lists[epoch] = held + kept
+        self.record_counts[epoch] = held + kept
         self.emit(FaultRecordsRead(epoch, kept, count - kept, lost))

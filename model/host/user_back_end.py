@@ -120,7 +120,7 @@ class UserBackEnd(Component):
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
         self.ring_running = False
         if self.plan.on_stop == "drop":
-            self._drop()
+            self._drop_taken()
         while self.plan.on_stop == "drain" and self.is_busy:
             yield self.changed.wait()
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
@@ -144,9 +144,9 @@ class UserBackEnd(Component):
             self.connected = False
             self.start(self._on_disconnect)
 
-    def cut_off(self) -> None:
+    def stop_threads(self) -> None:
         """Let it do nothing more, as the end of the host does."""
-        self._drop()
+        self._drop_taken()
         self.kernel.kill(self.worker)
 
     # Processes.
@@ -157,13 +157,13 @@ class UserBackEnd(Component):
             return
         self.ring_running = False
         if self.plan.on_disconnect == "drop":
-            self._drop()
+            self._drop_taken()
         while self.is_busy:
             yield self.changed.wait()
         if self.plan.unmaps and not self.connected:
             self.shared = None
 
-    def _drop(self) -> None:
+    def _drop_taken(self) -> None:
         for buffer in self.taken:
             buffer.is_dropped = True
 
@@ -188,15 +188,15 @@ class UserBackEnd(Component):
             self.taken.append(buffer)
             self.emit(BackendRequestBegun(self.name, shared.epoch, "read", self.plan.length))
             if self.plan.period is not None:
-                yield from self._fill(buffer)
+                yield from self._fill_buffer(buffer)
             else:
                 self.start(lambda buffer=buffer: self._serve(buffer))  # type: ignore[misc]
 
     def _serve(self, buffer: TakenBuffer) -> Steps:
         yield self.kernel.delay(self.plan.service, f"{self.name}.service")
-        yield from self._fill(buffer)
+        yield from self._fill_buffer(buffer)
 
-    def _fill(self, buffer: TakenBuffer) -> Steps:
+    def _fill_buffer(self, buffer: TakenBuffer) -> Steps:
         """Write data, used element and used index, as long as nobody drops the buffer."""
         length = self.plan.length
         for addr, size in pages_of(buffer.addr, length):

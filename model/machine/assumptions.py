@@ -1,4 +1,4 @@
-"""What a run takes for granted: the spans and open questions that its system comes upon."""
+"""What a run takes for granted: the spans and open questions that its system meets."""
 
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ _DEFAULTS = Timing()
 
 
 def assumptions_of(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return all that a run rests on: devices, spans, ends, open questions, what is left out."""
+    """Return what a run assumes: devices, spans, ends, open questions, and what is left out."""
     parts = parts_used(plan)
     pinned = tuple(sorted(plan.pinned.items()))
     spans = _devices(plan) + _spans(plan.timing, parts)
@@ -83,7 +83,7 @@ def parts_used(plan: SystemPlan) -> frozenset[str]:
 
 
 def _parts_of_ends(plan: SystemPlan) -> set[str]:
-    """Return which questions about the end of a VM the plan's ends can come upon."""
+    """Return which questions about the end of a VM the plan's ends can meet."""
     ends = [(vm, BY_NAME[end.cause]) for vm in plan.vms for end in vm.ends]
     uses = {
         "vcpus-at-callbacks": any(
@@ -124,7 +124,7 @@ def _devices(plan: SystemPlan) -> tuple[Assumption, ...]:
 
 
 def _timeouts(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return how long messages to a host server that stalls wait, where a configuration says it."""
+    """Return how long messages to a stalled host server wait, where a configuration says so."""
     basis = "given by the configuration: message-block-timeout"
     return tuple(
         Assumption(f"{vm.name}.message_block_timeout", _waits(vm.block_timeout_ns), basis)

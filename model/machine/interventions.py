@@ -1,8 +1,8 @@
-"""Runs in which somebody acts at an instant, ideally and at once: for "what if" questions.
+"""Runs with an ideal intervention at an instant, for "what if" questions.
 
-Up to the instant everything happens as it would have; then the act is carried out, before anything
-later happens.  No such act exists in reality, where a stop takes a register write that is posted;
-what even an ideal act cannot prevent, no real one can.
+Up to the instant the run is the same as without the intervention.  Then the intervention takes
+effect, before any later event.  A real stop takes a register write, which is posted; so no real
+stop prevents what an ideal intervention cannot prevent.
 """
 
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from ..sim.kernel import Kernel
 from ..trace.events import Trace
 from .system import System, build, header_of
 
-__all__ = ["ACTS", "Act", "run_bounded", "run_with"]
+__all__ = ["INTERVENTIONS", "Intervention", "run_bounded", "run_with_intervention"]
 
-ACTS: dict[str, str] = {
+INTERVENTIONS: dict[str, str] = {
     "silence": "nothing leaves the device any more, neither writes nor interrupts",
     "cut": "its translations are removed and synced: only what has been translated still lands",
     "withhold": "qvm keeps every frame that it has not returned by then",
 }
-"""What can be done, and what it means."""
+"""The kinds of intervention, and what each means."""
 
 
-class Act(NamedTuple):
-    """An ideal act.
+class Intervention(NamedTuple):
+    """An ideal intervention.
 
     Attributes:
-        kind: One of `ACTS`.
-        target: The component that is silenced or cut, or the VM that withholds.
-        at_ns: After everything that happens at this instant.
+        kind: One of `INTERVENTIONS`.
+        target: The component that is silenced or cut, or the VM whose memory is withheld.
+        at_ns: Nanoseconds; it takes effect after everything that happens at this instant.
     """
 
     kind: str
@@ -41,36 +41,41 @@ class Act(NamedTuple):
     at_ns: int
 
 
-class _ActingKernel(Kernel):
-    """A kernel that carries out an act before the first delay that ends after an instant."""
+class _InterveningKernel(Kernel):
+    """A kernel that intervenes before the first delay that ends after an instant."""
 
-    def __init__(self, choices: Choices, pinned: Mapping[str, str], act: Act) -> None:
+    def __init__(
+        self, choices: Choices, pinned: Mapping[str, str], intervention: Intervention
+    ) -> None:
         super().__init__(choices, pinned)
-        self._act: Act | None = act
+        self._intervention: Intervention | None = intervention
         self.system: System | None = None
 
     def _fire_delay(self) -> Event:
-        act = self._act
-        if act is not None and self._delays[0][0] > act.at_ns:
-            self._act = None
+        intervention = self._intervention
+        if intervention is not None and self._delays[0][0] > intervention.at_ns:
+            # Invariant: the intervention takes effect once, and before this later delay ends.
+            self._intervention = None
             assert self.system is not None, "nothing fires before the system is built"
-            carry_out(self.system, act)
+            apply_intervention(self.system, intervention)
         return super()._fire_delay()
 
 
-def run_with(plan: SystemPlan, choices: Choices, act: Act, events_max: int | None = None) -> Trace:
-    """Return the trace of one run in which somebody acts.
+def run_with_intervention(
+    plan: SystemPlan, choices: Choices, intervention: Intervention, events_max: int | None = None
+) -> Trace:
+    """Return the trace of one run with an intervention.
 
     Args:
         plan: What to build.
         choices: Decides what the plan leaves open.
-        act: What is done, and when.
-        events_max: Scheduled events after which the run is given up; None for the kernel's bound.
+        intervention: Its kind, its target, and when.
+        events_max: Scheduled events after which the kernel gives the run up; None for its bound.
 
     Raises:
         BoundHit: If the run does not end.
     """
-    kernel = _ActingKernel(choices, plan.pinned, act)
+    kernel = _InterveningKernel(choices, plan.pinned, intervention)
     kernel.system = build(kernel, plan)
     kernel.execute(kernel.system.observed, events_max)
     return Trace(header_of(plan), tuple(kernel.records))
@@ -87,14 +92,14 @@ def run_bounded(plan: SystemPlan, choices: Choices, events_max: int) -> Trace | 
     return Trace(header_of(plan), tuple(kernel.records))
 
 
-def carry_out(system: System, act: Act) -> None:
-    """Act on a system now; acts change state alone and let nothing happen by themselves."""
-    assert act.kind in ACTS, act
-    if act.kind == "withhold":
+def apply_intervention(system: System, intervention: Intervention) -> None:
+    """Intervene in a system now; an intervention changes state and schedules no event."""
+    assert intervention.kind in INTERVENTIONS, intervention
+    if intervention.kind == "withhold":
         for supervisor in system.supervisors:
-            if supervisor.plan.name == act.target:
-                supervisor.qvm.withhold()
-    elif act.kind == "cut":
-        system.host.cut(act.target)
+            if supervisor.plan.name == intervention.target:
+                supervisor.qvm.quarantine_memory()
+    elif intervention.kind == "cut":
+        system.host.cut(intervention.target)
     else:
-        system.host.silence(act.target)
+        system.host.silence(intervention.target)

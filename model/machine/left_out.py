@@ -1,7 +1,7 @@
 """What the model leaves out of the parts that a plan uses, in the words of the parts' own modules.
 
 A module that leaves something out says so in its docstring, in a paragraph that begins with
-`Left out: `.  That paragraph is the one place where it is said; it is read here.
+`Left out: `.  This module reads that paragraph into the header of a trace.
 """
 
 import re
@@ -37,7 +37,7 @@ _MODULES: dict[str, str] = {
     "device-cache": "bus.device_cache",
     "smmuman": "host.smmuman",
 }
-"""The module that says it, by kind of part."""
+"""The module with that paragraph, by kind of part."""
 
 
 def left_out(plan: SystemPlan) -> tuple[Assumption, ...]:
@@ -67,7 +67,7 @@ def _kinds(plan: SystemPlan) -> set[str]:
 
 @cache
 def _of_module(module: str) -> str:
-    """Return what a module says that it leaves out; empty if it says nothing."""
+    """Return what a module leaves out, by its docstring; empty without such a paragraph."""
     text = import_module(f"{_MODEL}.{module}").__doc__ or ""
     found = _PARAGRAPH.search(text)
     return "" if found is None else " ".join(found[1].split()).removesuffix(".")

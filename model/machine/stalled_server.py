@@ -1,11 +1,11 @@
-"""What happens when a host server stops answering: time-out, unblock pulse, and what comes of it.
+"""What happens when a host server stops answering: time-out, unblock pulse, and the reaction.
 
     stall > a message of the VM waits > message-block-timeout > unblock pulse > the server's answer
 
-qvm bounds its messages to host servers, unless its configuration says 0 for that: then a message
-waits as long as the server stalls, and the VM lives with it.  When the bound is over the server
-gets a pulse that asks it to let go; what it makes of that is an open question, and so is what qvm
-makes of the error.  Meanwhile the server's hardware goes on with what it has.
+qvm bounds its messages to host servers, unless its configuration says 0 for the bound.  Then a
+message waits as long as the server stalls, and the VM goes on.  When the bound is over the server
+gets a pulse that asks it to unblock the sender.  How the server reacts is an open question, and so
+is how qvm reacts to the error.  Meanwhile the server's hardware works on the requests it has.
 
 Source:
     QNX 7.0 hypervisor user's guide, set (message-block-timeout); 8.0 vdev API reference,
@@ -22,12 +22,12 @@ from .qvm import Qvm
 NO_PART = "a server without a part in this system"
 
 
-def stall(qvm: Qvm, server: BlockServer | None) -> Steps:
-    """Let a server stall that a VM depends on; gives whether its qvm ends of it.
+def stall_server(qvm: Qvm, server: BlockServer | None) -> Steps:
+    """Stall a server that a VM depends on; gives whether the VM's qvm ends because of it.
 
     Args:
-        qvm: Whose messages wait.
-        server: Who stalls; None for one that the model does not contain.
+        qvm: The process whose messages wait.
+        server: The server that stalls; None for a server that the model does not contain.
     """
     kernel, timing, bound_ns = qvm.kernel, qvm.timing, qvm.plan.block_timeout_ns
     if server is not None:
@@ -35,10 +35,10 @@ def stall(qvm: Qvm, server: BlockServer | None) -> Steps:
     if bound_ns == 0:
         return False
     timeout = timing.message_block_timeout if bound_ns is None else exactly(bound_ns)
-    if server is not None and not (yield from _is_asked(qvm, server, timeout)):
+    if server is not None and not (yield from _receives_message(qvm, server, timeout)):
         return False
     yield kernel.delay(timeout, f"{qvm.name}.message_block_timeout")
-    if qvm.is_gone:
+    if qvm.has_exited:
         return False
     name = NO_PART if server is None else server.name
     qvm.emit(UnblockPulseSent(qvm.name, qvm.epoch, name))
@@ -55,10 +55,10 @@ def stall(qvm: Qvm, server: BlockServer | None) -> Steps:
     return kernel.choose(QVM_AFTER_SERVER_ERROR) == "terminates"
 
 
-def _is_asked(qvm: Qvm, server: BlockServer, patience: Span) -> Steps:
-    """Wait for a message of the VM; gives whether there is one."""
-    # Who asks nothing of a stalled server does not notice it.
-    bound = qvm.kernel.delay(patience, f"{qvm.name}.next_message")
+def _receives_message(qvm: Qvm, server: BlockServer, span: Span) -> Steps:
+    """Wait for a message of the VM, at most a span; gives whether there is a message."""
+    # Invariant: a VM that sends the stalled server no message does not notice the stall.
+    bound = qvm.kernel.delay(span, f"{qvm.name}.next_message")
     while not server.outstanding_of(qvm.epoch):
         if (yield qvm.kernel.first(server.settled.wait(), bound)) == 1:
             return False

@@ -1,6 +1,7 @@
-"""The door of the model: build a system from its plan, run it, and give the trace.
+"""The entry point of the model: it builds a system from its plan, runs it, and gives the trace.
 
-`wiring` tells who can influence whom, as a graph, without building anything.
+`plan/wiring` gives the components of a plan, and which of them can influence which, as a graph. It
+builds nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,8 +76,8 @@ class System(Component):
     """A built system.
 
     Attributes:
-        host: What exists once.
-        supervisors: One for each VM.
+        host: Hardware, host kernel and host processes.
+        supervisors: The supervisor of each VM.
         observed: Fires when the observation ends.
     """
 
@@ -93,14 +94,14 @@ class System(Component):
                 plan.timing,
                 vm,
                 self.host,
-                tuple(_when(kernel, end.after) for end in vm.ends),
+                tuple(_event_after(kernel, end.after) for end in vm.ends),
                 plan.has_unity_map(vm),
             )
             for vm in plan.vms
         ]
         crash = plan.smmuman_crash
         if crash is not None and self.host.smmuman is not None:
-            self.host.smmuman.crash(_when(kernel, crash.after), crash.delay)
+            self.host.smmuman.crash(_event_after(kernel, crash.after), crash.delay)
         self.observed = self.start(self._observe)
 
     def _observe(self) -> Steps:
@@ -113,22 +114,25 @@ class System(Component):
         else:
             yield kernel.first(kernel.delay(self.plan.observe, "run.observe"), horizon)
         self.emit(OutsideEnded())
+        # Invariant: from here on no stimulus begins: no planned end, no request of a guest beyond
+        # its set-up, nothing from outside.  What remains is finite or bounded by `quiet_ns_max`.
         for supervisor in self.supervisors:
-            supervisor.call_off()
-            supervisor.qvm.guest.stop_asking()
+            supervisor.cancel_pending_ends()
+            supervisor.qvm.guest.stop_requests()
         kernel.outside.close()
-        # Told as things stand now and again when all is quiet: between the two the outside would
-        # have gone on, and what is under way may close what stands open now, or open it.
-        self._tell_withheld()
+        # Invariant: the withheld stimuli are recorded as things stand now, and again when all is
+        # quiet.  Between the two the outside would have gone on, and work under way may open or
+        # close what lets a stimulus through.
+        self._emit_withheld()
         under_way = yield kernel.quiet(self.plan.quiet_ns_max)
         for label in under_way:
             component = label.rpartition(".")[0]
             self.emit(StillUnderWay(component, UNKNOWN_EPOCH, "both", f"the delay {label}"))
-        self._tell_withheld()
+        self._emit_withheld()
         self.emit(ObservationEnded())
 
-    def _tell_withheld(self) -> None:
-        """Tell what the outside would have started."""
+    def _emit_withheld(self) -> None:
+        """Emit `StillUnderWay` for every stimulus that the outside would have started."""
         for withheld in self.kernel.outside.withheld():
             self.emit(StillUnderWay(*withheld))
 
@@ -139,10 +143,10 @@ def build(
     """Return the system of a plan, ready to run in the kernel.
 
     Args:
-        kernel: That it is to run in.
+        kernel: The kernel that the system is to run in.
         plan: Of the system.
-        callback_spans: By VM and vdev, callbacks of which only their duration is of interest: no
-            step is carried out (see `model/dense/slice_kernel`).
+        callback_spans: By VM and vdev, callbacks of which only the duration matters; qvm carries
+            out none of their steps (see `model/dense/slice_kernel`).
     """
     return System(kernel, plan, callback_spans)
 
@@ -150,11 +154,11 @@ def build(
 def builder(
     plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Span] = _NONE
 ) -> Callable[[Kernel], Event]:
-    """Return what builds the system of a plan in a kernel and gives the event that ends the run."""
+    """Return what builds the system in a kernel and gives the event that ends the run."""
     return lambda kernel: build(kernel, plan, callback_spans).observed
 
 
-def _when(kernel: Kernel, after: AfterPlan | None) -> Event:
+def _event_after(kernel: Kernel, after: AfterPlan | None) -> Event:
     """Return an event that fires when the awaited trace event has been emitted."""
     event = kernel.event()
     if after is None:
@@ -163,6 +167,7 @@ def _when(kernel: Kernel, after: AfterPlan | None) -> Event:
     awaited = after
     remaining = awaited.count
 
+    # Invariant: the observer removes itself before the event fires, so it fires once.
     def observer(record: Record) -> None:
         nonlocal remaining
         if type(record.event).__name__ != awaited.event:

@@ -5,7 +5,7 @@ from ..host.host import Host
 from ..plan.system_plan import VmPlan
 from ..plan.virtio_plan import AnyVdevPlan, BlockPlan, ConsolePlan, EntropyPlan, NetPlan
 from ..sim.kernel import Steps
-from .control import Control
+from .control import VdevControl
 from .io_space import DIRECT_LENGTH, IoSpace
 from .shared_memory import SharedMemoryFactory
 from .site import VdevSite
@@ -32,9 +32,9 @@ class Vdevs:
         self.io = IoSpace()
         self.by_name: dict[str, AnyVdev] = {}
         for vdev_plan in plan.vdevs:
-            vdev = _made(site, vdev_plan, host, self.io)
-            vdev.control(Control.OPTIONS_START)
-            vdev.control(Control.OPTIONS_END)
+            vdev = _make_vdev(site, vdev_plan, host, self.io)
+            vdev.control(VdevControl.OPTIONS_START)
+            vdev.control(VdevControl.OPTIONS_END)
             self.by_name[vdev_plan.name] = vdev
             if vdev_plan.transport == "mmio":
                 self.io.add_direct(vdev_plan.loc, DIRECT_LENGTH, vdev)
@@ -46,13 +46,15 @@ class Vdevs:
                 vdev.intr = lines_start + slot
         for vdev_plan in plan.vdevs:
             is_pci = vdev_plan.transport == "pci"
-            self.by_name[vdev_plan.name].control(Control.PCI_BARS if is_pci else Control.GEN_FDT)
+            self.by_name[vdev_plan.name].control(
+                VdevControl.PCI_BARS if is_pci else VdevControl.GEN_FDT
+            )
         blocks = [vdev for vdev in self.virtio if isinstance(vdev, VirtioBlk)]
         self.block_servers = [block.server for block in blocks]
         self.servers = sorted({vdev.server_name for vdev in self.virtio if vdev.server_name})
-        self.tell(Control.GUEST_CONFIGURED)
+        self.send_control(VdevControl.GUEST_CONFIGURED)
 
-    def tell(self, message: Control) -> None:
+    def send_control(self, message: VdevControl) -> None:
         """Send all of them a message, in the order of the plan."""
         for vdev in self.by_name.values():
             vdev.control(message)
@@ -90,13 +92,13 @@ class Vdevs:
         for vdev in self.by_name.values():
             vdev.disconnect()
 
-    def forget(self) -> None:
+    def drop_vdevs(self) -> None:
         """Let go of all vdevs: their threads and connections have ended."""
         self.by_name = {}
         self.io = IoSpace()
 
 
-def _made(site: VdevSite, plan: AnyVdevPlan, host: Host, io: IoSpace) -> AnyVdev:
+def _make_vdev(site: VdevSite, plan: AnyVdevPlan, host: Host, io: IoSpace) -> AnyVdev:
     if isinstance(plan, BlockPlan):
         return VirtioBlk(site, plan, host.servers[plan.disk])
     if isinstance(plan, NetPlan):

@@ -22,7 +22,7 @@ from ..trace.events import ControlMessageSent
 from .site import VdevSite
 
 
-class Control(Enum):
+class VdevControl(Enum):
     """A message, by its name in `vdev-core.h` without VDEV_CTRL_."""
 
     OPTIONS_START = "OPTIONS_START"
@@ -35,7 +35,7 @@ class Control(Enum):
     TERMINATE = "TERMINATE"
 
 
-def tell_control(vdev: Component, site: VdevSite, message: Control) -> None:
+def emit_control_message(vdev: Component, site: VdevSite, message: VdevControl) -> None:
     """Note in a detailed trace that a vdev gets a message."""
     if site.is_detailed:
         vdev.emit(ControlMessageSent(site.vm, site.epoch, vdev.name, message.value))

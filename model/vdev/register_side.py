@@ -116,7 +116,7 @@ class RegisterSide(Component):
         assert self.pci is not None
         return self.pci.function
 
-    def tell(self, event: TraceEvent) -> None:
+    def emit_detail(self, event: TraceEvent) -> None:
         """Emit an event of `virtio_events`; call it if `is_detailed` only."""
         self.emit(event)  # type: ignore[arg-type]  # every one of them is an AnyEvent
 
@@ -222,9 +222,9 @@ class RegisterSide(Component):
 
     def fail(self) -> None:
         """Set DEVICE_NEEDS_RESET and tell the driver if it is live (VIRTIO 1.2, 2.1.2)."""
-        must_tell = self.registers.fail()
+        must_notify = self.registers.fail()
         self.is_active = False
         if self.is_detailed:
-            self.emit(NeedsResetSet(self.name, self.epoch, must_tell))
-        if must_tell:
+            self.emit(NeedsResetSet(self.name, self.epoch, must_notify))
+        if must_notify:
             self.notify_config()

@@ -26,7 +26,7 @@ from ..sim.component import Component
 from ..sim.kernel import Steps
 from ..trace.events import IrqInjected
 from ..virtio.pci_function import QVM_SHARED_MEMORY_FACTORY, Bar, PciFunction, PciIdentity
-from .control import Control, tell_control
+from .control import VdevControl, emit_control_message
 from .io_space import IoSpace
 from .site import NO_LINE, VdevSite
 
@@ -128,9 +128,9 @@ class SharedMemoryFactory(Component):
         self.size = 0
         self.windows: dict[int, RegionWindow] = {}
 
-    def control(self, message: Control) -> None:
+    def control(self, message: VdevControl) -> None:
         """Take a message from qvm; it has no threads to start."""
-        tell_control(self, self.site, message)
+        emit_control_message(self, self.site, message)
 
     # Register accesses of the guest.
 

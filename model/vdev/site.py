@@ -43,7 +43,7 @@ class GuestPic:
         if inbox is not None:
             inbox.put(number)
 
-    def forget(self) -> None:
+    def drop_handlers(self) -> None:
         """Let all drivers go: the guest executes nothing any more."""
         self.handlers = {}
 
@@ -83,27 +83,27 @@ class WorkerRam(GuestRam):
         self._epoch = site.epoch
         self.content = DATA
         self._held: list[CpuWriteLanded] | None = None
-        self._looked_at: dict[int, tuple[int, int]] | None = None
+        self._ring_reads: dict[int, tuple[int, int]] | None = None
 
     def read(self, addr: int, length: int) -> bytes:
         """Return the bytes of a range of guest RAM."""
         host_addr = self.host_addr(addr, length)
-        if self._looked_at is None:
+        if self._ring_reads is None:
             return self._memory.give_to_cpu(self._writer, self._epoch, host_addr, length, DATA)
         for start, size in pages_of(host_addr, length):
-            first, end = self._looked_at.get(start >> FRAME_SHIFT, (start, start + size))
-            self._looked_at[start >> FRAME_SHIFT] = (min(first, start), max(end, start + size))
+            first, end = self._ring_reads.get(start >> FRAME_SHIFT, (start, start + size))
+            self._ring_reads[start >> FRAME_SHIFT] = (min(first, start), max(end, start + size))
         return self._memory.read(host_addr, length)
 
-    def look_at_ring(self) -> None:
+    def begin_ring_reads(self) -> None:
         """Put the next reads together: those of one frame are one event."""
-        self._looked_at = {}
+        self._ring_reads = {}
 
-    def ring_seen(self) -> None:
+    def end_ring_reads(self) -> None:
         """Tell of the reads that were put together."""
-        looked_at, self._looked_at = self._looked_at, None
-        if looked_at is not None and self._writer not in self._memory.silenced:
-            for first, end in looked_at.values():
+        ring_reads, self._ring_reads = self._ring_reads, None
+        if ring_reads is not None and self._writer not in self._memory.silenced:
+            for first, end in ring_reads.values():
                 event = CpuRead(self._writer, self._epoch, first, end - first, DESCRIPTOR)
                 self._memory.emit(event)
 
@@ -123,7 +123,7 @@ class WorkerRam(GuestRam):
         """Keep the events of the next writes back, to be told after what came before them."""
         self._held = []
 
-    def let_go_events(self) -> None:
+    def release_events(self) -> None:
         """Emit what was held back."""
         held, self._held = self._held, None
         for event in held or ():

@@ -54,9 +54,9 @@ class VdevQueue:
         if self.vdev.is_detailed:
             chain = self._take_detailed()
         else:
-            ram.look_at_ring()
+            ram.begin_ring_reads()
             chain = self.side.next_chain()
-            ram.ring_seen()
+            ram.end_ring_reads()
             if isinstance(chain, DescriptorChain):
                 self.in_flight += 1
         ram.content = DATA
@@ -82,7 +82,7 @@ class VdevQueue:
     def read(self, chain: DescriptorChain, addr: int, length: int) -> bytes:
         """Read from a buffer of a chain."""
         if self.vdev.is_detailed:
-            self._tell(BufferRead(*self._who, chain.head_index, addr, length))
+            self._emit_detail(BufferRead(*self._who, chain.head_index, addr, length))
         return self.vdev.ram.read(addr, length)
 
     def write(self, chain: DescriptorChain, addr: int, data: bytes, content: str = DATA) -> None:
@@ -91,21 +91,21 @@ class VdevQueue:
         self.vdev.ram.write(addr, data)
         self.vdev.ram.content = DATA
         if self.vdev.is_detailed:
-            self._tell(BufferWritten(*self._who, chain.head_index, addr, len(data)))
+            self._emit_detail(BufferWritten(*self._who, chain.head_index, addr, len(data)))
 
-    def tell_access(self, head: int, buffers: tuple[tuple[int, int], ...], *, wrote: bool) -> None:
+    def emit_access(self, head: int, buffers: tuple[tuple[int, int], ...], *, wrote: bool) -> None:
         """Tell of an access to buffers that the hardware behind the vdev has made itself."""
         if self.vdev.is_detailed:
             kind = BufferWritten if wrote else BufferRead
             for addr, length in buffers:
-                self._tell(kind(*self._who, head, addr, length))
+                self._emit_detail(kind(*self._who, head, addr, length))
 
     @property
     def _who(self) -> tuple[str, int, int]:
         return (self.vdev.name, self.vdev.epoch, self.index)
 
-    def _tell(self, event: TraceEvent) -> None:
-        self.vdev.tell(event)
+    def _emit_detail(self, event: TraceEvent) -> None:
+        self.vdev.emit_detail(event)
 
     def _give_back(self, head: int, length: int) -> bool:
         vdev, side = self.vdev, self.side
@@ -122,9 +122,9 @@ class VdevQueue:
 
     def _must_notify(self) -> bool:
         """Look into the ring whether the driver wants to be told of what was published."""
-        self.vdev.ram.look_at_ring()
+        self.vdev.ram.begin_ring_reads()
         must_notify = self.side.must_notify()
-        self.vdev.ram.ring_seen()
+        self.vdev.ram.end_ring_reads()
         return must_notify
 
     # With every step told.
@@ -133,18 +133,18 @@ class VdevQueue:
         slot = self.side.next_available % self.side.layout.size
         ram = self.vdev.ram
         ram.hold_events()
-        ram.look_at_ring()
+        ram.begin_ring_reads()
         chain = self.side.next_chain()
         if chain is not None:
             for addr in chain.fetched:
-                self._tell(DescriptorRead(*self._who, addr))
+                self._emit_detail(DescriptorRead(*self._who, addr))
         if isinstance(chain, DescriptorChain):
             self.in_flight += 1
-            self._tell(ChainTaken(*self._who, chain.head_index, slot))
-        ram.let_go_events()
-        ram.ring_seen()
+            self._emit_detail(ChainTaken(*self._who, chain.head_index, slot))
+        ram.release_events()
+        ram.end_ring_reads()
         if isinstance(chain, DescriptorChain) and self.event_index:
-            self._tell_suppression()
+            self._emit_suppression()
         return chain
 
     def _give_back_detailed(self, head: int, length: int) -> bool:
@@ -152,13 +152,13 @@ class VdevQueue:
         slot = side.next_used % side.layout.size
         vdev.ram.content = "used_element"
         side.write_used_element(head, length)
-        self._tell(UsedElementWritten(*self._who, slot, head, length))
-        self._tell(BarrierPassed(*self._who, "used_idx"))
+        self._emit_detail(UsedElementWritten(*self._who, slot, head, length))
+        self._emit_detail(BarrierPassed(*self._who, "used_idx"))
         vdev.ram.content = "used_idx"
         side.publish_used()
         vdev.ram.content = DATA
         must_notify = self._must_notify()
-        self._tell(UsedPublished(*self._who, self._published(), must_notify))
+        self._emit_detail(UsedPublished(*self._who, self._published(), must_notify))
         vdev.emit(RequestCompleted(vdev.name, vdev.epoch, head))
         return must_notify
 
@@ -168,13 +168,13 @@ class VdevQueue:
             return _packed_position(side.next_used, side.layout.size)
         return side.next_used
 
-    def _tell_suppression(self) -> None:
+    def _emit_suppression(self) -> None:
         mode, position = "always", 0
         if self.event_index:
             mode, position = "at", self.side.next_available
             if isinstance(self.side, PackedDeviceQueue):
                 position = _packed_position(position, self.side.layout.size)
-        self._tell(SuppressionWritten(*self._who, "device", mode, position))
+        self._emit_detail(SuppressionWritten(*self._who, "device", mode, position))
 
 
 def _packed_position(position: int, size: int) -> int:

@@ -156,7 +156,7 @@ class VirtioBlk(VirtioVdev):
                 self.drop(queue)
                 self.fail()
                 return
-            self._tell_taken(queue, chain, request)
+            self._emit_request_taken(queue, chain, request)
             yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
             if not self.may_give_back(queue):
                 self.drop(queue)
@@ -168,7 +168,7 @@ class VirtioBlk(VirtioVdev):
         transfer = self.in_backend.pop(message.tag)
         job = transfer.job
         if self.plan.zero_copy:
-            self._tell_direct_access(transfer)
+            self._emit_direct_access(transfer)
         if not self.may_give_back(transfer.queue):
             self.drop(transfer.queue)
             return
@@ -214,9 +214,9 @@ class VirtioBlk(VirtioVdev):
         elif kind == BlockRequestType.OUT:
             buffers = request.readable
             if not self.plan.zero_copy:
-                queue.tell_access(chain.head_index, buffers, wrote=False)
+                queue.emit_access(chain.head_index, buffers, wrote=False)
         elif kind in _WRITES:
-            queue.tell_access(chain.head_index, request.readable, wrote=False)
+            queue.emit_access(chain.head_index, request.readable, wrote=False)
             fetched = read_buffers(self.ram, request.readable)
         job = BlockJob(self.name, self.medium, request, fetched)
         tag = self._free_tag()
@@ -244,38 +244,42 @@ class VirtioBlk(VirtioVdev):
     ) -> None:
         addr, status = status_piece(request, answer)
         if self.is_detailed:
-            self._tell_answered(request, answer.status)
+            self._emit_request_answered(request, answer.status)
         queue.write(chain, addr, status, "status")
         self.complete(queue, chain.head_index, used_length(request, answer))
 
     # What detail tells.
 
-    def _tell_taken(self, queue: VdevQueue, chain: DescriptorChain, request: BlockRequest) -> None:
+    def _emit_request_taken(
+        self, queue: VdevQueue, chain: DescriptorChain, request: BlockRequest
+    ) -> None:
         if not self.is_detailed:
             return
-        queue.tell_access(chain.head_index, (chain.readable[0],), wrote=False)
+        queue.emit_access(chain.head_index, (chain.readable[0],), wrote=False)
         self.emit(
             BlockRequestTaken(
-                *self._what(request),
+                *self._request_fields(request),
                 self.plan.capacity,
                 self.plan.read_only,
             )
         )
 
-    def _tell_direct_access(self, transfer: Transfer) -> None:
+    def _emit_direct_access(self, transfer: Transfer) -> None:
         request, answer = transfer.job.request, transfer.job.answer
         head = transfer.chain.head_index
         if request.header.type == BlockRequestType.IN and answer.status is BlockStatus.OK:
-            transfer.queue.tell_access(head, request.writable, wrote=True)
+            transfer.queue.emit_access(head, request.writable, wrote=True)
         elif request.header.type == BlockRequestType.OUT:
-            transfer.queue.tell_access(head, request.readable, wrote=False)
+            transfer.queue.emit_access(head, request.readable, wrote=False)
 
-    def _tell_answered(self, request: BlockRequest, status: BlockStatus) -> None:
+    def _emit_request_answered(self, request: BlockRequest, status: BlockStatus) -> None:
         is_write = request.header.type in _WRITES
         is_stable = is_write and status is BlockStatus.OK and request.is_write_through
-        self.emit(BlockRequestAnswered(*self._what(request), status.name.lower(), is_stable))
+        self.emit(
+            BlockRequestAnswered(*self._request_fields(request), status.name.lower(), is_stable)
+        )
 
-    def _what(self, request: BlockRequest) -> tuple[str, int, int, str, int, int]:
+    def _request_fields(self, request: BlockRequest) -> tuple[str, int, int, str, int, int]:
         kind = request.header.type
         word = _KINDS.get(BlockRequestType(kind), "unknown") if kind in _ALL_TYPES else "unknown"
         length = request.readable_length + request.writable_length

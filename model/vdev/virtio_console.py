@@ -99,8 +99,8 @@ class VirtioConsole(VirtioVdev):
             if not self.may_give_back(queue):
                 self.drop(queue)
                 return
-            queue.tell_access(chain.head_index, chain.readable, wrote=False)
-            self.peer.hear(read_buffers(self.ram, chain.readable))
+            queue.emit_access(chain.head_index, chain.readable, wrote=False)
+            self.peer.receive_from_guest(read_buffers(self.ram, chain.readable))
             self.complete(queue, chain.head_index, 0)
 
     def _deliver(self, queue: VdevQueue) -> None:

@@ -153,8 +153,8 @@ class VirtioNet(VirtioVdev):
             self.drop(queue)
             self.fail()
             return
-        queue.tell_access(chain.head_index, chain.readable, wrote=False)
-        self.peer.hear(read_buffers(self.ram, chain.readable)[HEADER_SIZE:])
+        queue.emit_access(chain.head_index, chain.readable, wrote=False)
+        self.peer.receive_from_guest(read_buffers(self.ram, chain.readable)[HEADER_SIZE:])
         self.complete(queue, chain.head_index, 0)
 
     def _carry_out_command(self, queue: VdevQueue, chain: DescriptorChain) -> None:
@@ -162,7 +162,7 @@ class VirtioNet(VirtioVdev):
             self.drop(queue)
             self.fail()
             return
-        queue.tell_access(chain.head_index, chain.readable, wrote=False)
+        queue.emit_access(chain.head_index, chain.readable, wrote=False)
         pairs = unpack_queue_pairs_command(read_buffers(self.ram, chain.readable))
         has_pairs = has_feature(self.registers.machine.negotiated, VIRTIO_NET_F_MQ)
         is_right = has_pairs and pairs is not None and 1 <= pairs <= self.plan.queue_pairs

@@ -52,7 +52,7 @@ from ..virtio.packed_device import PackedDeviceQueue
 from ..virtio.queues import device_queue
 from ..virtio.split_device import SplitDeviceQueue
 from ..virtio.virtqueue import DescriptorChain
-from .control import Control, tell_control
+from .control import VdevControl, emit_control_message
 from .register_side import RegisterSide
 from .site import VdevSite
 from .vdev_queue import VdevQueue
@@ -133,10 +133,10 @@ class VirtioVdev(RegisterSide):
         self.worker: Process | None = None
         self.is_worker_gone = False
 
-    def control(self, message: Control) -> None:
+    def control(self, message: VdevControl) -> None:
         """Take a message from qvm; the first that allows threads starts the worker."""
-        tell_control(self, self.site, message)
-        if message is Control.GUEST_CONFIGURED:
+        emit_control_message(self, self.site, message)
+        if message is VdevControl.GUEST_CONFIGURED:
             assert self.worker is None, f"{self.name} is configured twice"
             self.worker = self.start(self._work)
 
@@ -192,7 +192,7 @@ class VirtioVdev(RegisterSide):
                 self.is_active = self.registers.machine.may_touch_guest
             case StatusChange.SUSPEND_REQUESTED:
                 self.is_active = False
-                self._settle()
+                self._end_pending_resets()
             case StatusChange.RESUMED:
                 self.is_active = self.registers.machine.may_touch_guest
                 if self.is_detailed:
@@ -204,7 +204,7 @@ class VirtioVdev(RegisterSide):
         self.is_active = False
         if self.in_flight and self.common.reset_policy == "cancel":
             self.cancel_backend()
-        self._settle()
+        self._end_pending_resets()
 
     def _on_queue_ready(self, effect: QueueReadyChanged) -> None:
         if not effect.is_ready:
@@ -225,7 +225,7 @@ class VirtioVdev(RegisterSide):
         )
 
     def _on_queue_reset(self, _: QueueResetRequested) -> None:
-        self._settle()
+        self._end_pending_resets()
 
     def _on_config_written(self, effect: ConfigWritten) -> None:
         self.config_written(effect.offset, effect.length)
@@ -282,15 +282,15 @@ class VirtioVdev(RegisterSide):
         if queue.complete(head, length):
             self.notify_used(queue.index)
         self.in_flight -= 1
-        self._settle()
+        self._end_pending_resets()
 
     def drop(self, queue: VdevQueue) -> None:
         """Have done with a chain without giving it back."""
         queue.drop()
         self.in_flight -= 1
-        self._settle()
+        self._end_pending_resets()
 
-    def _settle(self) -> None:
+    def _end_pending_resets(self) -> None:
         """End a reset, a queue reset or a suspension that nothing in flight holds up any more."""
         machine = self.registers.machine
         may_end = not self.in_flight or self.common.reset_policy == "nothing"
@@ -347,7 +347,7 @@ class VirtioVdev(RegisterSide):
             case "enter-stopped":
                 return (yield from self._enter_stopped(bound_ns))
             case "cancel-worker":
-                self.start(self._be_cancelled)
+                self.start(self._cancel_worker)
             case "join-worker":
                 yield self.kernel.delay(self.timing.thread_join, f"{self.name}.join")
                 self.end_worker("joined")
@@ -362,7 +362,7 @@ class VirtioVdev(RegisterSide):
             self.kernel.kill(self.worker)
             self.emit(WorkerEnded(self.vm, self.epoch, self.name, manner))
 
-    def _be_cancelled(self) -> Steps:
+    def _cancel_worker(self) -> Steps:
         """Let the worker thread run on until it comes upon a cancellation point."""
         yield self.kernel.delay(self.timing.thread_join, f"{self.name}.cancellation_point")
         self.end_worker("cancelled")

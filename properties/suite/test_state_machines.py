@@ -259,8 +259,8 @@ class QvmMachine(RuleBasedStateMachine):
     @rule()
     def let_a_moment_pass(self) -> None:
         self.kernel.step()
-        self.is_cleaning = self.qvm.state.value in {"cleaning", "gone"}
-        if self.qvm.is_gone:
+        self.is_cleaning = self.qvm.state.value in {"releasing", "exited"}
+        if self.qvm.has_exited:
             self.phase = "gone"
 
     @precondition(lambda self: self.phase == "ending")

@@ -19,7 +19,7 @@ register write of a real stop is posted and takes longer.
 
 from ...model.base.choices import ChoicePoint, Replay, Retold
 from ...model.base.errors import BoundHit
-from ...model.machine.interventions import Act, run_with
+from ...model.machine.interventions import Intervention, run_with_intervention
 from ...model.machine.system import run_watched
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import (
@@ -128,20 +128,20 @@ class _Court:
 
     def last_place(self, kind: str, target: str, instants: list[int]) -> int | None:
         """Return the place of the last instant at which an act helps; None if it never does."""
-        if not self._prevents(Act(kind, target, instants[0])):
+        if not self._prevents(Intervention(kind, target, instants[0])):
             return None
         helps, fails = 0, len(instants)
         while fails - helps > 1:
             middle = (helps + fails) // 2
-            if self._prevents(Act(kind, target, instants[middle])):
+            if self._prevents(Intervention(kind, target, instants[middle])):
                 helps = middle
             else:
                 fails = middle
         return helps
 
-    def _prevents(self, act: Act) -> bool:
+    def _prevents(self, act: Intervention) -> bool:
         try:
-            trace = run_with(self._plan, Retold(self._choices), act, self._events_max)
+            trace = run_with_intervention(self._plan, Retold(self._choices), act, self._events_max)
         except BoundHit:
             # Whoever waits for a device that is silenced for good waits for ever.
             return False

@@ -101,7 +101,7 @@ def test_an_end_that_comes_during_the_clean_up_changes_nothing(
     kernel = Kernel(Nominal(), plan.pinned)
     system = build(kernel, plan)
     qvm = system.supervisors[0].qvm
-    while qvm.state is not QvmState.CLEANING:
+    while qvm.state is not QvmState.RELEASING:
         kernel.step()
     qvm.end(BY_NAME[cause])
     kernel.execute(system.observed)

@@ -115,6 +115,6 @@ def test_software_that_starts_stopped_devices_again_ends_with_the_host(
         nic.write_register(register, value, 1)
     if host_ends:
         for process in host.power.processes:
-            process.cut_off()
+            process.stop_threads()
     kernel.execute(kernel.delay(exactly(100_000_000), "test.wait"))
     assert nic.receive_enabled is not host_ends

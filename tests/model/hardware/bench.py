@@ -12,7 +12,7 @@ from quiesce.model.guest.device_driver import DeviceDriver, GuestSite
 from quiesce.model.guest.driver_registry import driver_of_plan
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.hardware.physical_device import Wiring
-from quiesce.model.hardware.procedure import AnyDevice, Procedure, pursue
+from quiesce.model.hardware.procedure import AnyDevice, Procedure, follow_with_fallbacks
 from quiesce.model.hardware.registry import kinds
 from quiesce.model.interrupts.interrupt_controller import InterruptController
 from quiesce.model.plan.system_plan import RamPlan
@@ -180,7 +180,7 @@ class Bench:
         self.die()
         procedure: Procedure = self.kind.procedure
         if order is None:
-            done = self.run(pursue(self.kernel, self.device, 1, procedure))
+            done = self.run(follow_with_fallbacks(self.kernel, self.device, 1, procedure))
         else:
             done = self.run(self.carry_out(order))
         return self.watch(done, watch_ns)

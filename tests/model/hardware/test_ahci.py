@@ -7,7 +7,7 @@ import pytest
 from quiesce.model.base.clock import exactly
 from quiesce.model.hardware.ahci import FIS_D2H_OFFSET, HEADER, SIGNATURE_FIS
 from quiesce.model.hardware.ahci_procedure import PROCEDURE
-from quiesce.model.hardware.procedure import pursue
+from quiesce.model.hardware.procedure import follow_with_fallbacks
 from quiesce.model.plan.procedures import AHCI
 from quiesce.model.plan.traits import Traits
 from quiesce.model.trace.events import DmaFetched, DmaLanded, DmaRequested
@@ -168,5 +168,5 @@ def test_pursue_stops_at_the_first_way_that_works() -> None:
     bench: Any = bench_of("ahci", timing=BRISK)
     bench.pass_ns(3 * MS)
     bench.die()
-    assert bench.run(pursue(bench.kernel, bench.device, 1, PROCEDURE)) == 0
+    assert bench.run(follow_with_fallbacks(bench.kernel, bench.device, 1, PROCEDURE)) == 0
     assert bench.device.link_up, "nobody needed a reset"

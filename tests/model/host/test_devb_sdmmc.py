@@ -169,7 +169,7 @@ def test_a_cancelled_write_reaches_the_card_whole_or_not_at_all(
         outcomes = [event.outcome for event in of(trace, BackendRequestEnded)]
         assert "cancelled" in outcomes
         assert outcomes[-1] == "done", "the card takes the next guest's commands"
-        assert not server.pl330.card.is_silent
+        assert not server.pl330.card.ends_silently
 
 
 def test_a_card_that_is_busy_ends_the_cancelled_write_in_silence(

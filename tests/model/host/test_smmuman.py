@@ -120,7 +120,7 @@ def test_a_smmuman_whose_host_went_down_reads_no_more_records() -> None:
 
     def host() -> Steps:
         yield bench.kernel.delay(exactly(1_000), "while the interrupt is on its way")
-        bench.smmuman.cut_off()
+        bench.smmuman.stop_threads()
 
     bench.refuse(2)
     bench.run(host())

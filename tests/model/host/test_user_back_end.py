@@ -10,7 +10,7 @@ from quiesce.model.bus.memory import GuestRam, PhysicalMemory, StageTwo
 from quiesce.model.guest.device_driver import GuestSite
 from quiesce.model.guest.layout import GuestAllocator
 from quiesce.model.guest.user_back_end_driver import UserBackEndDriver
-from quiesce.model.hardware.procedure import pursue
+from quiesce.model.hardware.procedure import follow_with_fallbacks
 from quiesce.model.host.user_back_end import UserBackEnd
 from quiesce.model.host.user_back_end_procedure import PROCEDURE
 from quiesce.model.plan.device_plans import UserBackEndPlan
@@ -84,7 +84,7 @@ def test_the_documented_protocol_ends_its_writes(period: Span | None, seed: int)
     bench = Bench(Seeded(seed), period=period)
     bench.pass_ns(2 * MS)
     bench.die()
-    assert bench.run(pursue(bench.kernel, bench.back_end, 1, PROCEDURE)) == 0
+    assert bench.run(follow_with_fallbacks(bench.kernel, bench.back_end, 1, PROCEDURE)) == 0
     assert any(isinstance(record.event, StopConfirmed) for record in bench.kernel.records)
     assert bench.late() == []
 

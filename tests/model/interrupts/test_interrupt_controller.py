@@ -161,7 +161,7 @@ def test_what_its_owner_must_end_does_not_come_again_even_if_it_is_unmasked(
     bench.attach("qvm178", 1)
     bench.controller.assert_level(LINE, "eth0", 1)
     bench.settle()
-    bench.host.unmask_stale(LINE)
+    bench.host.unmask_after_detach(LINE)
     bench.settle()
     assert bench.taken == 1
     bench.host.unmask(LINE, "qvm178", 1)

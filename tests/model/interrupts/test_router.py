@@ -50,7 +50,7 @@ class Bench:
         self.controller.router = self.router
         port = Port(self.kernel, "gicr", TIMING, Fabric(self.memory, self.controller, None))
         self.redistributor = Redistributor(
-            self.kernel, TIMING, port, self.router, heedless=faults.route_cache_kept
+            self.kernel, TIMING, port, self.router, accepts_while_disabled=faults.route_cache_kept
         )
         if plan.has_lpis:
             self.controller.redistributor = self.redistributor

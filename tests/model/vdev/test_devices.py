@@ -197,7 +197,7 @@ def test_what_the_guest_sends_reaches_the_peer_without_its_header() -> None:
     bench.ram.write(DATA, NetHeader().pack() + b"hello")
     bench.offer(1, [(DATA, HEADER_SIZE + 5)], [])
     bench.wait(400_000)
-    assert bench.host.peers["vm.net"].heard == b"hello"
+    assert bench.host.peers["vm.net"].last_from_guest == b"hello"
 
 
 def test_received_frames_use_more_queues_only_after_the_command_is_used() -> None:
@@ -253,7 +253,7 @@ def test_what_the_guest_prints_reaches_the_terminal() -> None:
     bench.ram.write(DATA, b"login:")
     bench.offer(1, [(DATA, 6)], [])
     bench.wait(200_000)
-    assert bench.host.peers["vm.con"].heard == b"login:"
+    assert bench.host.peers["vm.con"].last_from_guest == b"login:"
 
 
 def test_entropy_fills_the_buffer_when_the_source_has_answered() -> None:

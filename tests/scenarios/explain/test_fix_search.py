@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.model.base.choices import Biased, ChoicePoint, Choices, Retold, Seeded
-from quiesce.model.machine.interventions import Act, run_bounded, run_with
+from quiesce.model.machine.interventions import Intervention, run_bounded, run_with_intervention
 from quiesce.model.machine.system import run
 from quiesce.model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
 from quiesce.model.trace.events import FramesQuarantined, QvmExited, Trace
@@ -304,14 +304,16 @@ def test_before_the_point_of_no_return_an_act_helps_and_after_it_none_does() -> 
     assert no_return.at_ns <= culprit.violation.at_ns
     severity = culprit.violation.severity
 
-    def is_prevented(act: Act) -> bool:
-        (verdict,) = check(run_with(plan, Retold(log), act), (culprit.property,))
+    def is_prevented(act: Intervention) -> bool:
+        (verdict,) = check(run_with_intervention(plan, Retold(log), act), (culprit.property,))
         return all(each.severity != severity for each in verdict.violations)
 
     for chance in no_return.chances:
-        assert is_prevented(Act(chance.act, chance.target, chance.tried_ns)), chance
+        assert is_prevented(Intervention(chance.act, chance.target, chance.tried_ns)), chance
         if not no_return.is_exit:
-            assert not is_prevented(Act(chance.act, chance.target, chance.too_late_ns)), chance
+            assert not is_prevented(Intervention(chance.act, chance.target, chance.too_late_ns)), (
+                chance
+            )
 
 
 def test_maps_that_are_removed_and_synced_in_time_prevent_a_late_write() -> None:
@@ -323,7 +325,10 @@ def test_maps_that_are_removed_and_synced_in_time_prevent_a_late_write() -> None
     chances = {chance.act: chance.too_late_ns for chance in no_return.chances}
     # The later an act works on the way of a write, the longer there is time for it.
     assert chances["silence"] < chances["cut"] <= no_return.at_ns
-    assert run_with(plan, Retold(log), Act("cut", "eth0", 0)).records != trace.records
+    assert (
+        run_with_intervention(plan, Retold(log), Intervention("cut", "eth0", 0)).records
+        != trace.records
+    )
 
 
 @pytest.mark.slow
