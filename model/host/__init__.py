@@ -1,1 +1,1 @@
-"""Host processes: interrupts in the kernel, smmuman, drivers that own hardware, the supervisor."""
+"""Host processes: interrupts in the kernel, smmuman, drivers that own hardware, and power."""

@@ -1,8 +1,8 @@
 """One request to a disk on its way through the host driver: what the disk does, and when.
 
-The content of a disk belongs to a `BlockDevice`, one for each vdev, which outlives the VM.  A job
-is carried out when the hardware has reached that point: after it has read the data to be
-written, before it writes the data that it has read.
+The content of a disk belongs to a `BlockDevice`, one for each vdev, which outlives the VM.  The
+hardware carries a job out at one instant: after it has read the data of a write from memory, and
+before it writes the data of a read to memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,8 +44,8 @@ class BlockJob:
         vdev: The component that asks.
         medium: The disk and its cache.
         request: What is asked.
-        fetched: What the vdev has read from guest memory for it already; empty if the hardware
-            reads the data itself.
+        fetched: What the vdev has already read from guest memory; empty if the hardware reads the
+            data itself.
 
     Attributes:
         operation: `read`, `write`, `flush`, `discard` or `write_zeroes`.
@@ -73,7 +73,7 @@ class BlockJob:
         return self.answer.data
 
     def give_up(self) -> None:
-        """Let it end with an error, whatever the disk has done already."""
+        """Let it end with an error, even if the disk has carried it out."""
         self.answer = _NOT_EXECUTED
 
     def storage_events(self) -> Iterator[StorageEvent]:

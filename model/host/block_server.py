@@ -1,13 +1,13 @@
 """What all block drivers of the host have in common: requests of vdevs, slots, and answers.
 
 Such a driver is a process of its own: requests that it has taken go on when the qvm that sent them
-is gone.  Without copying, its hardware writes the guest's own pages; otherwise it writes a bounce
-buffer in host memory, and the vdev copies.
+has exited.  With zero-copy, its hardware writes the guest's own pages.  Otherwise the hardware
+writes a bounce buffer in host memory, and the vdev copies the data.
 
-It can stall: then it takes no message and gives no answer, while its hardware goes on.  The
-sender's kernel unblocks the sender after `message-block-timeout` and tells the server by a pulse;
-`abandon` is what a server does that listens to it.  If the process dies, all who wait are
-unblocked with an error, and its hardware still goes on.
+A server can stall: then it takes no message and gives no answer, while its hardware goes on.  The
+kernel unblocks the sender after `message-block-timeout` and sends the server a pulse; a server that
+obeys the pulse calls `abandon`.  If the process dies, the kernel unblocks all its clients with an
+error, and its hardware still goes on.
 """
 
 from collections import deque
@@ -49,7 +49,7 @@ class BackendRequest(NamedTuple):
         pieces: Host-physical (address, length) of the data in guest memory.
         zero_copy: Whether the controller may use that memory itself.
         tag: Comes back with the answer.
-        client: Who asks, and gets the answer.
+        client: The vdev that asks and gets the answer.
     """
 
     epoch: int
@@ -66,7 +66,7 @@ class BackendRequest(NamedTuple):
 
 
 class BackendAnswer(NamedTuple):
-    """What the driver answers; whether it was done, the job itself says.
+    """What the driver answers; the job itself holds whether it was done.
 
     Attributes:
         tag: Of the request.
@@ -90,8 +90,8 @@ class ServerSite(NamedTuple):
     Attributes:
         host_kernel: Where it attaches to interrupts.
         memory: All memory.
-        base: Where its own begins: structures of its controller, then bounce buffers.
-        is_detailed: Whether it tells what becomes of written data.
+        base: Where its own memory begins: structures of its controller, then bounce buffers.
+        is_detailed: Whether it emits when written data reaches the cache and the disk.
     """
 
     host_kernel: HostKernel
@@ -111,9 +111,9 @@ class BlockServer(Component):
     Attributes:
         media: The part of the disk behind each vdev, by the vdev's name.
         unreceived: Messages that were sent to it while it stalled.
-        waiting: Requests that no slot was free for.
+        waiting: Requests that wait for a free slot.
         in_slots: Slot to request, for those the controller has.
-        abandoned: The slots among them whose request was given up and answered.
+        abandoned: The slots among them whose request the server has given up and answered.
         is_stalled, is_dead: See the module.
     """
 
@@ -145,7 +145,7 @@ class BlockServer(Component):
         self.threads: list[Process] = []
 
     def begin(self) -> None:
-        """Attach to the interrupt and start serving; the controller is set up by then."""
+        """Attach to the interrupt and start serving; the caller has set the controller up."""
         sender = "" if self.controller.wiring.is_wire else self.disk.name
         self.host_kernel.attach(self.disk.intid, self.name, HOST_EPOCH, self.irqs, True, sender)
         self.threads = [self.start(self._take_requests), self.start(self._serve_interrupts)]
@@ -180,7 +180,9 @@ class BlockServer(Component):
         )
 
     def is_quiet_for(self, epoch: int) -> bool:
-        """Return whether it knows that its hardware writes no more for an epoch."""
+        """Return whether the server knows that its hardware writes no more for an epoch."""
+        # Invariant: an abandoned slot is answered, but its hardware still works on it.  So an
+        # answer alone is no proof that the hardware writes no more.
         given_up = any(self.in_slots[slot].epoch == epoch for slot in self.abandoned)
         return not given_up and not self.outstanding_of(epoch)
 
@@ -231,11 +233,12 @@ class BlockServer(Component):
         self._fill_slots()
 
     def abandon(self, epoch: int, *, in_hardware: bool) -> None:
-        """Give the requests of an epoch up and answer each with an error.
+        """Give up the requests of an epoch and answer each with an error.
 
         Args:
             epoch: The VM instance that was unblocked.
-            in_hardware: Whether also those that the controller has, which it then still works on.
+            in_hardware: Whether to give up also those that the controller has.  The controller
+                still works on them.
         """
         given_up = [one for one in (*self.unreceived, *self.waiting) if one.epoch == epoch]
         self.unreceived = deque(one for one in self.unreceived if one.epoch != epoch)
@@ -251,7 +254,7 @@ class BlockServer(Component):
         self.settled.notify()
 
     def die(self) -> Steps:
-        """End the process: its clients are unblocked, its line is masked, its hardware goes on."""
+        """End the process: unblock its clients and detach its line; its hardware goes on."""
         self.is_dead = True
         self.emit(ServerDied(self.name))
         self.stop_threads()
@@ -260,7 +263,7 @@ class BlockServer(Component):
         yield from self.host_kernel.detach(self.disk.intid, self.name, HOST_EPOCH)
 
     def stop_threads(self) -> None:
-        """Let its threads run no more."""
+        """Stop all threads of the process."""
         for thread in self.threads:
             self.kernel.kill(thread)
 
@@ -285,6 +288,8 @@ class BlockServer(Component):
 
     def _fill_slots(self) -> None:
         while self.waiting and len(self.in_slots) < self.disk.slots:
+            # Invariant: a slot is free only when the controller has completed or stopped its
+            # command; abandoned slots stay taken until then.
             request = self.waiting.popleft()
             slot = next(n for n in range(self.disk.slots) if n not in self.in_slots)
             self.in_slots[slot] = request
@@ -324,6 +329,7 @@ class BlockServer(Component):
             self._fill_slots()
 
     def _answer(self, slot: int) -> None:
+        # Invariant: each request is answered once; the client of an abandoned slot has its answer.
         request = self.in_slots.pop(slot)
         if slot in self.abandoned:
             self.abandoned.remove(slot)

@@ -34,4 +34,4 @@ BLOCK_SERVERS: dict[str, BlockServerFactory] = {
     "nvme": DevbNvme,
     "sdmmc": DevbSdmmc,
 }
-"""One for each of `plan.DISK_KINDS`."""
+"""The factory for each of `plan.DISK_KINDS`."""

@@ -31,7 +31,7 @@ class DevbAhci(BlockServer):
         self.begin()
 
     def issue(self, slot: int, command: DiskCommand) -> None:
-        """Enter the command into the list and say so."""
+        """Enter the command into the command list and set its bit in PxCI."""
         self.ahci.command_list[slot] = command
         self.ahci.port.post("PxCI", slot, HOST_EPOCH)
 

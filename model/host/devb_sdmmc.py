@@ -1,12 +1,13 @@
 """`devb-sdmmc`: the host driver of an SD controller whose data moves through the SoC's PL330.
 
-For each command it writes a program for the channel into its own memory, starts it, and waits for
-one of two ends: the channel's event for a read, the SD controller's interrupt for the rest.
+For each command the driver writes a program for the channel into its own memory and starts it.  A
+read ends with the channel's event, every other command with the SD controller's interrupt.
 
-A client that cancels gets its transfer *terminated*, which has two halves in Linux's dmaengine too:
-to tell the channel to stop, and to wait until it has.  Memory may be given back after the second.
-`terminate = "async"` gives it back after the first, while the write buffer still drains; the
-channel itself is not used again before it has stopped, in either form.
+When a client cancels, the driver *terminates* its transfer.  As in Linux's dmaengine this has two
+halves: the driver stops the channel, and it waits until the channel has stopped.  The client may
+get its memory back after the second half.  `terminate = "async"` gives it back after the first,
+while the write buffer still drains.  In both forms the driver uses the channel again only after it
+has stopped.
 
 Source:
     Linux Documentation/driver-api/dmaengine/client.rst, dmaengine_terminate_async and
@@ -62,11 +63,11 @@ _POLL_NS_MAX = 100_000_000
 
 
 class ChannelTask(NamedTuple):
-    """What the thread that owns the channel is to do: start a command, or stop that of a request.
+    """A task of the channel's thread: to start a command, or to stop the transfer of a request.
 
     Attributes:
-        command: To be started; None to stop.
-        request: Whose transfer is meant.
+        command: The command to start; None to stop.
+        request: The request that the command or the transfer belongs to.
     """
 
     command: DiskCommand | None
@@ -78,7 +79,7 @@ class DevbSdmmc(BlockServer):
 
     Attributes:
         channel_tasks: What the channel's thread has yet to do.
-        is_terminating: A transfer has been told to stop and is not over.
+        is_terminating: The driver has stopped a transfer, and the channel has not stopped yet.
     """
 
     def __init__(
@@ -157,7 +158,9 @@ class DevbSdmmc(BlockServer):
             self._cancelled(request)
         has_stopped = yield from self._follow(PL330_SYNCHRONIZE[:-1])
         if not has_stopped:
-            return  # its slot stays taken, and who waits for an answer gives up by a bound
+            # Invariant: a slot whose channel has not stopped stays taken.  A client that waits
+            # for its answer gives up at its own bound.
+            return
         self._post("SD.STOP", 1)
         self._post("SD.CLEAR", 1)
         yield from self.pl330.port.flush()
@@ -179,7 +182,7 @@ class DevbSdmmc(BlockServer):
         return True
 
     def _cancelled(self, request: BackendRequest) -> None:
-        """Give a request back whose transfer was terminated."""
+        """Answer a request whose transfer was terminated."""
         operation = request.job.operation
         self.emit(BackendRequestEnded(self.name, request.epoch, operation, "cancelled"))
         request.client.take_answer(BackendAnswer(request.tag, b""))

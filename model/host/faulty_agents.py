@@ -1,4 +1,4 @@
-"""Parts that a system has only if a fault is switched on: agents nobody thought of at teardown."""
+"""Parts that a system has only with a fault: agents that the teardown does not stop."""
 
 from ..hardware.physical_device import PhysicalDevice
 from ..plan.timing import Timing
@@ -21,11 +21,11 @@ class HealthMonitor(Component):
         kernel.outside.add(self.thread, f"{self.name}.period", self._withheld)
 
     def stop_threads(self) -> None:
-        """Let it look after nothing any more, as the end of the host does."""
+        """Stop the timer, as at the end of the host."""
         self.kernel.kill(self.thread)
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next look would start a device again."""
+        """Return for which epoch the next check would restart a device; None for no device."""
         stuck = next((device for device in self.devices if device.looks_stuck), None)
         if stuck is None:
             return None

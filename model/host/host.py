@@ -1,4 +1,4 @@
-"""The host: what exists once, whatever VMs come and go."""
+"""The host: hardware, host kernel and host processes, which outlive every VM."""
 
 from ..base.addresses import HOST_EPOCH
 from ..base.clock import Span
@@ -45,16 +45,16 @@ class Host:
     """Hardware, host kernel and host processes of a system.
 
     Attributes:
-        devices: Those that can be passed through, by name.
+        devices: Devices that can be passed through, by name.
         servers: Block drivers, by the name of their disk.
-        back_ends: Processes of their own that map guest memory, by name.
-        peers: What sends to vdevs unasked, by the name of the vdev.
-        power: What it all hangs on.
+        back_ends: Back ends in processes of their own, which map guest memory, by name.
+        peers: Processes that send unsolicited messages to vdevs, by the name of the vdev.
+        power: The shutdown and the reset of the host.
         shared_memory: The regions of memory that guests share.
-        redistributor: What writes the LPI pending table; None if there are no LPIs.
+        redistributor: The bus master that writes the LPI pending table; None without LPIs.
         virtual_interfaces: List registers, by VM; none without a GIC.
-        callback_spans: By VM and vdev, callbacks that are nothing but a duration; see
-            `model.system.build`.
+        callback_spans: By VM and vdev, callbacks of which only the duration matters; see
+            `model/machine/system.build`.
         epochs: How many VM instances there have been.
     """
 
@@ -127,7 +127,7 @@ class Host:
         return power
 
     def _route_messages(self, plan: SystemPlan) -> None:
-        """Set up what stands between messages and vectors, and what writes the LPI table."""
+        """Set up the router from messages to vectors, and the redistributor with its LPI table."""
         kernel, timing, interrupts = self.kernel, self.timing, plan.interrupts
         if interrupts.routes != "none":
             self.controller.router = MessageRouter(
@@ -151,7 +151,7 @@ class Host:
             self.redistributor.use_table(HOST_EPOCH, PENDING_TABLE_START)
 
     def port_of(self, master: str) -> Port | None:
-        """Return the port of a bus master, or None if it is none."""
+        """Return the port of a bus master; None for a name that is no bus master."""
         if master in self.devices:
             return self.devices[master].port
         if master in self.servers:
@@ -162,7 +162,7 @@ class Host:
         return None
 
     def silence(self, actor: str) -> None:
-        """Let a device or a host thread neither write nor interrupt from here on."""
+        """Stop all writes and interrupts of a device or a host thread from here on."""
         port = self.port_of(actor)
         if port is not None:
             port.silence()
@@ -170,7 +170,7 @@ class Host:
         self.controller.silence(actor)
 
     def cut(self, master: str) -> None:
-        """Let nothing of a bus master reach memory but what has been translated."""
+        """Stop all writes of a bus master that have not been translated yet."""
         port = self.port_of(master)
         if port is not None:
             port.cut()

@@ -1,9 +1,9 @@
-"""A process of the host on the other side of a vdev, which sends unasked.
+"""A process of the host on the other side of a vdev, which sends unsolicited messages.
 
-For a virtio-net vdev it is the peer that bridges to another guest or to the network, for a
-virtio-console vdev the terminal.  It lives on when the VM dies, and sends on when the next
-instance connects.  What it would send while nobody is connected is lost, so it is not followed; the
-first message to the next instance comes at any moment up to the longest time between two.
+For a virtio-net vdev it is the peer that bridges to another guest or to the network.  For a
+virtio-console vdev it is the terminal.  The peer outlives the VM, and sends again when the next
+instance connects.  Messages are lost while no vdev is connected, so the model does not follow them.
+The first message to the next instance comes at any moment up to the longest time between two.
 """
 
 from typing import NamedTuple, Protocol
@@ -19,8 +19,8 @@ from ..sim.outside import Withheld
 from ..trace.events import FrameArrived
 
 _CONTENTS = 2
-"""A message differs from the one before it, and is like the one before that: a number that went on
-would be remembered in guest memory, and no state of a proof would ever come again."""
+"""How many contents of messages there are.  Consecutive messages differ; a number that counted on
+would stay in guest memory, and no state of a proof would come a second time."""
 
 
 class Traffic(NamedTuple):
@@ -35,7 +35,7 @@ class PeerClient(Protocol):
     """A vdev as its peer sees it.
 
     Attributes:
-        epoch: The VM instance whose it is.
+        epoch: The VM instance that it belongs to.
     """
 
     epoch: int
@@ -53,8 +53,8 @@ class Peer(Component):
 
     Attributes:
         client: The vdev of the present VM instance; `None` if none is connected.
-        connection_changed: Signals that one has connected or left.
-        last_from_guest: The last message that it was sent.
+        connection_changed: Signals that a vdev has connected or disconnected.
+        last_from_guest: The last message that the guest has sent.
     """
 
     def __init__(self, kernel: Kernel, timing: Timing, vdev: str, traffic: Traffic | None) -> None:
@@ -70,27 +70,27 @@ class Peer(Component):
             kernel.outside.add(sender, f"{self.name}.gap", self._withheld)
 
     def connect(self, client: PeerClient) -> None:
-        """Take a vdev as the other side."""
+        """Connect a vdev; it gets the messages from here on."""
         self.client = client
         self.connection_changed.notify()
 
     def disconnect(self, client: PeerClient) -> None:
-        """Let a vdev go, if it is still the other side."""
+        """Disconnect a vdev, if it is still connected."""
         if self.client is client:
             self.client = None
             self.connection_changed.notify()
 
     def stop_threads(self) -> None:
-        """Let its thread run no more."""
+        """Stop the sending thread."""
         for thread in self.threads:
             self.kernel.kill(thread)
 
     def receive_from_guest(self, message: bytes) -> None:
-        """Take what the guest has sent."""
+        """Take a message that the guest has sent."""
         self.last_from_guest = message
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next message would be stored."""
+        """Return for which epoch the next message would be stored; None if no vdev is connected."""
         if self.client is None:
             return None
         return Withheld(self.vdev, self.client.epoch, "write", "messages of its peer")
@@ -103,6 +103,8 @@ class Peer(Component):
                 yield self.kernel.first(pause, self.connection_changed.wait())
             ) == 1
             if has_connection_changed or self.client is None:
+                # Invariant: after a change the next gap begins at 0, for the time of the last
+                # message is not known.
                 while self.client is None:
                     yield self.connection_changed.wait()
                 if self.is_alone:

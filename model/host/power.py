@@ -1,9 +1,10 @@
 """The end of the whole host: kernel shutdown, then the board's reboot callout.
 
-No VM is told, no callback runs, nothing is released in order.  Until the callout other processors
-may go on, guests included.  At the callout all memory is nobody's; what is left are the devices.
-Whether the callout resets them is a matter of the board, and what a reset does to each is a matter
-of the device: one that ignores it goes on, and its stop is confirmed by nobody.
+- No VM gets a message, no callback runs, and no resource is released in order.
+- Until the callout other processors may go on, guests included.
+- At the callout all VMs lose their memory at once.  Only the devices can still act.
+- Whether the callout resets the devices depends on the board, and what a reset does depends on the
+  device.  A device that ignores its reset goes on, and the trace has no confirmed stop of it.
 
 Source:
     QNX 8.0 and 7.1 hypervisor user's guides, dss.
@@ -23,20 +24,20 @@ class Powered(Protocol):
     """A VM instance as the power sees it."""
 
     def begin_host_shutdown(self, cause: TerminationCause) -> None:
-        """Note that its end has begun."""
+        """Record that its end has begun."""
 
     def stop_executing(self) -> None:
         """Execute no further instruction."""
 
     def release_at_host_reset(self, stopped: list[str]) -> None:
-        """Be gone, and all that it owned with it; `stopped` are the devices that write no more."""
+        """Release all that it owns; `stopped` are the devices that write no more."""
 
 
 class Stoppable(Protocol):
     """A process of the host that has threads."""
 
     def stop_threads(self) -> None:
-        """Let its threads run no more."""
+        """Stop its threads."""
 
 
 class Resettable(Protocol):
@@ -53,7 +54,7 @@ class Resettable(Protocol):
 
 
 class Power(Component):
-    """What all processors hang on.
+    """The shutdown of the host kernel and the reset of the board.
 
     Attributes:
         vms: The VM instances that run.
@@ -71,11 +72,11 @@ class Power(Component):
         self.is_going_down = False
 
     def connect(self, vm: Powered) -> None:
-        """Take a VM instance that begins."""
+        """Add a VM instance that begins."""
         self.vms.append(vm)
 
     def disconnect(self, vm: Powered) -> None:
-        """Let a VM instance go that has ended."""
+        """Remove a VM instance that has ended."""
         self.vms.remove(vm)
 
     def shut_down(self, cause: TerminationCause) -> Steps:
@@ -89,10 +90,13 @@ class Power(Component):
         if self.kernel.choose(OTHER_CPUS) == "stop-at-once":
             self._stop_processors()
         yield self.kernel.delay(self.timing.host_shutdown, f"{self.name}.shutdown")
+        # Invariant: no processor executes an instruction after the callout, so devices are the only
+        # writers from here on.
         self._stop_processors()
         resets = self.kernel.choose(REBOOT_CALLOUT) == "resets-peripherals"
         self.emit(HostReset(resets))
         stopped = [one.name for one in self.devices if one.power_off()] if resets else []
+        # Invariant: the devices are reset before the VMs lose their memory, both at this instant.
         self.is_down = True
         for vm in list(self.vms):
             vm.release_at_host_reset(stopped)

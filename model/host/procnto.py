@@ -1,18 +1,22 @@
 """The host kernel's side of interrupts: attach, mask on assertion, unmask, detach.
 
-The kernel masks a line on every assertion and tells its owners; an owner unmasks it when its work
-is done, which qvm does only after the guest has handled it (QNX hypervisor guide, qvmirqs), or at
-once where its configuration says so for an edge-triggered line (7.1 safety guide, vm/pass).  The
-line opens again when nobody owes an unmask.  The first attach unmasks, the last detach masks
-(InterruptAttach and InterruptDetach).  A mask owed by an owner that goes away is undone only if
-it attached with `_NTO_INTR_FLAGS_TRK_MSK`; otherwise it stays, and on a shared line the other
-owners wait for ever.
+- The kernel masks a line on every assertion and delivers the interrupt to all owners of the line.
+- An owner unmasks when its work is done.  qvm does so only after the guest has handled the
+  interrupt (QNX hypervisor guide, qvmirqs), or at once where its configuration says so for an
+  edge-triggered line (7.1 safety guide, vm/pass).
+- The line opens again when no owner has an unmask outstanding.
+- The first attach unmasks, the last detach masks (InterruptAttach and InterruptDetach).
+- The outstanding unmask of an owner that detaches is undone only if the owner attached with
+  `_NTO_INTR_FLAGS_TRK_MSK`.  Otherwise the mask stays, and on a shared line the other owners wait
+  for ever.
 
-Where messages have routes, the first attach of a device makes its route and the detach gives it
-up and waits until that has taken effect, on a vector that others share as well.
+Where messages have routes, the first attach of a device makes its route.  The detach removes the
+route and waits until that has taken effect, also on a vector that other devices share.
 """
 
 from typing import NamedTuple
+
+from simpy.events import Event
 
 from ..interrupts.interrupt_controller import InterruptController
 from ..interrupts.message_routes import Route
@@ -25,7 +29,7 @@ from ..trace.events import IrqAttached, IrqDetached, IrqHandled, IrqMasked, IrqU
 
 
 class TakenIrq(NamedTuple):
-    """What an owner is told: which interrupt, from which device, requested in which epoch."""
+    """An interrupt as its owner gets it: its number, the epoch of its request, and its source."""
 
     intid: int
     requested_epoch: int
@@ -38,7 +42,7 @@ class Attachment:
     Attributes:
         route: The way of the device's messages; None if it has none.
         unmasks_at_once: Whether it unmasks before its work is done.
-        awaits_unmask: Whether the line waits for this owner.
+        awaits_unmask: Whether the line stays masked until this owner unmasks it.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class AttachedLine:
     """The owners of one line.
 
     Attributes:
-        orphaned_mask: Whether an owner went away owing an unmask that nobody will do.
+        orphaned_mask: Whether an owner detached with its unmask outstanding; no owner will do it.
     """
 
     def __init__(self) -> None:
@@ -73,7 +77,7 @@ class AttachedLine:
 
     @property
     def must_stay_masked(self) -> bool:
-        """Whether the line must stay masked."""
+        """Whether an unmask is outstanding, of an owner or of one that has detached."""
         return self.orphaned_mask or any(owner.awaits_unmask for owner in self.attachments)
 
 
@@ -81,7 +85,7 @@ class HostKernel(Component):
     """The interrupt side of procnto.
 
     Args:
-        faults: Which of its duties it neglects.
+        faults: Which of its duties the kernel neglects.
     """
 
     def __init__(
@@ -112,12 +116,12 @@ class HostKernel(Component):
 
         Args:
             intid: The line or vector.
-            owner: For whose sake.
+            owner: The name of the owner.
             epoch: Its epoch.
-            inbox: Where it learns of interrupts.
-            tracked: Whether the kernel undoes its masks when it goes.
+            inbox: Where it gets interrupts.
+            tracked: Whether the kernel undoes its masks when it detaches.
             sender: The device whose messages are meant; empty for a line.
-            unmasks_at_once: Whether the owner unmasks as soon as it has been told.
+            unmasks_at_once: Whether the owner unmasks as soon as it gets an interrupt.
         """
         line = self.lines.setdefault(intid, AttachedLine())
         is_first = not line.attachments
@@ -130,6 +134,8 @@ class HostKernel(Component):
         )
         line.attachments.append(attachment)
         self.emit(IrqAttached(intid, owner, epoch))
+        # Invariant: a line without owners is masked, so an interrupt is taken only where an owner
+        # can get it.
         if is_first:
             line.orphaned_mask = False
             self._unmask(intid, "first attach")
@@ -140,6 +146,8 @@ class HostKernel(Component):
         detached = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
         if detached.route is not None:
             yield from self._remove_route(detached.route, epoch)
+        # Invariant: `orphaned_mask` is set before the line may open, so an untracked mask of the
+        # owner that detaches holds up all other owners.
         line.attachments.remove(detached)
         if detached.awaits_unmask and not detached.tracked:
             line.orphaned_mask = True
@@ -150,11 +158,12 @@ class HostKernel(Component):
             self._deactivate_at_detach(intid)
             return
         if not line.attachments:
-            self._mask(intid, "last detach")
-            yield self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
+            yield self._mask_at_last_detach(intid)
         elif detached.awaits_unmask and not line.must_stay_masked:
             self.controller.deactivate(intid, "kernel")
             self._unmask(intid, "tracked mask undone")
+        # Invariant: latch and active state are looked at after the mask has taken effect; before,
+        # a further assertion could set them again.
         if not line.attachments:
             self._clear_latch_at_detach(intid)
             self._deactivate_at_detach(intid)
@@ -162,13 +171,18 @@ class HostKernel(Component):
         self.emit(IrqDetached(intid, owner, epoch, masked))
 
     def drop_owner(self, intid: int, owner: str, epoch: int) -> None:
-        """Let an owner go with the whole kernel: the reset controller has every line masked."""
+        """Drop an owner at the reset of the host: the reset controller has every line masked."""
         line = self.lines[intid]
         known = [(one.owner, one.epoch) for one in line.attachments]
         if (owner, epoch) in known:
             line.attachments.pop(known.index((owner, epoch)))
             self._mask(intid, "reset of the host")
             self.emit(IrqDetached(intid, owner, epoch, masked=True))
+
+    def _mask_at_last_detach(self, intid: int) -> Event:
+        """Mask a line (GICD_ICENABLER); return the wait until RWP says that it has taken effect."""
+        self._mask(intid, "last detach")
+        return self.kernel.delay(self.timing.gic_disable_rwp, f"{self.name}.rwp")
 
     def _clear_latch_at_detach(self, intid: int) -> None:
         """Clear what is latched on a line without owners, if this kernel does so."""
@@ -180,7 +194,7 @@ class HostKernel(Component):
             self.controller.clear_latch(intid, device)
 
     def _deactivate_at_detach(self, intid: int) -> None:
-        """End what the last owner has left active, if this kernel does so."""
+        """Deactivate what the last owner has left active, if this kernel does so."""
         is_active = self.controller.is_active(intid)
         if is_active and self.kernel.choose(ACTIVE_AT_DETACH) == "cleared":
             self.controller.deactivate(intid, "kernel")
@@ -188,19 +202,22 @@ class HostKernel(Component):
     def _remove_route(self, route: Route, epoch: int) -> Steps:
         """Remove the route of a device's messages and wait until that has taken effect."""
         router = self.controller.router
-        assert router is not None, "a route has somebody who leads it"
+        assert router is not None, "a route needs a router"
         if self.faults.route_kept:
             return
         router.unmap(route, epoch)
         if not self.faults.no_route_sync:
             yield from router.synced()
-        # Others may go on to use the vector; what the device has left there is asked about now.
+        # Invariant: other devices may still use the vector, so the choice about a latched message
+        # of this device is made now and not at the last detach of the line.
         if self.controller.holds_latch(route.intid, route.device):
             self._clear_latch_if_chosen(route.intid, route.device)
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
-        """Mask the line and tell every owner; open it again if none of them has to finish first."""
+        """Mask the line and deliver to every owner; unmask it if all owners unmask at once."""
         line = self.lines[intid]
+        # Invariant: the line is masked before an owner learns of the interrupt, so no owner gets a
+        # second one before the line is unmasked.
         self._mask(intid, "assertion")
         taken = TakenIrq(intid, requested_epoch, source)
         for attachment in line.attachments:
@@ -213,11 +230,11 @@ class HostKernel(Component):
             self._unmask(intid, "at once")
 
     def unmask_after_detach(self, intid: int) -> None:
-        """Unmask a line for a thread that does not know that its process has detached."""
+        """Unmask a line although its owner has detached: a fault, a late thread of the owner."""
         self._unmask(intid, "late unmask")
 
     def unmask(self, intid: int, owner: str, epoch: int) -> None:
-        """Note that an owner has served the interrupt; the line opens when all have."""
+        """Record that an owner has served the interrupt; unmask the line when all have."""
         line = self.lines[intid]
         self.emit(IrqHandled(intid, owner, epoch))
         for attachment in line.attachments:

@@ -1,8 +1,8 @@
 """Memory that guests share with each other: it belongs to the host and outlives every VM.
 
-Each client has a bit; notifying sets the bits of whoever notifies, and interrupts.  A client that
-dies may leave notifications behind that it has not read; whoever gets its index next then gets
-them too, if the host keeps them.
+Each client has a bit.  A client that notifies sets its own bit at the others and interrupts them.
+A client that dies may leave notifications behind that it has not read.  If the host keeps them, the
+next client with its index gets them too.
 
 Source:
     QNX 7.1 hypervisor guide, share_mem.
@@ -24,7 +24,7 @@ class RegionClient(Protocol):
         """The VM instance that it belongs to."""
 
     def interrupt(self, requested_epoch: int) -> None:
-        """Interrupt the guest for what was meant for an epoch."""
+        """Interrupt the guest for a notification that was meant for an epoch."""
 
 
 class SharedRegion:
@@ -35,7 +35,7 @@ class SharedRegion:
         host_addr: Where it is.
 
     Attributes:
-        clients: By index; `None` where nobody is attached.
+        clients: By index; `None` where no client is attached.
         pending: For each index the clients that have notified it, as bits.
         pending_for: For each index the epoch that these notifications were meant for.
     """
@@ -48,7 +48,7 @@ class SharedRegion:
         self.pending_for = [0] * CLIENTS_MAX
 
     def attach(self, client: RegionClient) -> int | None:
-        """Take a client and return its index; `None` if there is no room."""
+        """Attach a client and return its index; `None` if there is no room."""
         if None not in self.clients:
             return None
         index = self.clients.index(None)
@@ -58,13 +58,13 @@ class SharedRegion:
         return index
 
     def detach(self, index: int, *, keeps_pending: bool = False) -> None:
-        """Let a client go, and what it has not read with it, unless that is kept."""
+        """Detach a client and drop the notifications that it has not read, unless they are kept."""
         self.clients[index] = None
         if not keeps_pending:
             self.pending[index] = 0
 
     def read_status(self, index: int) -> int:
-        """Return who is attached and who has notified, and forget the latter."""
+        """Return the bits of attached clients and of those that have notified; clear the latter."""
         attached = sum(1 << place for place, one in enumerate(self.clients) if one is not None)
         pending, self.pending[index] = self.pending[index], 0
         return attached << 16 | pending
@@ -90,7 +90,7 @@ class SharedMemoryPool:
         self._next = start
 
     def get(self, name: str, length: int) -> SharedRegion:
-        """Return the region of a name; it is made if there is none."""
+        """Return the region of a name; create it if there is none."""
         region = self.regions.get(name)
         if region is None:
             region = self.regions[name] = SharedRegion(length, self._next)

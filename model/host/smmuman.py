@@ -1,16 +1,21 @@
 """smmuman: the host process that programs the IOMMU for its clients, of which qvm is one.
 
-A client asks for maps and for their removal by messages; removal is complete when caches are
-invalidated, devices that keep translations themselves have forgotten them, and what was
-translated before has landed.  What happens to a device whose client dies without asking is not
-documented (`smmuman.client-death`), nor what happens to devices that the IOMMU cannot tell apart
+A client asks for maps and for their removal by messages.  A removal is complete when three things
+have happened:
+
+- the caches of the IOMMU are invalidated;
+- devices that cache translations themselves have dropped them;
+- writes that were translated before have landed.
+
+Two things are not documented: what happens to a device whose client dies without asking
+(`smmuman.client-death`), and what happens to devices that the IOMMU cannot distinguish
 (`smmuman.shared-stream`).
 
-It takes the IOMMU's fault interrupt and sorts the records into a list for each client, which holds
-64 of them (QNX smmuman guide, smmu_xfer_status).  When it starts anew, the IOMMU forgets what it
-was told; clients that live are asked to say it again, and dead ones are not.
+smmuman takes the IOMMU's fault interrupt and sorts the records into a list for each client.  A list
+holds 64 records (QNX smmuman guide, smmu_xfer_status).  When smmuman restarts, the IOMMU has lost
+its maps; smmuman asks the clients that live for them again, and not the dead ones.
 
-Left out: who reads the lists.
+Left out: the reader of the lists.
 
 Choice points: `smmuman.request`, `smmuman.death_pulse`, `smmuman.fault`, `smmuman.fault_ack`,
 `smmuman.crash`, `smmuman.restart`, `smmuman.entry_write`.
@@ -39,7 +44,7 @@ Ranges = tuple[tuple[int, int, int], ...]
 
 
 class Client(NamedTuple):
-    """What a living client has asked for one device."""
+    """The maps that a living client has asked for, for one device."""
 
     port: Port
     epoch: int
@@ -50,10 +55,10 @@ class Smmuman(Component):
     """The manager of one IOMMU.
 
     Args:
-        faults: Which of its duties it neglects.
+        faults: Which of its duties smmuman neglects.
 
     Attributes:
-        clients: What has to be said again after a restart, by bus master.
+        clients: The maps to be programmed again after a restart, by bus master.
         record_counts: How many fault records each client's list holds, by epoch.
         is_up: Whether it answers.
         restarted: Fires when it answers again.
@@ -74,15 +79,15 @@ class Smmuman(Component):
     # For clients.
 
     def map(self, port: Port, epoch: int, ranges: Ranges) -> None:
-        """Let a device reach these ranges and nothing else."""
+        """Map these ranges for a device; the IOMMU refuses every other address."""
         client = self.clients[port.master] = Client(port, epoch, ranges)
         if self.is_up:
             self._program(client)
 
     def remove(self, port: Port, epoch: int) -> Steps:
-        """Take a device's maps away, and wait until nothing translated by them is under way.
+        """Remove a device's maps, and wait until no write translated by them is under way.
 
-        Gives whether that is so: False if a device did not answer.
+        Gives whether that is so: False if a device did not answer the invalidation.
         """
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
         while not self.is_up:
@@ -90,7 +95,7 @@ class Smmuman(Component):
         return (yield from self._remove_maps(port, epoch))
 
     def remove_after_client_death(self, port: Port, epoch: int) -> Steps:
-        """Do with a dead client's device whatever this smmuman does; gives what `remove` does."""
+        """Carry out this smmuman's answer to a client's death; gives what `remove` gives."""
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.death_pulse")
         while not self.is_up:
             yield self.restarted.wait()
@@ -107,8 +112,9 @@ class Smmuman(Component):
             self.iommu.map(client.port.master, client.epoch, addr, host_addr, length)
 
     def _remove_maps(self, port: Port, epoch: int) -> Steps:
-        """Remove what a client had mapped, in the way that its neighbours and faults allow."""
+        """Remove a client's maps, as shared streams and faults allow; gives whether it is done."""
         master, iommu = port.master, self.iommu
+        # Invariant: the client is dropped first, so a restart meanwhile does not map it again.
         self.clients.pop(master, None)
         gone: tuple[int, ...]
         if self.faults.entry_in_halves:
@@ -131,6 +137,8 @@ class Smmuman(Component):
 
     def _invalidate(self, master: str, epoch: int, gone: tuple[int, ...]) -> Steps:
         faults = self.faults
+        # Invariant: the caches are invalidated after the maps are removed.  An invalidation before
+        # that would let the IOMMU cache a translation again.
         done = self.iommu.submit(
             master,
             epoch,
@@ -141,6 +149,7 @@ class Smmuman(Component):
         is_complete = True
         if not faults.no_sync:
             is_complete = (yield done) or faults.atc_timeout_is_success
+        # Invariant: frames count as unreachable for the device only after the sync.
         if is_complete:
             self.iommu.synced(master, *gone)
         return is_complete
@@ -148,12 +157,12 @@ class Smmuman(Component):
     # Its own life.
 
     def stop_threads(self) -> None:
-        """End with the processors that it runs on."""
+        """Stop serving, as at the end of the host."""
         self.is_up = False
         self.kernel.kill(self.serving)
 
     def crash(self, due: Event, delay: Span) -> None:
-        """Let it end some time after an event and start anew."""
+        """Crash some time after an event, and restart."""
         self.start(lambda: self._restart_after_crash(due, delay))
 
     def _restart_after_crash(self, due: Event, delay: Span) -> Steps:
@@ -162,6 +171,7 @@ class Smmuman(Component):
         self.is_up = False
         self.iommu.reset()
         yield self.kernel.delay(self.timing.smmuman_restart, f"{self.name}.restart")
+        # Invariant: the maps of all clients are programmed before a removal that waits goes on.
         self.is_up = True
         for client in self.clients.values():
             self._program(client)
@@ -182,7 +192,7 @@ class Smmuman(Component):
                 self._keep_fault_records(epoch, taken.count(epoch), lost=lost)
 
     def _keep_fault_records(self, epoch: int, count: int, *, lost: bool) -> None:
-        """Put records into the list of their client, as far as there is room."""
+        """Put records into the list of their client; drop those for which it has no room."""
         held = self.record_counts.get(epoch, 0)
         kept = min(count, CLIENT_RECORDS_MAX - held)
         self.record_counts[epoch] = held + kept

@@ -1,10 +1,14 @@
 """A back end in another process, as vhost-user has it.
 
-qvm hands it the guest's memory to map, and the places of the ring; from then on its worker writes
-guest memory by CPU, past every gate, reset and IOMMU.  It outlives qvm.  What ends its work is the
-protocol: GET_VRING_BASE stops a ring, and its answer says that the ring is stopped; DMA_UNMAP takes
-memory away, and its answer says that the memory is used no more; the end of the socket tells that
-qvm is gone.  What a back end makes of each differs, and is a parameter.
+qvm gives it the guest's memory to map, and the places of the ring.  From then on its worker writes
+guest memory by CPU, past every gate, reset and IOMMU.  The back end outlives qvm.  The protocol
+ends its work:
+
+- GET_VRING_BASE stops a ring; the answer says that the ring is stopped.
+- DMA_UNMAP takes memory away; the answer says that the back end uses the memory no more.
+- The end of the socket means that qvm has exited.
+
+How a back end reacts to each differs, and is a parameter.
 
 Source:
     vhost-user protocol (QEMU docs/interop/vhost-user.rst): ring states, VHOST_USER_SET_MEM_TABLE,
@@ -33,7 +37,7 @@ USED_INDEX_OFFSET = 2
 
 
 class SharedMemory(NamedTuple):
-    """The guest memory that a back end has mapped, and for whom.
+    """The guest memory that a back end has mapped, and the epoch that it belongs to.
 
     Attributes:
         epoch: The VM instance.
@@ -52,7 +56,7 @@ class TakenBuffer:
     """A buffer that the worker has taken from the ring.
 
     Attributes:
-        is_dropped: A stop has thrown it away.
+        is_dropped: A stop has dropped it; the worker writes nothing more for it.
     """
 
     def __init__(self, shared: SharedMemory, addr: int) -> None:
@@ -71,7 +75,7 @@ class UserBackEnd(Component):
         available: Guest addresses of the buffers that it has not taken.
         taken: Buffers that it works on.
         used_index: Of the used ring.
-        calls: Where it tells that a buffer is used.
+        calls: Where it puts the interrupt number when a buffer is used (vhost's call).
     """
 
     def __init__(
@@ -112,7 +116,7 @@ class UserBackEnd(Component):
 
     @property
     def is_busy(self) -> bool:
-        """Whether the worker still has buffers in hand that it will write."""
+        """Whether the worker still has buffers that it will write."""
         return any(not buffer.is_dropped for buffer in self.taken)
 
     def stop_ring(self) -> Steps:
@@ -128,7 +132,8 @@ class UserBackEnd(Component):
     def unmap(self) -> Steps:
         """DMA_UNMAP of all guest memory: returns with the answer.
 
-        Either way it takes no further buffer; what it has in hand it still writes.
+        The back end takes no further buffer.  Buffers that it has taken it still writes, before or
+        after the answer.
         """
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
         self.ring_running = False
@@ -139,13 +144,13 @@ class UserBackEnd(Component):
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
 
     def disconnect(self) -> None:
-        """Close the socket, as the end of qvm does; the back end learns of it later."""
+        """Close the socket, as at the end of qvm; the back end learns of it later."""
         if self.connected:
             self.connected = False
             self.start(self._on_disconnect)
 
     def stop_threads(self) -> None:
-        """Let it do nothing more, as the end of the host does."""
+        """Stop the worker and drop its buffers, as at the end of the host."""
         self._drop_taken()
         self.kernel.kill(self.worker)
 
@@ -168,7 +173,7 @@ class UserBackEnd(Component):
             buffer.is_dropped = True
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next buffer would be filled unasked."""
+        """Return for which epoch the next unsolicited buffer would be filled; None for none."""
         if self.shared is None or not (self.available and self.ring_running):
             return None
         return Withheld(self.name, self.shared.epoch, "write", "buffers that it fills unasked")
@@ -197,7 +202,7 @@ class UserBackEnd(Component):
         yield from self._fill_buffer(buffer)
 
     def _fill_buffer(self, buffer: TakenBuffer) -> Steps:
-        """Write data, used element and used index, as long as nobody drops the buffer."""
+        """Write data, used element and used index; stop writing when the buffer is dropped."""
         length = self.plan.length
         for addr, size in pages_of(buffer.addr, length):
             yield from self._copy(buffer, addr, _DATA_BYTE * size, "data")
@@ -219,6 +224,8 @@ class UserBackEnd(Component):
     def _copy(self, buffer: TakenBuffer, addr: int, data: bytes, content: str) -> Steps:
         if buffer.is_dropped:
             return
+        # Invariant: no copy starts for a dropped buffer, and none lands.  A stop that drops takes
+        # effect between two copies.
         yield self.kernel.delay(self.timing.user_copy, f"{self.name}.copy")
         if not buffer.is_dropped:
             shared = buffer.shared

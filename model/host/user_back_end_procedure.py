@@ -1,8 +1,10 @@
-"""How qvm makes a back end in another process let go of the guest's memory.
+"""How qvm stops a back end in another process from using the guest's memory.
 
-vhost-user: stop the ring with GET_VRING_BASE and await the answer, then close the socket.
-vfio-user: take the memory away with DMA_UNMAP and await the answer.  A back end that does not
-answer is killed; memory that another process has mapped is nobody's to release before that.
+- vhost-user: stop the ring with GET_VRING_BASE and await the answer, then close the socket.
+- vfio-user: take the memory away with DMA_UNMAP and await the answer.
+
+A back end that does not answer must be killed.  Before that, qvm must not release memory that the
+back end has mapped.
 """
 
 from ..base.clock import exactly

@@ -190,8 +190,8 @@ class Qvm(Component):
                 yield self.irqs.wait()
             taken = self.irqs.take()
             yield self.kernel.delay(self.timing.irq_to_host_handler, f"{self.name}.irq")
-            # Invariant: the line stays masked until `_unmask_handled`.  An interrupt that finds no
-            # running guest therefore masks its line until qvm detaches.
+            # Invariant: the line stays masked until `_unmask_handled`, except where qvm unmasks at
+            # once.  So an interrupt that finds no running guest masks its line until the detach.
             if self.guest.is_running:
                 if self.virtual_interface is not None:
                     self.virtual_interface.inject(*taken)
