@@ -1,12 +1,12 @@
 """The translations that a device keeps itself (ATS): the address translation cache.
 
 A device with ATS asks the IOMMU for a translation once, keeps it, and puts the translated address
-on the bus from then on.  Such a request passes the IOMMU by: what ends it is an invalidation that
-the device itself carries out and answers (PCI Express, chapter 10, Address Translation Services).
-Whether it does so is up to the device.
+on the bus from then on.  The IOMMU does not translate such a request.  Only an invalidation that
+the device itself carries out and answers ends it (PCI Express, chapter 10, Address Translation
+Services).  Whether it does so is up to the device.
 
-Left out: a translation that is on its way to the device when it is told to forget; a device has to
-discard it, which here is the same as its being asked for later.
+Left out: a translation that is on its way to the device when an invalidation arrives; a device has
+to discard it, which here is the same as a later request for it.
 """
 
 from ..base.addresses import FRAME_SHIFT, FRAME_SIZE
@@ -15,7 +15,7 @@ _OFFSET_MASK = FRAME_SIZE - 1
 
 
 class DeviceCache:
-    """What one device remembers.
+    """The translations of one device.
 
     Attributes:
         frames: Device frame to host frame.

@@ -1,8 +1,8 @@
 """The DMA engine of a device: cuts transfers into bursts and lets them out.
 
-A burst is what does not cross a frame.  Before each burst, and before each read, the engine looks
-at its gate, the bus-master permission.  A gate has a register state and an effective state, and a
-device may have them differ.
+A burst does not cross a frame.  Before each burst, and before each read, the engine looks at its
+gate, the bus-master permission.  A gate has a register state and an effective state, and they may
+differ.
 """
 
 from ..base.addresses import FRAME_SIZE, pages_of
@@ -72,8 +72,10 @@ class DmaEngine(Component):
         port, total = self.port, len(data)
         fits = (addr & _OFFSET_MASK) + total <= FRAME_SIZE
         for burst_addr, length in ((addr, total),) if fits else pages_of(addr, total):
+            # The gate is not asked here but in `_let_out`: it may close during this wait.
             while port.outstanding >= self.outstanding_max:
                 yield port.moved.wait()
+            # Invariant: `start` is the offset in `data` of the burst at `burst_addr`.
             piece = data if fits else data[start : start + length]
             if ahead is None:
                 if port.cache is None:
@@ -100,8 +102,8 @@ class DmaEngine(Component):
     def read(self, epoch: int, addr: int, length: int, content: str = DESCRIPTOR) -> Steps:
         """Read memory; gives the bytes, or None if the IOMMU refuses or the gate is closed.
 
-        Without permission to master the bus a device starts no request, reads no more than writes;
-        what it has asked for before is still answered.
+        Without permission to master the bus a device starts no request, neither write nor read.
+        Reads that it has started before are still answered.
         """
         may_start = self.is_open
         return (yield from self.port.read_memory(epoch, addr, length, content, starts=may_start))

@@ -1,16 +1,18 @@
 """The way between one bus master and memory, and between the CPU and its registers.
 
-Upstream, a posted write passes two stretches in order and is never called back: the link to the
-root complex, at whose end the IOMMU translates it, and the drain from there into memory.  A CPU
-read of one of the device's registers returns only when earlier writes of the device have landed
-(PCI Express producer and consumer ordering; Linux `Documentation/PCI/pci.rst` for the use).
+Upstream, a posted write passes two stretches in order: the link to the root complex, at whose end
+the IOMMU translates it, and the drain from there into memory.  Nothing calls it back on the way.
+A CPU read of one of the device's registers returns only when earlier writes of the device have
+landed (PCI Express producer and consumer ordering; Linux `Documentation/PCI/pci.rst` for the use).
 Downstream, register writes are posted too: the CPU goes on before they arrive, and only a read
 of the same device shows that they have.
 
-An interrupt message is a posted write like any other and keeps its place among them.  So does a
-write that ends in the registers of a device and not in memory (`register_window`), and so does the
-message by which a PCIe function asserts its line (PCI Express 2.2.8.1 and 2.4.1: Assert_INTx is a
-posted request), which passes no earlier write, needs no bus mastering and is not translated.
+Three other things travel as posted writes and keep their place among them:
+
+- an interrupt message;
+- a write that ends in the registers of a device and not in memory (`register_window`);
+- the message by which a PCIe function asserts its line (PCI Express 2.2.8.1 and 2.4.1: Assert_INTx
+  is a posted request).  It passes no earlier write, needs no bus mastering and is not translated.
 """
 
 from typing import NamedTuple, Protocol
@@ -37,8 +39,13 @@ LINE = "line"
 class BusWrite(NamedTuple):
     """A posted write of a device; `data` does not cross a frame at `addr`.
 
-    `host_addr` is there if the address was translated before the write left the device;
-    `from_cache` says that the device did so from a cache of its own, and shows it (ATS).
+    Attributes:
+        epoch: For which the device works.
+        addr: As the device sees it; an interrupt number for a `MESSAGE` or a `LINE`.
+        data: The bytes.
+        content: See `DmaIssued`; or `MESSAGE` or `LINE`.
+        host_addr: Set if the address was translated before the write left the device.
+        from_cache: Whether the device translated it from its own cache and says so (ATS).
     """
 
     epoch: int
@@ -64,7 +71,7 @@ class LineDriver(Protocol):
 
 
 class Fabric:
-    """What all ports lead to."""
+    """Joins all ports to memory, the interrupt controller and the IOMMU."""
 
     def __init__(
         self, memory: PhysicalMemory, interrupts: InterruptController, iommu: Iommu | None
@@ -76,6 +83,7 @@ class Fabric:
 
     def open_window(self, target: BusTarget) -> int:
         """Give the registers of a device their place on the bus; returns its start."""
+        # Invariant: window n starts at WINDOWS_START + n * WINDOW_LENGTH and is never given back.
         self.windows.append(target)
         return WINDOWS_START + WINDOW_LENGTH * (len(self.windows) - 1)
 
@@ -93,12 +101,13 @@ class Port(Component):
         draining: A translated write is on its way into memory.
         arriving: A register write is on its way to the device.
         cache: The translations that the device keeps itself; None if it keeps none.
-        cache_answer: What the device does when it is told to forget them.
+        cache_answer: What the device does when the IOMMU invalidates them.
         reads_pending: Non-posted requests that wait for their completion: reads of memory and
-            translation requests.  Posted writes are none of these.
-        moved: Fires when a write has come to the end of the link, or no read is pending any more.
-        settled: Fires when one of the three ways has become empty.
-        resets: How often all that was under way was lost.
+            translation requests.  Posted writes are not counted.
+        moved: Fires when a write has come to the end of the link, or the last read has completed.
+        settled: Fires when the drain or the way downstream has become empty, or when the last
+            write on the link was refused.
+        resets: How often a reset of the board lost all that was under way.
         is_silent: Nothing leaves the device any more.
         is_cut: Nothing passes the end of the link any more.
     """
@@ -138,6 +147,8 @@ class Port(Component):
     @property
     def is_clear(self) -> bool:
         """Whether every write that the device has issued is in memory."""
+        # Invariant: an issued write is in exactly one of link, on_link, drain, draining until
+        # it lands, ends in registers or is refused.
         return not (self.link or self.on_link or self.drain or self.draining)
 
     def issue(self, write: BusWrite) -> None:
@@ -157,6 +168,7 @@ class Port(Component):
 
     def ask_translation(self, addr: int, length: int) -> Steps:
         """Ask the IOMMU for a translation, and keep it if there is one; gives it or None."""
+        # A translation request is non-posted: the function counts it as pending until answered.
         self.reads_pending += 1
         yield self.kernel.delay(self.timing.ats_translation, f"{self.name}.ats_request")
         self._answered()
@@ -175,11 +187,14 @@ class Port(Component):
         """
         yield self.kernel.delay(self.timing.ats_inv, f"{self.name}.atc_inv")
         if self.cache_answer == NEVER:
+            # This event never fires.  The time-out of the IOMMU is what ends the wait.
             yield self.kernel.event()
         if self.cache_answer == LATE:
             yield self.kernel.delay(self.timing.ats_inv_late, f"{self.name}.atc_inv_late")
         if self.cache_answer != KEEPS and self.cache is not None:
             self.cache.clear()
+        # The completion pushes earlier writes out of the device, but only up to the root complex:
+        # the drain is what the IOMMU waits for itself (`Iommu._carry_out`).
         while self.outstanding:
             yield self.moved.wait()
 
@@ -201,8 +216,11 @@ class Port(Component):
             addr: As the device sees it.
             length: Bytes; the range does not cross a frame.
             content: See `DmaRead`.
-            starts: Whether the device may start the request; else it finds out in the same time.
+            starts: Whether the device may start the request.  A device that may not learns so
+                after the same time.
         """
+        # Invariant: only a request that has left counts in `reads_pending`, and only that request
+        # takes its count back.  `resets` shows after the wait whether the answer was lost.
         has_left, resets = starts and not self.is_silent, self.resets
         self.reads_pending += has_left
         yield self.kernel.delay(self.timing.pcie_dma_read_rtt, f"{self.name}.dma_read")
@@ -243,12 +261,14 @@ class Port(Component):
 
     def cut_off(self) -> None:
         """Lose all that is under way, both ways, as a reset of the whole board does."""
+        # The port is of no use afterwards: its processes are dead and nothing restarts them.
         self.lose_posted()
         for way in self.upstream:
             self.kernel.kill(way)
         self.link.clear()
         self.drain.clear()
         self.on_link = self.draining = False
+        # Reads that wait for their answer compare this count and give None.
         self.resets += 1
         self.settled.notify()
         self.moved.notify()
@@ -265,7 +285,7 @@ class Port(Component):
         while self.drain or self.draining:
             yield self.settled.wait()
 
-    # What no software can do: for questions of the kind "what if".
+    # Interventions: what no software can do, for questions of the kind "what if".
 
     def silence(self) -> None:
         """Let nothing leave the device from here on, at once and for good."""
@@ -275,7 +295,7 @@ class Port(Component):
         """Let nothing reach memory from here on but what has been translated."""
         self.is_cut = True
 
-    # Downstream, called by whoever drives the device.
+    # Downstream, called by the driver of the device.
 
     def post(self, register: str, value: int, epoch: int) -> None:
         """Write a register; the write arrives later, after earlier ones."""
@@ -284,6 +304,8 @@ class Port(Component):
     def flush(self) -> Steps:
         """Read a register: what was posted has arrived and what the device wrote has landed."""
         yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.mmio_read")
+        # The read passes no earlier register write on its way down, and its completion passes no
+        # earlier write of the device on its way up.
         while self.posted or self.arriving:
             yield self.settled.wait()
         yield from self.wait_until_landed()
@@ -294,24 +316,31 @@ class Port(Component):
         while True:
             while not self.link:
                 yield self.link.wait()
+            # Invariant: one write is on the link at a time, so writes of a device keep their order.
             write = self.link.take()
             self.on_link = True
             yield self.kernel.delay(self.timing.pcie_posted_write, f"{self.name}.write")
             self.on_link = False
+            # The translation at this instant decides.  An unmap that comes later does not stop
+            # this write, and neither does a reset of the device.
             host_addr = self._translate(write)
             if host_addr is not None:
                 self.drain.put((write, host_addr))
             elif not self.link:
+                # A refused write never reaches the drain, so the link reports for it.
                 self.settled.notify()
             self.moved.notify()
 
     def _translate(self, write: BusWrite) -> int | None:
+        """Return where a write goes that has left the link; None if it goes nowhere."""
         iommu = self.fabric.iommu
         if self.is_cut:
             return None
         if write.content == LINE:
+            # Assert_INTx is routed by the bridge and carries no address (PCI Express 2.2.8.1).
             return write.addr
         if write.host_addr is not None:
+            # Only a write that says that it is translated (ATS) is looked at again.
             if write.from_cache and iommu is not None:
                 return iommu.pass_translated(
                     self.master, write.epoch, write.addr, write.host_addr, len(write.data)
@@ -325,6 +354,7 @@ class Port(Component):
         while True:
             while not self.drain:
                 yield self.drain.wait()
+            # Invariant: one write drains at a time; a message lands after the data before it.
             write, host_addr = self.drain.take()
             self.draining = True
             is_message = write.content in {MESSAGE, LINE}
@@ -342,11 +372,13 @@ class Port(Component):
                 self.fabric.memory.land(
                     self.master, write.epoch, host_addr, write.data, write.content
                 )
+            # The link may still hold writes; waiters look at `is_clear` or at the drain again.
             if not self.drain:
                 self.settled.notify()
 
     def _hit(self, target: BusTarget, write: BusWrite, host_addr: int) -> None:
         """Let a write arrive at the registers of a device."""
+        # `target` may be the device that wrote: its code is then entered from its own request.
         epoch, length = write.epoch, len(write.data)
         fate = "taken" if target.takes_bus_writes else "refused"
         self.emit(RegistersHit(self.master, epoch, host_addr, length, target.name, fate))
@@ -358,6 +390,7 @@ class Port(Component):
         while True:
             while not self.posted:
                 yield self.posted.wait()
+            # Invariant: register writes arrive one at a time, in the order of `post`.
             register, value, epoch = self.posted.take()
             self.arriving = True
             yield self.kernel.delay(self.timing.pcie_posted_write, f"{self.name}.register_write")

@@ -1,8 +1,8 @@
-"""Where an IOMMU records the accesses that it has refused: a few places, and a flag for the rest.
+"""State: where an IOMMU records refused accesses: a few places, and a flag for those it lost.
 
-SMMUv3 has an event queue in memory; when it is full, events are lost and the overflow flag of
-EVENTQ_PROD toggles, but whatever fits again is recorded again (Arm IHI 0070, event queue
-overflow).  VT-d has a few fault recording registers; when they are all in use the primary fault
+SMMUv3 has an event queue in memory.  When it is full, events are lost and the overflow flag of
+EVENTQ_PROD toggles; once there is room, events are recorded again (Arm IHI 0070, event queue
+overflow).  VT-d has a few fault recording registers.  When all are in use, the primary fault
 overflow bit is set, and nothing more is recorded until software has cleared it (Intel VT-d,
 primary fault logging, FSTS_REG.PFO).
 """
@@ -12,7 +12,7 @@ class FaultQueue:
     """The records that software has not read yet.
 
     Args:
-        size: How many there is room for.
+        size: The greatest number of unread records.
         overflow_stops: Whether nothing is recorded while the overflow flag is set.
 
     Attributes:

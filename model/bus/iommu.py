@@ -1,15 +1,20 @@
 """The IOMMU: streams, their maps, cached translations, its command queue and its faults.
 
-A stream of which nothing was ever programmed passes untranslated ("unrestricted access", QNX
-smmuman guide) unless the platform says otherwise; once mapped it reaches just what is mapped; once
-refused it reaches nothing.  Removing a map does not touch what is cached: that goes with the
-invalidation, and what was translated before is on its way until a sync has waited for it (Arm
-SMMUv3, IHI 0070, TLBI and CMD_SYNC; VT-d calls the wait draining).
+What a stream reaches depends on what software has programmed:
+
+- nothing so far: all memory, untranslated ("unrestricted access", QNX smmuman guide), unless the
+  platform says otherwise;
+- maps: just what is mapped;
+- refused: nothing.
+
+Removing a map does not touch what is cached: the invalidation removes that.  A write that was
+translated before is on its way until a sync has waited for it (Arm SMMUv3, IHI 0070, TLBI and
+CMD_SYNC; VT-d calls the wait draining).
 
 Software puts invalidations into one queue.  Where devices keep translations themselves, the unit
-carries them out one after the other: a device that does not answer holds up whatever stands
-behind it, until the unit gives it up.  Otherwise none waits for another longer than its own span
-says, and they run side by side.
+carries invalidations out one after the other.  A device that does not answer holds up all later
+ones, until the unit gives it up.  Otherwise invalidations run side by side, since none waits for
+another longer than its own span says.
 
 Choice points: `iommu.tlbi_sync`, `iommu.atc_inv_timeout`.
 """
@@ -50,9 +55,9 @@ class Invalidation(NamedTuple):
         master: Whose stream.
         epoch: For whom it is done.
         translations: Whether cached translations are named in it, or the entry alone.
-        device_caches: Whether devices are told to forget theirs.
-        drains: Whether it asks for translated writes to be waited for.
-        done: Fires at its end with whether every device has answered.
+        device_caches: Whether the unit also invalidates the caches of devices.
+        drains: Whether the unit waits until translated writes have landed.
+        done: Fires at its end; its value says whether every device has answered.
     """
 
     master: str
@@ -69,8 +74,8 @@ class Iommu(Component):
     Attributes:
         streams: By bus master; several may share one.
         ports: The ports that it stands before, by bus master.
-        faults: Refused accesses that nobody has read yet.
-        faulted: Fires when one is refused.
+        faults: Refused accesses that software has not read yet.
+        faulted: Fires when an access is refused.
         commands: Invalidations that wait.
     """
 
@@ -79,6 +84,8 @@ class Iommu(Component):
         self.plan = plan = plan or IommuPlan()
         self.streams: dict[str, Stream] = {}
         for group in plan.groups:
+            # Invariant: all masters of a group share one `Stream` object, whatever the order in
+            # which they are mapped, refused or invalidated.
             shared = Stream(group, self._unprogrammed)
             self.streams |= dict.fromkeys(group, shared)
         self.ports: dict[str, Port] = {}
@@ -117,34 +124,39 @@ class Iommu(Component):
         Returns:
             The epochs whose memory the stream's tables no longer lead to.
         """
+        # Only the tables change here.  `stream.cached` keeps its frames, and `passes_translated`
+        # its value, until an invalidation (`invalidate`) removes them.
         stream = self._stream(master)
         before = [epoch, *(entry.epoch for entry in stream.maps)]
         stream.remove(master)
         if not stream.others(master):
             stream.mode = mode
-        gone = tuple(one for one in dict.fromkeys(before) if not stream.reaches(one))
-        self._tell_unmapped(stream, gone)
+        # Removing one master's maps may also end the maps of a master that is gone.  An epoch
+        # counts as unmapped only when no map of the shared stream leads to its memory.
+        gone = tuple(old for old in dict.fromkeys(before) if not stream.reaches(old))
+        self._emit_unmapped(stream, gone)
         return gone
 
     def unmap_all_but_first(self, master: str, epoch: int) -> tuple[int, ...]:
-        """Stop half-way and say that it is done: a faulty manager's way."""
+        """Stop half-way and report that it is done, as a faulty manager does."""
         stream = self._stream(master)
         del stream.maps[1:]
-        self._tell_unmapped(stream, (epoch,))
+        self._emit_unmapped(stream, (epoch,))
         return (epoch,)
 
     def open(self, master: str) -> None:
-        """Write half of a stream's entry, which is valid and translates nothing (Xen XSA-347)."""
+        """Write half of a stream's entry: valid, and translating nothing (Xen XSA-347)."""
         self._stream(master).mode = StreamMode.UNRESTRICTED
 
     def refuse(self, master: str, epoch: int) -> tuple[int, ...]:
-        """Let a stream reach nothing, whoever else uses it; returns as `unmap_all` does."""
+        """Let a stream reach nothing, even if others use it; returns as `unmap_all` does."""
         gone = self.unmap_all(master, epoch)
+        # `unmap_all` keeps the mode of a stream that others use; this one is refused all the same.
         self._stream(master).mode = StreamMode.REFUSED
         return gone
 
     def abandon(self, master: str) -> None:
-        """Leave a master's maps in a stream that others use; they go with the last of those."""
+        """Leave a master's maps in a stream that others use; they go with the last user's maps."""
         self._stream(master).abandon(master)
 
     def is_shared(self, master: str, epoch: int) -> bool:
@@ -159,7 +171,7 @@ class Iommu(Component):
         self.faults.clear_overflow()
         self.emit(IommuReset(self.plan.unprogrammed))
 
-    def _tell_unmapped(self, stream: Stream, epochs: tuple[int, ...]) -> None:
+    def _emit_unmapped(self, stream: Stream, epochs: tuple[int, ...]) -> None:
         for epoch in epochs:
             for member in stream.members:
                 self.emit(IommuUnmapped(member, epoch))
@@ -184,6 +196,8 @@ class Iommu(Component):
         """Put an invalidation into the queue; returns its `done`."""
         done = self.kernel.event()
         batch = Invalidation(master, epoch, translations, device_caches, drains, done)
+        # Which of the two ways a unit takes never changes in a run: devices get their caches when
+        # they are built, before software submits anything.
         if any(port.cache is not None for port in self.ports.values()):
             self.commands.put(batch)
         else:
@@ -198,6 +212,8 @@ class Iommu(Component):
 
     def _carry_out(self, batch: Invalidation) -> Steps:
         yield self.kernel.delay(self.timing.iommu_tlbi_sync, f"{self.name}.tlbi_sync")
+        # Order: the unit's own caches, then those of devices, then the writes in the drain.  A
+        # device that refills its cache in between finds the tables as software has left them.
         stream = self._stream(batch.master)
         if batch.translations:
             self.invalidate(batch.master)
@@ -206,18 +222,21 @@ class Iommu(Component):
         ports = [self.ports[name] for name in stream.members if name in self.ports]
         is_complete = True
         for port in ports:
+            # Devices are asked one after the other: each may cost a whole time-out.
             if batch.device_caches and port.cache is not None:
                 is_complete &= yield from self._invalidate_device(port, batch.epoch)
+        # After this wait no write remains under way that an old translation let through.
         if batch.drains or self.plan.kind.sync_drains:
             for port in ports:
                 yield from port.drained()
         batch.done.succeed(is_complete)
 
     def _invalidate_device(self, port: "Port", epoch: int) -> Steps:
-        """Tell a device to forget its translations; gives whether it has answered in time."""
+        """Invalidate the cache of a device; gives whether the device has answered in time."""
         self.emit(AtcInvalidationBegun(port.master, epoch))
         answered = self.start(port.forget_translations)
         bound = self.kernel.delay(self.timing.atc_inv_timeout, f"{self.name}.atc_inv_timeout")
+        # After a time-out the process goes on: the device may clear its cache later.
         is_answered = (yield self.kernel.first(answered, bound)) == 0
         outcome = "done" if is_answered else "timed_out"
         self.emit(AtcInvalidationEnded(port.master, epoch, outcome))
@@ -252,7 +271,7 @@ class Iommu(Component):
         return None
 
     def translate_for_device(self, master: str, addr: int, length: int) -> int | None:
-        """Answer the translation request of a device: None if it gets none, without a fault."""
+        """Answer the translation request of a device; None, and no fault, if there is no map."""
         stream = self._stream(master)
         return stream.translate(addr, length) if stream.mode is StreamMode.TRANSLATED else None
 

@@ -1,9 +1,9 @@
 """Host memory: frames with an owner, an epoch and real bytes.
 
-Frames that nobody has touched hold zeros and take no space.  Granting frames clears them, as
+Frames that were never written hold zeros and take no space.  Granting frames clears them, as
 the host's process manager does before it hands memory to a process; releasing them leaves the
-bytes where they are.  Nothing here stops a write: whoever gets a write as far as this changes
-memory, whoever owns it by then.
+bytes where they are.  Nothing here stops a write: a write that arrives changes the frame, even if
+the frame has another owner by then.
 """
 
 from ..base.addresses import FRAME_SHIFT, FRAME_SIZE, pages_of
@@ -22,13 +22,13 @@ from ..trace.events import (
 
 DATA = "data"
 DESCRIPTOR = "descriptor"
-"""The contents of reads: what is moved, and what says what is to be done (`DmaRead`, `CpuRead`)."""
+"""The contents of reads: what the device moves, and what says what it shall do (`DmaRead`)."""
 
 _OFFSET_MASK = FRAME_SIZE - 1
 
 
 class Extent:
-    """A run of frames of one owner: `count` frames from `first`."""
+    """Consecutive frames of one owner: `count` frames from `first`."""
 
     def __init__(self, first: int, count: int, vm: str, epoch: int) -> None:
         self.first = first
@@ -46,6 +46,9 @@ class PhysicalMemory(Component):
     """All memory of the host.  `extents` are disjoint; free and host frames are in none.
 
     Attributes:
+        pages: The bytes of each frame that was touched, by frame number.
+        extents: Which frames belong to which epoch.
+        quarantined: (first, count) of frames that are not granted again in this run.
         silenced: Host threads whose accesses have no effect.
     """
 
@@ -59,20 +62,23 @@ class PhysicalMemory(Component):
     # Ownership.
 
     def grant(self, vm: str, epoch: int, first: int, count: int) -> None:
-        """Give frames that nobody owns to an epoch, cleared."""
-        assert self.is_free(first, count), "frames are granted only when nobody owns them"
+        """Give free frames to an epoch, cleared."""
+        # Invariant: a frame has at most one owner, so `extents` stay disjoint.
+        assert self.is_free(first, count), "frames are granted only when no epoch owns them"
+        # A frame without a page reads as zeros: dropping the page is the clearing.
         for frame in [frame for frame in self.pages if first <= frame < first + count]:
             del self.pages[frame]
         self.extents.append(Extent(first, count, vm, epoch))
         self.emit(FramesGranted(vm, epoch, first, count))
 
     def release(self, vm: str, epoch: int, first: int, count: int) -> None:
-        """Take frames from an epoch: from this instant they may belong to anybody."""
+        """Take frames from an epoch: from this instant another epoch may own them."""
+        # The pages stay: what the epoch wrote is readable until the next grant clears it.
         self._disown(epoch, first, count)
         self.emit(FramesReleased(vm, epoch, first, count))
 
     def quarantine(self, vm: str, epoch: int, first: int, count: int) -> None:
-        """Take frames from an epoch and give them to nobody for the rest of the run."""
+        """Take frames from an epoch and keep them from every other for the rest of the run."""
         self._disown(epoch, first, count)
         self.quarantined.append((first, count))
         self.emit(FramesQuarantined(vm, epoch, first, count))
@@ -85,12 +91,13 @@ class PhysicalMemory(Component):
     def pieces_of(self, epoch: int) -> list[tuple[int, int]]:
         """Return the (first, count) pieces in which an epoch's frames are released, ascending.
 
-        A frame that has been written is a piece of its own; the untouched stretches between
-        are one piece each.
+        A frame that has been written is a piece of its own.  Each untouched stretch between such
+        frames is one piece.
         """
         pieces: list[tuple[int, int]] = []
         touched = sorted(self.pages)
         for extent in sorted(self._of(epoch), key=lambda extent: extent.first):
+            # Invariant: the pieces so far cover the extent up to `position`, without a gap.
             position = extent.first
             for frame in touched:
                 if extent.first <= frame < extent.end:
@@ -106,6 +113,8 @@ class PhysicalMemory(Component):
         return [extent for extent in self.extents if extent.epoch == epoch]
 
     def _disown(self, epoch: int, first: int, count: int) -> None:
+        # Invariant: frames go in parts of one extent, never across two.  `pieces_of` makes such
+        # parts, and adjacent grants of one epoch are not merged.
         end = first + count
         for extent in self._of(epoch):
             if extent.first <= first and end <= extent.end:
@@ -119,14 +128,18 @@ class PhysicalMemory(Component):
     # Bytes.
 
     def forget_content(self, epoch: int) -> None:
-        """Clear what an epoch's frames hold; for when nobody is left who could read it."""
+        """Clear what an epoch's frames hold, so that equal states compare equal.
+
+        For use only when no reader of these frames is left.
+        """
+        # The pages stay, as zeros: which frames were touched decides the pieces of the release.
         for extent in self._of(epoch):
             for frame in self.pages:
                 if extent.first <= frame < extent.end:
                     self.pages[frame] = bytearray(FRAME_SIZE)
 
     def commit(self, addr: int, length: int) -> None:
-        """Touch every frame of a range, as a driver does that clears its buffers."""
+        """Touch every frame of a range, as a driver does when it clears its buffers."""
         for frame in range(addr >> FRAME_SHIFT, ((addr + length - 1) >> FRAME_SHIFT) + 1):
             if frame not in self.pages:
                 self.pages[frame] = bytearray(FRAME_SIZE)
@@ -141,8 +154,12 @@ class PhysicalMemory(Component):
         return self.read(addr, head) + self.read(addr + head, length - head)
 
     def write(self, addr: int, data: bytes) -> None:
-        """Change the bytes of a range without an event: for writers whose death ends them."""
+        """Change the bytes of a range without an event.
+
+        For writers that cannot write after their end, such as the guest's CPU.
+        """
         while data:
+            # Invariant: `data` is what is left to write, and `addr` is where it begins.
             offset = addr & _OFFSET_MASK
             piece = data[: FRAME_SIZE - offset]
             frame = addr >> FRAME_SHIFT
@@ -166,19 +183,20 @@ class PhysicalMemory(Component):
         self.emit(CpuWriteLanded(writer, epoch, addr, len(data), content))
 
     def give(self, master: str, epoch: int, addr: int, length: int, content: str) -> bytes:
-        """Let a DMA read be answered, and return the bytes; it does not cross a frame."""
+        """Answer a DMA read with the bytes; it does not cross a frame."""
         self.emit(DmaRead(master, epoch, addr, length, content))
         return self.read(addr, length)
 
     def give_to_cpu(self, reader: str, epoch: int, addr: int, length: int, content: str) -> bytes:
         """Let a host thread read on a guest's behalf, frame by frame, and return the bytes."""
+        # A silenced thread leaves no read in the trace, but still gets the bytes: it works on.
         if reader not in self.silenced:
             for piece_addr, size in pages_of(addr, length):
                 self.emit(CpuRead(reader, epoch, piece_addr, size, content))
         return self.read(addr, length)
 
     def silence(self, thread: str) -> None:
-        """Let a host thread's accesses have no effect from here on: for "what if" questions."""
+        """Let a host thread's accesses have no effect from here on (an intervention)."""
         self.silenced = (*self.silenced, thread)
 
 
@@ -194,6 +212,7 @@ class StageTwo:
 
     def to_host(self, addr: int, length: int) -> int | None:
         """Return where a guest-physical range lies in the host, if it lies inside one range."""
+        # A range that crosses two maps is refused, even where both lie side by side in the host.
         for guest, host, size in self.ranges:
             if guest <= addr and addr + length <= guest + size:
                 return addr - guest + host

@@ -1,12 +1,12 @@
 """The registers of devices, as bus masters reach them.
 
 A CPU writes a register by its address, and that address is a place on the bus like any other.  A
-guest that names it as the place of a buffer makes a device write registers and not memory: those of
-a sibling, or its own in the midst of the request.  A correct device, or the bridge before it,
-refuses such a write.  One that does not is entered a second time from inside itself.
+guest that names it as the place of a buffer makes a device write registers and not memory.  These
+may be the registers of another device, or its own in the midst of the request.  A correct device,
+or the bridge before it, refuses such a write.  A device that accepts it re-enters its own code.
 
-Only registers with which something can be brought about that way are named; writes of the others
-have no effect.  Behind an IOMMU no window is mapped.
+The model names only registers whose write has an effect that way; writes of the others have no
+effect.  Behind an IOMMU no window is mapped.
 
 Source:
     QEMU 736b01642d85 (CVE-2021-3929) and its memory re-entrancy guard; for writes between
@@ -38,7 +38,7 @@ class RegisterBits(NamedTuple):
     mask: int = 0xFFFF_FFFF
 
     def value_in(self, word: int) -> int:
-        """Return what it is given by a word.
+        """Return the value that a write of a word gives the register.
 
         Example:
             >>> RegisterBits(0, "CTRL.RST", 1 << 26).value_in(0xEEEE_EEEE)
@@ -57,7 +57,7 @@ class BusTarget(Protocol):
         """Whether it lets bus masters write its registers."""
 
     def take_bus_write(self, master: str, epoch: int, offset: int, data: bytes) -> None:
-        """Carry out a write of registers by a bus master, who may be the device itself."""
+        """Carry out a write of registers by a bus master, which may be the device itself."""
 
 
 def writes_of(known: tuple[RegisterBits, ...], offset: int, data: bytes) -> list[tuple[str, int]]:

@@ -1,10 +1,10 @@
-"""What an IOMMU knows of one bus master, or of several that it cannot tell apart.
+"""State: what an IOMMU knows of one bus master, or of several under one stream identifier.
 
-A stream of which nothing was ever programmed does what the unit does by default; once mapped it
-reaches just what is mapped; once refused it reaches nothing.  Removing a map does not touch what
-is cached of it.  Two things are cached: translations of frames, and the entry of the stream
-itself, which says whether the unit lets translated requests of it through (Arm SMMUv3, IHI 0070:
-STE.EATS and CR0.ATSCHK; VT-d: translation type of the context entry).
+A stream that was never programmed does what the unit does by default; once mapped it reaches just
+what is mapped; once refused it reaches nothing.  Removing a map does not touch what is cached of
+it.  The unit caches translations of frames, and the entry of the stream itself.  The entry says
+whether the unit lets translated requests of the stream through (Arm SMMUv3, IHI 0070: STE.EATS
+and CR0.ATSCHK; VT-d: translation type of the context entry).
 """
 
 from enum import Enum
@@ -14,8 +14,8 @@ from ..base.addresses import FRAME_SHIFT, FRAME_SIZE
 
 _OFFSET_MASK = FRAME_SIZE - 1
 
-NOBODY = ""
-"""For whom a map is there whose owner has gone."""
+NO_MASTER = ""
+"""The owner of an abandoned map: its bus master has gone."""
 
 
 class StreamMode(Enum):
@@ -27,7 +27,7 @@ class StreamMode(Enum):
 
 
 class Map(NamedTuple):
-    """A range that a stream may reach, and for whom it was mapped."""
+    """A range that a stream may reach, with the master and the epoch for which it was mapped."""
 
     start: int
     host_start: int
@@ -40,7 +40,7 @@ class Stream:
     """One entry of the stream table.
 
     Attributes:
-        members: Its bus masters; more than one if the unit cannot tell them apart.
+        members: Its bus masters; several if they have one stream identifier.
         mode: What its entry says.
         maps: What its page tables say.
         cached: Frames translated before, device frame to host frame.
@@ -60,6 +60,7 @@ class Stream:
         """Return the host address for an access that does not cross a frame, or None."""
         if self.mode is StreamMode.UNRESTRICTED:
             return addr
+        # The cache is asked before the mode and the maps: a stale translation still works.
         frame = self.cached.get(addr >> FRAME_SHIFT)
         if frame is not None:
             return (frame << FRAME_SHIFT) | (addr & _OFFSET_MASK)
@@ -75,6 +76,7 @@ class Stream:
     def add(self, new: Map) -> bool:
         """Add a map; returns whether the stream could not reach that memory before."""
         if self.mode is not StreamMode.TRANSLATED:
+            # The entry changes here, and its cached translations go with the old one.
             self.mode = StreamMode.TRANSLATED
             self.cached.clear()
         self.passes_translated = True
@@ -85,13 +87,13 @@ class Stream:
     def remove(self, master: str) -> None:
         """Remove the maps of one master, and abandoned ones if no other is left."""
         left = [entry for entry in self.maps if entry.master != master]
-        is_used = any(entry.master != NOBODY for entry in left)
+        is_used = any(entry.master != NO_MASTER for entry in left)
         self.maps = left if is_used else []
 
     def abandon(self, master: str) -> None:
-        """Keep the maps of a master as nobody's."""
+        """Keep the maps of a master under `NO_MASTER`."""
         self.maps = [
-            entry._replace(master=NOBODY) if entry.master == master else entry
+            entry._replace(master=NO_MASTER) if entry.master == master else entry
             for entry in self.maps
         ]
 
@@ -108,12 +110,12 @@ class Stream:
 
     def others(self, master: str) -> bool:
         """Return whether a map of another of its masters is left."""
-        return any(entry.master not in {master, NOBODY} for entry in self.maps)
+        return any(entry.master not in {master, NO_MASTER} for entry in self.maps)
 
     def serves_others(self, master: str, epoch: int) -> bool:
         """Return whether a map of another of its masters is there for another epoch."""
         return any(
-            entry.master not in {master, NOBODY} and entry.epoch != epoch for entry in self.maps
+            entry.master not in {master, NO_MASTER} and entry.epoch != epoch for entry in self.maps
         )
 
     def forget_entry(self, *, checks: bool) -> None:

@@ -1,19 +1,19 @@
 """The interrupt controller: lines with level or edge trigger, messages, mask bits.
 
-A level line is pending while some device asserts it; an edge or a message is latched and stays
-pending, masked or not, until it is taken (Arm GIC architecture, IHI 0069).  A masked interrupt is
-not taken.  Between an interrupt becoming deliverable and the CPU taking it there is a delay, and
-what has become masked or has gone away by then is not taken.
+A level line is pending while some device asserts it.  An edge or a message is latched and stays
+pending, masked or not, until a CPU takes it (Arm GIC architecture, IHI 0069).  A CPU takes no
+masked interrupt.  It takes a deliverable interrupt after a delay, unless the interrupt has become
+masked or has gone away by then.
 
-An interrupt that was taken is *active* until somebody ends it, and does not come again before.
-Usually the kernel ends it where it takes it, and the mask is what keeps it away.  Where the owner
-ends it (`InterruptPlan.deactivated_by`), an owner that dies leaves it active.  A GIC has this state
-for all but LPIs; an I/O APIC has it for level lines only, as the remote IRR bit of the redirection
+An interrupt that was taken is *active* until software ends it, and is not delivered again before.
+Usually the kernel ends it where it takes it, and then the mask keeps it away.  Where the owner ends
+it (`InterruptPlan.deactivated_by`), an owner that dies leaves it active.  A GIC has this state
+for all but LPIs.  An I/O APIC has it for level lines only, as the remote IRR bit of the redirection
 entry, which neither a mask nor the wire clears.
 
 A disable takes effect at some instant until GICD_CTLR.RWP reads 0, or until a redirection entry
-reads back as masked.  For software that waits for that, the instant makes no difference: it is
-the first one here.  For software that does not wait it is the last one (`detach_before_masked`).
+reads back as masked.  For software that waits for that, the instant makes no difference; here it
+is the first one.  For software that does not wait it is the last one (`detach_before_masked`).
 """
 
 from typing import Protocol
@@ -50,9 +50,10 @@ class Line:
     Attributes:
         asserted_by: Devices that hold the level, each with the epoch for which it works.
         latched: Source and epoch of a latched edge or message.
-        is_message: Whether what was latched last is a message.
+        is_message: Whether the last latch is from a message and not from an edge.
         masked: Whether the distributor keeps it from the CPUs.
-        active: Whether it was taken and nobody has ended it yet.
+        active: Whether a CPU has taken it and software has not ended it yet.
+        changed: Fires with each change after which the line may be deliverable.
     """
 
     def __init__(self, kernel: Kernel, intid: int) -> None:
@@ -67,6 +68,8 @@ class Line:
     @property
     def is_deliverable(self) -> bool:
         """Whether a CPU would take it now."""
+        # Invariant: a mask hides what is pending and never clears it; the same holds for the
+        # active state.  Both latch and level are still there after an unmask.
         return not (self.masked or self.active) and bool(
             self.asserted_by or self.latched is not None
         )
@@ -74,8 +77,10 @@ class Line:
     def take(self) -> tuple[str, int]:
         """Return source and epoch of what is pending; a latch is cleared by this."""
         if self.latched is not None:
+            # Taking clears a latch, so one edge is taken once however often it was latched.
             taken, self.latched = self.latched, None
             return taken
+        # Taking leaves a level as it is: only the devices lower it.
         return next(iter(self.asserted_by.items()))
 
 
@@ -86,9 +91,9 @@ class InterruptController(Component):
         plan: Which controller it is.
 
     Attributes:
-        router: What leads messages to their vectors; None if they carry the vector themselves.
-        redistributor: What keeps the pending state of LPIs in memory; None if there are none.
-        silenced: Devices whose levels and edges no longer reach it.
+        router: Leads messages to their vectors; None if they carry the vector themselves.
+        redistributor: Keeps the pending state of LPIs in memory; None if there are no LPIs.
+        silenced: Devices whose levels no longer reach it.
     """
 
     def __init__(
@@ -141,6 +146,8 @@ class InterruptController(Component):
         self._latch(intid, device, epoch, EDGE)
 
     def _latch(self, intid: int, device: str, epoch: int, kind: str) -> None:
+        # A latch is one bit: what comes while it is set is merged with it (IHI 0069), so the last
+        # source and epoch stand for all of them.
         line = self._line(intid)
         line.latched = (device, epoch)
         line.is_message = kind == MESSAGE
@@ -148,13 +155,15 @@ class InterruptController(Component):
         line.changed.notify()
 
     def silence(self, device: str) -> None:
-        """Let a device raise no line from here on: for questions of the kind "what if"."""
+        """Let a device raise no level line from here on (an intervention)."""
         self.silenced = (*self.silenced, device)
 
     # The kernel's side.
 
     def set_masked(self, intid: int, masked: bool) -> None:
         """Write the enable bit of a line."""
+        # The new mask counts at once, also for an interrupt on its way to the CPU: `_deliver`
+        # looks again after its delay.
         line = self._line(intid)
         line.masked = masked
         line.changed.notify()
@@ -169,8 +178,9 @@ class InterruptController(Component):
 
         Args:
             intid: The line or vector.
-            device: Clear only what this device has latched; empty for whatever is.
+            device: Clear only what this device has latched; empty for any device.
         """
+        # No `notify`: clearing a latch makes no line deliverable.
         line = self._line(intid)
         if device and (line.latched is None or line.latched[0] != device):
             return
@@ -179,12 +189,13 @@ class InterruptController(Component):
             self.redistributor.note(intid, is_pending=False)
 
     def is_active(self, intid: int) -> bool:
-        """Return whether an interrupt was taken and nobody has ended it."""
+        """Return whether a CPU has taken an interrupt and software has not ended it."""
         return self._line(intid).active
 
     def deactivate(self, intid: int, by: str) -> None:
         """End an interrupt: deactivate it, or write the EOI that clears remote IRR."""
         line = self._line(intid)
+        # A level that is still asserted is deliverable again from here on.
         if line.active:
             line.active = False
             self.emit(IrqDeactivated(intid, by))
@@ -193,6 +204,7 @@ class InterruptController(Component):
     def _line(self, intid: int) -> Line:
         line = self.lines.get(intid)
         if line is None:
+            # Invariant: each line has one delivering process, for as long as the system runs.
             line = self.lines[intid] = Line(self.kernel, intid)
             self.start(lambda: self._deliver(line))
         return line
@@ -202,6 +214,8 @@ class InterruptController(Component):
             while not line.is_deliverable:
                 yield line.changed.wait()
             yield self.kernel.delay(self.timing.gic_to_cpu, f"{self.name}.to_cpu")
+            # The line may have been masked, cleared or lowered in the meantime.  If it has come
+            # back since, this delay counts for it as well: the CPU sees the line and not its past.
             if line.is_deliverable:
                 is_latched = line.latched is not None
                 source, epoch = line.take()
@@ -213,6 +227,8 @@ class InterruptController(Component):
                 ):
                     line.active = True
                     self.emit(IrqActivated(line.intid, epoch))
+                # Invariant: the line is active before the kernel learns of the interrupt, so the
+                # kernel can end it at this same instant.
                 assert self.taker is not None, "the host kernel connects itself"
                 self.taker.dispatch(line.intid, epoch, source)
 

@@ -1,8 +1,8 @@
 """State: the list registers of a CPU, through which a hypervisor gives interrupts to a guest.
 
-A virtual interrupt stands in a list register from its injection until the guest has ended it.  What
-finds no register waits with qvm.  The registers belong to the CPU: whoever runs there next finds
-what was left in them, unless they are cleared when a virtual CPU goes for good.
+A virtual interrupt stands in a list register from its injection until the guest has ended it.  An
+interrupt that finds no register waits in qvm.  The registers belong to the CPU: the next virtual
+CPU there finds what was left in them, unless they are cleared when a virtual CPU goes for good.
 
 Source:
     Arm GICv3 (IHI 0069), ICH_LR<n>_EL2; Xen bccfbe70a36f for what a register left behind does.
@@ -23,11 +23,11 @@ class VirtualIrq(NamedTuple):
 
 
 class ListRegisters:
-    """The registers of one CPU, and what waits for one.
+    """The registers of one CPU, and the interrupts that wait for a register.
 
     Attributes:
-        held: What stands in a register, oldest first.
-        waiting: What does not fit, oldest first; it is memory of qvm and goes with it.
+        held: Interrupts in a register, oldest first.
+        waiting: Interrupts without one, oldest first; this is memory of qvm and goes with it.
     """
 
     def __init__(self, count: int = REGISTERS) -> None:
@@ -37,13 +37,14 @@ class ListRegisters:
         self.waiting: list[VirtualIrq] = []
 
     def fill(self, irq: VirtualIrq) -> None:
-        """Make an interrupt pending; one that already is, is not made so twice."""
+        """Make an interrupt pending; does nothing if it already is."""
         if irq.intid in [other.intid for other in (*self.held, *self.waiting)]:
             return
         (self.held if len(self.held) < self.count else self.waiting).append(irq)
 
     def end(self, intid: int) -> None:
         """Empty the register of an interrupt that the guest has ended; the next one moves in."""
+        # Invariant: interrupts wait only while every register is in use.
         self.held = [irq for irq in self.held if irq.intid != intid]
         while self.waiting and len(self.held) < self.count:
             self.held.append(self.waiting.pop(0))

@@ -1,16 +1,19 @@
-"""What leads a device's message to a vector: the ITS of a GICv3, or VT-d interrupt remapping.
+"""Leads a device's message to a vector: the ITS of a GICv3, or VT-d interrupt remapping.
 
 Software changes routes by commands in a queue, which the hardware carries out later and in order.
-Only when a synchronising command is through (ITS: SYNC, and CREADR has reached CWRITER; VT-d: the
-flush of the interrupt entry cache, and a register read after it) is nothing on its way any more
-that was translated before.  The documented order for giving up a route is:
+A message that was translated before may be on its way until a synchronising command has ended:
+
+- ITS: SYNC, and CREADR has reached CWRITER;
+- VT-d: the flush of the interrupt entry cache, and a register read after it.
+
+The documented order for giving up a route is:
 
     ITS     DISCARD for each event, MAPD with V=0, SYNC, wait until CREADR equals CWRITER
     VT-d    clear the entry's present bit, flush the interrupt entry cache, read a register
 
-What an ITS has translated travels on one path to the redistributor, and DISCARD follows it there,
-so that it clears what came before it.  Remapping has no such thing: what has become pending at a
-local APIC stays.
+Messages that an ITS has translated travel on one path to the redistributor.  DISCARD follows them
+there, so it clears the pending state that they have set.  Remapping has no such command: a vector
+that has become pending at a local APIC stays pending.
 
 Source:
     Arm GICv3 (IHI 0069), ITS commands; Intel VT-d specification, interrupt remapping; Xen
@@ -39,7 +42,7 @@ class Vectors(Protocol):
 
 
 class Command(NamedTuple):
-    """What software wants of the hardware; `kind` is `map`, `unmap` or `sync`."""
+    """A command of software to the hardware; `kind` is `map`, `unmap` or `sync`."""
 
     kind: str
     route: Route
@@ -55,11 +58,11 @@ class Passing(NamedTuple):
 
 
 class MessageRouter(Component):
-    """The routes of a system and the way that they lead.
+    """The routes of a system, and the path of messages along them.
 
     Args:
         plan: Whether it is an ITS or a remapping unit.
-        vectors: Where the way ends.
+        vectors: Where the path ends.
         faults: What software or hardware neglects.
 
     Attributes:
@@ -90,6 +93,7 @@ class MessageRouter(Component):
 
     def message(self, intid: int, device: str, epoch: int) -> None:
         """Translate a message that has arrived, or refuse it."""
+        # A cached copy is used even where the table has no route and where LPIs are disabled.
         route = Route(device, intid)
         uses_copy = self.faults.route_cache_kept and route in self.table.cached
         if not self.accepts and not uses_copy:
@@ -102,7 +106,7 @@ class MessageRouter(Component):
     # Software's side.
 
     def map(self, route: Route, epoch: int) -> None:
-        """Enter a route for an epoch; ITS: MAPD, MAPTI and SYNC, which nobody waits for."""
+        """Enter a route for an epoch; ITS: MAPD, MAPTI and SYNC, without a wait for its end."""
         self.commands.put(Command("map", route, epoch))
 
     def unmap(self, route: Route, epoch: int) -> None:
@@ -123,9 +127,11 @@ class MessageRouter(Component):
                 yield self.commands.wait()
             command = self.commands.take()
             self.executing = True
+            # Invariant: commands are carried out one at a time, in the order of the queue.
             is_sync = command.kind == "sync"
             span = self.timing.its_sync if is_sync else self.timing.route_command
             yield self.kernel.delay(span, f"{self.name}.{command.kind}")
+            # Invariant: when a sync ends, no message translated before it is on the path.
             while is_sync and (self.path or self.passing):
                 yield self.settled.wait()
             self._carry_out(command)
@@ -144,10 +150,11 @@ class MessageRouter(Component):
                 if not self.faults.route_cache_kept:
                     self.table.invalidate(route)
                 if self.discards:
+                    # DISCARD takes the path of the messages and so arrives after each of them.
                     self.path.put(Passing(route, epoch, clears=True))
                 self.emit(IrqRouteRemoved(intid, device, epoch))
             case _ if self.faults.route_cache_kept and route in self.table.cached:
-                pass  # The command ends, but what it stands for has not come about.
+                pass  # The command ends, but the copy is still in use: no event says "synced".
             case _:
                 self.emit(IrqRouteSynced(intid, device, epoch))
 
@@ -155,6 +162,7 @@ class MessageRouter(Component):
         while True:
             while not self.path:
                 yield self.path.wait()
+            # Invariant: one item passes at a time, so the path keeps its order.
             passing = self.path.take()
             self.passing = True
             yield self.kernel.delay(self.timing.route_delivery, f"{self.name}.delivery")

@@ -1,8 +1,8 @@
 """State: which messages lead to a vector, in the tables and in the copies that a cache keeps.
 
 An ITS finds the LPI of a message in its device table and the device's translation table; VT-d
-finds the vector in an interrupt-remapping table entry.  Both cache what they found.  Taking a
-route away changes the table; the copy stays until it is invalidated.
+finds the vector in an interrupt-remapping table entry.  Both cache what they found.  Removing a
+route changes the table; the copy stays until software invalidates it.
 
 Source:
     Arm GICv3 (IHI 0069), MAPD, MAPTI and DISCARD; Intel VT-d specification, interrupt entry cache.
@@ -46,7 +46,8 @@ class RouteTable:
             self.cached.remove(route)
 
     def translate(self, route: Route) -> bool:
-        """Return whether a message finds its way; what is found in the table is cached."""
+        """Return whether a message has a route; a route found in the table is cached."""
+        # The cache is asked first: a stale copy leads a message on after `unmap`.
         if route in self.cached:
             return True
         if route in self.mapped:

@@ -1,9 +1,9 @@
 """State: the table in memory in which a redistributor keeps which LPIs are pending.
 
-One bit for each LPI.  The redistributor holds what is new in a cache and writes it back in its own
-time, so the memory is in use from the moment at which LPIs are enabled, whatever devices do.  Where
-it lies can be changed only while LPIs are disabled (Arm GICv3, IHI 0069, GICR_PENDBASER and
-GICR_CTLR.EnableLPIs).
+The table has one bit for each LPI.  The redistributor caches changes and writes them back in its
+own time.  So the memory is in use from the moment at which LPIs are enabled, even if no device
+sends anything.  Software can move the table only while LPIs are disabled (Arm GICv3, IHI 0069,
+GICR_PENDBASER and GICR_CTLR.EnableLPIs).
 """
 
 _BITS = 8
@@ -14,7 +14,7 @@ class PendingTable:
 
     Attributes:
         addr: Where it lies, or None before software has said so.
-        epoch: For whom it was put there.
+        epoch: The epoch for which it was put there.
         enabled: GICR_CTLR.EnableLPIs as the hardware holds it.
         pending: Numbers of the pending LPIs, ascending.
         dirty: Offsets of the bytes that memory does not have yet, oldest first.
@@ -47,7 +47,7 @@ class PendingTable:
         self.dirty.clear()
 
     def note(self, intid: int, *, is_pending: bool) -> None:
-        """Change the bit of an LPI; needs a table, if not one that is in use."""
+        """Change the bit of an LPI; the table needs an address, but LPIs may be disabled."""
         assert self.addr is not None, "the table has a place"
         if is_pending == (intid in self.pending):
             return
@@ -55,6 +55,7 @@ class PendingTable:
             self.pending = sorted([*self.pending, intid])
         else:
             self.pending.remove(intid)
+        # Invariant: `dirty` names each changed byte once; `write_back` writes its newest value.
         offset = intid // _BITS
         if offset not in self.dirty:
             self.dirty.append(offset)

@@ -1,4 +1,4 @@
-"""The CPU interface through which one VM is given its interrupts."""
+"""The CPU interface through which qvm injects interrupts into one VM."""
 
 from ..plan.timing import Timing
 from ..sim.component import Component

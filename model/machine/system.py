@@ -18,8 +18,9 @@ from ..plan.services import services_of
 from ..plan.system_plan import AfterPlan, SystemPlan
 from ..plan.wiring import parts_of
 from ..sim.component import Component
-from ..sim.kernel import Kernel, Steps, WatchedKernel
+from ..sim.kernel import Kernel, Steps
 from ..sim.runaway import with_missing_ends
+from ..sim.watched_kernel import WatchedKernel
 from ..trace.events import (
     UNKNOWN_EPOCH,
     Header,

@@ -1,7 +1,7 @@
-"""The base of everything in the system that has a name and a state of its own.
+"""The base of every part of the system that has a name and a state of its own.
 
-State belongs to one component and is changed through its methods only.  What a component
-remembers stands in plain attributes; its processes are thin and wait, ask and call.
+State belongs to one component, and only its methods change it.  A component keeps its state in
+plain attributes; its processes are thin and wait, ask and call.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A model in which the waits of one name may take longer, or less long, than declared."""
+"""A model in which the delays of one name may take longer, or less long, than declared."""
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -15,12 +15,12 @@ class Stretched:
     Args:
         build: Builds the model as it is declared.
         name: The label of the delays, or a pattern with `*` and `?` for several labels.
-        hi_ns: Their greatest length, where it is not less than the least one; None leaves them as
-            they are.
+        hi_ns: Their greatest length, but never less than their declared least length; None leaves
+            them as they are.
 
     Attributes:
-        declared: The spans of these delays, as far as any run has come to them.
-        labels: The labels of all delays that any run has come to.
+        declared: The spans of these delays, as far as any run has reached them.
+        labels: The labels of all delays that any run has reached.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Stretched:
         self.labels: dict[str, None] = {}
 
     def matches(self, label: str) -> bool:
-        """Return whether a delay with this label is meant."""
+        """Return whether delays with this label get the other length."""
         return label == self.name or fnmatchcase(label, self.name)
 
     def __call__(self, kernel: Kernel) -> Event | None:

@@ -2,14 +2,14 @@
 
 Chosen: a subclass of `simpy.Environment` with its own schedule.  Things that happen *now* wait
 in a first-in-first-out queue and always run before time moves on; things that happen *later*
-are `Delay`s in a heap.  So one instant is: run what is due to the end, then fire the next
-delay.  Where several delays end at the same instant, their order is a choice
-(`kernel.tie`); the order of zero-delay events is SimPy's and is none.  Rejected:
-asking at every tie, zero-delay events included, which multiplies runs without adding one
-distinguishable outcome, since the start and end of each process tie as well.
+are `Delay`s in a heap.  In each instant the kernel first runs all due events, then fires the next
+delay.  Where several delays end at the same instant, their order is a choice (`kernel.tie`).  The
+order of zero-delay events is SimPy's and no choice.  Rejected: to ask at every tie, zero-delay
+events included.  That multiplies runs and adds no distinguishable outcome, since the start and
+the end of each process tie as well.
 
 Causes need no book-keeping in the model.  The kernel knows the last event that was emitted on
-the way to what runs now; whatever is scheduled or emitted from there inherits it as its cause.
+the way to what runs now; all that is scheduled or emitted from there inherits it as its cause.
 
 Model code must run unchanged where delays are intervals and not numbers.  It therefore never
 reads `now`, never compares or adds times, and makes a time-out a race (`first`).
@@ -44,18 +44,18 @@ QUIET_EVENTS_MAX = 10_000
 """Delays that may end between the end of the observation and quiet; see `Kernel.quiet`."""
 
 EVENTS_MAX = 2_000_000
-"""Scheduled events after which a run is given up: some process does not end."""
+"""Scheduled events after which the kernel gives a run up: some process does not end."""
 
 
 class Delay(Event):
     """A wait whose length lies inside a span; it succeeds with no value when its time comes.
 
     Attributes:
-        label: Who waits for what, dotted: `eth0.rx_gap`.
+        label: Which component waits for what, dotted: `eth0.rx_gap`.
     """
 
-    # As SimPy's own Timeout, a delay is triggered from the start.  What never differs stands
-    # in the class, for delays are what a run makes most of.
+    # A delay is triggered from the start, as SimPy's own Timeout is.  Attributes that never
+    # differ stand in the class, because a run makes more delays than anything else.
     _ok = True
     _value = None
 
@@ -66,9 +66,9 @@ class Delay(Event):
 
 
 class First(Event):
-    """Fires with the first of several events; its value is that one's position.
+    """Fires with the first of several events; its value is the position of that event.
 
-    The others are let go at that moment, so that a lost time-out does not linger.
+    It then stops waiting for the others, so that a lost time-out does not linger.
     """
 
     def __init__(self, kernel: "Kernel", events: tuple[Event, ...]) -> None:
@@ -83,6 +83,7 @@ class First(Event):
             event.callbacks.append(self._on_event)
 
     def _on_event(self, event: Event) -> None:
+        # Invariant: no event calls back after the first one has, so this succeeds once.
         position = self._events.index(event)
         self.let_go()
         self.succeed(position)
@@ -95,7 +96,7 @@ class First(Event):
 
 
 class Signal:
-    """Wakes whoever waits for a condition to change; it holds no state of its own.
+    """Wakes the processes that wait for a condition to change; it holds no state of its own.
 
     The waiting side re-checks its condition in a loop, as with a condition variable::
 
@@ -114,7 +115,8 @@ class Signal:
         return self._next
 
     def notify(self) -> None:
-        """Wake all who wait now."""
+        """Wake all processes that wait now."""
+        # The event is dropped first: a process that waits again gets the event of the next call.
         event = self._next
         if event is not None:
             self._next = None
@@ -122,10 +124,10 @@ class Signal:
 
 
 class Mailbox(Generic[T]):
-    """A queue between processes that remembers for each item what led to it.
+    """A queue between processes that keeps the cause of each item with it.
 
-    Taking an item makes its cause the cause of what follows, so that a message keeps its story
-    however long it waited behind others.
+    Taking an item makes its cause the cause of what follows.  So a message keeps its story, even
+    after a long wait behind others.
     """
 
     def __init__(self, kernel: "Kernel") -> None:
@@ -159,14 +161,14 @@ class Mailbox(Generic[T]):
 
 
 class Observer(Protocol):
-    """Is told of each record at the moment it is emitted."""
+    """Receives each record at the moment it is emitted."""
 
     def __call__(self, record: Record) -> None:
         """Take note of the record; must not emit."""
 
 
 class Kernel(simpy.Environment):
-    """A simulation environment that asks `choices` for whatever the model leaves open.
+    """A simulation environment that asks `choices` for all that the model leaves open.
 
     Args:
         choices: Decides delays, named options and ties.
@@ -201,6 +203,8 @@ class Kernel(simpy.Environment):
         """Return an event that fires after some duration inside the span."""
         ends_ns = self._now + self.choices.between(span.lo_ns, span.hi_ns, label)
         delay = Delay(self, label)
+        # Invariant: serial numbers ascend, so two entries of the heap never compare their events,
+        # and tied delays stand in the order in which they were begun.
         self._serial += 1
         heappush(self._delays, (ends_ns, self._serial, delay, self._cause))
         return delay
@@ -236,31 +240,32 @@ class Kernel(simpy.Environment):
         return index
 
     def enrol(self, component: object) -> None:
-        """Note a component that comes into being; only a kernel that explores needs to know."""
+        """Take note of a new component; only a kernel that explores does anything with it."""
 
     def horizon(self, at_ns: int, label: str) -> Event:
-        """Return the event that cuts the run at an instant, whatever has happened by then."""
+        """Return the event that cuts the run at an instant, in every state of the system."""
         return self.delay(exactly(at_ns), label)
 
     def quiet(self, within_ns: int) -> Event:
-        """Return an event that fires once nothing is going to happen any more.
+        """Return an event that fires once no delay is awaited any more.
 
-        Its value is a tuple: the labels of the delays that were still under way when the wait was
-        given up, in the order in which they end; empty if all is quiet.
+        Its value is a tuple of labels, empty if all is quiet.  If the kernel has given the wait up,
+        these are the labels of the delays still under way, in the order in which they end.
 
         Args:
-            within_ns: Simulated time after which the wait is given up.
+            within_ns: Simulated time after which the kernel gives the wait up.
         """
         event = Event(self)
         self._quiet = _Quiet(event, self._now + within_ns, QUIET_EVENTS_MAX)
         return event
 
     def begin_story(self) -> None:
-        """Let what follows in this process have no cause: it comes from outside the system."""
+        """Drop the cause of what follows in this process: it comes from outside the system."""
         self._cause = NO_CAUSE
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call the observer for each record from here on; returns how to stop that."""
+        # A new list each time: an observer may stop itself while `emit` walks over the old one.
         self._observers = [*self._observers, observer]
 
         def stop() -> None:
@@ -271,12 +276,14 @@ class Kernel(simpy.Environment):
     def kill(self, process: Process) -> None:
         """End a process where it stands, as the death of a thread does.
 
-        Its clean-up clauses run, and whoever waits for the process goes on.  Killing a
-        process that has ended does nothing.
+        Its clean-up clauses run, and processes that wait for its end go on.  Killing a process
+        that has ended does nothing.
         """
         if process.triggered:
             return
         assert process is not self.active_process, "a process ends itself by returning"
+        # Invariant: a killed process is never resumed, and no event keeps it as a waiter.  A delay
+        # that no process waits for any more does not count as awaited (`_break_tie`, `quiet`).
         target = process.target
         if target is not None and target.callbacks is not None:
             target.callbacks.remove(process._resume)
@@ -284,7 +291,7 @@ class Kernel(simpy.Environment):
                 target.let_go()
         process._generator.close()
         if target is not None and target.callbacks is None:
-            # What it waits for fires right now and was about to resume it as well.
+            # The event that it waits for fires right now and is about to resume it as well.
             process._generator = _Ended(self)
         process.succeed()
 
@@ -294,14 +301,16 @@ class Kernel(simpy.Environment):
         """Run until `done` has been processed or nothing is left to happen.
 
         Args:
-            done: What is waited for.
-            events_max: Scheduled events after which the run is given up; None for `EVENTS_MAX`.
+            done: The event at which the run ends.
+            events_max: Scheduled events after which the kernel gives the run up; None for
+                `EVENTS_MAX`.
 
         Raises:
             BoundHit: If the run needs more.
         """
         if events_max is None:
             events_max = EVENTS_MAX
+        # All but the last events run in the fast loop; only the last ones are watched.
         watched = min(events_max, WATCHED_EVENTS)
         events_left = watched + self._run_until(done, events_max - watched)
         if events_left == watched:
@@ -310,10 +319,11 @@ class Kernel(simpy.Environment):
         self.choices.finish()
 
     def _run_until(self, done: Event, events: int) -> int:
-        """Process so many events at most, fewer if `done` was among them; gives how many are left.
+        """Process up to `events` events, or until `done`; gives how many are left.
 
         Where 0 are left, `done` may have been the last of them.
         """
+        # Invariant: this loop does what `_take_event` and `_run_callbacks` do, written out.
         urgent, due, delays = self._urgent, self._due, self._delays
         while events and done.callbacks is not None:
             # The likeliest first; the order of precedence is that of `step`.
@@ -321,7 +331,7 @@ class Kernel(simpy.Environment):
                 event, self._cause = due.popleft()
             elif urgent:
                 event, self._cause = urgent.popleft()
-            elif self._quiet is not None and self._tells_quiet(self._quiet):
+            elif self._quiet is not None and self._fire_quiet_if_over(self._quiet):
                 continue
             elif delays:
                 event = self._fire_delay()
@@ -337,7 +347,7 @@ class Kernel(simpy.Environment):
         return events
 
     def _watch_until(self, done: Event, events: int, events_max: int) -> int:
-        """Process the last events before the bound, and note who is resumed by them.
+        """Process the last events before the bound, and count the processes that they resume.
 
         Raises:
             BoundHit: If `done` is not among them.
@@ -389,7 +399,7 @@ class Kernel(simpy.Environment):
         """Remove and return the event that is next."""
         if self._urgent:
             event, self._cause = self._urgent.popleft()
-        elif self._due or (self._quiet is not None and self._tells_quiet(self._quiet)):
+        elif self._due or (self._quiet is not None and self._fire_quiet_if_over(self._quiet)):
             event, self._cause = self._due.popleft()
         elif self._delays:
             event = self._fire_delay()
@@ -405,8 +415,10 @@ class Kernel(simpy.Environment):
         if not event._ok:
             _raise_unless_defused(event)
 
-    def _tells_quiet(self, quiet: "_Quiet") -> bool:
+    def _fire_quiet_if_over(self, quiet: "_Quiet") -> bool:
         """Fire the event of `quiet` if all is quiet or the wait is given up; gives whether so."""
+        # Called only when nothing is due at this instant, so quiet means: no delay is awaited.
+        # A delay without callbacks has lost its race or its process; it keeps nothing going.
         delays = self._delays
         while delays and not delays[0][2].callbacks:
             heappop(delays)
@@ -429,10 +441,12 @@ class Kernel(simpy.Environment):
         return event
 
     def _break_tie(self, entry: _Pending) -> _Pending:
-        """Choose among all delays of this instant that somebody waits for."""
+        """Choose among all delays of this instant that are awaited."""
         tied = [entry]
         while self._delays and self._delays[0][0] == entry[0]:
             tied.append(heappop(self._delays))
+        # Invariant: `tied` ascends in serial numbers, so the same choice names the same delay in
+        # each replay.  Delays that are not awaited fire first or later, without a choice.
         awaited = [candidate for candidate in tied if candidate[2].callbacks]
         if awaited:
             entry = awaited[self.choices.below(len(awaited), TIE)]
@@ -447,8 +461,8 @@ class _Quiet:
 
     Attributes:
         event: Fires when the wait is over.
-        ends_ns: Instant at which it is given up.
-        delays_left: Delays that may still end before it is given up.
+        ends_ns: Instant at which the kernel gives it up.
+        delays_left: Delays that may still end before the kernel gives it up.
     """
 
     def __init__(self, event: Event, ends_ns: int, delays_max: int) -> None:
@@ -472,27 +486,8 @@ class _Ended:
         return Event(self._kernel)
 
 
-class WatchedKernel(Kernel):
-    """A kernel that remembers at which instants anything happened.
-
-    Attributes:
-        instants: Each instant at which a delay ended, with the length of the log of choices before
-            the first of them was chosen.
-    """
-
-    def __init__(self, choices: Choices, pinned: Mapping[str, str] | None = None) -> None:
-        super().__init__(choices, pinned)
-        self.instants: list[tuple[int, int]] = []
-
-    def _fire_delay(self) -> Event:
-        at_ns = self._delays[0][0]
-        if not self.instants or self.instants[-1][0] != at_ns:
-            self.instants.append((at_ns, len(self.choices.log)))
-        return super()._fire_delay()
-
-
 def _raise_unless_defused(event: Event) -> None:
-    """Let the failure of a process that nobody handles end the run, as SimPy does."""
+    """Let a failure that no process handles end the run, as SimPy does."""
     if not event.defused:
         assert isinstance(event._value, BaseException)
         raise event._value

@@ -1,12 +1,17 @@
-"""What reaches the system from outside, and the end of it.
+"""The stimuli that reach the system from outside, and how they end.
 
-Frames from a wire, reports of a USB device, messages of a peer, a peripheral that asks for the next
-burst: nobody inside the system decides when they come.  While the observation lasts they come; at
-its end `close` stops them, and what is under way inside the system runs to its end.  A verdict then
-depends on no phase in which the observation happened to be cut.
+The system does not decide when a stimulus comes.  Stimuli are:
 
-A stimulus that was stopped may be one that the system would still have answered on behalf of a VM
-that is gone: a controller that nobody told to stop receives as long as there are frames.  Each
+- frames from a wire;
+- reports of a USB device;
+- messages of a peer;
+- a peripheral that asks for the next burst.
+
+They come while the observation lasts.  At its end `close` stops them, and what is under way inside
+the system runs to its end.  So a verdict does not depend on where the observation was cut.
+
+The system might still have answered a stopped stimulus on behalf of a VM that is gone.  For
+example, a controller that no driver has stopped receives as long as there are frames.  Each
 stimulus therefore says what it would have started (`Withheld`).  Where that belongs to a VM that
 has ended, properties are `inconclusive` and name it.
 """
@@ -21,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Withheld(NamedTuple):
-    """What a stimulus would have started, had the observation gone on.
+    """What a stimulus would have started if the observation had gone on.
 
     Attributes:
         component: The device, agent or back end that would have acted.
-        epoch: On whose behalf.
+        epoch: The epoch on whose behalf it would have acted.
         effect: `write`, `interrupt` or `both`: what would follow.
         what: The stimulus in words, `frames from the wire`.
     """
@@ -70,22 +75,24 @@ class Outside:
         self._stimuli.append(Stimulus(process, label, withheld))
 
     def add_afterwards(self, withheld: Callable[[], Withheld | None]) -> None:
-        """Take in what interrupts bring about in turn; see `withheld`."""
+        """Take in an effect that interrupts have in turn; see `withheld`."""
         self._afterwards.append(withheld)
 
     def close(self) -> None:
         """Stop every stimulus that waits for its next time; one at work stops after it."""
+        # Invariant: `is_over` is set before any process is stopped, so that none starts another.
         self.is_over = True
         self._stopped = [each for each in self._stimuli if each.process.is_alive]
         for stimulus in self._stopped:
+            # A stimulus at work is not killed: it looks at `is_over` before it waits again.
             if _waits_for(stimulus.process, stimulus.label):
                 self._kernel.kill(stimulus.process)
 
     def withheld(self) -> list[Withheld]:
-        """Return what the stopped stimuli would have started; those that had run out are none.
+        """Return what the stopped stimuli would have started; stimuli that had run out give none.
 
-        What they bring about in turn stands behind it: the table of a redistributor is written
-        when a message arrives.
+        The effects that these have in turn follow: a redistributor writes its table when a message
+        arrives.
         """
         found = [each for stimulus in self._stopped if (each := stimulus.withheld()) is not None]
         if any(each.effect != "write" for each in found):
@@ -94,7 +101,7 @@ class Outside:
 
 
 def _waits_for(process: Process, label: str) -> bool:
-    """Return whether a process stands in the delay of that label, alone or among others."""
+    """Return whether a process waits for the delay with that label, alone or among others."""
     target = process.target
     events = getattr(target, "_events", (target,))
     return any(getattr(event, "label", None) == label for event in events)

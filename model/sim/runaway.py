@@ -1,9 +1,9 @@
-"""Names what keeps a run going that does not end.
+"""Names the process that keeps a run going that does not end.
 
-A run that hits its bound of events is given up.  Its last events are watched: each tells which
-process it resumes, and whether that process was woken by a delay of its own or by another process.
-What never waits for another process keeps the others going, so it is named first; where every
-process waits for another one, the busiest is named.
+The kernel gives up a run that hits its bound of events.  A `Watch` looks at the last events: which
+process each resumes, and whether a delay of its own or another process has woken it.  A process
+that never waits for another one keeps the others going, so the message names it.  Where every
+process waits for another one, the message names the busiest.
 """
 
 from collections import Counter
@@ -22,7 +22,8 @@ __all__ = ["WATCHED_EVENTS", "Watch", "with_missing_ends"]
 WATCHED_EVENTS = 2_000
 """How many of the last events before the bound are watched."""
 
-_LABELS_TOLD = 3
+_LABELS_SHOWN = 3
+"""How many of the most frequent delays the message names."""
 
 _ROOT = f"{Path(__file__).resolve().parents[2]}/"
 
@@ -63,6 +64,7 @@ class Watch:
         """Return which process does not end, where its code waits, and the busiest delays."""
         if not self._resumed:
             return ""
+        # A process that only its own delays wake needs no other process in order to go on.
         alone = [body for body in self._resumed if not self._woken_by_others[body]]
         body = max(alone or self._resumed, key=lambda each: self._resumed[each])
         ((place, _),) = self._places[body].most_common(1)
@@ -70,14 +72,14 @@ class Watch:
             f"{body.owner} goes on without end in {body.function} ({place}), "
             f"{self._resumed[body]} of the last {self._events} events"
         )
-        told = ", ".join(
-            f"{label} ({count})" for label, count in self._labels.most_common(_LABELS_TOLD)
+        busiest = ", ".join(
+            f"{label} ({count})" for label, count in self._labels.most_common(_LABELS_SHOWN)
         )
-        return f"{text}; most frequent delays: {told or 'none, all at one instant'}"
+        return f"{text}; most frequent delays: {busiest or 'none, all at one instant'}"
 
 
 def _body(process: Process) -> _Body:
-    generator: Any = process._generator  # noqa: SLF001 - SimPy tells nobody where it waits
+    generator: Any = process._generator  # noqa: SLF001 - SimPy has no public name for it
     frame = generator.gi_frame
     owner = getattr(frame.f_locals.get("self"), "name", "")
     return _Body(owner or "a process", generator.__qualname__)

@@ -214,7 +214,7 @@ def test_nothing_is_under_way_after_a_reset_of_the_board() -> None:
 
 
 class Silent:
-    """Registers that nobody looks at."""
+    """Registers that no test looks at."""
 
     def write_register(self, register: str, value: int, epoch: int) -> None:
         pass

@@ -44,7 +44,7 @@ class Bench:
 
     Args:
         plan: The IOMMU.
-        answer: What devices do when told to forget translations; none if they keep none.
+        answer: What devices do when the IOMMU invalidates their caches; none if they keep none.
     """
 
     def __init__(self, plan: IommuPlan | None = None, answer: str | None = None) -> None:
@@ -212,7 +212,7 @@ def test_only_a_vtd_that_is_not_asked_to_drain_is_done_before_the_write_has_land
     assert (bench.instant(IommuSynced) >= bench.instant(DmaLanded)) == waits
 
 
-# Devices that cannot be told apart.
+# Devices that share one stream identifier.
 
 
 def grouped() -> Bench:

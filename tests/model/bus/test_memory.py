@@ -69,7 +69,7 @@ def test_quarantined_frames_are_never_free_again(memory: PhysicalMemory) -> None
     memory.grant("a", 1, 0x10, 4)
     memory.quarantine("a", 1, 0x10, 4)
     assert not memory.is_free(0x12, 1)
-    with pytest.raises(AssertionError, match="only when nobody owns"):
+    with pytest.raises(AssertionError, match="only when no epoch owns"):
         memory.grant("b", 2, 0x13, 1)
 
 

@@ -74,14 +74,14 @@ class Bench:
         self.settle()
         return outcomes[0]
 
-    def told(self, *kinds: type[AnyEvent]) -> list[AnyEvent]:
+    def emitted(self, *kinds: type[AnyEvent]) -> list[AnyEvent]:
         return [record.event for record in self.kernel.records if isinstance(record.event, kinds)]
 
 
 def test_a_message_without_a_route_is_refused() -> None:
     bench = Bench()
     bench.controller.message(61, "eth0", 1)
-    assert bench.told(IrqMessageRefused) == [IrqMessageRefused(61, "eth0", 1, "unmapped")]
+    assert bench.emitted(IrqMessageRefused) == [IrqMessageRefused(61, "eth0", 1, "unmapped")]
 
 
 def test_sync_waits_for_what_was_translated_before_and_discard_clears_it() -> None:
@@ -91,18 +91,18 @@ def test_sync_waits_for_what_was_translated_before_and_discard_clears_it() -> No
     bench.router.unmap(ROUTE, 1)
     bench.settle()
     kinds = (IrqAsserted, IrqRouteRemoved, IrqRouteSynced)
-    told = [type(event) for event in bench.told(*kinds)]
-    assert told == [IrqRouteRemoved, IrqAsserted, IrqRouteSynced]
+    emitted = [type(event) for event in bench.emitted(*kinds)]
+    assert emitted == [IrqRouteRemoved, IrqAsserted, IrqRouteSynced]
     assert not bench.controller.holds_latch(60)
     bench.send()
-    assert bench.told(IrqMessageRefused)
+    assert bench.emitted(IrqMessageRefused)
 
 
 @pytest.mark.parametrize(
     ("plan", "faults"), [(ITS, Faults(pending_not_discarded=True)), (IRTE, Faults())]
 )
 def test_without_discard_what_is_pending_stays_pending(plan: InterruptPlan, faults: Faults) -> None:
-    """A local APIC keeps its request bit whatever becomes of the remapping entry."""
+    """A local APIC keeps its request bit even when the remapping entry goes."""
     bench = Bench(plan, faults)
     bench.send()
     bench.router.unmap(ROUTE, 1)
@@ -127,16 +127,16 @@ def test_a_kept_copy_of_a_route_leads_on() -> None:
     bench.settle()
     bench.send()
     bench.settle()
-    assert len(bench.told(IrqAsserted)) == 2
+    assert len(bench.emitted(IrqAsserted)) == 2
 
 
 def test_the_redistributor_writes_its_table_in_its_own_time() -> None:
     bench = Bench()
     bench.redistributor.use_table(1, 0x8000)
-    assert bench.told(DmaRequested) == [DmaRequested("gicr", 1, 0x8000, 8192)]
+    assert bench.emitted(DmaRequested) == [DmaRequested("gicr", 1, 0x8000, 8192)]
     bench.send()
     bench.settle()
-    assert bench.told(DmaLanded) == [DmaLanded("gicr", 1, 0x8007, 1, "completion")]
+    assert bench.emitted(DmaLanded) == [DmaLanded("gicr", 1, 0x8007, 1, "completion")]
     assert bench.memory.read(0x8007, 1) == bytes([1 << 4])
 
 
@@ -145,11 +145,11 @@ def test_lpis_that_can_be_disabled_leave_the_table_alone_afterwards() -> None:
     bench.redistributor.use_table(1, 0x8000)
     bench.send()
     assert [bench.carry_out(*step) for step in PROCEDURE.documented] == [True, True]
-    assert bench.told(DmaLanded, StopConfirmed)[-1] == StopConfirmed("gicr", 1)
+    assert bench.emitted(DmaLanded, StopConfirmed)[-1] == StopConfirmed("gicr", 1)
     bench.send()
     bench.settle()
-    assert bench.told(IrqMessageRefused)[-1] == IrqMessageRefused(60, "eth0", 1, "lpis_disabled")
-    assert len(bench.told(DmaLanded)) == 1
+    assert bench.emitted(IrqMessageRefused)[-1] == IrqMessageRefused(60, "eth0", 1, "lpis_disabled")
+    assert len(bench.emitted(DmaLanded)) == 1
     bench.redistributor.use_table(2, 0x20_0000)
     assert bench.redistributor.table.epoch == 2, "the next table may be put elsewhere"
 
@@ -160,7 +160,7 @@ def test_lpis_that_stay_enabled_are_never_seen_to_stop() -> None:
     bench.redistributor.use_table(1, 0x8000)
     assert bench.carry_out("disable-lpis")
     assert not bench.carry_out("confirm")
-    assert not bench.told(StopConfirmed)
+    assert not bench.emitted(StopConfirmed)
     bench.redistributor.use_table(2, 0x20_0000)
     assert bench.redistributor.table.epoch == 1
 
@@ -172,7 +172,7 @@ def test_a_reset_of_the_board_stops_what_software_cannot() -> None:
     bench.redistributor.power_off()
     bench.settle()
     assert bench.redistributor.is_idle
-    assert not bench.told(DmaLanded)
+    assert not bench.emitted(DmaLanded)
 
 
 def test_a_heedless_redistributor_writes_although_it_is_disabled() -> None:
@@ -184,7 +184,7 @@ def test_a_heedless_redistributor_writes_although_it_is_disabled() -> None:
     bench.controller.clear_latch(60)
     bench.carry_out("disable-lpis")
     bench.settle()
-    before = len(bench.told(DmaLanded))
+    before = len(bench.emitted(DmaLanded))
     bench.send()
     bench.settle()
-    assert len(bench.told(DmaLanded)) > before
+    assert len(bench.emitted(DmaLanded)) > before

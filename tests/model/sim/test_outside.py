@@ -110,19 +110,19 @@ def test_a_delay_that_nobody_waits_for_does_not_disturb_the_quiet() -> None:
 
 def test_in_the_dense_kernel_quiet_comes_when_no_delay_is_awaited() -> None:
     kernel = DenseKernel()
-    told: list[str] = []
+    ended: list[str] = []
 
     def slow() -> Steps:
         yield kernel.delay(exactly(5), "disk.service")
-        told.append("served")
+        ended.append("served")
 
     def observe() -> Steps:
         yield kernel.quiet(1_000)
-        told.append("quiet")
+        ended.append("quiet")
 
     kernel.process(slow())
     kernel.process(observe())
     kernel.settle()
-    assert told == []
+    assert ended == []
     kernel.fire(kernel.pending["disk.service", 0])
-    assert told == ["served", "quiet"]
+    assert ended == ["served", "quiet"]
