@@ -23,7 +23,7 @@ import msgspec
 from ..model.base.errors import Place, nearest
 from .qvmconf.config import PassConfig, PassInterrupt, VdevConfig, VmConfig
 
-__all__ = ["Finding", "lint"]
+__all__ = ["LintRemark", "lint"]
 
 Severity = Literal["error", "warning", "note"]
 
@@ -34,7 +34,7 @@ _WATCHDOGS = ("wdt-sp805", "wdt-ib700")
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
-class Finding(msgspec.Struct, frozen=True):
+class LintRemark(msgspec.Struct, frozen=True):
     """One piece of advice.
 
     Attributes:
@@ -61,7 +61,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def lint(
     config: VmConfig, *, iommu: bool | None, quiesced: frozenset[str], safety: bool
-) -> tuple[Finding, ...]:
+) -> tuple[LintRemark, ...]:
     """Return what is unwise in a configuration, the gravest first, then in text order.
 
     Args:
@@ -72,7 +72,7 @@ def lint(
             configuration says `safety required` or asks for a `-safety` vdev.
     """
     strict = safety or config.safety == "required" or any(v.safety_build for v in config.vdevs)
-    findings = [
+    remarks = [
         *_quiescing(config, quiesced, strict=strict),
         *_declarations(config, quiesced),
         *_containment(config, iommu, strict=strict),
@@ -85,11 +85,11 @@ def lint(
     ]
     order = {file: index for index, file in enumerate(config.files)}
 
-    def rank(finding: Finding) -> tuple[int, int, int, int]:
-        place = finding.place
-        return (_RANK[finding.severity], order.get(place.file, -1), place.line, place.column)
+    def rank(remark: LintRemark) -> tuple[int, int, int, int]:
+        place = remark.place
+        return (_RANK[remark.severity], order.get(place.file, -1), place.line, place.column)
 
-    return tuple(sorted(findings, key=rank))
+    return tuple(sorted(remarks, key=rank))
 
 
 def _whole(config: VmConfig) -> Place:
@@ -105,7 +105,7 @@ def _labels(item: PassConfig) -> set[str]:
     return {item.label, *(window.label for window in item.windows)}
 
 
-def _quiescing(config: VmConfig, quiesced: frozenset[str], *, strict: bool) -> Iterator[Finding]:
+def _quiescing(config: VmConfig, quiesced: frozenset[str], *, strict: bool) -> Iterator[LintRemark]:
     source = "QNX 7.1 hypervisor guide, start/quiescing"
     candidates = ", ".join(f"vdev {vdev.label}" for vdev in _user_vdevs(config))
     for item in config.passes:
@@ -120,19 +120,19 @@ def _quiescing(config: VmConfig, quiesced: frozenset[str], *, strict: bool) -> I
             )
             message = f"{item.label} can write memory and no vdev is declared to quiesce it"
             severity: Severity = "error" if strict else "warning"
-            yield Finding(severity, "dma-unquiesced", item.place, message, remedy, source)
+            yield LintRemark(severity, "dma-unquiesced", item.place, message, remedy, source)
 
 
-def _declared_without_dma(item: PassConfig) -> Iterator[Finding]:
+def _declared_without_dma(item: PassConfig) -> Iterator[LintRemark]:
     """A window with attribute `n` next to an interrupt is a live device: worth a second look."""
     if item.windows and item.interrupts:
         message = f"{item.label} is live and taken to do no DMA because of attribute n"
         remedy = "confirm with the device's manual that no engine behind it writes memory"
         source = "QNX 8.0 hypervisor guide, vm/pass (attributes)"
-        yield Finding("note", "dma-declared-absent", item.place, message, remedy, source)
+        yield LintRemark("note", "dma-declared-absent", item.place, message, remedy, source)
 
 
-def _declarations(config: VmConfig, quiesced: frozenset[str]) -> Iterator[Finding]:
+def _declarations(config: VmConfig, quiesced: frozenset[str]) -> Iterator[LintRemark]:
     known = {label for item in config.passes for label in _labels(item)}
     source = "QNX 7.1 hypervisor guide, start/quiescing"
     for label in sorted(quiesced - known):
@@ -140,26 +140,26 @@ def _declarations(config: VmConfig, quiesced: frozenset[str]) -> Iterator[Findin
         all_known = ", ".join(sorted(known)) or "none"
         remedy = f"did you mean {close}?" if close else f"the pass-through devices are {all_known}"
         message = f"{label!r} is declared as quiesced but is no pass-through device here"
-        yield Finding("error", "quiesced-unknown", _whole(config), message, remedy, source)
+        yield LintRemark("error", "quiesced-unknown", _whole(config), message, remedy, source)
     if quiesced & known and not _user_vdevs(config):
         first = next(item for item in config.passes if quiesced & _labels(item))
         message = f"{first.label} is declared as quiesced, but no vdev here could do that"
         remedy = "add the quiescing vdev to the configuration"
-        yield Finding("error", "quiesced-without-vdev", first.place, message, remedy, source)
+        yield LintRemark("error", "quiesced-without-vdev", first.place, message, remedy, source)
 
 
-def _containment(config: VmConfig, iommu: bool | None, *, strict: bool) -> Iterator[Finding]:
+def _containment(config: VmConfig, iommu: bool | None, *, strict: bool) -> Iterator[LintRemark]:
     masters = [item for item in config.passes if item.can_do_dma]
     source = "QNX 7.0 SMMUMAN guide, use/smmuman"
     if masters and iommu is None:
         message = "nothing says whether an IOMMU confines the pass-through devices"
         remedy = "state it; until it is programmed a device reaches all memory"
-        yield Finding("note", "iommu-unknown", masters[0].place, message, remedy, source)
+        yield LintRemark("note", "iommu-unknown", masters[0].place, message, remedy, source)
     if masters and iommu is False:
         severity: Severity = "error" if strict else "warning"
         message = f"{masters[0].label} reaches all of the host's memory: there is no IOMMU"
         remedy = "confine it with an IOMMU or a protection unit, and quiesce it before release"
-        yield Finding(severity, "iommu-absent", masters[0].place, message, remedy, source)
+        yield LintRemark(severity, "iommu-absent", masters[0].place, message, remedy, source)
     for item in config.passes:
         for window in item.windows:
             is_unity = window.guest is not None and window.guest == window.host
@@ -169,10 +169,10 @@ def _containment(config: VmConfig, iommu: bool | None, *, strict: bool) -> Itera
             remedy = "use an IOMMU, or argue why a stray DMA write cannot leave this range"
             found: Severity = "warning" if iommu is False else "note"
             unity = "QNX 8.0 hypervisor guide, vm/pass (attribute m)"
-            yield Finding(found, "unity-guest", window.place, message, remedy, unity)
+            yield LintRemark(found, "unity-guest", window.place, message, remedy, unity)
 
 
-def _shared_lines(config: VmConfig, *, strict: bool) -> Iterator[Finding]:
+def _shared_lines(config: VmConfig, *, strict: bool) -> Iterator[LintRemark]:
     """A line with two users stays masked for both while one of them holds it."""
     severity: Severity = "error" if strict else "warning"
     source = "QNX 8.0 hypervisor guide, virt/qvmirqs; QNX interruptdetach"
@@ -194,7 +194,7 @@ def _shared_lines(config: VmConfig, *, strict: bool) -> Iterator[Finding]:
             owner = owners.setdefault(key, f"pass {item.label} ({line.place})")
             if owner != f"pass {item.label} ({line.place})":
                 message = f"{key} is shared by {owner} and pass {item.label}"
-                yield Finding(severity, "line-shared", line.place, message, remedy, source)
+                yield LintRemark(severity, "line-shared", line.place, message, remedy, source)
                 break
 
 
@@ -204,7 +204,7 @@ def _pass_lines(config: VmConfig) -> Iterator[tuple[PassConfig, PassInterrupt]]:
             yield item, line
 
 
-def _lines(config: VmConfig) -> Iterator[Finding]:
+def _lines(config: VmConfig) -> Iterator[LintRemark]:
     pins = [(pin.place, pin.pic, pin.number) for vdev in config.vdevs for pin in vdev.intr]
     pins += [(line.place, line.pic, line.number) for _, line in _pass_lines(config)]
     for place, pic, number in pins:
@@ -212,7 +212,7 @@ def _lines(config: VmConfig) -> Iterator[Finding]:
             message = f"gic:{number} is private to each CPU and no device line"
             remedy = f"use {FIRST_SPI} or above; a device tree counts from {FIRST_SPI}, qvm from 0"
             source = "GIC architecture, INTID ranges"
-            yield Finding("warning", "not-an-spi", place, message, remedy, source)
+            yield LintRemark("warning", "not-an-spi", place, message, remedy, source)
     for item, line in _pass_lines(config):
         if "u" in line.flags:
             message = f"the line of {item.label} is unmasked before the guest has handled it"
@@ -221,10 +221,10 @@ def _lines(config: VmConfig) -> Iterator[Finding]:
                 "cause a new interrupt while it clears one"
             )
             source = "QNX 7.1 hypervisor safety guide, vm/pass"
-            yield Finding("warning", "unmasked-early", line.place, message, remedy, source)
+            yield LintRemark("warning", "unmasked-early", line.place, message, remedy, source)
 
 
-def _timeouts(config: VmConfig, *, strict: bool) -> Iterator[Finding]:
+def _timeouts(config: VmConfig, *, strict: bool) -> Iterator[LintRemark]:
     severity: Severity = "error" if strict else "warning"
     source = "QNX 7.0 hypervisor guide, vm/set"
     for setting in config.settings:
@@ -233,31 +233,31 @@ def _timeouts(config: VmConfig, *, strict: bool) -> Iterator[Finding]:
             who = f"vdev {vdev}" if vdev else "qvm"
             message = f"{who} waits for ever if a host server does not reply"
             remedy = "set 5 to 10000 ms, or callbacks may never run to their end"
-            yield Finding(severity, "block-for-ever", setting.place, message, remedy, source)
+            yield LintRemark(severity, "block-for-ever", setting.place, message, remedy, source)
 
 
-def _watchdog(config: VmConfig, *, strict: bool) -> Iterator[Finding]:
+def _watchdog(config: VmConfig, *, strict: bool) -> Iterator[LintRemark]:
     source = "QNX 8.0 hypervisor guide, vdev_wdt-sp805"
     dogs = [vdev for vdev in config.vdevs if vdev.type in _WATCHDOGS]
     if not dogs:
         severity: Severity = "warning" if strict else "note"
         message = "there is no watchdog: a guest that hangs keeps its devices running"
         remedy = "add vdev wdt-sp805 (ARM) or wdt-ib700 (x86), or a supervisor's own"
-        yield Finding(severity, "watchdog-absent", _whole(config), message, remedy, source)
+        yield LintRemark(severity, "watchdog-absent", _whole(config), message, remedy, source)
     for dog in dogs:
         action = dog.option("action")
         words = action.arguments[0] if action else ""
         if words == "fiq":
             message = f"vdev {dog.label} only interrupts the guest when it bites"
             remedy = "use action terminate if a hung guest must release its devices"
-            yield Finding("note", "watchdog-interrupts", dog.place, message, remedy, source)
+            yield LintRemark("note", "watchdog-interrupts", dog.place, message, remedy, source)
         if "dump" in words and not config.dump:
             message = f"vdev {dog.label} asks for a dump, but no dump option says where to"
             remedy = "add dump, or no dump is written"
-            yield Finding("warning", "dump-nowhere", dog.place, message, remedy, source)
+            yield LintRemark("warning", "dump-nowhere", dog.place, message, remedy, source)
 
 
-def _host_side(config: VmConfig) -> Iterator[Finding]:
+def _host_side(config: VmConfig) -> Iterator[LintRemark]:
     writers: dict[str, VdevConfig] = {}
     for vdev in config.vdevs:
         direct = vdev.option("dio")
@@ -265,7 +265,7 @@ def _host_side(config: VmConfig) -> Iterator[Finding]:
             message = f"the host driver behind vdev {vdev.label} moves data in guest memory itself"
             remedy = "count its requests in flight among the writers that must end before release"
             source = "QNX 7.1 hypervisor guide, vdev_virtio-blk (dio)"
-            yield Finding("note", "zero-copy", vdev.place, message, remedy, source)
+            yield LintRemark("note", "zero-copy", vdev.place, message, remedy, source)
         for end in vdev.hostdev:
             if vdev.type != "virtio-blk" or end.mode == "read":
                 continue
@@ -274,17 +274,17 @@ def _host_side(config: VmConfig) -> Iterator[Finding]:
                 message = f"{end.path} is written by vdev {vdev.label} and vdev {other.label}"
                 remedy = "give each its own, or open one for reading only with <"
                 source = "QNX 7.0 hypervisor guide, vdev_virtio-blk"
-                yield Finding("warning", "backing-shared", end.place, message, remedy, source)
+                yield LintRemark("warning", "backing-shared", end.place, message, remedy, source)
 
 
-def _supervision(config: VmConfig, *, safety: bool) -> Iterator[Finding]:
+def _supervision(config: VmConfig, *, safety: bool) -> Iterator[LintRemark]:
     if not config.name:
         message = "the machine has no name, so a supervisor cannot watch /dev/qvm/<name>"
         source = "QNX 8.0 hypervisor guide, debug/vminfo"
-        yield Finding("note", "unnamed", _whole(config), message, "add system", source)
+        yield LintRemark("note", "unnamed", _whole(config), message, "add system", source)
     wants_safety = safety or any(vdev.safety_build for vdev in config.vdevs)
     if wants_safety and config.safety != "required":
         message = f"safety is {config.safety}: an uncertified component would not stop the guest"
         source = "QNX 7.1 hypervisor guide, vm/safety"
         remedy = "write safety required"
-        yield Finding("warning", "safety-not-required", _whole(config), message, remedy, source)
+        yield LintRemark("warning", "safety-not-required", _whole(config), message, remedy, source)

@@ -44,7 +44,7 @@ from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
 from ..run.one_run import RunRequest, run_once
 from ..run.progress import TellProgress
 
-__all__ = ["Extent", "gather", "read_requirements", "seal"]
+__all__ = ["Extent", "collect_evidence", "read_requirements", "seal"]
 
 _LIBRARIES = ("simpy", "hypothesis", "networkx", "numpy", "msgspec")
 
@@ -78,12 +78,12 @@ class _RequirementFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requirement: list[_RequirementEntry]
 
 
-def gather(
+def collect_evidence(
     words: Sequence[str],
     folder: Path,
     extent: Extent,
     requirements: Sequence[Requirement],
-    tell: TellProgress,
+    progress: TellProgress,
 ) -> Pack:
     """Look at scenarios in every way asked for, and return what was found.
 
@@ -92,17 +92,17 @@ def gather(
         folder: Of the pack, which the commands write into.
         extent: How far to look.
         requirements: What is to be shown; none for one for each property.
-        tell: Told what is being done.
+        progress: Told what is being done.
 
     Raises:
         InputError: If a scenario cannot be used.
     """
     scenarios = [(word, resolved(word)) for word in words]
     _check_names([scenario for _, scenario in scenarios])
-    found = [_look_at(word, scenario, folder, extent, tell) for word, scenario in scenarios]
+    found = [_look_at(word, scenario, folder, extent, progress) for word, scenario in scenarios]
     mutants: tuple[MutantScore, ...] = ()
     if extent.mutants:
-        tell("mutation score")
+        progress("mutation score")
         mutants = _scores()
     asked = dict.fromkeys(
         verdict.property
@@ -182,27 +182,27 @@ def _check_names(scenarios: Sequence[Resolved]) -> None:
 
 
 def _look_at(
-    word: str, scenario: Resolved, folder: Path, extent: Extent, tell: TellProgress
+    word: str, scenario: Resolved, folder: Path, extent: Extent, progress: TellProgress
 ) -> ScenarioEvidence:
     name = scenario.plan.name
-    told = shlex.quote(word)
-    tell(f"{name}: one run")
+    quoted = shlex.quote(word)
+    progress(f"{name}: one run")
     request = RunRequest(scenario=word, out=folder)
-    run = run_once(request, partial(explained, is_quick=True, tell=tell))
+    run = run_once(request, partial(explained, is_quick=True, progress=progress))
     judgement = run.result.judgement
-    methods = [Method(f"quiesce run {told}", judgement, _files(folder, run.folder))]
+    methods = [Method(f"quiesce run {quoted}", judgement, _files(folder, run.folder))]
     if extent.runs:
-        tell(f"{name}: {extent.runs} drawn runs")
-        methods.append(_sampled(word, name, folder, extent, tell))
+        progress(f"{name}: {extent.runs} drawn runs")
+        methods.append(_sampled(word, name, folder, extent, progress))
     windows: tuple[Window, ...] = ()
     if extent.sweep:
-        tell(f"{name}: every crash point")
-        method, windows = _swept(word, name, folder, extent, tell)
+        progress(f"{name}: every crash point")
+        method, windows = _swept(word, name, folder, extent, progress)
         methods.append(method)
     distances: tuple[Distance, ...] = ()
     if extent.proof_limit:
-        tell(f"{name}: every timing")
-        method, distances = _proved(word, name, folder, extent, tell)
+        progress(f"{name}: every timing")
+        method, distances = _proved(word, name, folder, extent, progress)
         methods.append(method)
     return ScenarioEvidence(
         name=name,
@@ -217,12 +217,12 @@ def _look_at(
     )
 
 
-def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: TellProgress) -> Method:
+def _sampled(word: str, name: str, folder: Path, extent: Extent, progress: TellProgress) -> Method:
     request = FuzzRequest(
         scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
     )
-    explain = partial(explained, is_quick=True, tell=tell)
-    judgement = fuzz_scenario(request, explain, tell).judgement
+    explain = partial(explained, is_quick=True, progress=progress)
+    judgement = fuzz_scenario(request, explain, progress).judgement
     if judgement is None:
         # At least one run is asked for, so the user stopped it before the first was finished.
         raise KeyboardInterrupt
@@ -231,9 +231,9 @@ def _sampled(word: str, name: str, folder: Path, extent: Extent, tell: TellProgr
 
 
 def _swept(
-    word: str, name: str, folder: Path, extent: Extent, tell: TellProgress
+    word: str, name: str, folder: Path, extent: Extent, progress: TellProgress
 ) -> tuple[Method, tuple[Window, ...]]:
-    result = sweep_scenario(SweepRequest(scenario=word, jobs=extent.jobs, out=folder), tell)
+    result = sweep_scenario(SweepRequest(scenario=word, jobs=extent.jobs, out=folder), progress)
     windows = tuple(
         Window(each.target.cause, window.from_ns, window.to_ns, window.severity)
         for each in result.swept
@@ -244,10 +244,10 @@ def _swept(
 
 
 def _proved(
-    word: str, name: str, folder: Path, extent: Extent, tell: TellProgress
+    word: str, name: str, folder: Path, extent: Extent, progress: TellProgress
 ) -> tuple[Method, tuple[Distance, ...]]:
     request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
-    proven, judgement, _ = prove_scenario(request, tell)
+    proven, judgement, _ = prove_scenario(request, progress)
     distances: tuple[Distance, ...] = ()
     if proven.proof.is_whole:
         distances = tuple(

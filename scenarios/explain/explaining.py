@@ -6,23 +6,23 @@ from ...reports.explanation.explanation import Explanation, Saving, Tried, expla
 from ...reports.explanation.explanation import Refuted as RefutedSaving
 from ..run.progress import TellProgress, tell_nothing
 from ..run.runner import RunResult
-from .fix_search import Refuted, Saved, Search, Thoroughness, search
+from .fix_search import Fix, FixSearchResult, RefutedFix, Thoroughness, find_fix
 from .no_return import point_of_no_return
 
 __all__ = ["Explained", "explained"]
 
 
 def explained(
-    result: RunResult, *, is_quick: bool = False, tell: TellProgress = tell_nothing
+    result: RunResult, *, is_quick: bool = False, progress: TellProgress = tell_nothing
 ) -> Explanation | None:
     """Return why the worst violation of a run came about; None if nothing is violated.
 
     Args:
         result: The run.
         is_quick: Whether to try each change with fewer other timings and to stop earlier.
-        tell: Called with how far the search for a change has come.
+        progress: Called with how far the search for a change has come.
     """
-    found = Explained.of(result, is_quick=is_quick, tell=tell)
+    found = Explained.of(result, is_quick=is_quick, progress=progress)
     return None if found is None else found.explanation
 
 
@@ -34,7 +34,7 @@ class Explained:
         search: What the search came to, plans included.
     """
 
-    def __init__(self, explanation: Explanation, found: Search) -> None:
+    def __init__(self, explanation: Explanation, found: FixSearchResult) -> None:
         self.explanation = explanation
         self.search = found
 
@@ -45,7 +45,7 @@ class Explained:
 
     @classmethod
     def of(
-        cls, result: RunResult, *, is_quick: bool = False, tell: TellProgress = tell_nothing
+        cls, result: RunResult, *, is_quick: bool = False, progress: TellProgress = tell_nothing
     ) -> "Explained | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)
@@ -54,7 +54,7 @@ class Explained:
         culprit = culprit_of(result.trace, finding)
         plan, choices = result.plan, result.recording.choices
         records = len(result.trace.records)
-        found = search(
+        found = find_fix(
             plan,
             choices,
             result.trace,
@@ -62,7 +62,7 @@ class Explained:
             culprit.vm,
             culprit.actor,
             thoroughness=(Thoroughness.quick if is_quick else Thoroughness.full)(records),
-            tell=tell,
+            progress=progress,
         )
         tried = Tried(
             saving=_plain(found.best),
@@ -78,24 +78,24 @@ class Explained:
         return cls(explanation, found)
 
 
-def _plain(saved: Saved | None) -> Saving | None:
-    if saved is None:
+def _plain(fix: Fix | None) -> Saving | None:
+    if fix is None:
         return None
-    change = saved.change
+    change = fix.change
     return Saving(
         text=change.text,
         kind=change.size.name.lower(),
         amount_ns=change.amount_ns,
-        is_entire=not saved.told.still_violated,
-        timings=saved.trial.tested,
-        still_violated=saved.told.still_violated,
-        keeps_memory=saved.told.keeps_memory,
-        kept_timings=saved.trial.kept,
-        starts_less=saved.told.starts_less,
+        is_entire=not fix.rerun.still_violated,
+        timings=fix.trial.tested,
+        still_violated=fix.rerun.still_violated,
+        keeps_memory=fix.rerun.keeps_memory,
+        kept_timings=fix.trial.kept,
+        starts_less=fix.rerun.starts_less,
     )
 
 
-def _plain_refuted(refuted: Refuted | None) -> RefutedSaving | None:
+def _plain_refuted(refuted: RefutedFix | None) -> RefutedSaving | None:
     if refuted is None:
         return None
     return RefutedSaving(refuted.change.text, refuted.held, refuted.violated)

@@ -19,10 +19,10 @@ from ..format.amounts import least_enough, round_up
 from ..run.progress import TellProgress, tell_nothing
 from .environment import also_answered, otherwise_answered
 from .hard_sample import Sample, Timing
-from .single_changes import Change, Size, Stretch, changes_of
-from .trial import Court, Enough, Grade, Told, Trial
+from .single_changes import AdjustableChange, Change, Size, changes_of
+from .trial import BoundReached, ChangeTester, Grade, Rerun, SampleResult
 
-__all__ = ["Saved", "Search", "Thoroughness", "search"]
+__all__ = ["Fix", "FixSearchResult", "Thoroughness", "find_fix"]
 
 
 _ROUNDS = 6
@@ -63,23 +63,23 @@ class Thoroughness(NamedTuple):
         return cls(max(200, min(400, 1_000_000 // max(records, 1))), 10_000)
 
 
-class Saved(NamedTuple):
+class Fix(NamedTuple):
     """A change that saves the run, and has survived the sample.
 
     Attributes:
         change: The change.
-        told: What the run came to with it.
+        rerun: What the run came to with it.
         trial: What the sample said.
         grade: How well it does: that of the run, or lower if the sample has shown a cost.
     """
 
     change: Change
-    told: Told
-    trial: Trial
+    rerun: Rerun
+    trial: SampleResult
     grade: Grade
 
 
-class Refuted(NamedTuple):
+class RefutedFix(NamedTuple):
     """A change that saves the run, and not every timing of the sample.
 
     Attributes:
@@ -93,7 +93,7 @@ class Refuted(NamedTuple):
     violated: tuple[str, ...]
 
 
-class Search(NamedTuple):
+class FixSearchResult(NamedTuple):
     """What the search came to.
 
     Attributes:
@@ -105,15 +105,15 @@ class Search(NamedTuple):
         was_cut: Whether it stopped at its bound.
     """
 
-    best: Saved | None
-    documented: Saved | None
-    refuted: Refuted | None
+    best: Fix | None
+    documented: Fix | None
+    refuted: RefutedFix | None
     tried: int
     runs: int
     was_cut: bool
 
 
-def search(
+def find_fix(
     plan: SystemPlan,
     choices: tuple[ChoicePoint, ...],
     trace: Trace,
@@ -122,8 +122,8 @@ def search(
     actor: str,
     *,
     thoroughness: Thoroughness | None = None,
-    tell: TellProgress = tell_nothing,
-) -> Search:
+    progress: TellProgress = tell_nothing,
+) -> FixSearchResult:
     """Return the change that saves a run and survives other timings.
 
     Args:
@@ -134,11 +134,11 @@ def search(
         vm: The VM whose epoch it is about.
         actor: The device or vdev that did it; empty if nobody in particular.
         thoroughness: How much is tried; None for `Thoroughness.full`.
-        tell: Called with a line about how far the search has come.
+        progress: Called with a line about how far the search has come.
     """
     how = thoroughness or Thoroughness.full(len(trace.records))
     sample = Sample(plan, choices, trace, vm)
-    court = Court(
+    tester = ChangeTester(
         choices,
         trace,
         property_name,
@@ -147,21 +147,21 @@ def search(
         runs_max=how.runs,
         records_max=how.records,
     )
-    seeker = _Seeker(court, tell)
+    seeker = _FixSearch(tester, progress)
     changes = list(changes_of(plan, vm, actor, asked=choices))
     was_cut = False
     try:
         seeker.try_all(changes)
-    except Enough:
+    except BoundReached:
         was_cut = True
-    tell("")
+    progress("")
     best, documented = seeker.best(), seeker.documented
     if documented is not None and best is not None and documented.change is best.change:
         documented = None
-    return Search(best, documented, seeker.refuted, seeker.tried, court.runs, was_cut)
+    return FixSearchResult(best, documented, seeker.refuted, seeker.tried, tester.runs, was_cut)
 
 
-class _Seeker:
+class _FixSearch:
     """Goes through changes and keeps those that survive.
 
     Attributes:
@@ -170,16 +170,16 @@ class _Seeker:
         refuted: The documented procedure, if a timing refutes it.
     """
 
-    def __init__(self, court: Court, tell: TellProgress) -> None:
-        self._court = court
-        self._tell = tell
-        self._found: list[Saved] = []
-        self._beaten: list[tuple[Change, Told]] = []
+    def __init__(self, tester: ChangeTester, progress: TellProgress) -> None:
+        self._tester = tester
+        self._progress = progress
+        self._found: list[Fix] = []
+        self._refuted: list[tuple[Change, Rerun]] = []
         self.tried = 0
-        self.documented: Saved | None = None
-        self.refuted: Refuted | None = None
+        self.documented: Fix | None = None
+        self.refuted: RefutedFix | None = None
 
-    def best(self) -> Saved | None:
+    def best(self) -> Fix | None:
         """Return the change to be recommended."""
         return min(self._found, key=_rank, default=None)
 
@@ -188,7 +188,7 @@ class _Seeker:
         best = self.best()
         return best is not None and best.grade is Grade.ENTIRELY and best.change.size <= size
 
-    def try_all(self, changes: list[Change | Stretch]) -> None:
+    def try_all(self, changes: list[Change | AdjustableChange]) -> None:
         """Try the documented procedures, then all from the smallest, until one saves entirely."""
         first = [each for each in changes if isinstance(each, Change) and each.is_documented]
         for change in first:
@@ -203,11 +203,13 @@ class _Seeker:
         if not self._is_done():
             self._give_second_chances()
 
-    def _try(self, candidate: Change | Stretch) -> Saved | None:
+    def _try(self, candidate: Change | AdjustableChange) -> Fix | None:
         self.tried += 1
-        self._tell(f"looking for what saves the run: {self.tried} changes tried")
+        self._progress(f"looking for what saves the run: {self.tried} changes tried")
         found = (
-            self._tried(candidate) if isinstance(candidate, Change) else self._stretched(candidate)
+            self._tried(candidate)
+            if isinstance(candidate, Change)
+            else self._by_adjusting(candidate)
         )
         if found is not None:
             self._found.append(found)
@@ -220,116 +222,116 @@ class _Seeker:
             return grade is not Grade.NOT
         return grade > best.grade
 
-    def _tried(self, change: Change) -> Saved | None:
+    def _tried(self, change: Change) -> Fix | None:
         """Return the change if it saves the run and survives."""
-        told = self._court.told(change.plan)
-        if not self._is_of_use(told.grade):
+        rerun = self._tester.rerun(change.plan)
+        if not self._is_of_use(rerun.grade):
             return None
-        is_whole = told.grade.is_whole
+        is_whole = rerun.grade.is_whole
         trial = None
-        if change.is_documented or self._court.outlives_killers(change.plan, entirely=is_whole):
-            trial = self._court.trial(change.plan, entirely=is_whole)
+        if change.is_documented or self._tester.outlives_killers(change.plan, entirely=is_whole):
+            trial = self._tester.trial(change.plan, entirely=is_whole)
             if trial.survives:
-                return _saved(change, told, trial)
+                return _fix_of(change, rerun, trial)
         if is_whole:
-            self._beaten.append((change, told))
+            self._refuted.append((change, rerun))
         if trial is not None and change.is_documented and self.refuted is None:
-            self.refuted = Refuted(change, trial.tested, trial.violated)
+            self.refuted = RefutedFix(change, trial.tested, trial.violated)
         return None
 
     def _give_second_chances(self) -> None:
         """Try what was refuted once more: with answers of the environment, or for less."""
-        self._beaten.sort(key=lambda item: (not item[0].is_documented, item[0].size))
-        for change, _ in self._beaten[:_SECOND_CHANCES]:
+        self._refuted.sort(key=lambda item: (not item[0].is_documented, item[0].size))
+        for change, _ in self._refuted[:_SECOND_CHANCES]:
             found = self._with_answers(change)
             if found is not None:
                 self._found.append(found)
                 return
         if self.best() is not None:
             return
-        for change, told in self._beaten[:_SECOND_CHANCES]:
-            trial = self._court.trial(change.plan, entirely=False)
+        for change, rerun in self._refuted[:_SECOND_CHANCES]:
+            trial = self._tester.trial(change.plan, entirely=False)
             if trial.survives and trial.violated:
-                lesser = Told(Grade.PARTLY, told.keeps_memory, told.starts_less, trial.violated)
-                self._found.append(Saved(change, lesser, trial, Grade.PARTLY))
+                lesser = Rerun(Grade.PARTLY, rerun.keeps_memory, rerun.starts_less, trial.violated)
+                self._found.append(Fix(change, lesser, trial, Grade.PARTLY))
                 return
 
-    def _with_answers(self, change: Change) -> Saved | None:
+    def _with_answers(self, change: Change) -> Fix | None:
         """Return a change together with answers to open questions, if that survives."""
-        as_told = self._court.answers(change.plan, None)
+        usual = self._tester.answers(change.plan, None)
         for _ in range(_ANSWERS):
-            trial = self._court.trial(change.plan, entirely=True)
+            trial = self._tester.trial(change.plan, entirely=True)
             if trial.survives:
-                told = self._court.told(change.plan)
-                return _saved(change, told, trial) if told.grade.is_whole else None
+                rerun = self._tester.rerun(change.plan)
+                return _fix_of(change, rerun, trial) if rerun.grade.is_whole else None
             if trial.refuted_by is None:
                 return None
-            answered = self._answered(change, trial.refuted_by, as_told)
+            answered = self._answered(change, trial.refuted_by, usual)
             if answered is None:
                 return None
             change = answered
         return None
 
     def _answered(
-        self, change: Change, timing: Timing, as_told: tuple[ChoicePoint, ...]
+        self, change: Change, timing: Timing, usual: tuple[ChoicePoint, ...]
     ) -> Change | None:
         """Return a change with one more question answered as in the run, so that a timing holds."""
-        other = self._court.answers(change.plan, timing)
-        for label, answer in otherwise_answered(change.plan, as_told, other):
+        other = self._tester.answers(change.plan, timing)
+        for label, answer in otherwise_answered(change.plan, usual, other):
             self.tried += 1
             also = also_answered(change.plan, label, answer)
-            if not self._court.violated(also.plan, timing, entirely=True):
+            if not self._tester.violated(also.plan, timing, entirely=True):
                 return Change(Size.ENVIRONMENT, f"{change.text}; and {also.text}", also.plan)
         return None
 
-    def _stretched(self, stretch: Stretch) -> Saved | None:
+    def _by_adjusting(self, adjustable: AdjustableChange) -> Fix | None:
         """Return the change by the usual amount, or else by one that the sample asks for."""
-        if stretch.most_ns < 1:
+        if adjustable.most_ns < 1:
             return None
-        if stretch.usual_ns:
-            found = self._tried(stretch.at(stretch.usual_ns))
+        if adjustable.usual_ns:
+            found = self._tried(adjustable.at(adjustable.usual_ns))
             if found is not None:
                 return found
-        grade = self._court.told(stretch.at(stretch.most_ns).plan).grade
-        return self._by_amount(stretch, grade) if self._is_of_use(grade) else None
+        grade = self._tester.rerun(adjustable.at(adjustable.most_ns).plan).grade
+        return self._by_amount(adjustable, grade) if self._is_of_use(grade) else None
 
-    def _by_amount(self, stretch: Stretch, grade: Grade) -> Saved | None:
+    def _by_amount(self, adjustable: AdjustableChange, grade: Grade) -> Fix | None:
         """Return the change by some times the least amount that the sample asks for.
 
         The least amount that is enough in a sample is not enough in the next one.
         """
-        court = self._court
+        tester = self._tester
 
         def is_enough(amount_ns: int) -> bool:
-            plan = stretch.at(amount_ns).plan
-            if court.told(plan).grade < grade:
+            plan = adjustable.at(amount_ns).plan
+            if tester.rerun(plan).grade < grade:
                 return False
-            return court.outlives_killers(plan, entirely=grade.is_whole)
+            return tester.outlives_killers(plan, entirely=grade.is_whole)
 
         for _ in range(_ROUNDS):
-            if not is_enough(stretch.most_ns):
+            if not is_enough(adjustable.most_ns):
                 return None
-            least_ns = least_enough(is_enough, stretch.most_ns)
-            amount_ns = min(round_up(_MARGIN * least_ns), stretch.most_ns)
-            found = self._tried(stretch.at(amount_ns))
-            if found is not None or amount_ns == stretch.most_ns:
+            least_ns = least_enough(is_enough, adjustable.most_ns)
+            amount_ns = min(round_up(_MARGIN * least_ns), adjustable.most_ns)
+            found = self._tried(adjustable.at(amount_ns))
+            if found is not None or amount_ns == adjustable.most_ns:
                 return found
         return None
 
 
-def _saved(change: Change, told: Told, trial: Trial) -> Saved:
+def _fix_of(change: Change, rerun: Rerun, trial: SampleResult) -> Fix:
     """Return a change that has survived; what mostly keeps memory counts as a cost."""
-    grade = told.grade
+    grade = rerun.grade
     if 2 * trial.kept > trial.tested:
         grade = min(grade, Grade.AT_A_COST)
-    return Saved(change, told, trial, grade)
+    return Fix(change, rerun, trial, grade)
 
 
-def _rank(saved: Saved) -> tuple[int, int]:
+def _rank(fix: Fix) -> tuple[int, int]:
     """Return where a change stands: what saves better comes first, then what is smaller.
 
     To quarantine memory after a time-out is meant to keep memory; any other change that keeps it,
     or after which nothing starts again, saves by accident and comes last.
     """
-    is_accident = saved.grade is Grade.AT_A_COST and saved.change.size is not Size.TIMEOUT
-    return (0 if is_accident else -saved.grade), saved.change.size
+    is_accident = fix.grade is Grade.AT_A_COST and fix.change.size is not Size.TIMEOUT
+    return (0 if is_accident else -fix.grade), fix.change.size

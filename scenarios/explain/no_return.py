@@ -62,10 +62,10 @@ def point_of_no_return(
     if not instants:
         return None
     after = [at_ns for at_ns, _ in watched if at_ns > instants[-1]]
-    court = _Court(plan, choices, culprit, _GROWTH * len(trace.records) + _ROOM)
+    tester = _ActTester(plan, choices, culprit, _GROWTH * len(trace.records) + _ROOM)
     chances = []
     for kind, target in _acts(plan, trace, culprit):
-        place = court.last_place(kind, target, instants)
+        place = tester.last_place(kind, target, instants)
         if place is not None:
             is_last = place + 1 == len(instants)
             too_late_ns = (after or [last_ns])[0] if is_last else instants[place + 1]
@@ -110,7 +110,7 @@ def _is_about_interrupts(trace: Trace, culprit: Culprit) -> bool:
     return culprit.property == "next-owner-gets-interrupts"
 
 
-class _Court:
+class _ActTester:
     """Runs the plan with an act, and says whether it prevents the violation."""
 
     def __init__(

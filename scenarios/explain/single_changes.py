@@ -30,7 +30,7 @@ from ...model.vdev import shared_memory, virtio_vdev
 from .corrections import DEVICES, FAULTS, TRAITS, without_fault
 from .environment import answers_of
 
-__all__ = ["Change", "Size", "Stretch", "changes_of"]
+__all__ = ["AdjustableChange", "Change", "Size", "changes_of"]
 
 _WAIT_NS = 100_000_000
 """Bound of a wait that no procedure gives one: assumed."""
@@ -78,7 +78,7 @@ class Change(NamedTuple):
     is_documented: bool = False
 
 
-class Stretch(NamedTuple):
+class AdjustableChange(NamedTuple):
     """A change by an amount of time, of which the least that helps is wanted.
 
     Attributes:
@@ -96,7 +96,7 @@ class Stretch(NamedTuple):
 
 def changes_of(
     plan: SystemPlan, vm: str, actor: str, *, asked: Iterable[ChoicePoint] = ()
-) -> Iterator[Change | Stretch]:
+) -> Iterator[Change | AdjustableChange]:
     """Give the single changes of a plan, the smallest first.
 
     Args:
@@ -211,7 +211,7 @@ class _Site:
         return f"do {step.name} ({what}{most})"
 
 
-def _bounds(site: _Site) -> Iterator[Stretch]:
+def _bounds(site: _Site) -> Iterator[AdjustableChange]:
     for number, callback in site.callbacks():
         for place, step in enumerate(callback.steps):
             if step.bound_ns:
@@ -228,7 +228,7 @@ def _with_bound(site: _Site, number: int, place: int, bound_ns: int) -> SystemPl
     return site.with_callback(number, replace(callback, steps=steps))
 
 
-def _longer(site: _Site, number: int, place: int) -> Stretch:
+def _longer(site: _Site, number: int, place: int) -> AdjustableChange:
     callback = site.vm.quiesce[number]
     step = callback.steps[place]
 
@@ -242,10 +242,10 @@ def _longer(site: _Site, number: int, place: int) -> Stretch:
 
     usual_ns = site.step(callback.device, step.name).bound_ns
     most_ns = max(_LONGEST_NS, step.bound_ns, usual_ns)
-    return Stretch(Size.BOUND, most_ns, at, max(usual_ns - step.bound_ns, 0))
+    return AdjustableChange(Size.BOUND, most_ns, at, max(usual_ns - step.bound_ns, 0))
 
 
-def _shorter(site: _Site, number: int, place: int) -> Stretch:
+def _shorter(site: _Site, number: int, place: int) -> AdjustableChange:
     callback = site.vm.quiesce[number]
     step = callback.steps[place]
 
@@ -257,7 +257,7 @@ def _shorter(site: _Site, number: int, place: int) -> Stretch:
         )
         return Change(Size.BOUND, text, _with_bound(site, number, place, bound_ns), less_ns)
 
-    return Stretch(Size.BOUND, step.bound_ns - 1, at)
+    return AdjustableChange(Size.BOUND, step.bound_ns - 1, at)
 
 
 def _timeouts(site: _Site) -> Iterator[Change]:
@@ -436,7 +436,7 @@ def _software(site: _Site) -> Iterator[Change]:
                 yield Change(Size.SOFTWARE, text, site.with_vm(**{field: tuple(vdevs)}))
 
 
-def _pauses(site: _Site) -> Iterator[Stretch]:
+def _pauses(site: _Site) -> Iterator[AdjustableChange]:
     plan = site.plan
 
     def later(field: str, words: str) -> Callable[[int], Change]:
@@ -451,9 +451,9 @@ def _pauses(site: _Site) -> Iterator[Stretch]:
         return at
 
     most_ns = max(plan.teardown_ns_max, 1)
-    yield Stretch(Size.PAUSE, most_ns, later("process_exit_base", "return guest memory"))
+    yield AdjustableChange(Size.PAUSE, most_ns, later("process_exit_base", "return guest memory"))
     if site.vm.restart:
-        yield Stretch(Size.PAUSE, most_ns, later("restart", "start the next instance"))
+        yield AdjustableChange(Size.PAUSE, most_ns, later("restart", "start the next instance"))
 
 
 def _signals(site: _Site) -> Iterator[Change]:

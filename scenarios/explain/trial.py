@@ -27,7 +27,7 @@ from ...properties.core.exercise import CENTRAL
 from ...properties.core.verdict import Verdict
 from .hard_sample import Sample, Timing
 
-__all__ = ["Court", "Enough", "Grade", "Told", "Trial"]
+__all__ = ["BoundReached", "ChangeTester", "Grade", "Rerun", "SampleResult"]
 
 COSTS = frozenset({"memory-reclaimed", "quiesce-completed", "restart-happened"})
 """What a change may cost that keeps memory or starts nothing again; it is said with the change."""
@@ -60,7 +60,7 @@ class Grade(IntEnum):
         return self >= Grade.AT_A_COST
 
 
-class Told(NamedTuple):
+class Rerun(NamedTuple):
     """What the run came to, told once more with a change.
 
     Attributes:
@@ -76,7 +76,7 @@ class Told(NamedTuple):
     still_violated: tuple[str, ...] = ()
 
 
-class Trial(NamedTuple):
+class SampleResult(NamedTuple):
     """What the sample says of a change.
 
     Attributes:
@@ -99,11 +99,11 @@ class Trial(NamedTuple):
         return self.refuted_by is None and self.is_enough
 
 
-class Enough(Exception):
+class BoundReached(Exception):
     """The bound on runs or on their records is hit."""
 
 
-class Court:
+class ChangeTester:
     """Runs changed plans and judges them.
 
     Args:
@@ -152,11 +152,11 @@ class Court:
         self._starts = _starts(trace)
         self._killers: list[Timing] = []
 
-    def told(self, plan: SystemPlan) -> Told:
+    def rerun(self, plan: SystemPlan) -> Rerun:
         """Return what the run comes to, told once more in a changed plan."""
         trace = self._run(plan, None)[0]
         if trace is None or not _all_ended(trace):
-            return Told(Grade.NOT)
+            return Rerun(Grade.NOT)
         verdicts = check(trace)
         keeps_memory = _is_quarantined(trace) and not self._kept_memory
         starts_less = _starts(trace) < self._starts
@@ -164,13 +164,13 @@ class Court:
         troubles = self._troubles(verdicts) - (self._costs if has_cost else frozenset())
         words = {verdict.property: verdict.verdict for verdict in verdicts}
         if self._property in troubles or troubles - self._known:
-            return Told(Grade.NOT)
+            return Rerun(Grade.NOT)
         if not (keeps_memory and self._may_be_kept) and not self._is_tested(words):
-            return Told(Grade.NOT)
+            return Rerun(Grade.NOT)
         if troubles:
-            return Told(Grade.PARTLY, keeps_memory, starts_less, tuple(sorted(troubles)))
+            return Rerun(Grade.PARTLY, keeps_memory, starts_less, tuple(sorted(troubles)))
         grade = Grade.AT_A_COST if has_cost else Grade.ENTIRELY
-        return Told(grade, keeps_memory, starts_less)
+        return Rerun(grade, keeps_memory, starts_less)
 
     def _troubles(self, verdicts: tuple[Verdict, ...]) -> frozenset[str]:
         """Return the properties that are violated, or undecided although they matter here."""
@@ -196,7 +196,7 @@ class Court:
                 return False
         return True
 
-    def trial(self, plan: SystemPlan, *, entirely: bool) -> Trial:
+    def trial(self, plan: SystemPlan, *, entirely: bool) -> SampleResult:
         """Return what the sample says of a changed plan.
 
         Args:
@@ -215,7 +215,7 @@ class Court:
             violated = self._violated(trace, verdicts)
             if violated and (entirely or self._property in violated):
                 self._remember(timing)
-                return Trial(tested, kept, timing, violated)
+                return SampleResult(tested, kept, timing, violated)
             others.update(violated)
             is_kept = _is_quarantined(trace)
             if (is_kept and self._may_be_kept) or self._is_tested(
@@ -224,7 +224,7 @@ class Court:
                 tested += 1
                 kept += is_kept
         is_enough = _TESTED_SHARE * tested >= self._size
-        return Trial(tested, kept, violated=tuple(sorted(others)), is_enough=is_enough)
+        return SampleResult(tested, kept, violated=tuple(sorted(others)), is_enough=is_enough)
 
     def violated(self, plan: SystemPlan, timing: Timing, *, entirely: bool) -> tuple[str, ...]:
         """Return what speaks against a changed plan in one timing."""
@@ -254,7 +254,7 @@ class Court:
 
     def _run(self, plan: SystemPlan, timing: Timing | None) -> tuple[Trace | None, Choices]:
         if self.runs >= self._runs_max or self._records_left <= 0:
-            raise Enough
+            raise BoundReached
         self.runs += 1
         choices: Choices = Retold(self._choices)
         if timing is not None:

@@ -179,7 +179,7 @@ def _numbered(place: int, step: StepPlan) -> str:
     return f"{place + 1} {step.name}"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class VariationResult(msgspec.Struct, frozen=True):
     """What came of a variation over all timings.
 
     Attributes:
@@ -195,7 +195,7 @@ class Outcome(msgspec.Struct, frozen=True):
     costs: frozenset[str]
 
 
-def outcome(subject: Subject, variation: Variation, seeds: int = SEEDS) -> Outcome:
+def run_variation(subject: Subject, variation: Variation, seeds: int = SEEDS) -> VariationResult:
     """Return what comes of a variation."""
     plan = _followed(subject.plan(), variation)
     traces = [run(plan, choices) for choices in timings(seeds)]
@@ -204,7 +204,7 @@ def outcome(subject: Subject, variation: Variation, seeds: int = SEEDS) -> Outco
     costs = frozenset(v.property for each in judged for v in each if is_cost(v))
     timed_out = sum(any(_gives_up(record.event) for record in trace.records) for trace in traces)
     names = frozenset().union(*broken)
-    return Outcome(sum(bool(each) for each in broken), timed_out, names, costs)
+    return VariationResult(sum(bool(each) for each in broken), timed_out, names, costs)
 
 
 def _harms(verdict: Verdict) -> bool:
@@ -264,7 +264,7 @@ def _section(name: str, subject: Subject) -> list[str]:
         lines.append(f"{place}. `{step.name}`: {subject.steps[step.name]}{bound}")
     lines += ["", "| variation | violated in | timed out in | by | cost |", "|---|---|---|---|---|"]
     for variation in variations(subject.documented):
-        found = outcome(subject, variation)
+        found = run_variation(subject, variation)
         numbers = f"{found.violated} | {found.timed_out}"
         words = f"{_listed(found.properties)} | {_listed(found.costs)}"
         lines.append(f"| {variation.name} | {numbers} | {words} |")

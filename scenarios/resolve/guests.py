@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from ...model.plan.termination import BY_NAME
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.loader import ScenarioSource
 from ..format.names import vdev_names, vm_names
 from ..format.schema import End, Scenario, VmEntry
@@ -49,22 +49,22 @@ class GuestEntry(msgspec.Struct, frozen=True):
         return ends + [(end, (*self.path, "then", n)) for n, end in enumerate(self.entry.then)]
 
 
-def guests_of(source: ScenarioSource, findings: Findings) -> tuple[GuestEntry, ...]:
+def guests_of(source: ScenarioSource, diagnostics: Diagnostics) -> tuple[GuestEntry, ...]:
     """Return the VMs of a scenario.
 
     Raises:
         ConfigError: If a configuration cannot be used.
         ScenarioError: If there is no VM, or a configuration is missing.
     """
-    entries = _entries(source.scenario, findings)
-    files = [_files(entry, path, source.folder, findings) for entry, path in entries]
-    findings.raise_problems()
+    entries = _entries(source.scenario, diagnostics)
+    files = [_files(entry, path, source.folder, diagnostics) for entry, path in entries]
+    diagnostics.raise_problems()
     configs = [parse_files(paths) for paths in files]
     given = [getattr(entry, "name", "") for entry, _ in entries]
     for index, name in enumerate(given):
         if name and name in given[:index]:
             path = (*entries[index][1], "name")
-            findings.problem(path, f"two VMs are called {name!r}", word=name)
+            diagnostics.problem(path, f"two VMs are called {name!r}", word=name)
     names = vm_names(given, configs)
     return tuple(
         GuestEntry(name, entry, path, config, vdev_names(config))
@@ -72,12 +72,12 @@ def guests_of(source: ScenarioSource, findings: Findings) -> tuple[GuestEntry, .
     )
 
 
-def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings) -> None:
+def check_architecture(guest: GuestEntry, scenario: Scenario, diagnostics: Diagnostics) -> None:
     """Note where the configuration and the scenario mean different processors."""
     pics = pics_of(guest.config)
     controller = scenario.platform.interrupt_controller
     if controller and pics and _PIC_OF[controller] not in pics:
-        findings.problem(
+        diagnostics.problem(
             ("platform", "interrupt_controller"),
             f"{guest.name} attaches interrupts to {min(pics)!r}, which is not {controller}",
             word=controller,
@@ -87,7 +87,7 @@ def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings
         architecture = BY_NAME[end.cause].architecture
         for pic, other in (("gic", "arm"), ("apic", "x86")):
             if pic in pics and architecture not in {"any", other}:
-                findings.problem(
+                diagnostics.problem(
                     (*path, "cause"),
                     f"{end.cause!r} is a cause on {architecture}, but {guest.name} uses {pic!r}",
                     word=end.cause,
@@ -95,14 +95,14 @@ def check_architecture(guest: GuestEntry, scenario: Scenario, findings: Findings
                 )
 
 
-def _entries(scenario: Scenario, findings: Findings) -> list[tuple[VmEntry, KeyPath]]:
+def _entries(scenario: Scenario, diagnostics: Diagnostics) -> list[tuple[VmEntry, KeyPath]]:
     if scenario.vm is None:
         return [(scenario, ())]
     if not scenario.vm:
-        findings.problem(("vm",), "there is no VM in 'vm'", remedy="add a [[vm]], or remove it")
+        diagnostics.problem(("vm",), "there is no VM in 'vm'", remedy="add a [[vm]], or remove it")
     for key in _ALONE:
         if getattr(scenario, key) != getattr(VmEntry(), key):
-            findings.problem(
+            diagnostics.problem(
                 (key,),
                 f"{key!r} stands outside of [[vm]]",
                 word=key,
@@ -111,11 +111,11 @@ def _entries(scenario: Scenario, findings: Findings) -> list[tuple[VmEntry, KeyP
     return [(vm, ("vm", index)) for index, vm in enumerate(scenario.vm)]
 
 
-def _files(entry: VmEntry, path: KeyPath, folder: Path, findings: Findings) -> list[Path]:
+def _files(entry: VmEntry, path: KeyPath, folder: Path, diagnostics: Diagnostics) -> list[Path]:
     """Return the configuration files of a VM, and note those that are missing."""
     words = [entry.configuration] if isinstance(entry.configuration, str) else entry.configuration
     if not words:
-        findings.problem(
+        diagnostics.problem(
             path,
             "no configuration is named",
             remedy='write configuration = "guest.qvmconf", at the top or in each [[vm]]',
@@ -126,7 +126,7 @@ def _files(entry: VmEntry, path: KeyPath, folder: Path, findings: Findings) -> l
         if not file.exists():
             here: KeyPath = (*path, "configuration")
             here = here if isinstance(entry.configuration, str) else (*here, index)
-            findings.problem(
+            diagnostics.problem(
                 here,
                 f"there is no configuration file {word!r}",
                 word=word,

@@ -17,7 +17,7 @@ from ...model.plan.device_plans import AnyDevicePlan, UserBackEndPlan
 from ...model.plan.system_plan import DISK_KINDS, DiskPlan, NicPlan
 from ...model.plan.timing import Timing
 from ...model.plan.traits import Traits, plain_traits
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.schema import Scenario, Workload
 from ..format.schema_check import one_of
 from ..format.schema_devices import (
@@ -86,9 +86,11 @@ class Hardware(msgspec.Struct, frozen=True):
         return None
 
 
-def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings) -> Hardware:
+def hardware_of(
+    scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
+) -> Hardware:
     """Return the devices of a scenario; what does not fit becomes a problem."""
-    matcher = _Matcher(scenario, guests, findings)
+    matcher = _Matcher(scenario, guests, diagnostics)
     owners = matcher.match_all()
     lines = _Lines(scenario, matcher)
     nics: list[NicPlan] = []
@@ -100,24 +102,24 @@ def hardware_of(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Fi
     for index, entry in enumerate(scenario.platform.device):
         path: KeyPath = ("platform", "device", index)
         if isinstance(entry, HostDiskEntry):
-            disks.append(_disk(entry, lines.free_unless(entry.interrupt, entry.name, findings)))
+            disks.append(_disk(entry, lines.free_unless(entry.interrupt, entry.name, diagnostics)))
             entries.append(entry)
         elif isinstance(entry, NicEntry) and index in owners:
             vm, number = owners[index]
             guest = guests[vm]
-            nic = _nic(entry, guest.config.passes[number], lines, findings, path)
-            nics.append(_with_traffic(nic, guest, findings))
+            nic = _nic(entry, guest.config.passes[number], lines, diagnostics, path)
+            nics.append(_with_traffic(nic, guest, diagnostics))
             owner[entry.name], passes[entry.name] = vm, guest.config.passes[number]
         elif isinstance(entry, BackEndEntry):
-            vm_of_back_end = _vm_of_back_end(entry, guests, path, findings)
+            vm_of_back_end = _vm_of_back_end(entry, guests, path, diagnostics)
             if vm_of_back_end is not None:
-                free = lines.free_unless(None, entry.name, findings)
+                free = lines.free_unless(None, entry.name, diagnostics)
                 back_ends.append(_back_end(entry, free))
                 owner[entry.name] = vm_of_back_end
         elif isinstance(entry, MatchedEntry) and index in owners:
             vm, number = owners[index]
             passed = guests[vm].config.passes[number]
-            devices.append(_device(entry, passed, lines, findings, path))
+            devices.append(_device(entry, passed, lines, diagnostics, path))
             owner[entry.name], passes[entry.name] = vm, passed
     has_guest_table = scenario.platform.pending_table == "guest"
     return Hardware(
@@ -139,10 +141,10 @@ class _Matcher:
     """Finds the `pass` entry that each device of the platform means."""
 
     def __init__(
-        self, scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+        self, scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
     ) -> None:
         self._devices = scenario.platform.device
-        self._findings = findings
+        self._diagnostics = diagnostics
         self.passes: dict[PassKey, PassConfig] = {
             (vm, number): entry
             for vm, guest in enumerate(guests)
@@ -175,7 +177,7 @@ class _Matcher:
             if entry.name in names:
                 path = ("platform", "device", index, "name")
                 message = f"two devices are called {entry.name!r}"
-                self._findings.problem(path, message, word=entry.name)
+                self._diagnostics.problem(path, message, word=entry.name)
             names.add(entry.name)
 
     def _match_word(self, index: int, word: str | int) -> None:
@@ -196,7 +198,7 @@ class _Matcher:
             close = nearest(written, labels)
             remedy = f"did you mean {close!r}?" if close else f"say {one_of(labels)}"
             remedy = remedy if labels else "remove the device, or add a pass entry"
-        self._findings.problem(path, message, word=written, remedy=remedy)
+        self._diagnostics.problem(path, message, word=written, remedy=remedy)
 
     def _match_only_one(self, index: int) -> None:
         entry = self._devices[index]
@@ -215,22 +217,22 @@ class _Matcher:
         if found:
             labels = [free[key].label for key in found]
             message = f"{entry.name!r} could be {one_of(labels)}"
-            self._findings.problem(path, message, word=entry.name, remedy="add pass = ...")
+            self._diagnostics.problem(path, message, word=entry.name, remedy="add pass = ...")
         else:
             message = f"no configuration passes a device through that {entry.name!r} could be"
             remedy = "add a pass entry whose window is not marked n, or remove the device"
-            self._findings.problem(path, message, word=entry.name, remedy=remedy)
+            self._diagnostics.problem(path, message, word=entry.name, remedy=remedy)
 
     def _claim(self, index: int, key: PassKey, path: KeyPath) -> None:
         for other, taken in self._owners.items():
             if taken == key:
                 label = self.passes[key].label
                 message = f"{label!r} is {self._devices[other].name!r} already"
-                self._findings.problem(path, message, word=label)
+                self._diagnostics.problem(path, message, word=label)
         entry = self._devices[index]
         if isinstance(entry, UnmodelledEntry):
             label = self.passes[key].label
-            self._findings.assume(entry.name, "left out", f"assumed: {entry.reason} ({label})")
+            self._diagnostics.assume(entry.name, "left out", f"assumed: {entry.reason} ({label})")
         self._owners[index] = key
 
     def _note_left_over(self, *, is_problem: bool) -> None:
@@ -241,7 +243,7 @@ class _Matcher:
                 continue
             vm = self._guests[key[0]].name
             if entry.can_do_dma and is_problem:
-                self._findings.problem_at(
+                self._diagnostics.problem_at(
                     entry.place,
                     f"{entry.label!r} is passed through to {vm} and may write memory, but the "
                     "platform has no such device",
@@ -253,7 +255,7 @@ class _Matcher:
                 basis = (
                     f"its windows are marked n (line {entry.place.line}); interrupts are left out"
                 )
-                self._findings.assume(f"{vm}.pass {entry.label}", "left out", basis)
+                self._diagnostics.assume(f"{vm}.pass {entry.label}", "left out", basis)
 
 
 class _Lines:
@@ -264,7 +266,7 @@ class _Lines:
         for entry in scenario.platform.device:
             self._used.add(getattr(entry, "interrupt", None))
 
-    def free_unless(self, given: int | None, name: str, findings: Findings) -> int:
+    def free_unless(self, given: int | None, name: str, diagnostics: Diagnostics) -> int:
         """Return the given line, or a free one and say so."""
         if given is not None:
             return given
@@ -272,16 +274,18 @@ class _Lines:
         while line in self._used:
             line += 1
         self._used.add(line)
-        findings.assume(f"{name}.interrupt", str(line), "assumed: a line of its own; none is named")
+        diagnostics.assume(
+            f"{name}.interrupt", str(line), "assumed: a line of its own; none is named"
+        )
         return line
 
 
 def _nic(
-    entry: NicEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+    entry: NicEntry, passed: PassConfig, lines: _Lines, diagnostics: Diagnostics, path: KeyPath
 ) -> NicPlan:
-    nic = NicPlan(**_given(entry, NicPlan, passed, lines, findings, path))
+    nic = NicPlan(**_given(entry, NicPlan, passed, lines, diagnostics, path))
     if nic.prefetch > nic.ring_size:
-        findings.problem(
+        diagnostics.problem(
             (*path, "prefetch"),
             f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
             f"{nic.ring_size}",
@@ -291,12 +295,12 @@ def _nic(
 
 
 def _device(
-    entry: MatchedEntry, passed: PassConfig, lines: _Lines, findings: Findings, path: KeyPath
+    entry: MatchedEntry, passed: PassConfig, lines: _Lines, diagnostics: Diagnostics, path: KeyPath
 ) -> AnyDevicePlan:
     """Return the plan of a device of any kind but a NIC."""
     kind = str(entry.__struct_config__.tag)
     plan = kinds()[_KIND_OF_TAG.get(kind, kind)].plan
-    made: AnyDevicePlan = plan(**_given(entry, plan, passed, lines, findings, path))
+    made: AnyDevicePlan = plan(**_given(entry, plan, passed, lines, diagnostics, path))
     return made
 
 
@@ -305,13 +309,13 @@ def _given(
     plan: type[msgspec.Struct],
     passed: PassConfig,
     lines: _Lines,
-    findings: Findings,
+    diagnostics: Diagnostics,
     path: KeyPath,
 ) -> dict[str, Any]:
     """Return the fields of a device's plan that scenario and configuration determine."""
     vector = _host_vector(passed)
     if vector is not None and entry.interrupt not in (None, vector):
-        findings.problem(
+        diagnostics.problem(
             (*path, "interrupt"),
             f"{entry.name!r} has interrupt {entry.interrupt}, but {vector} in the configuration",
             word=str(entry.interrupt),
@@ -320,8 +324,8 @@ def _given(
     given = entry.interrupt if vector is None else vector
     fields: dict[str, Any] = {
         "name": entry.name,
-        "intid": lines.free_unless(given, entry.name, findings),
-        "trigger": _trigger(entry, passed, findings),
+        "intid": lines.free_unless(given, entry.name, diagnostics),
+        "trigger": _trigger(entry, passed, diagnostics),
     }
     if isinstance(entry, PassedEntry):
         said = msgspec.to_builtins(entry.traits)
@@ -345,13 +349,13 @@ def _said(
     return fields
 
 
-def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPlan:
+def _with_traffic(nic: NicPlan, guest: GuestEntry, diagnostics: Diagnostics) -> NicPlan:
     """Return the NIC with the frames that the workload of its guest sends it."""
     work = guest.entry.workload.get(nic.name)
     if work is None:
         return nic
     path = (*guest.path, "workload", nic.name)
-    refuse_foreign_keys(work, ("frames", "gap", "length"), f"NIC {nic.name!r}", path, findings)
+    refuse_foreign_keys(work, ("frames", "gap", "length"), f"NIC {nic.name!r}", path, diagnostics)
     if work.frames is not None:
         nic = msgspec.structs.replace(nic, frames=work.frames)
     if work.gap is not None:
@@ -359,7 +363,7 @@ def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPla
     if work.length is not None:
         nic = msgspec.structs.replace(nic, frame_length=work.length)
     if nic.frame_length > nic.buffer_length:
-        findings.problem(
+        diagnostics.problem(
             (*path, "length"),
             f"frames of {nic.frame_length} bytes do not fit into buffers of {nic.buffer_length}",
             word=str(nic.frame_length),
@@ -369,17 +373,17 @@ def _with_traffic(nic: NicPlan, guest: GuestEntry, findings: Findings) -> NicPla
 
 
 def refuse_foreign_keys(
-    work: Workload, known: tuple[str, ...], whose: str, path: KeyPath, findings: Findings
+    work: Workload, known: tuple[str, ...], whose: str, path: KeyPath, diagnostics: Diagnostics
 ) -> None:
     """Note the keys of a workload that mean nothing for this kind of device."""
     for key in Workload.__struct_fields__:
         if key not in known and getattr(work, key) is not None:
             remedy = f"a workload of it has {', '.join(known)}"
-            findings.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
+            diagnostics.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
 
 
 def _vm_of_back_end(
-    entry: BackEndEntry, guests: tuple[GuestEntry, ...], path: KeyPath, findings: Findings
+    entry: BackEndEntry, guests: tuple[GuestEntry, ...], path: KeyPath, diagnostics: Diagnostics
 ) -> int | None:
     """Return the index of the only VM that has the vdev, or note that there is none."""
     found = [index for index, guest in enumerate(guests) if entry.vdev in guest.vdevs]
@@ -388,10 +392,10 @@ def _vm_of_back_end(
     if found:
         message = f"several VMs have a vdev {entry.vdev!r}"
         remedy = "give it a name of its own in one of the configurations"
-        findings.problem((*path, "vdev"), message, word=entry.vdev, remedy=remedy)
+        diagnostics.problem((*path, "vdev"), message, word=entry.vdev, remedy=remedy)
     else:
         names = [name for guest in guests for name in guest.vdevs]
-        findings.unknown((*path, "vdev"), "vdev", entry.vdev, names)
+        diagnostics.unknown((*path, "vdev"), "vdev", entry.vdev, names)
     return None
 
 
@@ -426,7 +430,7 @@ def _host_vector(passed: PassConfig) -> int | None:
     return None if line is None else line.host_vector
 
 
-def _trigger(entry: MatchedEntry, passed: PassConfig, findings: Findings) -> str:
+def _trigger(entry: MatchedEntry, passed: PassConfig, diagnostics: Diagnostics) -> str:
     """Return how a device interrupts; `u` is allowed only where lines are edge-triggered."""
     if entry.trigger is not None:
         return entry.trigger
@@ -436,7 +440,7 @@ def _trigger(entry: MatchedEntry, passed: PassConfig, findings: Findings) -> str
     if line is None or "u" not in line.flags:
         return "level"
     basis = "assumed: `u` of its `intr` is for edges (QNX 7.1 hypervisor safety guide, vm/pass)"
-    findings.assume(f"{entry.name}.trigger", "edge", basis)
+    diagnostics.assume(f"{entry.name}.trigger", "edge", basis)
     return "edge"
 
 

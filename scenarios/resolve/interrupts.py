@@ -1,7 +1,7 @@
 """The interrupt controller of a scenario: what the platform says, and what follows without it."""
 
 from ...model.plan.interrupt_plan import InterruptPlan
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.schema import Scenario
 from .guests import GuestEntry, pics_of
 from .hardware import Hardware, used_line
@@ -13,7 +13,7 @@ _ASSUMED_END = (
 
 
 def interrupts_of(
-    scenario: Scenario, guests: tuple[GuestEntry, ...], hardware: Hardware, findings: Findings
+    scenario: Scenario, guests: tuple[GuestEntry, ...], hardware: Hardware, diagnostics: Diagnostics
 ) -> InterruptPlan:
     """Return the plan of the interrupt controller; what does not fit becomes a problem."""
     platform = scenario.platform
@@ -21,10 +21,10 @@ def interrupts_of(
     deactivated_by = platform.deactivated_by or "kernel"
     routes, table = platform.message_routes, platform.pending_table
     if any(guest.config.passes for guest in guests) and platform.deactivated_by is None:
-        findings.assume("platform.deactivated_by", deactivated_by, _ASSUMED_END)
+        diagnostics.assume("platform.deactivated_by", deactivated_by, _ASSUMED_END)
     wanted = {"its": "gicv3", "remapping": "apic"}.get(routes, controller)
     if wanted != controller:
-        findings.problem(
+        diagnostics.problem(
             ("platform", "message_routes"),
             f"{routes!r} goes with {wanted!r}, and the interrupt controller is {controller!r}",
             word=routes,
@@ -32,18 +32,18 @@ def interrupts_of(
         )
         routes = "none"
     if table == "guest" and routes != "its":
-        findings.problem(
+        diagnostics.problem(
             ("platform", "pending_table"),
             "only the LPIs of an ITS have a pending table",
             word=table,
             remedy='write message_routes = "its", or remove it',
         )
         table = "host"
-    at_once = _unmasked_at_once(hardware, findings)
+    at_once = _unmasked_at_once(hardware, diagnostics)
     return InterruptPlan(controller, routes, deactivated_by, table, at_once)
 
 
-def _unmasked_at_once(hardware: Hardware, findings: Findings) -> tuple[str, ...]:
+def _unmasked_at_once(hardware: Hardware, diagnostics: Diagnostics) -> tuple[str, ...]:
     """Return the devices whose line the configuration marks `u`; a level cannot be one of them."""
     names = []
     for name, passed in hardware.passes.items():
@@ -53,7 +53,7 @@ def _unmasked_at_once(hardware: Hardware, findings: Findings) -> tuple[str, ...]
         if hardware.plan_of(name).trigger == "level":
             message = f"u unmasks the line at once, and that of {name!r} is level-triggered"
             remedy = f'remove u, or say trigger = "edge" for {name!r} in the scenario'
-            findings.problem_at(line.place, message, word=line.flags, remedy=remedy)
+            diagnostics.problem_at(line.place, message, word=line.flags, remedy=remedy)
         names.append(name)
     return tuple(names)
 

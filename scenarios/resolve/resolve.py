@@ -39,7 +39,7 @@ from ...model.plan.virtio_plan import (
     SharedMemoryPlan,
 )
 from ...model.trace.events import Assumption
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.loader import ScenarioSource
 from ..format.schema import After, End, Scenario
 from ..format.toml_places import KeyPath
@@ -84,25 +84,25 @@ def resolve(source: ScenarioSource) -> Resolved:
         ScenarioError: If scenario, configurations and hardware do not fit each other.
         TraceFormatError: If the replay file cannot be used.
     """
-    findings = Findings(source.places)
+    diagnostics = Diagnostics(source.places)
     scenario = source.scenario
-    guests = guests_of(source, findings)
-    hardware = hardware_of(scenario, guests, findings)
-    iommu = iommu_plan(scenario, guests, hardware, findings)
+    guests = guests_of(source, diagnostics)
+    hardware = hardware_of(scenario, guests, diagnostics)
+    iommu = iommu_plan(scenario, guests, hardware, diagnostics)
     if ("platform", "iommu") not in source.places.spots:
         basis = "assumed: the scenario names no IOMMU; guests are unity-mapped"
-        findings.assume("platform.iommu", "none", basis)
-    interrupts = interrupts_of(scenario, guests, hardware, findings)
+        diagnostics.assume("platform.iommu", "none", basis)
+    interrupts = interrupts_of(scenario, guests, hardware, diagnostics)
     vms = []
     for index, guest in enumerate(guests):
-        check_architecture(guest, scenario, findings)
-        vm = _vm(guest, hardware, index, findings)
+        check_architecture(guest, scenario, diagnostics)
+        vm = _vm(guest, hardware, index, diagnostics)
         if "message_block_timeout" not in scenario.timing:
             vm = msgspec.structs.replace(vm, block_timeout_ns=block_timeout_of(guest))
         is_timed = "message_block_timeout" in scenario.timing
-        note_without_effect(guest, vm, hardware, findings, is_timed=is_timed)
+        note_without_effect(guest, vm, hardware, diagnostics, is_timed=is_timed)
         vms.append(vm)
-    findings.raise_problems()
+    diagnostics.raise_problems()
     plan = SystemPlan(
         name=source.name,
         description=scenario.description,
@@ -124,20 +124,20 @@ def resolve(source: ScenarioSource) -> Resolved:
         quiet_ns_max=parse_ns(scenario.bounds.quiet),
     )
     if scenario.mutant is not None:
-        plan = _mutated(plan, scenario.mutant.name, findings)
+        plan = _mutated(plan, scenario.mutant.name, diagnostics)
     if scenario.observe is None:
         observe = until_all_have_acted(plan)
     else:
         observe = parse_span(scenario.observe)
     plan = msgspec.structs.replace(plan, observe=observe)
-    _check_unity(guests, plan, findings)
-    _check_names(plan, scenario, guests, findings)
-    findings.raise_problems()
+    _check_unity(guests, plan, diagnostics)
+    _check_names(plan, scenario, guests, diagnostics)
+    diagnostics.raise_problems()
     configs = tuple(guest.config for guest in guests)
     expect = {name: str(verdict) for name, verdict in scenario.expect.items()}
     origins = origins_of(source, guests, hardware)
     recorded = replay.read(source.folder / scenario.replay) if scenario.replay else None
-    assumptions = tuple(findings.assumptions)
+    assumptions = tuple(diagnostics.assumptions)
     return Resolved(plan, assumptions, expect, configs, origins, recorded)
 
 
@@ -152,14 +152,14 @@ def _after(after: After) -> AfterPlan:
     return AfterPlan(after.event, after.source, after.count, after.milestone)
 
 
-def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -> VmPlan:
-    check_workload_names(guest, hardware, index, findings)
-    vdevs = plans_of(guest, hardware, findings)
+def _vm(guest: GuestEntry, hardware: Hardware, index: int, diagnostics: Diagnostics) -> VmPlan:
+    check_workload_names(guest, hardware, index, diagnostics)
+    vdevs = plans_of(guest, hardware, diagnostics)
     nics = tuple(nic for nic in hardware.nics if hardware.owner[nic.name] == index)
     back_ends = [one.name for one in hardware.back_ends if hardware.owner[one.name] == index]
     vm = VmPlan(
         name=guest.name,
-        ram=_ram(guest, nics, vdevs, findings),
+        ram=_ram(guest, nics, vdevs, diagnostics),
         nics=tuple(nic.name for nic in nics),
         devices=tuple(one.name for one in hardware.devices if hardware.owner[one.name] == index),
         back_ends=tuple(back_ends),
@@ -169,16 +169,16 @@ def _vm(guest: GuestEntry, hardware: Hardware, index: int, findings: Findings) -
         entropies=tuple(vdev for vdev in vdevs if isinstance(vdev, EntropyPlan)),
         factories=tuple(vdev for vdev in vdevs if isinstance(vdev, SharedMemoryPlan)),
         bus_scan_limit=guest.entry.bus_scan_limit,
-        quiesce=quiesce_of(guest, hardware, index, findings),
-        end=_end(guest.entry.end, (*guest.path, "end"), findings),
-        then=_then(guest, findings),
+        quiesce=quiesce_of(guest, hardware, index, diagnostics),
+        end=_end(guest.entry.end, (*guest.path, "end"), diagnostics),
+        then=_then(guest, diagnostics),
         restart=guest.entry.restart,
     )
-    return msgspec.structs.replace(vm, shutdown_handlers=_shutdown_handlers(guest, vm, findings))
+    return msgspec.structs.replace(vm, shutdown_handlers=_shutdown_handlers(guest, vm, diagnostics))
 
 
 def _shutdown_handlers(
-    guest: GuestEntry, vm: VmPlan, findings: Findings
+    guest: GuestEntry, vm: VmPlan, diagnostics: Diagnostics
 ) -> tuple[ShutdownPlan, ...]:
     """Return what the scenario says of drivers at an orderly shutdown, in the order of a plan."""
     said = guest.entry.shutdown_handler
@@ -186,7 +186,7 @@ def _shutdown_handlers(
         if name not in vm.driven:
             remedy = "only a driver of the guest can stop something"
             path = (*guest.path, "shutdown_handler", name)
-            findings.unknown_key(path, "device", vm.driven, remedy=remedy)
+            diagnostics.unknown_key(path, "device", vm.driven, remedy=remedy)
     return tuple(ShutdownPlan(name, said[name]) for name in vm.driven if name in said)
 
 
@@ -194,13 +194,13 @@ def _ram(
     guest: GuestEntry,
     nics: tuple[NicPlan, ...],
     vdevs: list[AnyVdevPlan],
-    findings: Findings,
+    diagnostics: Diagnostics,
 ) -> tuple[RamPlan, ...]:
     """Return the guest memory, which must hold what the drivers allocate."""
     if not guest.config.ram:
         file = guest.config.files[-1] if guest.config.files else guest.name
         remedy = "add a line such as `ram 0x80000000,128M`"
-        findings.problem_at(Place(file), f"{guest.name} has no RAM", word="ram", remedy=remedy)
+        diagnostics.problem_at(Place(file), f"{guest.name} has no RAM", word="ram", remedy=remedy)
         return ()
     needed = DRIVERS_START
     needed += sum(nic.ring_size * (nic.buffer_length + 16) + FRAME_SIZE for nic in nics)
@@ -208,38 +208,40 @@ def _ram(
     if guest.config.ram[0].length < needed:
         message = f"the drivers of {guest.name} need {-(-needed // 1024)} KiB in its first RAM"
         remedy = "enlarge it, or shrink rings and requests"
-        findings.problem_at(guest.config.ram[0].place, message, remedy=remedy)
+        diagnostics.problem_at(guest.config.ram[0].place, message, remedy=remedy)
     return tuple(RamPlan(region.start, region.length) for region in guest.config.ram)
 
 
-def _then(guest: GuestEntry, findings: Findings) -> tuple[EndPlan, ...]:
+def _then(guest: GuestEntry, diagnostics: Diagnostics) -> tuple[EndPlan, ...]:
     """Return what else befalls a VM; there must be an end that it adds to."""
     if guest.entry.then and guest.entry.end is None:
         message = "'then' adds to an 'end', and there is none"
-        findings.problem((*guest.path, "then", 0), message, remedy="call the first cause 'end'")
+        diagnostics.problem((*guest.path, "then", 0), message, remedy="call the first cause 'end'")
     plans = [
-        _end(end, (*guest.path, "then", index), findings)
+        _end(end, (*guest.path, "then", index), diagnostics)
         for index, end in enumerate(guest.entry.then)
     ]
     return tuple(plan for plan in plans if plan is not None)
 
 
-def _end(end: End | None, path: KeyPath, findings: Findings) -> EndPlan | None:
+def _end(end: End | None, path: KeyPath, diagnostics: Diagnostics) -> EndPlan | None:
     """Return how a VM ends; the scenario must say when, in one way."""
     if end is None:
         return None
     if end.at is not None and end.after is not None:
-        findings.problem(path, "'at' and 'after' exclude each other", remedy="remove one of them")
+        diagnostics.problem(
+            path, "'at' and 'after' exclude each other", remedy="remove one of them"
+        )
     elif end.at is None and end.after is None:
         remedy = 'write at = "250us", at = "any" or after = { event = "DmaIssued" }'
-        findings.problem(path, "the instant of the end is missing", remedy=remedy)
+        diagnostics.problem(path, "the instant of the end is missing", remedy=remedy)
     if end.at == "any" and end.within is None:
         remedy = 'add within = "1ms": how long after the start it may come'
-        findings.problem((*path, "at"), "'any' needs a window", word="any", remedy=remedy)
+        diagnostics.problem((*path, "at"), "'any' needs a window", word="any", remedy=remedy)
     if end.at != "any" and end.within is not None:
         message = "'within' goes with at = \"any\" only"
         remedy = 'write at = "0ns..1ms" for a span'
-        findings.problem((*path, "within"), message, word=end.within, remedy=remedy)
+        diagnostics.problem((*path, "within"), message, word=end.within, remedy=remedy)
     if end.after is not None:
         return EndPlan(end.cause, parse_span(end.after.delay), _after(end.after))
     if end.at == "any":
@@ -252,7 +254,7 @@ def _timing(scenario: Scenario) -> Timing:
     return msgspec.structs.replace(Timing(), **spans)
 
 
-def _mutated(plan: SystemPlan, name: str, findings: Findings) -> SystemPlan:
+def _mutated(plan: SystemPlan, name: str, diagnostics: Diagnostics) -> SystemPlan:
     """Return the plan with a known way to go wrong built in."""
     from ..mutants.mutants import mutated  # noqa: PLC0415 - brings in properties and SimPy
 
@@ -260,14 +262,14 @@ def _mutated(plan: SystemPlan, name: str, findings: Findings) -> SystemPlan:
     if changed is None:
         message = f"{name} has no place in this scenario"
         remedy = "see `quiesce mutants --score` for the designs in which it applies"
-        findings.problem(("mutant", "name"), message, word=name, remedy=remedy)
+        diagnostics.problem(("mutant", "name"), message, word=name, remedy=remedy)
         return plan
-    findings.assume("mutant", name, "given by the scenario: one thing is wrong by design")
+    diagnostics.assume("mutant", name, "given by the scenario: one thing is wrong by design")
     return changed
 
 
 def _check_names(
-    plan: SystemPlan, scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings
+    plan: SystemPlan, scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
 ) -> None:
     """A name stands for one component in the trace, and an end waits for one that exists."""
     names = [part.name for part in header_of(plan).parts]
@@ -275,15 +277,17 @@ def _check_names(
         if count > 1:
             message = f"{name!r} would be the name of two components"
             remedy = "rename the VM, the vdev or the device of the platform"
-            findings.problem(("platform", "device"), message, word=name, remedy=remedy)
+            diagnostics.problem(("platform", "device"), message, word=name, remedy=remedy)
     waits = [(end.after, (*path, "after")) for guest in guests for end, path in guest.ends]
     waits.append((scenario.smmuman.crash, ("smmuman", "crash")))
     for after, path in waits:
         if after is not None and after.source and after.source not in names:
-            findings.unknown((*path, "source"), "component", after.source, names)
+            diagnostics.unknown((*path, "source"), "component", after.source, names)
 
 
-def _check_unity(guests: tuple[GuestEntry, ...], plan: SystemPlan, findings: Findings) -> None:
+def _check_unity(
+    guests: tuple[GuestEntry, ...], plan: SystemPlan, diagnostics: Diagnostics
+) -> None:
     """Guests with DMA and no IOMMU have host-physical addresses, which nobody else may have."""
     regions = [
         (region, guest.name)
@@ -296,11 +300,11 @@ def _check_unity(guests: tuple[GuestEntry, ...], plan: SystemPlan, findings: Fin
     for (one, name), (other, other_name) in combinations(regions, 2):
         if name != other_name and one.start < other.end and other.start < one.end:
             message = f"{unity}, but RAM of {other_name} overlaps RAM of {name}"
-            findings.problem_at(other.place, message, remedy=remedy)
+            diagnostics.problem_at(other.place, message, remedy=remedy)
     for region, name in regions:
         if region.end > VM_MEMORY_START:
             message = (
                 f"{unity}, and from {VM_MEMORY_START:#x} on memory is the host's own, "
                 f"but RAM of {name} reaches {region.end:#x}"
             )
-            findings.problem_at(region.place, message, remedy=remedy)
+            diagnostics.problem_at(region.place, message, remedy=remedy)

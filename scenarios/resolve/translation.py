@@ -6,7 +6,7 @@ import msgspec
 
 from ...model.plan.iommu_flavours import FLAVOURS, SMMUV3, VTD
 from ...model.plan.iommu_plan import IommuPlan, iommu_of
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.schema import Scenario
 from ..format.toml_places import KeyPath
 from .guests import GuestEntry, pics_of
@@ -18,25 +18,27 @@ _OTHER = {SMMUV3: VTD, VTD: SMMUV3}
 
 
 def iommu_plan(
-    scenario: Scenario, guests: tuple[GuestEntry, ...], hardware: Hardware, findings: Findings
+    scenario: Scenario, guests: tuple[GuestEntry, ...], hardware: Hardware, diagnostics: Diagnostics
 ) -> IommuPlan | None:
     """Return the IOMMU of a scenario, or None; what does not fit becomes a problem."""
-    flavour = _flavour(scenario, guests, findings)
+    flavour = _flavour(scenario, guests, diagnostics)
     if flavour is None:
-        _refuse_without(scenario, findings)
+        _refuse_without(scenario, diagnostics)
         return None
     unit = scenario.platform.iommu_unit
-    _check_draining(scenario, flavour, findings)
+    _check_draining(scenario, flavour, diagnostics)
     given: dict[str, Any] = {
         name: getattr(unit, name)
         for name in ("unprogrammed", "fault_records", "write_drain", "checks_translated")
         if getattr(unit, name) is not None
     }
-    groups = _groups(unit.groups, guests, hardware, findings)
+    groups = _groups(unit.groups, guests, hardware, diagnostics)
     return msgspec.structs.replace(iommu_of(flavour), groups=groups, **given)
 
 
-def _flavour(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findings) -> str | None:
+def _flavour(
+    scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
+) -> str | None:
     """Return the kind of the IOMMU; it must be one of the guests' architecture."""
     kind = scenario.platform.iommu
     pics = {pic for guest in guests for pic in pics_of(guest.config)}
@@ -44,12 +46,12 @@ def _flavour(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findi
         flavour = VTD if pics == {"apic"} else SMMUV3
         why = "the configurations attach interrupts to " + " and ".join(sorted(pics))
         basis = why if len(pics) == 1 else "assumed: the configurations do not tell"
-        findings.assume("platform.iommu", flavour, basis)
+        diagnostics.assume("platform.iommu", flavour, basis)
         return flavour
     if kind == "none":
         return None
     if pics == {_PIC_OF[_OTHER[kind]]}:
-        findings.problem(
+        diagnostics.problem(
             ("platform", "iommu"),
             f"{FLAVOURS[kind].title} does not go with interrupts at {min(pics)!r}",
             word=kind,
@@ -58,16 +60,16 @@ def _flavour(scenario: Scenario, guests: tuple[GuestEntry, ...], findings: Findi
     return kind
 
 
-def _refuse_without(scenario: Scenario, findings: Findings) -> None:
+def _refuse_without(scenario: Scenario, diagnostics: Diagnostics) -> None:
     remedy = 'write iommu = "native" under [platform], or remove it'
     if scenario.platform.iommu_unit != type(scenario.platform.iommu_unit)():
-        findings.problem(_UNIT, "there is no IOMMU that this could be about", remedy=remedy)
+        diagnostics.problem(_UNIT, "there is no IOMMU that this could be about", remedy=remedy)
     if scenario.smmuman.crash is not None:
         message = "without an IOMMU there is no smmuman that could end"
-        findings.problem(("smmuman", "crash"), message, remedy=remedy)
+        diagnostics.problem(("smmuman", "crash"), message, remedy=remedy)
 
 
-def _check_draining(scenario: Scenario, flavour: str, findings: Findings) -> None:
+def _check_draining(scenario: Scenario, flavour: str, diagnostics: Diagnostics) -> None:
     """Only VT-d can be told, or can lack the means, to wait for translated writes."""
     if not FLAVOURS[flavour].sync_drains:
         return
@@ -75,17 +77,17 @@ def _check_draining(scenario: Scenario, flavour: str, findings: Findings) -> Non
     remedy = 'write iommu = "vt-d", or use the fault no_sync'
     if scenario.platform.iommu_unit.write_drain is False:
         message = f"an {title} always waits for translated writes when it syncs"
-        findings.problem((*_UNIT, "write_drain"), message, remedy=remedy)
+        diagnostics.problem((*_UNIT, "write_drain"), message, remedy=remedy)
     if scenario.faults.no_drain:
         message = f"an {title} cannot be told not to wait for translated writes"
-        findings.problem(("faults", "no_drain"), message, remedy=remedy)
+        diagnostics.problem(("faults", "no_drain"), message, remedy=remedy)
 
 
 def _groups(
     groups: tuple[tuple[str, ...], ...],
     guests: tuple[GuestEntry, ...],
     hardware: Hardware,
-    findings: Findings,
+    diagnostics: Diagnostics,
 ) -> tuple[tuple[str, ...], ...]:
     """Return the devices that cannot be told apart; each stands in one group."""
     known = [*hardware.owner, *(disk.name for disk in hardware.disks)]
@@ -94,14 +96,14 @@ def _groups(
         path = (*_UNIT, "groups", index)
         for name in group:
             if name not in known:
-                findings.unknown(path, "device", name, known)
+                diagnostics.unknown(path, "device", name, known)
             elif name in seen:
                 message = f"{name!r} stands twice in the groups"
-                findings.problem(path, message, word=name, remedy="a device has one stream")
+                diagnostics.problem(path, message, word=name, remedy="a device has one stream")
             seen.add(name)
         owners = sorted({guests[hardware.owner[n]].name for n in group if n in hardware.owner})
         if len(owners) > 1:
             basis = "given by the scenario: each of these devices reaches what any of them reaches"
-            findings.assume(f"one stream for {' and '.join(group)}", " and ".join(owners), basis)
+            diagnostics.assume(f"one stream for {' and '.join(group)}", " and ".join(owners), basis)
     members = [name for group in groups for name in group]
     return groups if len(members) == len(seen) else ()

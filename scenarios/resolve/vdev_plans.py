@@ -17,7 +17,7 @@ from ...model.plan.virtio_plan import (
     SharedMemoryPlan,
     VirtioPlan,
 )
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.schema import Workload
 from ..format.schema_vdevs import VdevEntry
 from ..format.toml_places import KeyPath
@@ -73,7 +73,7 @@ _SECTOR = 512
 _PCI_DEVICES = 32
 
 
-def plans_of(guest: GuestEntry, hardware: Hardware, findings: Findings) -> list[AnyVdevPlan]:
+def plans_of(guest: GuestEntry, hardware: Hardware, diagnostics: Diagnostics) -> list[AnyVdevPlan]:
     """Return the plans of the vdevs that the model knows; other vdevs are noted as left out."""
     plans: list[AnyVdevPlan] = []
     left_out = []
@@ -81,16 +81,16 @@ def plans_of(guest: GuestEntry, hardware: Hardware, findings: Findings) -> list[
     for name, vdev in zip(guest.vdevs, guest.config.vdevs, strict=True):
         if name in hardware.served_elsewhere:
             continue
-        where = _place(guest, vdev, slots.get(name, 0), findings)
-        plan = None if where is None else _plan(guest, vdev, name, where, hardware, findings)
+        where = _place(guest, vdev, slots.get(name, 0), diagnostics)
+        plan = None if where is None else _plan(guest, vdev, name, where, hardware, diagnostics)
         if plan is not None:
-            plans.append(_with_entries(guest, vdev, name, plan, findings))
+            plans.append(_with_entries(guest, vdev, name, plan, diagnostics))
         elif where is None and not any(quiesce.vdev == name for quiesce in guest.entry.quiesce):
             left_out.append(name)
     if left_out:
         basis = "assumed: these vdevs neither write memory late nor do anything at termination"
-        findings.assume(f"{guest.name}.vdevs", f"left out: {', '.join(left_out)}", basis)
-    _check_places(guest, plans, findings)
+        diagnostics.assume(f"{guest.name}.vdevs", f"left out: {', '.join(left_out)}", basis)
+    _check_places(guest, plans, diagnostics)
     return plans
 
 
@@ -134,19 +134,19 @@ def _is_known(vdev: VdevConfig) -> bool:
 
 
 def _place(
-    guest: GuestEntry, vdev: VdevConfig, slot: int, findings: Findings
+    guest: GuestEntry, vdev: VdevConfig, slot: int, diagnostics: Diagnostics
 ) -> dict[str, Any] | None:
     """Return how the guest reaches a vdev, in the words of its plan; `None` if it is left out."""
     if not _is_known(vdev) or (vdev.type == "virtio-blk" and not vdev.hostdev):
         return None
     name = f"{guest.name}.{vdev.label}"
     if vdev.option("legacy") is not None:
-        findings.assume(f"{name}.legacy", "1.0", "assumed: modelled as a device of VIRTIO 1.0")
+        diagnostics.assume(f"{name}.legacy", "1.0", "assumed: modelled as a device of VIRTIO 1.0")
     if vdev.transport == "pci":
         pci = vdev.loc.pci if vdev.loc is not None else None
         if isinstance(pci, PciAddress) and (pci.bus, pci.function) != (0, 0):
             basis = "assumed: the place among the guest's PCI functions changes no verdict"
-            findings.assume(f"{name}.loc", f"device {slot} of bus 0", basis)
+            diagnostics.assume(f"{name}.loc", f"device {slot} of bus 0", basis)
         return {"transport": "pci", "slot": slot}
     if vdev.loc is None or vdev.loc.address is None or vdev.loc.space != "mem" or not vdev.intr:
         return None
@@ -160,23 +160,23 @@ def _plan(
     name: str,
     where: dict[str, Any],
     hardware: Hardware,
-    findings: Findings,
+    diagnostics: Diagnostics,
 ) -> AnyVdevPlan | None:
     match vdev.type:
         case "virtio-blk":
-            return _block(guest, vdev, name, where, hardware, findings)
+            return _block(guest, vdev, name, where, hardware, diagnostics)
         case "virtio-net":
             peer = vdev.option("peer")
             assert peer is not None
             if name not in guest.entry.workload:
                 basis = "assumed: the peer sends without end, as a network does"
-                findings.assume(f"{guest.name}.{name}.peer", "busy", basis)
+                diagnostics.assume(f"{guest.name}.{name}.peer", "busy", basis)
             return NetPlan(name, peer.arguments[0] if peer.arguments else "", **where)
         case "virtio-console":
             hears = not vdev.hostdev or any(end.mode != "write" for end in vdev.hostdev)
             if hears and name not in guest.entry.workload:
                 basis = "assumed: somebody types, or pastes, without end"
-                findings.assume(f"{guest.name}.{name}.input", "busy", basis)
+                diagnostics.assume(f"{guest.name}.{name}.input", "busy", basis)
             return ConsolePlan(name, queue_size=_SMALL_QUEUE, has_input=hears, **where)
         case "virtio-entropy":
             return EntropyPlan(name, queue_size=_SMALL_QUEUE, **where)
@@ -189,12 +189,12 @@ def _block(
     name: str,
     where: dict[str, Any],
     hardware: Hardware,
-    findings: Findings,
+    diagnostics: Diagnostics,
 ) -> BlockPlan | None:
     paths = [endpoint.path for endpoint in vdev.hostdev]
     behind = hardware.disk_behind(paths)
     if behind is None:
-        findings.problem_at(
+        diagnostics.problem_at(
             vdev.hostdev[0].place,
             f"no disk of the platform serves {paths[0]!r} of {name!r}",
             word=paths[0],
@@ -204,36 +204,36 @@ def _block(
     disk, entry = behind
     zero_copy = entry.zero_copy
     if zero_copy is None:
-        zero_copy = _zero_copy(vdev, f"{guest.name}.{name}", findings)
+        zero_copy = _zero_copy(vdev, f"{guest.name}.{name}", diagnostics)
     read_only = vdev.hostdev[0].mode == "read"
     return BlockPlan(name, disk.name, zero_copy=zero_copy, read_only=read_only, **where)
 
 
-def _zero_copy(vdev: VdevConfig, name: str, findings: Findings) -> bool:
+def _zero_copy(vdev: VdevConfig, name: str, diagnostics: Diagnostics) -> bool:
     """Return whether direct I/O is on; where nothing says so, the worse case is that it is."""
     option = vdev.option("dio")
     if option is not None:
         return option.arguments[:1] != ("disable",)
     basis = "assumed: the configuration has no `dio`; with it the disk writes guest memory itself"
-    findings.assume(f"{name}.zero_copy", "true", basis)
+    diagnostics.assume(f"{name}.zero_copy", "true", basis)
     return True
 
 
 def _with_entries(
-    guest: GuestEntry, vdev: VdevConfig, name: str, plan: AnyVdevPlan, findings: Findings
+    guest: GuestEntry, vdev: VdevConfig, name: str, plan: AnyVdevPlan, diagnostics: Diagnostics
 ) -> AnyVdevPlan:
     """Return the plan with what the scenario says of the vdev and of its workload."""
     entry = guest.entry.vdev.get(name)
     if entry is not None:
-        plan = _with_offers(plan, entry, vdev.type, (*guest.path, "vdev", name), findings)
+        plan = _with_offers(plan, entry, vdev.type, (*guest.path, "vdev", name), diagnostics)
     work = guest.entry.workload.get(name)
     if work is None:
         return plan
     path = (*guest.path, "workload", name)
     names = WORKLOADS[vdev.type]
-    refuse_foreign_keys(work, tuple(names), f"vdev {name!r}", path, findings)
+    refuse_foreign_keys(work, tuple(names), f"vdev {name!r}", path, diagnostics)
     plan = msgspec.structs.replace(plan, **_changes(work, names))
-    _check_workload(plan, path, findings)
+    _check_workload(plan, path, diagnostics)
     return plan
 
 
@@ -247,7 +247,7 @@ def _changes(work: Workload, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _with_offers(
-    plan: AnyVdevPlan, entry: VdevEntry, kind: str, path: KeyPath, findings: Findings
+    plan: AnyVdevPlan, entry: VdevEntry, kind: str, path: KeyPath, diagnostics: Diagnostics
 ) -> AnyVdevPlan:
     known = _OFFERS[kind]
     changes: dict[str, Any] = {}
@@ -260,27 +260,27 @@ def _with_offers(
         else:
             remedy = f"it has {', '.join(known)}" if known else "remove it"
             message = f"a {kind} vdev has no {key!r}"
-            findings.problem((*path, key), message, word=key, remedy=remedy)
+            diagnostics.problem((*path, key), message, word=key, remedy=remedy)
     if isinstance(plan, VirtioPlan):
         changes |= dict.fromkeys(entry.features, True)
     return msgspec.structs.replace(plan, **changes)
 
 
-def _check_workload(plan: AnyVdevPlan, path: KeyPath, findings: Findings) -> None:
+def _check_workload(plan: AnyVdevPlan, path: KeyPath, diagnostics: Diagnostics) -> None:
     if isinstance(plan, VirtioPlan) and plan.format == "split":
         size = plan.queue_size
         if size & (size - 1):
             message = f"a queue size of {size} is not a power of two"
-            findings.problem((*path, "queue_size"), message, word=str(size))
+            diagnostics.problem((*path, "queue_size"), message, word=str(size))
     if isinstance(plan, BlockPlan) and plan.length % _SECTOR:
         message = f"{plan.length} is not a multiple of {_SECTOR}, the size of a sector"
-        findings.problem((*path, "length"), message, word=str(plan.length))
+        diagnostics.problem((*path, "length"), message, word=str(plan.length))
     if isinstance(plan, SharedMemoryPlan) and plan.length % FRAME_SIZE:
         message = f"{plan.length} is not a multiple of {FRAME_SIZE}, the size of a frame"
-        findings.problem((*path, "length"), message, word=str(plan.length))
+        diagnostics.problem((*path, "length"), message, word=str(plan.length))
 
 
-def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], findings: Findings) -> None:
+def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], diagnostics: Diagnostics) -> None:
     """Two direct-mapped vdevs must not stand at the same address."""
     seen: dict[int, str] = {}
     for plan in plans:
@@ -290,4 +290,4 @@ def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], findings: Finding
         if other != plan.name:
             vdev = guest.config.vdevs[guest.vdevs.index(plan.name)]
             message = f"{plan.name!r} is where {other!r} is already"
-            findings.problem_at(vdev.place, message, word=f"{plan.loc:#x}")
+            diagnostics.problem_at(vdev.place, message, word=f"{plan.loc:#x}")

@@ -9,7 +9,7 @@ from ...model.host import user_back_end_procedure
 from ...model.plan.procedures import PCIE_BOUNDS
 from ...model.plan.system_plan import QuiescePlan, StepPlan
 from ...model.vdev import shared_memory, virtio_vdev
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..format.schema import Quiesce, Step
 from ..format.schema_check import one_of
 from ..format.toml_places import KeyPath
@@ -27,7 +27,7 @@ FOR_EVER_NS = 365 * 24 * 3600 * SECOND
 
 
 def check_workload_names(
-    guest: GuestEntry, hardware: Hardware, vm_index: int, findings: Findings
+    guest: GuestEntry, hardware: Hardware, vm_index: int, diagnostics: Diagnostics
 ) -> None:
     """Note a workload for what the VM does not have."""
     vdevs = known_vdevs(guest)
@@ -36,15 +36,15 @@ def check_workload_names(
         if name not in names:
             remedy = "a workload belongs to a NIC of the platform or a virtio vdev"
             path = (*guest.path, "workload", name)
-            findings.unknown_key(path, "device", names, remedy=remedy)
+            diagnostics.unknown_key(path, "device", names, remedy=remedy)
     for name in guest.entry.vdev:
         if name not in vdevs:
             remedy = "only virtio vdevs of the configuration can be described here"
-            findings.unknown_key((*guest.path, "vdev", name), "vdev", vdevs, remedy=remedy)
+            diagnostics.unknown_key((*guest.path, "vdev", name), "vdev", vdevs, remedy=remedy)
 
 
 def quiesce_of(
-    guest: GuestEntry, hardware: Hardware, vm_index: int, findings: Findings
+    guest: GuestEntry, hardware: Hardware, vm_index: int, diagnostics: Diagnostics
 ) -> tuple[QuiescePlan, ...]:
     """Return what the vdevs of a VM do at termination, in the order of the configuration."""
     passed = [name for name, owner in hardware.owner.items() if owner == vm_index]
@@ -56,17 +56,17 @@ def quiesce_of(
         path: KeyPath = (*guest.path, "quiesce", index)
         if entry.vdev not in guest.vdevs:
             remedy = f"add `vdev {entry.vdev}` to {_main_file(guest.config)}"
-            findings.unknown((*path, "vdev"), "vdev", entry.vdev, guest.vdevs, remedy=remedy)
+            diagnostics.unknown((*path, "vdev"), "vdev", entry.vdev, guest.vdevs, remedy=remedy)
             continue
         device = entry.device or entry.vdev
         if device not in passed + vdevs:
             key = "device" if entry.device else "vdev"
             names = passed + vdevs
             remedy = f"name {one_of(names)}" if names else "there is no such device"
-            findings.unknown((*path, key), "device", device, names, remedy=remedy)
+            diagnostics.unknown((*path, key), "device", device, names, remedy=remedy)
             continue
         usual = _of_hardware(hardware, device) if device in passed else _of_vdev(guest, device)
-        steps = _steps(entry, device, usual, path, findings)
+        steps = _steps(entry, device, usual, path, diagnostics)
         position = guest.vdevs.index(entry.vdev)
         plans.append((position, QuiescePlan(entry.vdev, device, steps, entry.on_timeout)))
     return tuple(plan for _, plan in sorted(plans, key=lambda item: item[0]))
@@ -87,15 +87,15 @@ class Usual(NamedTuple):
 
 
 def _steps(
-    entry: Quiesce, device: str, usual: Usual, path: KeyPath, findings: Findings
+    entry: Quiesce, device: str, usual: Usual, path: KeyPath, diagnostics: Diagnostics
 ) -> tuple[StepPlan, ...]:
     """Return the steps with their bounds; where none are spoken of, the documented procedure."""
     known, bounds, names = usual
     if entry.steps is None:
         basis = "assumed: the documented procedure, as the scenario names no steps"
-        findings.assume(f"{entry.vdev}.{device}.steps", ", ".join(names), basis)
+        diagnostics.assume(f"{entry.vdev}.{device}.steps", ", ".join(names), basis)
         for name in names:
-            _assume_endless(f"{entry.vdev}.{device}.{name}", bounds.get(name, 0), findings)
+            _assume_endless(f"{entry.vdev}.{device}.{name}", bounds.get(name, 0), diagnostics)
         return tuple(StepPlan(name, bounds.get(name, 0)) for name in names)
     steps = []
     for index, item in enumerate(entry.steps):
@@ -103,18 +103,18 @@ def _steps(
         here: KeyPath = (*path, "steps", index)
         if step.name not in known:
             here = here if isinstance(item, str) else (*here, "name")
-            findings.unknown(here, f"step for {device!r},", step.name, known)
+            diagnostics.unknown(here, f"step for {device!r},", step.name, known)
             continue
         default_ns = bounds.get(step.name, 0)
         if step.bound is not None and default_ns == 0:
             message = f"step {step.name!r} waits for nothing, so it has no bound"
-            findings.problem((*here, "bound"), message, word=step.bound, remedy="remove it")
+            diagnostics.problem((*here, "bound"), message, word=step.bound, remedy="remove it")
         bound_ns = default_ns if step.bound is None else parse_ns(step.bound)
         steps.append(StepPlan(step.name, bound_ns))
         if step.bound is None and default_ns == FOR_EVER_NS:
-            _assume_endless(f"{entry.vdev}.{device}.{step.name}", default_ns, findings)
+            _assume_endless(f"{entry.vdev}.{device}.{step.name}", default_ns, diagnostics)
         elif step.bound is None and default_ns:
-            findings.assume(
+            diagnostics.assume(
                 f"{entry.vdev}.{device}.{step.name}",
                 format_ns(default_ns),
                 "assumed: the bound of the documented procedure",
@@ -122,10 +122,10 @@ def _steps(
     return tuple(steps)
 
 
-def _assume_endless(name: str, bound_ns: int, findings: Findings) -> None:
+def _assume_endless(name: str, bound_ns: int, diagnostics: Diagnostics) -> None:
     """Note a wait that the configuration gives no end."""
     if bound_ns == FOR_EVER_NS:
-        findings.assume(name, "for ever", "given by the configuration: message-block-timeout 0")
+        diagnostics.assume(name, "for ever", "given by the configuration: message-block-timeout 0")
 
 
 def _of_hardware(hardware: Hardware, device: str) -> Usual:

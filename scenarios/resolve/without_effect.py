@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...model.plan.system_plan import VmPlan
 from ...model.plan.termination import BY_NAME
-from ..format.findings import Findings
+from ..format.diagnostics import Diagnostics
 from ..qvmconf.config import PassConfig, VdevConfig, VmConfig
 from .guests import GuestEntry
 from .hardware import Hardware, used_line
@@ -32,7 +32,7 @@ Word = tuple[str, int]
 
 
 def note_without_effect(
-    guest: GuestEntry, vm: VmPlan, hardware: Hardware, findings: Findings, *, is_timed: bool
+    guest: GuestEntry, vm: VmPlan, hardware: Hardware, diagnostics: Diagnostics, *, is_timed: bool
 ) -> None:
     """Note in one assumption all that a VM's configuration says in vain.
 
@@ -40,7 +40,7 @@ def note_without_effect(
         guest: The VM with its configuration.
         vm: Its plan.
         hardware: Which `pass` entries are devices.
-        findings: Where it is noted.
+        diagnostics: Where it is noted.
         is_timed: Whether the scenario's own `message_block_timeout` stands above it.
     """
     words = [
@@ -55,7 +55,7 @@ def note_without_effect(
     lines = ", ".join(str(line) for line in sorted({line for _, line in words} - {0}))
     where = f" (line{'s' if ',' in lines else ''} {lines} of the configuration)" if lines else ""
     basis = f"{NO_EFFECT}: read, and not heeded by a run{where}"
-    findings.assume(f"{guest.name}.options", names, basis)
+    diagnostics.assume(f"{guest.name}.options", names, basis)
 
 
 def _top_level(config: VmConfig) -> Iterator[Word]:

@@ -23,9 +23,9 @@ from ...properties.search.fuzz import (
     replayed,
 )
 
-__all__ = ["Effort", "Outcome", "carry_out"]
+__all__ = ["CampaignResult", "Effort", "carry_out"]
 
-Progress = Callable[[Campaign, float], None]
+CampaignProgress = Callable[[Campaign, float], None]
 """Called now and then with what is known and how many seconds it took."""
 
 
@@ -45,7 +45,7 @@ class Effort(msgspec.Struct, frozen=True):
     database: Path | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class CampaignResult(msgspec.Struct, frozen=True):
     """What a campaign came to.
 
     Attributes:
@@ -64,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-def carry_out(search: Search, effort: Effort, progress: Progress) -> Outcome:
+def carry_out(search: Search, effort: Effort, progress: CampaignProgress) -> CampaignResult:
     """Run a campaign to its end, its last second, or the user's interrupt."""
     from hypothesis.database import (  # noqa: PLC0415 - heavy
         DirectoryBasedExampleDatabase,
@@ -102,7 +102,7 @@ def carry_out(search: Search, effort: Effort, progress: Progress) -> Outcome:
     except KeyboardInterrupt:
         was_stopped = True
     seconds = time.monotonic() - begun
-    return Outcome(campaign, seconds, resumed, before.tally.runs, was_stopped)
+    return CampaignResult(campaign, seconds, resumed, before.tally.runs, was_stopped)
 
 
 def _chunks(examples: int, done: dict[int, Campaign]) -> Iterator[tuple[int, int]]:

@@ -68,12 +68,12 @@ class SweepResult(NamedTuple):
     seconds: float
 
 
-def sweep_scenario(request: SweepRequest, tell: TellProgress) -> SweepResult:
+def sweep_scenario(request: SweepRequest, progress: TellProgress) -> SweepResult:
     """Sweep each cause, write the files and return for which instants the system is unsafe.
 
     Args:
         request: What is to be swept.
-        tell: Called with a line about how far the sweep has come; an empty line at its end.
+        progress: Called with a line about how far the sweep has come; an empty line at its end.
 
     Raises:
         InputError: If the scenario, a cause or the folder for the results cannot be used.
@@ -86,9 +86,9 @@ def sweep_scenario(request: SweepRequest, tell: TellProgress) -> SweepResult:
     swept: list[Swept] = []
     for cause in _causes(request, scenario, vm):
         if not swept or swept[-1].is_whole:
-            swept.append(_sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs, tell))
+            swept.append(_sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs, progress))
     seconds = time.monotonic() - begun
-    tell("")
+    progress("")
     if not any(each.part.points for each in swept):
         raise KeyboardInterrupt
     judgement = _judgement(scenario, swept, until_ns)
@@ -131,7 +131,7 @@ def _until(request: SweepRequest, scenario: Resolved) -> int:
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
-def _sweep(target: Target, jobs: int, tell: TellProgress) -> Swept:
+def _sweep(target: Target, jobs: int, progress: TellProgress) -> Swept:
     instants = crash_instants(target, run_watched)
     pieces = _pieces(instants)
     part = Part()
@@ -145,7 +145,7 @@ def _sweep(target: Target, jobs: int, tell: TellProgress) -> Swept:
         covered_ns = last_ns
         rate = round(part.points / max(time.monotonic() - begun, 1e-9))
         done = part.gaps + part.empty_gaps
-        tell(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
+        progress(f"{target.cause}: {done} of {len(instants) - 1} gaps, {rate} points/s")
 
     try:
         for other, piece in zip(_swept_pieces(target, pieces, jobs), pieces, strict=True):

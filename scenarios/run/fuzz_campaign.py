@@ -15,7 +15,7 @@ from ...properties.search.fuzz import Campaign, Finding, Search, confidence
 from ...reports.verdict_file import document_of as verdict_document
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
-from .campaign import Effort, Outcome, carry_out
+from .campaign import CampaignResult, Effort, carry_out
 from .counterexample import Counterexample, Written, made_small, write_counterexample
 from .duration_files import durations_json, write_durations
 from .given_up import write_given_up
@@ -68,19 +68,19 @@ class FuzzResult(NamedTuple):
         written: The files, and how to run the counterexample again.
     """
 
-    outcome: Outcome
+    outcome: CampaignResult
     judgement: Judgement | None
     example: Counterexample | None
     written: Written
 
 
-def fuzz_scenario(request: FuzzRequest, explain: Explain, tell: TellProgress) -> FuzzResult:
+def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: TellProgress) -> FuzzResult:
     """Draw runs until the request is met, write the files and return what was found.
 
     Args:
         request: What is to be drawn.
         explain: Explains the run of the counterexample.
-        tell: Called with a line about how far the search has come; an empty line at its end.
+        progress: Called with a line about how far the search has come; an empty line at its end.
 
     Raises:
         InputError: If the scenario or the folder for the results cannot be used.
@@ -89,12 +89,12 @@ def fuzz_scenario(request: FuzzRequest, explain: Explain, tell: TellProgress) ->
     search = Search(scenario.plan, seed=request.seed, moves_end=not request.fixed_end)
 
     def show(campaign: Campaign, seconds: float) -> None:
-        tell(_progress_in_words(campaign, seconds))
+        progress(_progress_in_words(campaign, seconds))
 
     outcome = carry_out(search, _effort(request), show)
-    tell("")
+    progress("")
     folder = request.out / scenario.plan.name / "fuzz"
-    example = _example(outcome.campaign, scenario, tell)
+    example = _example(outcome.campaign, scenario, progress)
     written = Written((), "")
     if example is not None:
         explanation = explain(example.result)
@@ -106,7 +106,7 @@ def fuzz_scenario(request: FuzzRequest, explain: Explain, tell: TellProgress) ->
     made = [_write_campaign(judgement, durations, folder)]
     if request.plot and durations.count:
         made += write_durations(durations, judgement, scenario.plan.teardown_ns_max, folder)
-    made += _write_unfinished(outcome.campaign, scenario, folder, tell)
+    made += _write_unfinished(outcome.campaign, scenario, folder, progress)
     written = msgspec.structs.replace(written, files=(*written.files, *made))
     return FuzzResult(outcome, judgement, example, written)
 
@@ -119,7 +119,9 @@ def _effort(request: FuzzRequest) -> Effort:
     return Effort(examples, request.seconds or 0, request.jobs, database)
 
 
-def _example(campaign: Campaign, scenario: Resolved, tell: TellProgress) -> Counterexample | None:
+def _example(
+    campaign: Campaign, scenario: Resolved, progress: TellProgress
+) -> Counterexample | None:
     """Make the finding that matters most small."""
     findings = list(campaign.findings.values())
     if not findings:
@@ -130,13 +132,13 @@ def _example(campaign: Campaign, scenario: Resolved, tell: TellProgress) -> Coun
         return order.index(finding.properties[0]), len(finding.choices)
 
     worst = min(findings, key=importance)
-    tell("making the counterexample small")
+    progress("making the counterexample small")
     example = made_small(worst.plan, worst.choices, worst.properties[0], scenario.assumptions)
-    tell("")
+    progress("")
     return example
 
 
-def _judgement(scenario: Resolved, request: FuzzRequest, outcome: Outcome) -> Judgement:
+def _judgement(scenario: Resolved, request: FuzzRequest, outcome: CampaignResult) -> Judgement:
     tally = outcome.campaign.tally
     end = "as the scenario has it" if request.fixed_end else "drawn in one half of the runs"
     first = (
@@ -174,7 +176,7 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
 
 
 def _write_unfinished(
-    campaign: Campaign, scenario: Resolved, folder: Path, tell: TellProgress
+    campaign: Campaign, scenario: Resolved, folder: Path, progress: TellProgress
 ) -> list[Path]:
     """Write the replay file of the first run that was given up, if there is one.
 
@@ -183,11 +185,11 @@ def _write_unfinished(
     unfinished = campaign.unfinished
     if unfinished is None:
         return []
-    tell("recording the run that was given up")
+    progress("recording the run that was given up")
     chosen = f"found by drawing; given up: {unfinished.reason}"
     choices = Biased(unfinished.data)
     path = write_given_up(unfinished.plan, choices, scenario.assumptions, chosen, folder)
-    tell("")
+    progress("")
     return [path]
 
 

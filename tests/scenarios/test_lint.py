@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.scenarios.lint import Finding, lint
+from quiesce.scenarios.lint import LintRemark, lint
 from quiesce.scenarios.qvmconf.parser import parse_text
 
 QUIET = """
@@ -23,7 +23,7 @@ def findings(
     iommu: bool | None = True,
     quiesced: frozenset[str] = frozenset(),
     safety: bool = False,
-) -> dict[str, Finding]:
+) -> dict[str, LintRemark]:
     found = lint(parse_text(text, "vm"), iommu=iommu, quiesced=quiesced, safety=safety)
     return {finding.rule: finding for finding in found}
 

@@ -36,7 +36,7 @@ def test_a_run_returns_what_its_files_say_and_prints_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     lines: list[str] = []
-    explain = partial(explained, is_quick=True, tell=lines.append)
+    explain = partial(explained, is_quick=True, progress=lines.append)
     run = run_once(RunRequest(scenario=BARE, out=tmp_path, plot=False), explain)
     assert_says(run.folder / "verdict.json", run.result.judgement)
     assert {file.parent for file in run.files} == {tmp_path / BARE}

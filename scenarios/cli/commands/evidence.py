@@ -12,7 +12,7 @@ from ....model.base.errors import InputError, Place, Problem, TraceFormatError
 from ....properties.core.verdict import most_alarming
 from ....reports.evidence.difference import differences
 from ....reports.evidence.pack import Pack, Requirement
-from ...evidence.pack import Extent, gather, read_requirements, seal
+from ...evidence.pack import Extent, collect_evidence, read_requirements, seal
 from ..output.exit_status import OF_VERDICT, OK, VIOLATED
 from ..output.terminal import VERDICT_STYLES, say, say_json, say_rows, show_progress, styled
 
@@ -78,7 +78,9 @@ def _made(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack
         remedy = "name another folder with --out"
         raise InputError([Problem(Place(str(request.out)), message, remedy=remedy)]) from None
     try:
-        pack = gather(request.scenarios, place, request.extent, requirements, show_progress)
+        pack = collect_evidence(
+            request.scenarios, place, request.extent, requirements, show_progress
+        )
         seal(pack, place)
         place.chmod(0o755)
         os.replace(place, request.out)  # noqa: PTH105

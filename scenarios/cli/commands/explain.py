@@ -46,7 +46,7 @@ def explain_command(request: ExplainRequest) -> int:
         InputError: If anything that was given cannot be used.
     """
     result, folder = run_of(request.word, request.out, request.timing, request.seed)
-    explanation = explained(result, tell=show_progress)
+    explanation = explained(result, progress=show_progress)
     files = () if explanation is None else _write(explanation, result, folder, request)
     status = OF_VERDICT[result.judgement.verdict]
     if request.json:

@@ -9,7 +9,7 @@ from ....reports.explanation.why import why
 from ....reports.summary import print_judgement
 from ....reports.verdict_file import document_of as verdict_document
 from ...explain.explaining import explained
-from ...run.campaign import Outcome
+from ...run.campaign import CampaignResult
 from ...run.fuzz_campaign import FuzzRequest, FuzzResult, fuzz_scenario
 from ...run.given_up import GIVEN_UP
 from ...run.run_notes import notes_of_run
@@ -28,26 +28,26 @@ def fuzz_command(request: FuzzRequest, *, as_json: bool, verbose: bool) -> int:
     Raises:
         InputError: If the scenario or the folder for the results cannot be used.
     """
-    explain = partial(explained, is_quick=True, tell=show_progress)
+    explain = partial(explained, is_quick=True, progress=show_progress)
     result = fuzz_scenario(request, explain, show_progress)
     judgement = result.judgement
     if judgement is None:
         return _nothing(result.outcome)
     status = _status(judgement, result.outcome)
     if as_json:
-        _tell_json(result, judgement, status)
+        _print_json(result, judgement, status)
     else:
-        _tell(result, judgement, verbose=verbose)
+        _print_text(result, judgement, verbose=verbose)
     return status
 
 
-def _status(judgement: Judgement, outcome: Outcome) -> int:
+def _status(judgement: Judgement, outcome: CampaignResult) -> int:
     if judgement.verdict == "violated" or outcome.campaign.findings:
         return VIOLATED
     return INTERRUPTED if outcome.was_stopped else OF_VERDICT[judgement.verdict]
 
 
-def _tell(result: FuzzResult, judgement: Judgement, *, verbose: bool) -> None:
+def _print_text(result: FuzzResult, judgement: Judgement, *, verbose: bool) -> None:
     outcome, _, example, written = result
     tally = outcome.campaign.tally
     reason = why(example.result.trace, example.result.judgement) if example else ""
@@ -73,7 +73,7 @@ def _tell(result: FuzzResult, judgement: Judgement, *, verbose: bool) -> None:
     say(f"written to {written.files[0].parent}: {names}", hang=2)
 
 
-def _tell_json(result: FuzzResult, judgement: Judgement, status: int) -> None:
+def _print_json(result: FuzzResult, judgement: Judgement, status: int) -> None:
     outcome, _, example, written = result
     tally = outcome.campaign.tally
     document: dict[str, object] = {
@@ -100,6 +100,6 @@ def _tell_json(result: FuzzResult, judgement: Judgement, status: int) -> None:
     say_json(document)
 
 
-def _nothing(outcome: Outcome) -> int:
+def _nothing(outcome: CampaignResult) -> int:
     say("no run was finished, so nothing was checked")
     return INTERRUPTED if outcome.was_stopped else NOTHING_CHECKED

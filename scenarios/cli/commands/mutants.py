@@ -42,7 +42,7 @@ def mutants_command(names: list[str], *, is_scored: bool, jobs: int, as_json: bo
             document |= {"properties": suite.sole_killers, "controls": suite.controls}
         say_json(document)
     else:
-        _tell(suite)
+        _print_text(suite)
     return VIOLATED if suite.survivors or suite.condemned_controls else OK
 
 
@@ -62,7 +62,7 @@ def _list(chosen: list[Mutant], *, as_json: bool) -> None:
         say_rows([(mutant.name, f"{mutant.pattern} ({mutant.bugs})") for mutant in chosen])
 
 
-def _tell(suite: ScoredSuite) -> None:
+def _print_text(suite: ScoredSuite) -> None:
     found, needed, controls = suite.scores, suite.sole_killers, suite.controls
     rows: list[tuple[str, str, str]] = []
     for mutant in suite.mutants:

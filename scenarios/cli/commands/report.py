@@ -85,7 +85,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
         choices=choice_rows(result.recording.choices),
         crashes=crashes,
         no_crashes=no_crashes,
-        explanation=explained(result, is_quick=True, tell=show_progress),
+        explanation=explained(result, is_quick=True, progress=show_progress),
         replay=f"quiesce run {shlex.quote(request.run)}",
         files=_files(result.origins),
     )

@@ -28,13 +28,13 @@ def run_command(request: RunRequest, *, explain: bool, as_json: bool, verbose: b
     Raises:
         InputError: If anything that was given cannot be used.
     """
-    explainer = partial(explained, is_quick=True, tell=show_progress) if explain else None
+    explainer = partial(explained, is_quick=True, progress=show_progress) if explain else None
     run = run_once(request, explainer)
     status = OF_VERDICT[run.result.judgement.verdict]
     if as_json:
-        _tell_json(run, status)
+        _print_json(run, status)
         return status
-    _tell(run.result, run.replay_command, verbose=verbose)
+    _print_text(run.result, run.replay_command, verbose=verbose)
     if run.explanation is not None:
         say()
         say(f"saved by: {run.explanation.sentences[-2]}", hang=2)
@@ -43,14 +43,14 @@ def run_command(request: RunRequest, *, explain: bool, as_json: bool, verbose: b
     return status
 
 
-def _tell_json(run: OneRun, status: int) -> None:
+def _print_json(run: OneRun, status: int) -> None:
     verdict = msgspec.json.decode(verdict_json(run.result.trace, run.result.judgement))
     verdict["explanation"] = run.explanation
     paths = [str(file) for file in run.files]
     say_json(verdict | {"exit_status": status, "replay": run.replay_command, "files": paths})
 
 
-def _tell(result: RunResult, command: str, *, verbose: bool) -> None:
+def _print_text(result: RunResult, command: str, *, verbose: bool) -> None:
     """Print the verdicts with all that limits what they mean."""
     if result.plan.description:
         say(result.plan.description)

@@ -28,13 +28,13 @@ def sweep_command(request: SweepRequest, *, as_json: bool, verbose: bool) -> int
     if not result.swept[-1].is_whole:
         status = INTERRUPTED
     if as_json:
-        _tell_json(result, status)
+        _print_json(result, status)
     else:
-        _tell(result, verbose=verbose)
+        _print_text(result, verbose=verbose)
     return status
 
 
-def _tell(result: SweepResult, *, verbose: bool) -> None:
+def _print_text(result: SweepResult, *, verbose: bool) -> None:
     swept, judgement, files, seconds = result
     print_judgement(judgement, verbose=verbose)
     say()
@@ -63,7 +63,7 @@ def _span(window: Strip) -> str:
     return f"{format_ns(window.from_ns)}..{format_ns(window.to_ns)}"
 
 
-def _tell_json(result: SweepResult, status: int) -> None:
+def _print_json(result: SweepResult, status: int) -> None:
     swept, judgement, files, seconds = result
     points = sum(each.part.points for each in swept)
     say_json(

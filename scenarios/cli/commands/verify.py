@@ -74,7 +74,7 @@ def verify_command(request: VerifyRequest) -> int:
     if comparisons:
         rows = [(each.scenario, each.verdict, _in_words(each)) for each in comparisons]
         say_rows(rows, VERDICT_STYLES | {UNUSABLE: "red"})
-        _tell_differences(comparisons)
+        _print_differences(comparisons)
     wrong = sum(bool(each.differences) for each in comparisons)
     right = sum(bool(each.expected) and not each.differences for each in comparisons)
     summary = f"{right} of {len(comparisons)} as expected"
@@ -157,7 +157,7 @@ def _in_words(comparison: Comparison) -> str:
     return f"as expected{severity}"
 
 
-def _tell_differences(comparisons: Sequence[Comparison]) -> None:
+def _print_differences(comparisons: Sequence[Comparison]) -> None:
     for each in comparisons:
         if each.differences:
             say()

@@ -15,7 +15,7 @@ from quiesce.properties.check import check, judge
 from quiesce.reports.core.culprit import Culprit, culprit_of, main_finding
 from quiesce.reports.explanation.explanation import Tried, explain
 from quiesce.scenarios.explain.explaining import Explained
-from quiesce.scenarios.explain.fix_search import Search, Thoroughness, search
+from quiesce.scenarios.explain.fix_search import FixSearchResult, Thoroughness, find_fix
 from quiesce.scenarios.explain.no_return import point_of_no_return
 from quiesce.scenarios.explain.single_changes import Change, Size, changes_of
 from quiesce.scenarios.explain.trial import COSTS, Grade
@@ -69,9 +69,9 @@ def violated(trace: Trace) -> set[str]:
 SOME = Thoroughness(timings=60, runs=1_500)
 
 
-def searched(found: Violation, how: Thoroughness = SOME) -> Search:
+def searched(found: Violation, how: Thoroughness = SOME) -> FixSearchResult:
     plan, log, trace, culprit = found
-    return search(plan, log, trace, culprit.property, culprit.vm, culprit.actor, thoroughness=how)
+    return find_fix(plan, log, trace, culprit.property, culprit.vm, culprit.actor, thoroughness=how)
 
 
 def shipped(name: str, timing: str = "nominal") -> RunResult:
@@ -96,16 +96,16 @@ def test_the_change_that_is_named_saves_every_mutant_in_other_timings_too(name: 
     found = violating_run(name)
     if found is None:
         pytest.skip("no property notices this mutant")
-    saved = searched(found).best
-    if saved is None:
+    fix = searched(found).best
+    if fix is None:
         pytest.skip("no change saves it")
-    again = run(saved.change.plan, Retold(found.log))
+    again = run(fix.change.plan, Retold(found.log))
     troubles = violated(again)
-    assert found.culprit.property not in troubles, saved.change.text
+    assert found.culprit.property not in troubles, fix.change.text
     assert troubles <= violated(found.trace)
     assert any(isinstance(record.event, QvmExited) for record in again.records)
-    only = found.culprit.property if saved.grade is Grade.PARTLY else ""
-    assert refuted_by_other_timings(saved.change.plan, only) == [], saved.change.text
+    only = found.culprit.property if fix.grade is Grade.PARTLY else ""
+    assert refuted_by_other_timings(fix.change.plan, only) == [], fix.change.text
 
 
 @pytest.mark.slow
@@ -179,9 +179,9 @@ def test_the_documented_procedure_that_is_not_enough_is_told_with_what_refutes_i
 def test_a_longer_wait_is_the_usual_one_and_not_the_least_that_was_enough() -> None:
     found = violating_run("M17", "block")
     assert found is not None
-    saved = searched(found).best
-    assert saved is not None
-    change = saved.change
+    fix = searched(found).best
+    assert fix is not None
+    change = fix.change
     assert change.size is Size.BOUND
     waits = [step.bound_ns for step in change.plan.vms[0].quiesce[0].steps if step.bound_ns]
     assert waits == [100_000_000]
@@ -349,9 +349,9 @@ def test_nothing_helps_against_a_reference_that_is_kept() -> None:
 
 def test_where_no_change_saves_other_timings_as_well_that_is_said() -> None:
     result = run_scenario(resolved("nic-crash-bare"), *choices_for())
-    told = explain(result.trace, result.judgement, Tried(tried=16, runs=90))
-    assert told is not None
-    said = " ".join(told.sentences)
+    explanation = explain(result.trace, result.judgement, Tried(tried=16, runs=90))
+    assert explanation is not None
+    said = " ".join(explanation.sentences)
     assert (
         "No change was found that saves the run and other timings as well (16 changes were tried "
         "in 90 runs)" in said

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.model.plan.system_plan import StepPlan
-from quiesce.scenarios.mutants.procedure_table import document, outcome, subjects, variations
+from quiesce.scenarios.mutants.procedure_table import document, run_variation, subjects, variations
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "quiesce-procedures.md"
 
@@ -15,7 +15,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "quiesce-procedures.md
 def test_the_documented_procedure_harms_nobody(name: str) -> None:
     subject = subjects()[name]
     documented = next(iter(variations(subject.documented)))
-    found = outcome(subject, documented)
+    found = run_variation(subject, documented)
     assert (found.violated, found.timed_out) == (0, 0)
 
 
@@ -23,7 +23,7 @@ def test_the_documented_procedure_harms_nobody(name: str) -> None:
 def test_some_way_to_cut_a_procedure_short_is_noticed(name: str) -> None:
     subject = subjects()[name]
     ways = list(variations(subject.documented))[1:]
-    assert any(outcome(subject, way, seeds=0).violated for way in ways)
+    assert any(run_variation(subject, way, seeds=0).violated for way in ways)
 
 
 @pytest.mark.parametrize("name", subjects())
@@ -31,7 +31,7 @@ def test_a_wait_that_times_out_costs_memory_and_harms_nobody(name: str) -> None:
     subject = subjects()[name]
     timed_out = [way for way in variations(subject.documented) if way.kind == "timed-out"]
     assert timed_out
-    found = [outcome(subject, way, seeds=0) for way in timed_out]
+    found = [run_variation(subject, way, seeds=0) for way in timed_out]
     assert any(each.timed_out for each in found)
     assert {each.violated for each in found} == {0}
     for each in found:

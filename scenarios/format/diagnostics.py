@@ -8,7 +8,7 @@ from .schema_check import unknown_word
 from .toml_places import KeyPath, Places
 
 
-class Findings:
+class Diagnostics:
     """Gathers problems, so that all are reported together, and what had to be assumed.
 
     Args:
