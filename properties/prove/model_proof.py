@@ -73,24 +73,13 @@ def search_of(
     return ZoneSearch(system, claims, measures, clocks=clocks, stop_at_fault=stop_at_fault)
 
 
-def proof_of(search: ZoneSearch, system: TransitionSystem, *, explains: bool = True) -> Proof:
-    """Return what a search has found so far.
-
-    Args:
-        search: The search.
-        system: The model.
-        explains: Whether to look for what may have kept it from ending; that runs the model.
-    """
+def proof_of(search: ZoneSearch, system: TransitionSystem) -> Proof:
+    """Return what a search has found so far, and what may have kept it from ending."""
     faults = tuple(search.faults.values())
     reason = ""
-    if search.frontier:
-        reason = _shortfall(search)
-        grown = (
-            ""
-            if faults or not explains
-            else system.growth(search.places.step_to(search.frontier[-1]))
-        )
-        reason += f"; {grown}" if grown else ""
+    if search.frontier and not faults:
+        grown = system.growth(search.places.step_to(search.frontier[-1]))
+        reason = "; ".join([_shortfall(search), *([grown] if grown else [])])
     verdict = "violated" if faults else "inconclusive" if reason else "proved"
     return Proof(verdict, search.classes, search.events, search.elapsed_s, faults,
                  dict(search.readings), reason, search.depth)  # fmt: skip

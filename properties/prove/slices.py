@@ -7,36 +7,28 @@ was left out does nothing, and using anything it would have given is an error (`
 a proof.  What remains behaves in each run as it does in the whole: no component of the slice can
 tell whether the others are there.
 
-Slices take turns, with more symbolic states in each round.  A task, a slice up to a limit, has one
-result whichever process works it out, and results are taken in the order of the slices.  So verdict
-and numbers are the same for any number of processes.
+One process explores a slice from its beginning to its end, and results are taken in the order of
+the slices; what comes behind a broken claim is thrown away.  So verdict and numbers are the same
+for any number of processes.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...model.dense.step import MakeStopwatch, MakeWatch, Pick, Step
-from ..core.worker_pool import WorkerPool, can_fork
+from ..core.worker_pool import results_in_order
 from .layout import Clocks
 from .model_proof import Windows, proof_of, search_of
 from .paths import path_to
 from .places import TransitionSystem
-from .search_results import Reading
+from .symbolic_state import Predecessor
 from .windows import united
 from .zone_search import ZoneSearch
 
 if TYPE_CHECKING:
     import networkx
-
-FIRST_ROUND = 256
-"""Symbolic states that a slice may have when the next one has its turn, in the first round."""
-
-GROWTH = 4
-"""By how much that grows from round to round: work that is begun anew costs a third at most."""
-
-SUSPECTED_ROUND = 1 << 16
-"""Symbolic states for a claim that is suspected to be broken, before any other is looked at."""
 
 
 class Claim(NamedTuple):
@@ -105,7 +97,6 @@ class SliceProof(NamedTuple):
         faults: Broken claims.
         ranges: Bounds of distances, by name.
         reason: What cut the search short, or an empty string.
-        is_over: Whether nothing is left to explore.
     """
 
     verdict: str
@@ -113,7 +104,6 @@ class SliceProof(NamedTuple):
     faults: tuple[Fault, ...]
     ranges: dict[str, Range]
     reason: str
-    is_over: bool
 
 
 class SlicedProof(NamedTuple):
@@ -177,95 +167,39 @@ def prove_claims(
         names = names_in_slice(graph, claim.subjects)
         system = explore(claim.watches, claim.stopwatches, everything - names)
         slices.append(Slice(claim, names, system))
-    found: dict[int, SliceProof] = {}
-    explorer = _Explorer(slices)
     deadline_s = time.monotonic() + seconds
-    if jobs == 1 or not can_fork():
-        _explore(found, lambda tasks: map(explorer.do, tasks), slices, suspects, max_classes,
-                 deadline_s)  # fmt: skip
-        return _together(slices, found)
-    with WorkerPool(explorer.do, jobs, forks=True) as pool:
 
-        def results(tasks: Sequence[_Task]) -> Iterator[SliceProof]:
-            for future in [pool.submit(task) for task in tasks]:
-                yield future.result()
+    def explored(number: int) -> SliceProof:
+        claim, _, system = slices[number]
+        search = search_of(system, claim.stopwatches, clocks=Clocks.PER_PART)
+        search.run(max_classes, deadline_s)
+        return _plain(search, system)
 
-        _explore(found, results, slices, suspects, max_classes, deadline_s)
+    first = list(suspects)
+    numbers = first + [number for number in range(len(slices)) if number not in first]
+    found: dict[int, SliceProof] = {}
+    with closing(results_in_order(explored, numbers, jobs, forks=True)) as results:
+        for number, proof in zip(numbers, results, strict=True):
+            found[number] = proof
+            if proof.verdict == "violated":
+                break
     return _together(slices, found)
 
 
-class _Task(NamedTuple):
-    """A slice to explore up to a limit; `is_final` if no more will be allowed."""
-
-    number: int
-    classes_max: int
-    seconds: float
-    is_final: bool
-
-
-class _Explorer:
-    """Explores slices, and remembers in its own process how far it has come with each."""
-
-    def __init__(self, slices: Sequence[Slice]) -> None:
-        self._slices = slices
-        self._searches: dict[int, ZoneSearch] = {}
-
-    def do(self, task: _Task) -> SliceProof:
-        """Go on with one slice; a task that comes to another process begins there anew."""
-        claim, _, system = self._slices[task.number]
-        search = self._searches.get(task.number)
-        if search is None:
-            search = search_of(system, claim.stopwatches, clocks=Clocks.PER_PART)
-            self._searches[task.number] = search
-        deadline_s = time.monotonic() + task.seconds
-        search.run(task.classes_max, deadline_s)
-        is_cut = task.is_final or time.monotonic() >= deadline_s
-        return _plain(search, system, is_cut=is_cut)
-
-
-def _explore(
-    found: dict[int, SliceProof],
-    results: Callable[[Sequence[_Task]], Iterable[SliceProof]],
-    slices: Sequence[Slice],
-    suspects: Iterable[int],
-    max_classes: int,
-    deadline_s: float,
-) -> None:
-    """Explore slices in rounds until one is violated, all are over, or a limit is reached."""
-    first = list(suspects)
-    rounds = [(first, min(SUSPECTED_ROUND, max_classes))] if first else []
-    numbers = [number for number in range(len(slices)) if number not in first] + first
-    limit = min(FIRST_ROUND, max_classes)
-    rounds.append((numbers, limit))
-    for some, classes_max in rounds:
-        todo = [n for n in some if n not in found or not found[n].is_over]
-        left_s = max(0.0, deadline_s - time.monotonic())
-        is_final = classes_max == max_classes
-        tasks = [_Task(number, classes_max, left_s, is_final) for number in todo]
-        for number, proof in zip(todo, results(tasks), strict=False):
-            found[number] = proof
-            if proof.verdict == "violated":
-                return
-        is_left = any(not found[number].is_over for number in todo)
-        if some is not first and is_left and not is_final and time.monotonic() < deadline_s:
-            rounds.append((numbers, min(classes_max * GROWTH, max_classes)))
-
-
-def _plain(search: ZoneSearch, system: TransitionSystem, *, is_cut: bool) -> SliceProof:
-    proof = proof_of(search, system, explains=is_cut)
-    faults = tuple(Fault(each.claim, each.message, _path(Reading(0, each.by)))
-                   for each in proof.faults)  # fmt: skip
+def _plain(search: ZoneSearch, system: TransitionSystem) -> SliceProof:
+    proof = proof_of(search, system)
+    faults = tuple(Fault(each.claim, each.message, _path(each.by)) for each in proof.faults)
     ranges = {
-        name: Range(least.ns, greatest.ns, _path(least), _path(greatest))
+        name: Range(least.ns, greatest.ns, _path(least.by), _path(greatest.by))
         for name, (least, greatest) in proof.ranges.items()
     }
-    return SliceProof(proof.verdict, proof.classes, faults, ranges, proof.reason, search.is_over)
+    return SliceProof(proof.verdict, proof.classes, faults, ranges, proof.reason)
 
 
-def _path(reading: Reading) -> Path:
+def _path(last: Predecessor) -> Path:
     # With clocks per part there is one path to each event.
-    path = path_to(reading.by)
-    return tuple((each.part, each.position, each.move.transition.picks) for each in path)
+    events = path_to(last)
+    return tuple((each.part, each.position, each.move.transition.picks) for each in events)
 
 
 def _together(slices: Sequence[Slice], found: dict[int, SliceProof]) -> SlicedProof:
