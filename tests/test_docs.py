@@ -6,6 +6,7 @@ import functools
 import importlib
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,14 @@ def test_the_numbers_in_the_readme_are_counted() -> None:
     }
     told = {what: re.search(rf"(\d+) {what}", README) for what in counts}
     assert {what: int(found.group(1)) for what, found in told.items() if found} == counts
+
+
+def test_the_readme_names_the_python_versions_that_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    named = re.search(r"You need Python ([\d., or]+), pip and make", README)
+    assert named is not None
+    assert re.findall(r"3\.\d+", named.group(1)) == declared
 
 
 def test_every_command_in_the_readme_exists() -> None:
