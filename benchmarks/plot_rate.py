@@ -2,7 +2,7 @@
 
     python benchmarks/plot_rate.py [--json]
 
-The runs are those of a NIC that nobody stops, observed for longer and longer.  Matplotlib is
+The runs are those of a NIC that no software stops, observed for longer and longer.  Matplotlib is
 imported before the clock starts.
 """
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/gallery anew.
+"""Draws the pictures of docs/gallery again.
 
     python -m quiesce.scenarios.gallery docs/gallery
 

@@ -1,14 +1,14 @@
 """Design rules for a `qvm` configuration: what is legal and yet unwise for a safe shutdown.
 
-The parser refuses what `qvm` could not run.  These rules look at what it would run: they tell
-an integrator before any simulation where a dead guest's hardware can still do harm, or where
-nobody would notice.  A finding is advice from the text alone; it proves nothing.
+The parser refuses what `qvm` could not run.  These rules examine what it would run.  Before any
+simulation they show an integrator where a dead guest's hardware can still do harm, or where the
+harm would stay unnoticed.  A remark is advice from the text alone; it proves nothing.
 
 How a quiescing vdev is recognised: a configuration does not say which vdev quiesces what.  No
 vdev that QNX ships does it, so only a user's own vdev can.  `quiesced` names, by their labels
 (`PassConfig.label`, such as `pci:0:2.0` or `mem:0xee080000`), the pass-through devices that
 the user declares to be quiesced by a vdev.  A user's vdev without such a declaration is only a
-candidate: it keeps the finding, with a remedy that names it.
+candidate: the remark stays, with a remedy that names the vdev.
 
 Source:
     QNX 7.1 hypervisor guide, start/quiescing, start/guest_stop, vm/set; QNX 7.1 hypervisor
@@ -39,7 +39,7 @@ class LintRemark(msgspec.Struct, frozen=True):
 
     Attributes:
         severity: `error` for what a safety case cannot carry, `warning` for what can hurt,
-            `note` for what somebody should know or confirm.
+            `note` for what the integrator should know or confirm.
         rule: A stable identifier.
         place: Where it stands.
         message: What was found, as a clause without a full stop.
@@ -55,7 +55,7 @@ class LintRemark(msgspec.Struct, frozen=True):
     source: str
 
     def __str__(self) -> str:
-        """Give the finding on one line."""
+        """Return the remark on one line."""
         return f"{self.place}: {self.severity}: {self.message}; {self.remedy} [{self.rule}]"
 
 
@@ -93,7 +93,7 @@ def lint(
 
 
 def _whole(config: VmConfig) -> Place:
-    """The place of what concerns the whole machine."""
+    """Return the place for remarks about the whole machine."""
     return Place(config.files[0] if config.files else "<no file>")
 
 
@@ -124,7 +124,7 @@ def _quiescing(config: VmConfig, quiesced: frozenset[str], *, strict: bool) -> I
 
 
 def _declared_without_dma(item: PassConfig) -> Iterator[LintRemark]:
-    """A window with attribute `n` next to an interrupt is a live device: worth a second look."""
+    """Note a device that has an interrupt and claims by attribute `n` to do no DMA."""
     if item.windows and item.interrupts:
         message = f"{item.label} is live and taken to do no DMA because of attribute n"
         remedy = "confirm with the device's manual that no engine behind it writes memory"
@@ -173,7 +173,7 @@ def _containment(config: VmConfig, iommu: bool | None, *, strict: bool) -> Itera
 
 
 def _shared_lines(config: VmConfig, *, strict: bool) -> Iterator[LintRemark]:
-    """A line with two users stays masked for both while one of them holds it."""
+    """Remark on shared lines: a line stays masked for all users while one of them holds it."""
     severity: Severity = "error" if strict else "warning"
     source = "QNX 8.0 hypervisor guide, virt/qvmirqs; QNX interruptdetach"
     remedy = (

@@ -1,4 +1,4 @@
-"""What users are told: fragments of news, and the released versions of the changelog."""
+"""What users read: fragments of news, and the released versions of the changelog."""
 
 import re
 import subprocess

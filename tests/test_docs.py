@@ -97,8 +97,8 @@ def test_the_numbers_in_the_readme_are_counted() -> None:
         "known ways to go wrong": len(MUTANT_NAMES),
         "published bugs": len({found.group(1) for found in bugs if found is not None}),
     }
-    told = {what: re.search(rf"(\d+) {what}", README) for what in counts}
-    assert {what: int(found.group(1)) for what, found in told.items() if found} == counts
+    stated = {what: re.search(rf"(\d+) {what}", README) for what in counts}
+    assert {what: int(found.group(1)) for what, found in stated.items() if found} == counts
 
 
 def test_the_readme_names_the_python_versions_that_the_project_declares() -> None:

@@ -71,7 +71,7 @@ CHANGES = (
     Change("a mapped range has no length",
            "model/bus/stream.py", "addr + length <= start + size", "addr <= start + size",
            "tests/model/test_small_rules.py"),
-    Change("a translated write is told without its length",
+    Change("a translated write is recorded without its length",
            "model/bus/iommu.py", "self.emit(DmaTranslated(master, epoch, addr, host_addr, length))",
            "self.emit(DmaTranslated(master, epoch, addr, host_addr, 0))",
            "tests/model/test_small_rules.py"),

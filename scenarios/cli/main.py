@@ -93,7 +93,7 @@ def _misused(error: Exception, as_json: bool) -> int:
 
 
 def _reader_gone() -> int:
-    """Whoever read our output has enough; that is no error."""
+    """End quietly: the reader of standard output has closed the pipe, which is no error."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until exit
     return exit_status.OK
 

@@ -1,1 +1,1 @@
-"""How a guest finds its VIRTIO devices: by PCI, by an address it is told, by device tree."""
+"""How a guest finds its VIRTIO devices: on PCI, by an address option, or in the device tree."""

@@ -13,10 +13,10 @@ Inferred, because no readable page says it:
   one for configuration changes, and the fewest queues that the standard allows.
 - A `legacy` vdev has the identifiers of VIRTIO 1.2, 4.1.2.3, and one I/O BAR.
 - The shared memory factory has one page of registers in BAR 0.
-- BARs are where they are after power-on: nowhere.
+- BARs have no address yet, as after power-on.
 
-Unknown and left so: the classes of other virtio types, and all that a configuration does not tell
-of a function that is passed through.
+Not known: the classes of other virtio types, and all that a configuration does not say about a
+passed-through function.
 
 Source:
     QNX 7.1 hypervisor guide, virtio guest and vdev_ref/options; QNX 7.0 hypervisor guide, vm/pass;
@@ -65,7 +65,7 @@ PCI_NUMBERING = OpenQuestion(
 
 
 class VirtioKind(msgspec.Struct, frozen=True):
-    """What a type of virtio vdev looks like from outside.
+    """The identifiers and sizes of a type of virtio vdev, as its guest sees them.
 
     Attributes:
         device_id: The virtio device type.
@@ -130,7 +130,7 @@ class DirectDevice(msgspec.Struct, frozen=True):
 
     @property
     def irq(self) -> int | None:
-        """The number that its driver is given: that of its first pin."""
+        """The interrupt number for its driver: that of its first pin."""
         return self.pins[0].number if self.pins else None
 
 
@@ -208,7 +208,7 @@ def _direct(vdevs: Iterable[VdevConfig]) -> Iterator[DirectDevice]:
 
 
 class _FreeNumbers:
-    """Hands out the device numbers of bus 0 that no forced place claims."""
+    """Allocates the device numbers of bus 0 that no forced place claims."""
 
     def __init__(self, vdevs: Iterable[VdevConfig], windows: Iterable[PassWindow]) -> None:
         self.taken = {0}
@@ -281,5 +281,5 @@ def _passed_slot(window: PassWindow, address: PciAddress) -> PciSlot:
 
 
 def _blank(ids: PciIds | None) -> PciFunction:
-    """Return a function of which at most the identifiers mean anything."""
+    """Return a function of which at most the identifiers are known."""
     return PciFunction(PciIdentity(ids.vendor, ids.device, 0) if ids else PciIdentity(0, 0, 0))

@@ -1,7 +1,7 @@
 """Compares a driver command line of a guest with the configuration of its VM.
 
-Nothing in the real system does: a driver that is told a wrong address finds no device there, and
-one that is told a wrong interrupt waits for ever.
+The real system does not compare them.  A driver with a wrong address finds no device there, and a
+driver with a wrong interrupt waits for ever.
 
 Source:
     QNX 7.1 utilities reference, devb-virtio, devc-virtio and devnp-virtio.so, for what the
@@ -20,7 +20,7 @@ from .driver_syntax import Attachment, parse_driver_line
 
 
 class DriverCheck(msgspec.Struct, frozen=True):
-    """What the comparison gives.
+    """The result of comparing a driver line with a configuration.
 
     Attributes:
         matches: What each attachment of the driver reaches, as a clause; none if it reaches none.

@@ -1,8 +1,8 @@
 """Which QNX driver a guest starts for a device, and with which options.
 
-The driver of a direct-mapped device is told address and interrupt; the driver of a PCI function
-looks for it, and with several of a kind is told which one it gets, counted from 0 among those of
-its own kind.
+The driver of a direct-mapped device gets address and interrupt as options.  The driver of a PCI
+function looks for it.  If there are several of its kind, an option says which one it gets, counted
+from 0.
 
 Source:
     QNX 7.1 utilities reference, devb-virtio, devc-virtio and devnp-virtio.so; the last is for
@@ -132,7 +132,7 @@ def function_line(function: FoundFunction, found: Sequence[FoundFunction]) -> Dr
     if len(alike) == 1:
         return DriverLine(driver.plain, "", driver)
     if not driver.indexed:
-        remark = "how it is told which of several PCI functions it gets is not documented"
+        remark = "which option selects one of several PCI functions is not documented"
         return DriverLine(driver.plain, remark, driver)
     return DriverLine(driver.indexed.format(instance=alike.index(function)), "", driver)
 

@@ -32,7 +32,7 @@ _LOCATION = re.compile(r"[0-9]\w*(,\w*)?")
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """Where a driver is told to find a device; all `None` means that it looks for PCI functions.
+    """Where an option makes a driver look for a device; all `None`: it looks for PCI functions.
 
     Attributes:
         address: Where its registers are.

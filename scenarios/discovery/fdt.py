@@ -5,10 +5,14 @@ with its registers at `loc` and its interrupt as a shared peripheral interrupt: 
 configuration less 32, and level-triggered, because a virtio-mmio line stays asserted until it is
 acknowledged.
 
-`qvm` makes a tree of its own for an ARM guest.  This one holds what the configuration tells,
-and what it leaves out it names: the registers of the interrupt controller, the kind of CPU, the
-PCI host bridge, other types of vdevs, and what is passed through, which the user's own tree has
-to describe.
+`qvm` makes a tree of its own for an ARM guest.  This tree holds what the configuration says, and
+names what it leaves out:
+
+- the registers of the interrupt controller,
+- the kind of CPU,
+- the PCI host bridge,
+- other types of vdevs,
+- passed-through devices, which the user's own tree has to describe.
 
 Source:
     QNX hypervisor guide, config/acpi_fdt; Devicetree Specification 0.4, 2 and 3; the bindings

@@ -1,4 +1,4 @@
-"""What a QNX or a Linux guest makes of the devices it finds: what is started and what appears.
+"""Which drivers a QNX or a Linux guest starts for the devices it finds, and what then appears.
 
 A QNX guest starts its drivers by hand, in the steps of the guide; a Linux kernel binds them by
 itself.  Documented are `/dev/hd0` for the one disk of the example, and `/dev/vda` for the first
@@ -24,7 +24,7 @@ from .lspci import slot_name
 GuestName = Literal["qnx", "linux"]
 
 BUS_SCAN_LIMIT = 8
-"""What the guide's example gives the PCI server."""
+"""The bus-scan limit of the PCI server in the guide's example."""
 
 
 class GuestDevice(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ _LINUX_DRIVERS = {
 def guest_devices(
     guest: GuestName, hardware: GuestHardware, found: Sequence[FoundFunction]
 ) -> tuple[GuestDevice, ...]:
-    """Return every device that a guest finds or is told of, PCI functions first."""
+    """Return every device that a guest can use, PCI functions first."""
     devices = _qnx_devices if guest == "qnx" else _linux_devices
     return tuple(devices(hardware, found))
 

@@ -92,7 +92,7 @@ def _subsystem(vendor: int, device: int) -> str:
 
 
 def _regions(space: bytes) -> Iterator[str]:
-    """Give the lines of the BARs; one that reads as 0 cannot be told from none in a dump."""
+    """Yield the lines of the BARs; a dump shows a BAR that reads as 0 like a missing one."""
     index = 0
     while index < BAR_COUNT:
         start = PCI_BASE_ADDRESS_0 + 4 * index

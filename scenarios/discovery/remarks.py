@@ -1,4 +1,4 @@
-"""What somebody who reads a listing should know about it: what is hidden, unknown or inferred."""
+"""Remarks for the reader of a listing: what is hidden, unknown or inferred."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,1 +1,1 @@
-"""Gathers what a safety assessor reads into one pack."""
+"""Builds the evidence pack for a safety assessor."""

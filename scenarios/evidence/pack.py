@@ -1,7 +1,7 @@
-"""Puts an evidence pack together: looks at each scenario in the ways that a user has.
+"""Builds an evidence pack: runs, samples, sweeps and proves each scenario.
 
-Each way writes into the pack the files that its command always writes, and returns what it found.
-So the pack says what its own files say, and each line of it can be repeated by its command.
+Each method writes the same files into the pack as its command does, and returns its judgement.  So
+the pack says what its own files say, and the user can repeat each line with its command.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ _LIBRARIES = ("simpy", "hypothesis", "networkx", "numpy", "msgspec")
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """How far is looked for a pack.
+    """Bounds of the methods of a pack.
 
     Attributes:
         runs: Drawn runs for each scenario; 0 for none.
@@ -85,14 +85,14 @@ def collect_evidence(
     requirements: Sequence[Requirement],
     progress: TellProgress,
 ) -> Pack:
-    """Look at scenarios in every way asked for, and return what was found.
+    """Examine scenarios by each method asked for, and return the pack.
 
     Args:
         words: For the scenarios; all are read before the first is run.
         folder: Of the pack, which the commands write into.
         extent: How far to look.
         requirements: What is to be shown; none for one for each property.
-        progress: Told what is being done.
+        progress: Called with a line about the present step.
 
     Raises:
         InputError: If a scenario cannot be used.
@@ -121,7 +121,7 @@ def collect_evidence(
 
 
 def seal(pack: Pack, folder: Path) -> None:
-    """Write data and page of a pack, and the hashes of all that is in its folder."""
+    """Write data and page of a pack, and the hashes of all files in its folder."""
     data = msgspec.json.format(msgspec.json.encode(pack), indent=2) + b"\n"
     write_whole(folder / "evidence.json", data)
     write_whole(folder / "evidence.html", page(pack))

@@ -43,14 +43,14 @@ TRAITS: dict[str, str] = {
     "keeps_input": "whose reset throws received input away",
     "falls_back_to_line": "that does not use its line when messages are off",
 }
-"""By name of the trait: what a device has that does not need it mended."""
+"""By name of the trait: how a device behaves that does not have it."""
 
 DEVICES: dict[str, str] = {
     "hangs_at": "that answers every command",
     "keeps_shadow": "whose reset forgets the shadow doorbells",
     "keeps_event_requests": "whose reset forgets outstanding event requests",
     "stops_early": "that ends Stop Endpoint only when its transfers are accounted for",
-    "halts": "that halts when told to",
+    "halts": "that halts when its driver asks",
     "killable": "that takes the debug command",
 }
 """The same for fields of the plans of single kinds of device."""

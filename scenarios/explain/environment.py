@@ -1,6 +1,6 @@
 """What the environment of a guest decides: other answers to the open questions of a run.
 
-Nobody who writes a vdev decides these things; the board, its BSP, a server of the host or an
+The author of a vdev does not decide these things; the board, its BSP, a server of the host or an
 undocumented part of the system does.  An answer that saves a run says what to ask of them.
 """
 
@@ -20,7 +20,7 @@ class Answered(NamedTuple):
     """A plan with an open question answered otherwise.
 
     Attributes:
-        text: What to see to, as an instruction without a full stop.
+        text: What to make sure of, as an instruction without a full stop.
         plan: The plan.
     """
 

@@ -1,4 +1,4 @@
-"""Explains a run: what its trace shows, and what running again shows."""
+"""Explains a violation from the trace of its run and from further runs with changes."""
 
 from ...model.plan.system_plan import SystemPlan
 from ...reports.core.culprit import culprit_of, main_finding
@@ -30,8 +30,8 @@ class Explained:
     """An explanation, with the plan that it says would have saved the run.
 
     Attributes:
-        explanation: For people and programs.
-        search: What the search came to, plans included.
+        explanation: The explanation, for people and programs.
+        search: The result of the fix search, with its plans.
     """
 
     def __init__(self, explanation: Explanation, found: FixSearchResult) -> None:

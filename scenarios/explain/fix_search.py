@@ -1,13 +1,17 @@
 """Finds the change that would have saved a run, by trying it against many timings.
 
-A change that saves one run may be luck, so none is named that a hard sample of other timings
-refutes (`trial`).  The documented procedure of a device is tried first.  Of the changes that
-survive, those that save entirely go before those that cost memory or a restart, and these before
-those that mend the property alone; among equals the smallest comes first.
+A change may save one run by luck, so the search names only changes that a hard sample of other
+timings does not refute (`trial`).  It tries the documented procedure of a device first, and ranks
+the changes that survive:
 
-If none saves entirely, those that saved the run and were refuted get a second chance: together
-with answers to open questions that were others in the timings that refuted them, or for the
-property alone.
+1. those after which nothing is violated,
+2. those that cost memory or a restart,
+3. those that mend the explained property alone.
+
+Among equals the smallest change comes first.
+
+If no change saves the run entirely, the refuted ones get a second chance.  The search repeats them
+together with other answers to open questions, or for the explained property alone.
 """
 
 from typing import NamedTuple
@@ -26,20 +30,20 @@ __all__ = ["Fix", "FixSearchResult", "Thoroughness", "find_fix"]
 
 
 _ROUNDS = 6
-"""So often a timing that refutes an amount makes the search look for a greater one."""
+"""How often the search raises an amount that a timing has refuted."""
 
 _MARGIN = 4
-"""So many times the least amount that a sample asks for is recommended."""
+"""The search recommends this multiple of the least amount that survives a sample."""
 
 _SECOND_CHANCES = 8
-"""So many of the changes that were refuted get a second chance, the documented ones first."""
+"""How many refuted changes get a second chance, the documented ones first."""
 
 _ANSWERS = 4
-"""A change is tried with fewer answers than this to open questions."""
+"""The search combines a change with fewer than this many answers to open questions."""
 
 
 class Thoroughness(NamedTuple):
-    """How much is tried.
+    """Bounds of a fix search.
 
     Attributes:
         timings: Other timings that a change must survive.
@@ -53,13 +57,13 @@ class Thoroughness(NamedTuple):
 
     @classmethod
     def quick(cls, records: int) -> "Thoroughness":
-        """Return what a run by the way can afford, by the number of records of its trace."""
+        """Return bounds for `quiesce run`, by the number of records of the trace."""
         timings = max(60, min(200, 400_000 // max(records, 1)))
         return cls(timings, 1_500, max(1_500_000, 80 * records))
 
     @classmethod
     def full(cls, records: int) -> "Thoroughness":
-        """Return what somebody waits for who asks for an explanation."""
+        """Return bounds for `quiesce explain`, by the number of records of the trace."""
         return cls(max(200, min(400, 1_000_000 // max(records, 1))), 10_000)
 
 
@@ -68,8 +72,8 @@ class Fix(NamedTuple):
 
     Attributes:
         change: The change.
-        rerun: What the run came to with it.
-        trial: What the sample said.
+        rerun: The result of the run with the change.
+        trial: The result of the sample.
         grade: How well it does: that of the run, or lower if the sample has shown a cost.
     """
 
@@ -80,12 +84,12 @@ class Fix(NamedTuple):
 
 
 class RefutedFix(NamedTuple):
-    """A change that saves the run, and not every timing of the sample.
+    """A change that saves the run and fails in a timing of the sample.
 
     Attributes:
         change: The change.
         held: In how many timings it held before one refuted it.
-        violated: What is violated there.
+        violated: The properties that this timing violates.
     """
 
     change: Change
@@ -94,7 +98,7 @@ class RefutedFix(NamedTuple):
 
 
 class FixSearchResult(NamedTuple):
-    """What the search came to.
+    """The best change that a search found, with its effort.
 
     Attributes:
         best: The change to be recommended; None if there is none.
@@ -132,7 +136,7 @@ def find_fix(
         trace: What happened.
         property_name: The property that it violates and that is to hold.
         vm: The VM whose epoch it is about.
-        actor: The device or vdev that did it; empty if nobody in particular.
+        actor: The device or vdev that did it; empty if there is no single one.
         thoroughness: How much is tried; None for `Thoroughness.full`.
         progress: Called with a line about how far the search has come.
     """
@@ -162,7 +166,7 @@ def find_fix(
 
 
 class _FixSearch:
-    """Goes through changes and keeps those that survive.
+    """Tries one change after the other and keeps those that survive.
 
     Attributes:
         tried: How many changes were tried.
@@ -184,7 +188,7 @@ class _FixSearch:
         return min(self._found, key=_rank, default=None)
 
     def _is_done(self, size: Size = Size.DEVICE) -> bool:
-        """Return whether nothing of a size could be better than what was found."""
+        """Return whether no change of this size or above can be better than the best so far."""
         best = self.best()
         return best is not None and best.grade is Grade.ENTIRELY and best.change.size <= size
 
@@ -216,7 +220,7 @@ class _FixSearch:
         return found
 
     def _is_of_use(self, grade: Grade) -> bool:
-        """Return whether a change that saves the run so well could become the best."""
+        """Return whether a change of this grade could become the best."""
         best = self.best()
         if grade is Grade.ENTIRELY or best is None:
             return grade is not Grade.NOT
@@ -240,7 +244,7 @@ class _FixSearch:
         return None
 
     def _give_second_chances(self) -> None:
-        """Try what was refuted once more: with answers of the environment, or for less."""
+        """Try refuted changes again, with answers of the environment or for the property alone."""
         self._refuted.sort(key=lambda item: (not item[0].is_documented, item[0].size))
         for change, _ in self._refuted[:_SECOND_CHANCES]:
             found = self._with_answers(change)
@@ -296,9 +300,9 @@ class _FixSearch:
         return self._by_amount(adjustable, grade) if self._is_of_use(grade) else None
 
     def _by_amount(self, adjustable: AdjustableChange, grade: Grade) -> Fix | None:
-        """Return the change by some times the least amount that the sample asks for.
+        """Return the change by a multiple of the least amount that survives the sample.
 
-        The least amount that is enough in a sample is not enough in the next one.
+        The least amount that survives one sample is often refuted by the next one.
         """
         tester = self._tester
 
@@ -320,7 +324,7 @@ class _FixSearch:
 
 
 def _fix_of(change: Change, rerun: Rerun, trial: SampleResult) -> Fix:
-    """Return a change that has survived; what mostly keeps memory counts as a cost."""
+    """Return the fix; if most timings quarantine memory, that counts as a cost."""
     grade = rerun.grade
     if 2 * trial.kept > trial.tested:
         grade = min(grade, Grade.AT_A_COST)

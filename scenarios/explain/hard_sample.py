@@ -4,12 +4,12 @@ Four kinds take turns, after the nominal, the earliest and the latest timing:
 
 - `drawn`: every delay and open question by a seed, as `quiesce run --seed` does;
 - `biased`: whole kinds of delays at one end of their spans (`choices.Biased`);
-- `varied`: the answers of the run itself, with some labels drawn anew;
+- `varied`: the answers of the run itself, with some labels drawn again;
 - `moved`: the answers of the run itself, and the VM ends at another instant: at, around or between
   those at which anything happens, or so that what a device does falls into the teardown.
 
-The sample is the same for the same run, whatever is changed in its plan, and needs no clock and no
-generator of its own.
+The same run always gives the same sample, independent of the changes in the plan.  The sample reads
+no clock and has no random generator.
 """
 
 import hashlib

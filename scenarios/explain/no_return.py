@@ -1,20 +1,23 @@
-"""The point of no return: the last instant at which any act of qvm could still have prevented it.
+"""The point of no return: the last instant at which an act of qvm could have prevented a violation.
 
-Three acts are tried, each ideal and without delay: the actor is silenced (a stop that works at
-once), its translations are removed and synced (where there is an IOMMU), and qvm withholds what
-memory it has not returned.  The last is not tried against interrupts, where it helps only because
-nothing can start again.  An act at an instant comes after everything that happens then and before
-anything that happens later.  It *prevents* the violation if the run, told again with the same
-choices, ends and has none of the property that is as severe.
+The search tries three acts, each ideal and without delay:
 
-For each act the last instant at which it prevents the violation is found by halving between the
-end of the guest and the violation; the run is made with the act there, which prevents, and at the
-next instant at which anything happens, which does not.  The instant reported is that next one: an
-act before it helps, an act after it does not.  qvm can act only while it is there, so nothing is
-tried after its exit.
+- silence: the actor stops at once;
+- cut: the IOMMU, where there is one, loses the actor's translations and syncs;
+- withhold: qvm keeps the memory that it has not returned.  The search does not try this against
+  interrupts, where it would help only because nothing can start again.
 
-What no real act can do better than these, no change of qvm's timing alone can either; the
-register write of a real stop is posted and takes longer.
+An act at an instant comes after all events of that instant and before all later ones.  It
+*prevents* the violation if the run, repeated with the same choices, ends without a violation of the
+property that is as severe.
+
+For each act a binary search between the end of the guest and the violation finds the last instant
+at which the act prevents it.  The reported instant is the next one at which anything happens: an
+act before it helps, an act after it does not.  qvm can act only while it exists, so the search ends
+at qvm's exit.
+
+A real stop is slower than these acts, since its register write is posted.  So no change of qvm's
+timing alone can prevent what they do not prevent.
 """
 
 from ...model.base.choices import ChoicePoint, Replay, Retold
@@ -54,7 +57,7 @@ def point_of_no_return(
         plan: Of the run.
         choices: Its answers.
         trace: What happened.
-        culprit: Who is behind the violation.
+        culprit: The actor behind the violation, with VM and epoch.
     """
     first_ns, last_ns = _while_qvm_ends(trace, culprit)
     _, watched = run_watched(plan, Replay(choices))
@@ -78,7 +81,7 @@ def point_of_no_return(
 
 
 def _while_qvm_ends(trace: Trace, culprit: Culprit) -> tuple[int, int]:
-    """Return when the guest ended, and when the violation came or qvm was gone."""
+    """Return when the guest ended, and when the violation came or qvm exited, if earlier."""
     first_ns, last_ns = 0, culprit.violation.at_ns
     for record in reversed(trace.records[: culprit.violation.index + 1]):
         event = record.event
@@ -103,7 +106,7 @@ def _acts(plan: SystemPlan, trace: Trace, culprit: Culprit) -> list[tuple[str, s
 
 
 def _is_about_interrupts(trace: Trace, culprit: Culprit) -> bool:
-    """Return whether memory plays no part: to withhold it helps only by letting nothing start."""
+    """Return whether the violation is about interrupts, so that withholding memory is no remedy."""
     event = trace.records[culprit.violation.index].event
     if isinstance(event, IrqTaken | IrqInjected | IrqAsserted):
         return True
@@ -130,6 +133,7 @@ class _ActTester:
         """Return the place of the last instant at which an act helps; None if it never does."""
         if not self._prevents(Intervention(kind, target, instants[0])):
             return None
+        # Invariant: the act helps at instants[helps]; it fails at instants[fails] or there is none.
         helps, fails = 0, len(instants)
         while fails - helps > 1:
             middle = (helps + fails) // 2
@@ -143,7 +147,7 @@ class _ActTester:
         try:
             trace = run_with_intervention(self._plan, Retold(self._choices), act, self._events_max)
         except BoundHit:
-            # Whoever waits for a device that is silenced for good waits for ever.
+            # A driver that waits for a silenced device waits for ever: the run hits its bound.
             return False
         (verdict,) = check(trace, (self._property,))
         grave = SEVERITIES.index(self._severity)

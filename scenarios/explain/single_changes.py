@@ -1,11 +1,9 @@
 """Every single change of a plan that an engineer would think of first, the smallest first.
 
-The size of a change is how far it reaches: a number of a step, what becomes of a time-out, one
-step more, two steps the other way round, the documented procedure of a device, that of all devices,
-another callback, a line of other software, a pause, the way in which qvm is ended, an IOMMU, what
-the environment does, another device.  What the guest does is no change.
+The size of a change is how far it reaches; see `Size` for the order.  It begins with the bound of a
+step and ends with another device.  What the guest does is never changed.
 
-A callback whose steps all merely look or wait is not among them: it stops nothing.
+The list has no callback whose steps all only look or wait, since such a callback stops nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +66,7 @@ class Change(NamedTuple):
         text: What to do, as an instruction without a full stop.
         plan: The plan with the change.
         amount_ns: How much longer or shorter something takes; 0 for any other change.
-        is_documented: Whether it makes a device quiet by its documented procedure, whole.
+        is_documented: Whether it quiesces a device by its whole documented procedure.
     """
 
     size: Size
@@ -79,13 +77,13 @@ class Change(NamedTuple):
 
 
 class AdjustableChange(NamedTuple):
-    """A change by an amount of time, of which the least that helps is wanted.
+    """A change by an amount of time; the search looks for the least amount that helps.
 
     Attributes:
         size: How far it reaches.
         most_ns: The greatest amount that is worth trying.
         at: Gives the change by an amount.
-        usual_ns: The amount by which it becomes what is usual; 0 if nothing is.
+        usual_ns: The amount that leads to the usual value; 0 if there is no usual value.
     """
 
     size: Size
@@ -217,7 +215,7 @@ def _bounds(site: _Site) -> Iterator[AdjustableChange]:
             if step.bound_ns:
                 yield _longer(site, number, place)
                 if not site.actor:
-                    # Nobody did any harm, so the harm may be the wait itself.
+                    # Without an actor the harm may be the wait itself.
                     yield _shorter(site, number, place)
 
 
@@ -293,7 +291,7 @@ def _places(name: str, present: list[str], order: list[str]) -> list[int]:
     places = [len(present), 0]
     if name in order:
         later = set(order[order.index(name) + 1 :])
-        # What merely looks and has no documented place looks at the end.
+        # A step that only looks and has no documented place goes to the end.
         usual = next(
             (
                 at
@@ -473,7 +471,7 @@ def _devices(plan: SystemPlan) -> Iterator[Change]:
 
 
 def _sounder(device: Any) -> Iterator[tuple[str, Any]]:
-    """Give the device with each one of its peculiarities mended."""
+    """Give the device with each of its peculiarities mended, one at a time."""
     plain = plain_traits(type(device))
     for trait in plain.__struct_fields__:
         if getattr(device.traits, trait) != getattr(plain, trait):

@@ -1,17 +1,15 @@
-"""Tries a changed plan: with the choices of the run that is to be saved, then with a hard sample.
+"""Tests a changed plan: with the choices of the explained run, then with a hard sample.
 
-A change *saves* the run, told once more with the same choices (`choices.Retold`), if
+A change *saves* the run, repeated with the same choices (`choices.Retold`), if
 
-- the property that is explained holds, or memory was put into quarantine and nothing is left to
-  test it,
-- the central properties are still put to the test, if they were,
+- the explained property holds, or qvm quarantines memory and nothing is left to test it,
+- the runs still exercise the central properties that the original run exercised,
 - no other property has become violated, nor a central one inconclusive, and
 - every VM that began to end has ended.
 
-It *survives* if nothing is violated in any timing of the sample (`hard_sample`).  A timing that
-does not put the property to the test, such as one in which the guest hangs and qvm never learns of
-it, or that does not end within the bound on events, counts for nothing; further ones are drawn in
-its place.
+It *survives* if no timing of the sample (`hard_sample`) violates a property.  A timing does not
+count if it does not exercise the property, or if it does not end within the bound on events.  One
+example is a guest that hangs while qvm never learns of it.  The sample then draws another timing.
 """
 
 from collections.abc import Mapping
@@ -30,24 +28,24 @@ from .hard_sample import Sample, Timing
 __all__ = ["BoundReached", "ChangeTester", "Grade", "Rerun", "SampleResult"]
 
 COSTS = frozenset({"memory-reclaimed", "quiesce-completed", "restart-happened"})
-"""What a change may cost that keeps memory or starts nothing again; it is said with the change."""
+"""Properties that a change may violate if it keeps memory or starts nothing again."""
 
 _GROWTH = 12
 _ROOM = 6_000
 """A changed run may need so many scheduled events for each record of the original, and more."""
 
 _DRAWS = 3
-"""So many timings are drawn at most for each that is wanted, as some put nothing to the test."""
+"""The most timings drawn for each that is wanted, since some do not exercise the property."""
 
 _TESTED_SHARE = 2
-"""At least one in so many of the wanted timings must put the property to the test."""
+"""One in this many of the wanted timings must exercise the property."""
 
 _KILLERS = 12
-"""So many timings that have refuted a change are tried first on the next ones."""
+"""How many timings that refuted a change are tried first on the next ones."""
 
 
 class Grade(IntEnum):
-    """How well a change does."""
+    """How much of the damage a change prevents, and at which cost."""
 
     NOT = 0
     PARTLY = 1
@@ -56,12 +54,12 @@ class Grade(IntEnum):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing at all is violated any more."""
+        """Whether no property is violated any more."""
         return self >= Grade.AT_A_COST
 
 
 class Rerun(NamedTuple):
-    """What the run came to, told once more with a change.
+    """The result of the explained run, repeated with a change.
 
     Attributes:
         grade: How well the change does.
@@ -77,14 +75,14 @@ class Rerun(NamedTuple):
 
 
 class SampleResult(NamedTuple):
-    """What the sample says of a change.
+    """The result of running a change in the timings of the sample.
 
     Attributes:
-        tested: In how many timings the property was put to the test, and nothing was violated.
+        tested: How many timings exercised the property and violated nothing.
         kept: In how many of these memory was quarantined.
         refuted_by: The first timing that is violated; None if there is none.
         violated: What is violated in it, or in any if that may be.
-        is_enough: Whether enough timings put the property to the test.
+        is_enough: Whether enough timings exercised the property.
     """
 
     tested: int
@@ -95,12 +93,12 @@ class SampleResult(NamedTuple):
 
     @property
     def survives(self) -> bool:
-        """Whether nothing speaks against the change."""
+        """Whether no timing refutes the change, and enough of them test it."""
         return self.refuted_by is None and self.is_enough
 
 
 class BoundReached(Exception):
-    """The bound on runs or on their records is hit."""
+    """The search has reached its bound on runs or on records."""
 
 
 class ChangeTester:
@@ -146,14 +144,14 @@ class ChangeTester:
             if each.property in CENTRAL and each.verdict != "vacuous"
         ]
         self._kept_memory = _is_quarantined(trace)
-        # What a run costs excuses nothing if the cost is what is complained of.
+        # Invariant: `_costs` lacks the explained property, so that no change excuses it as a cost.
         self._costs = COSTS - {property_name}
         self._may_be_kept = property_name not in COSTS
         self._starts = _starts(trace)
         self._killers: list[Timing] = []
 
     def rerun(self, plan: SystemPlan) -> Rerun:
-        """Return what the run comes to, told once more in a changed plan."""
+        """Return the result of the explained run, repeated in a changed plan."""
         trace = self._run(plan, None)[0]
         if trace is None or not _all_ended(trace):
             return Rerun(Grade.NOT)
@@ -190,18 +188,18 @@ class ChangeTester:
         """Return whether a change survives the timings that have refuted earlier ones."""
         for timing in list(self._killers):
             if self.violated(plan, timing, entirely=entirely):
-                # What kills often is tried first.
+                # Invariant: `_killers` has the timing that refuted last in front.
                 self._killers.remove(timing)
                 self._killers.insert(0, timing)
                 return False
         return True
 
     def trial(self, plan: SystemPlan, *, entirely: bool) -> SampleResult:
-        """Return what the sample says of a changed plan.
+        """Run a changed plan in the timings of the sample and return the result.
 
         Args:
             plan: The changed plan.
-            entirely: Whether nothing at all may be violated, and not only the property.
+            entirely: Whether no property may be violated, and not only the explained one.
         """
         tested = kept = 0
         others: set[str] = set()
@@ -227,19 +225,19 @@ class ChangeTester:
         return SampleResult(tested, kept, violated=tuple(sorted(others)), is_enough=is_enough)
 
     def violated(self, plan: SystemPlan, timing: Timing, *, entirely: bool) -> tuple[str, ...]:
-        """Return what speaks against a changed plan in one timing."""
+        """Return the properties that refute a changed plan in one timing."""
         trace = self._run(plan, timing)[0]
         violated = () if trace is None else self._violated(trace, check(trace))
         return violated if entirely or self._property in violated else ()
 
     def answers(self, plan: SystemPlan, timing: Timing | None) -> tuple[ChoicePoint, ...]:
-        """Return the answers of a run of a changed plan; None for the run told once more."""
+        """Return the answers of a changed plan in a timing; None repeats the explained run."""
         return tuple(self._run(plan, timing)[1].log)
 
     def _violated(self, trace: Trace, verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
         words = {each.property: each.verdict for each in verdicts}
         has_cost = _is_quarantined(trace) or _starts(trace) < self._starts
-        # A guest whose end never reaches qvm is not started again, whatever is changed.
+        # No change starts a guest again whose end never reaches qvm, so its costs are excused.
         excused = self._costs if has_cost or not self._is_tested(words) else frozenset()
         return tuple(
             each.property

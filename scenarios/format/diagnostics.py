@@ -1,4 +1,4 @@
-"""What resolving a scenario brings to light: problems for the user, assumptions for the verdict."""
+"""Collects what resolving a scenario finds: problems for the user, assumptions for verdicts."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from .toml_places import KeyPath, Places
 
 
 class Diagnostics:
-    """Gathers problems, so that all are reported together, and what had to be assumed.
+    """Collects all problems, to report them together, and all assumptions.
 
     Args:
         places: The places of the scenario text.
@@ -31,23 +31,23 @@ class Diagnostics:
     def unknown(
         self, path: KeyPath, noun: str, word: str, allowed: Iterable[str], *, remedy: str = ""
     ) -> None:
-        """Note that the value at a key path is a word that means nothing."""
+        """Note that the value at a key path is an unknown word, with the nearest known one."""
         place = self._places.of_value(path)
         self._problems.append(unknown_word(place, noun, word, allowed, remedy=remedy))
 
     def unknown_key(
         self, path: KeyPath, noun: str, allowed: Iterable[str], *, remedy: str = ""
     ) -> None:
-        """Note that the last key of a path means nothing."""
+        """Note that the last key of a path is unknown, with the nearest known one."""
         place = self._places.of_key(path)
         self._problems.append(unknown_word(place, noun, str(path[-1]), allowed, remedy=remedy))
 
     def assume(self, name: str, value: str, basis: str) -> None:
-        """Note what the run rests on besides what the scenario says."""
+        """Note an assumption that the scenario does not state."""
         self.assumptions.append(Assumption(name, value, basis))
 
     def raise_problems(self) -> None:
-        """Raise what has been found wrong, if anything.
+        """Raise all problems as one error, if there are any.
 
         Raises:
             ScenarioError: With every problem, by file and line.

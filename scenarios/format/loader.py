@@ -1,7 +1,7 @@
 """Reads scenario files into `Scenario`, or says with line and remedy why it cannot.
 
-What is wrong with the text alone is found here, all of it at once; what does not fit the
-configurations or the hardware is found by `resolve`.
+The loader reports all errors of the text at once.  `resolve` reports what does not fit the
+configurations or the hardware.
 """
 
 import re

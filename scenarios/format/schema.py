@@ -85,13 +85,13 @@ class End(Closed, frozen=True):
 
 
 class Workload(Closed, frozen=True):
-    """What goes on at one device: frames that arrive at a NIC, or requests to a vdev."""
+    """The traffic of one device: frames that arrive at a NIC, or requests to a vdev."""
 
     frames: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(
             description="NIC, virtio-net, virtio-console: how many frames or pieces of input "
-            "arrive, asked for by nobody; 0 is without end, as is leaving it out."
+            "arrive unasked; 0, or leaving it out, means without end."
         ),
     ] = None
     gap: Annotated[
@@ -183,7 +183,7 @@ class Quiesce(Closed, frozen=True):
 
     vdev: Annotated[str, Meta(description="The vdev of the configuration that does it.")]
     device: Annotated[
-        str, Meta(description="The device that is made quiet; the vdev itself if left out.")
+        str, Meta(description="The device that the vdev quiesces; the vdev itself if left out.")
     ] = ""
     steps: Annotated[
         tuple[str | Step, ...] | None,
@@ -194,7 +194,7 @@ class Quiesce(Closed, frozen=True):
     ] = None
     on_timeout: Annotated[
         Literal["quarantine", "release"],
-        Meta(description="What becomes of the memory if a step gave up waiting."),
+        Meta(description="What qvm does with the memory if a step gave up waiting."),
     ] = "quarantine"
 
 
@@ -210,7 +210,7 @@ class VmEntry(Closed, frozen=True):
     ] = None
     then: Annotated[
         tuple[End, ...],
-        Meta(description="What else befalls it, such as a kill while its vdevs are being called."),
+        Meta(description="Further ends, such as a kill while qvm calls the vdevs."),
     ] = ()
     restart: Annotated[
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
@@ -243,11 +243,11 @@ class Vm(VmEntry, frozen=True):
 
 
 class SmmumanEntry(Closed, frozen=True):
-    """What befalls smmuman, the host process that programs the IOMMU."""
+    """When smmuman, the host process that programs the IOMMU, ends and starts again."""
 
     crash: Annotated[
         After | None,
-        Meta(description="It ends then and is started anew; the IOMMU forgets all it was told."),
+        Meta(description="smmuman ends then and starts again; the IOMMU loses all its maps."),
     ] = None
 
 
@@ -255,7 +255,7 @@ class SmmumanEntry(Closed, frozen=True):
 
 
 class Bounds(Closed, frozen=True):
-    """How much is too much."""
+    """The bounds that properties check."""
 
     teardown: Annotated[
         DurationText, Meta(description="From the begin of the termination to qvm's exit.")
@@ -285,7 +285,7 @@ MUTANT_NAMES = tuple(f"M{number}" for number in range(1, 19))
 
 
 class MutantEntry(Closed, frozen=True):
-    """One of the known ways to go wrong, see `quiesce mutants`."""
+    """A mutant that is built into the scenario, see `quiesce mutants`."""
 
     name: Annotated[
         str,
@@ -322,7 +322,7 @@ class Scenario(VmEntry, frozen=True):
     ] = ""
     detail: Annotated[
         Literal["teardown", "virtio"],
-        Meta(description="Which events the trace has: `virtio` tells every step of every ring."),
+        Meta(description="Which events the trace has: `virtio` records every step of every ring."),
     ] = "teardown"
     timing: Annotated[
         dict[str, SpanText],
@@ -360,10 +360,12 @@ class Scenario(VmEntry, frozen=True):
         ),
     ] = {}
     mutant: Annotated[
-        MutantEntry | None, Meta(description="A known way to go wrong, built in.")
+        MutantEntry | None, Meta(description="A mutant to build into the scenario.")
     ] = None
     smmuman: Annotated[SmmumanEntry, Meta(description="The manager of the IOMMU.")] = SmmumanEntry()
-    faults: Annotated[FaultsEntry, Meta(description="What the host gets wrong.")] = FaultsEntry()
+    faults: Annotated[FaultsEntry, Meta(description="Mistakes of the host's software.")] = (
+        FaultsEntry()
+    )
     bounds: Annotated[Bounds, Meta(description="Bounds of the properties.")] = Bounds()
     observe: Annotated[
         SpanText | None,

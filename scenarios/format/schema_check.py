@@ -101,7 +101,7 @@ class _Walk:
     def _tagged(
         self, value: dict[str, Any], structs: list[types.StructType], path: KeyPath
     ) -> None:
-        """Check a table that may be one of several, told apart by a key."""
+        """Check a table that may have one of several types, which a key selects."""
         field = structs[0].tag_field
         if field is None:
             self._struct(value, structs[0], path)
@@ -259,7 +259,7 @@ def _with_extra(expected: types.Type, extra: dict[str, Any]) -> types.Type:
 
 
 def _fits(value: Any, expected: types.Type) -> bool:
-    """Return whether a value is of the kind, whatever it holds."""
+    """Return whether a value is of the expected kind; its content is not checked."""
     if isinstance(expected, types.LiteralType):
         return isinstance(value, str)
     if isinstance(value, bool):

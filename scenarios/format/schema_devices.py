@@ -43,7 +43,7 @@ class TraitsEntry(Closed, frozen=True):
     atc_answer: Annotated[
         Literal["clears", "late", "never", "keeps"],
         Meta(
-            description="What it does when told to forget them: clears them, does so late, never "
+            description="What it does at an invalidation of them: clears them, does so late, never "
             "answers, or keeps them and says that they are gone."
         ),
     ] = "clears"
@@ -184,7 +184,7 @@ class NvmeEntry(PassedEntry, frozen=True, tag="nvme", tag_field="kind"):
         Meta(description="Bytes of a request, a multiple of 512."),
     ] = None
     events: Annotated[
-        SpanText | None, Meta(description="Between two events that nobody asked for.")
+        SpanText | None, Meta(description="Between two unasked asynchronous events.")
     ] = None
     shadow_doorbells: Annotated[
         bool | None, Meta(description="The guest sets up shadow doorbells.")
@@ -224,7 +224,7 @@ class XhciEntry(PassedEntry, frozen=True, tag="xhci", tag_field="kind"):
     stops_early: Annotated[bool | None, Meta(description="Stop Endpoint completes too early.")] = (
         None
     )
-    halts: Annotated[bool | None, Meta(description="Whether it ever halts when told to.")] = None
+    halts: Annotated[bool | None, Meta(description="Whether it halts when its driver asks.")] = None
 
 
 class Pl330Entry(PassedEntry, frozen=True, tag="pl330", tag_field="kind"):
@@ -303,16 +303,14 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
         Meta(description="What the end of its socket does to them."),
     ] = None
     unmaps: Annotated[
-        bool | None, Meta(description="Whether it parts with guest memory after a disconnect.")
+        bool | None, Meta(description="Whether it gives up guest memory after a disconnect.")
     ] = None
 
 
 class GenericEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
-    """A device that is known by its rules in words alone."""
+    """A generic device: its rules are given here, field by field."""
 
-    period: Annotated[
-        SpanText | None, Meta(description="Between two operations that nobody asks for.")
-    ] = None
+    period: Annotated[SpanText | None, Meta(description="Between two unasked operations.")] = None
     service: Annotated[SpanText | None, Meta(description="Duration of an operation.")] = None
     lengths: Annotated[
         tuple[int, ...] | None, Meta(description="Bytes of each piece that an operation writes.")
@@ -367,7 +365,7 @@ class HostDiskEntry(Closed, frozen=True):
     ] = ("*",)
     interrupt: Annotated[
         Annotated[int, Meta(ge=0, le=16_777_215)] | None,
-        Meta(description="Host line or vector; one that nobody else uses if left out."),
+        Meta(description="Host line or vector; a free one if left out."),
     ] = None
     service: Annotated[SpanText | None, Meta(description="Duration of a request.")] = None
     zero_copy: Annotated[
@@ -380,7 +378,7 @@ class HostDiskEntry(Closed, frozen=True):
 
 
 class QueueingDiskEntry(HostDiskEntry, frozen=True):
-    """One that works on several commands at a time."""
+    """A host disk that works on several commands at a time."""
 
     slots: Annotated[
         Annotated[int, Meta(ge=1, le=32)] | None,
@@ -403,7 +401,7 @@ class HostSdmmcEntry(HostDiskEntry, frozen=True, tag="host-sdmmc", tag_field="ki
         Literal["sync", "async"],
         Meta(
             description="When a cancelled transfer's memory is given back: `sync` when the channel "
-            "has stopped, `async` when it has been told to."
+            "has stopped, `async` when the driver has asked it to."
         ),
     ] = "sync"
 

@@ -1,4 +1,4 @@
-"""What a scenario file may say of hardware, and of what software of the host gets wrong."""
+"""What a scenario file may say of hardware, and of mistakes of the host's software."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ class IommuUnitEntry(Closed, frozen=True):
 
     unprogrammed: Annotated[
         Literal["bypass", "abort"] | None,
-        Meta(description="What becomes of accesses of which nothing is programmed."),
+        Meta(description="What happens to accesses without a programmed map."),
     ] = None
     groups: Annotated[
         tuple[tuple[str, ...], ...],
@@ -84,7 +84,7 @@ class Platform(Closed, frozen=True):
 
 
 class FaultsEntry(Closed, frozen=True):
-    """What software of the host gets wrong in this scenario."""
+    """Mistakes of the host's software in this scenario."""
 
     memory_before_callbacks: Annotated[
         bool, Meta(description="qvm returns guest RAM and only then calls its vdevs.")
@@ -92,11 +92,11 @@ class FaultsEntry(Closed, frozen=True):
     no_invalidate: Annotated[
         bool, Meta(description="Maps are removed, their cached copies are not.")
     ] = False
-    no_sync: Annotated[bool, Meta(description="What was translated before is not waited for.")] = (
-        False
-    )
+    no_sync: Annotated[
+        bool, Meta(description="smmuman does not wait for writes that are already translated.")
+    ] = False
     no_atc_invalidate: Annotated[
-        bool, Meta(description="Devices are not told to forget the translations that they keep.")
+        bool, Meta(description="smmuman does not invalidate the translations that devices keep.")
     ] = False
     atc_timeout_is_success: Annotated[
         bool, Meta(description="A device that does not answer an ATC invalidation counts as done.")
@@ -120,7 +120,7 @@ class FaultsEntry(Closed, frozen=True):
         bool, Meta(description="A thread unmasks a line that its process has detached from.")
     ] = False
     reference_kept: Annotated[
-        bool, Meta(description="Something keeps a reference, and memory is never returned.")
+        bool, Meta(description="A process keeps a reference, and qvm never returns the memory.")
     ] = False
     resurrecting_agent: Annotated[
         bool, Meta(description="A timer starts devices again that it finds stopped.")
@@ -135,7 +135,11 @@ class FaultsEntry(Closed, frozen=True):
         bool, Meta(description="A removed route lives on in a cache of the hardware.")
     ] = False
     no_route_sync: Annotated[
-        bool, Meta(description="Nobody waits for the removal of a message route.")
+        bool,
+        Meta(
+            description="The kernel does not wait until the removal of a message route has taken "
+            "effect."
+        ),
     ] = False
     pending_not_discarded: Annotated[
         bool, Meta(description="What is pending behind a removed message route stays pending.")

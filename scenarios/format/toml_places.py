@@ -1,8 +1,8 @@
 """Where each key and value of a TOML text stands.
 
-`tomllib` says what a text means and not where, and an error without a line helps nobody.
-This scanner goes over a text that `tomllib` has accepted and notes for each key path its
-places.  It therefore checks nothing itself and knows only where things begin and end.
+`tomllib` returns values without their places, but error messages need a line.  This scanner goes
+over a text that `tomllib` has accepted and notes the place of each key path.  It therefore checks
+nothing itself and knows only where keys and values begin and end.
 
 Source:
     TOML 1.0.0: keys, strings, arrays, inline tables, tables, arrays of tables.

@@ -15,7 +15,7 @@ def faults(**names: bool) -> Change:
 
 
 def traits(**values: Any) -> Change:
-    """Let the first device that is passed through be particular."""
+    """Give the first passed-through device other traits."""
     return lambda plan: _with_device(
         plan, lambda one: replace(one, traits=replace(one.traits, **values))
     )
@@ -27,21 +27,21 @@ def device(**fields: Any) -> Change:
 
 
 def steps(*orders: tuple[str, int], on_timeout: str = "quarantine") -> Change:
-    """Quiesce by other steps."""
+    """Replace the steps of the quiesce procedure."""
     return _with_callback(
         lambda _: tuple(StepPlan(*step) for step in orders), on_timeout=on_timeout
     )
 
 
 def without(*names: str, on_timeout: str = "quarantine") -> Change:
-    """Leave steps out."""
+    """Remove steps from the quiesce procedure."""
     return _with_callback(
         lambda old: tuple(step for step in old if step.name not in names), on_timeout=on_timeout
     )
 
 
 def impatient(bound_ns: int, *names: str) -> Change:
-    """Give up waiting early, in the steps that are named or in all, and release all the same."""
+    """Give up waiting early in the named steps, or in all, and release memory all the same."""
     return _with_callback(
         lambda old: tuple(
             replace(step, bound_ns=min(step.bound_ns, bound_ns))
@@ -54,7 +54,7 @@ def impatient(bound_ns: int, *names: str) -> Change:
 
 
 def no_quiesce(plan: SystemPlan) -> SystemPlan:
-    """Leave all callbacks out."""
+    """Remove all callbacks."""
     return _with_vm(plan, quiesce=())
 
 
@@ -77,7 +77,7 @@ def ends_after(event: str, count: int = 1, within_ns: int = 40_000) -> Change:
 
 
 def watched(duration_ns: int) -> Change:
-    """Watch for another time after the end."""
+    """Observe the system for another duration after the end."""
     return lambda plan: replace(plan, observe=exactly(duration_ns))
 
 
@@ -87,7 +87,7 @@ def timing(**spans: Span) -> Change:
 
 
 def detailed(plan: SystemPlan) -> SystemPlan:
-    """Have the events of VIRTIO told too, so that its rules are put to the test."""
+    """Add the events of VIRTIO to the trace, so that the runs exercise its rules."""
     return replace(plan, detail="virtio")
 
 

@@ -1,12 +1,13 @@
 """Systems that are right: one guest, one device, one way to keep memory safe, one way to end.
 
 A design is named `CLASS/CONTAINED/EXIT`.  `vdev` means that a quiescing vdev stops the device
-before memory is returned and no IOMMU helps; `iommu` means that nobody stops the device and the
-IOMMU alone keeps it off, which a class can stand only if it does not go on for ever by itself.
-`shared` is `vdev` with a second guest that has such a device on the same line, and lives on.
+before qvm returns memory, and that there is no IOMMU.  `iommu` means that no software stops the
+device and the IOMMU alone keeps it off memory; a class is safe so only if its devices stop by
+themselves.  `shared` is `vdev` with a second guest that has such a device on the same line, and
+lives on.
 
-The designs are tight: memory is returned right after the last thing that was waited for, and the
-next instance gets the same frames and the same line, so that nothing is saved by mere slowness.
+The designs are tight: qvm returns memory right after its last wait, and the next instance gets the
+same frames and the same line.  So no design is safe merely because something is slow.
 """
 
 from collections.abc import Callable
@@ -55,7 +56,7 @@ KILLED = "sigkill"
 """No callback runs."""
 
 EXITS = {
-    ORDERLY: "orderly: qvm is told to end, its callbacks run, the guest's drivers did not stop",
+    ORDERLY: "orderly: qvm receives SIGTERM, its callbacks run, the guest's drivers did not stop",
     CRASH: "crash: the guest dies with its drivers at work, and qvm ends in order",
     SHUTDOWN: "orderly: the guest stops its devices and shuts down",
     KILLED: "qvm is killed and calls nothing",
@@ -87,9 +88,9 @@ class DeviceClass(NamedTuple):
     Attributes:
         summary: What it is, and whether it writes only when asked.
         device: Its plan; that of a disk stands for a vdev behind which a driver of the host works.
-        steps: How it is made quiet.
+        steps: The procedure that quiesces it.
         at_work: An event that shows it at work.
-        iommu_is_enough: Whether it stops by itself once the IOMMU refuses it and nobody asks.
+        iommu_is_enough: Whether it stops by itself once the IOMMU refuses it and no driver asks.
         shares_line: Whether there are designs in which two guests have it on one line.
     """
 

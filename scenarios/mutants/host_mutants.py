@@ -19,7 +19,7 @@ _QUICK_GUEST = timing(
 _RIGHT_AFTER_INJECTION = ends_after("IrqInjected", 3, within_ns=500)
 _LATE_DEATH = ends_after("IrqInjected", 3, within_ns=1_000)
 
-_ENDS_BY_ITSELF = "it does nothing that it was not asked for, and nobody asks any more"
+_ENDS_BY_ITSELF = "it does nothing unasked, and no driver asks any more"
 
 HOST_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -31,14 +31,14 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "M8",
-        "an agent that nobody stopped starts the device again",
+        "an agent that qvm did not stop starts the device again",
         "CVE-2024-43866, CVE-2022-48790",
         across("nic sensor", faults(resurrecting_agent=True), exits=(CRASH, ORDERLY)),
         {
             "block, block-nvme, ahci, accelerator": _ENDS_BY_ITSELF,
             "iommu": "the device was not stopped, so no agent finds it stuck",
             SHUTDOWN: "the guest's own driver has also reset it, and nothing is set up any more",
-            KILLED: "as with an IOMMU: nobody has stopped it",
+            KILLED: "as with an IOMMU: no driver has stopped it",
         },
     ),
     Mutant(
@@ -150,7 +150,7 @@ HOST_MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "M18",
-        "a second master writes the same memory, and nobody thinks of it",
+        "a second bus master writes the same memory, and no procedure stops it",
         "FreeBSD D40902",
         (
             *across(

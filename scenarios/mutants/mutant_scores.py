@@ -4,9 +4,8 @@ Every case of a mutant runs with the nominal, the earliest and the latest timing
 ones.  A mutant counts as killed if in orderly ends and in crashes some property is violated in at
 least two classes of devices.  A property is needed if in some case it alone is violated.
 
-The fifty rules of VIRTIO are not asked to be needed: each says what one sentence of the standard
-says about traffic, most of them nothing about teardowns, and a suite of its own puts each to the
-test.
+The fifty rules of VIRTIO need not be needed in this sense.  Each checks one sentence of the
+standard, mostly about traffic and not about teardowns, and a separate suite tests each.
 """
 
 from collections.abc import Callable, Iterable
@@ -41,7 +40,7 @@ CLASSES_MIN = 2
 
 
 class CaseScore(msgspec.Struct, frozen=True):
-    """What became of one case.
+    """The runs of one case, and which properties noticed it.
 
     Attributes:
         design: `CLASS/CONTAINED/EXIT`.
@@ -61,7 +60,7 @@ class CaseScore(msgspec.Struct, frozen=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """What became of a mutant.
+    """The runs of a mutant, and which properties noticed it.
 
     Attributes:
         killed_by: Properties that were violated where the correct design holds.
@@ -103,7 +102,7 @@ def _violated(trace: Trace) -> set[str]:
 
 
 def score(mutant: Mutant, seeds: int = SEEDS) -> Score:
-    """Return what became of a mutant over all its cases."""
+    """Run a mutant in all its cases and return its score."""
     correct = designs()
     cases = tuple(
         _score_case(case, case.change(correct[case.design]), seeds) for case in mutant.cases
@@ -137,7 +136,7 @@ def _score_case(case: Case, plan: SystemPlan, seeds: int) -> CaseScore:
 
 
 def scores(names: Iterable[str], jobs: int = 1, seeds: int = SEEDS) -> dict[str, Score]:
-    """Return what became of each mutant, by its name.
+    """Run mutants and return the score of each, by its name.
 
     Args:
         names: Of the mutants.
@@ -156,7 +155,7 @@ def _score_by_name(seeds: int, name: str) -> Score:
 def sole_killers(found: dict[str, Score]) -> dict[str, tuple[str, ...]]:
     """Return for each property of a teardown the cases that it alone notices, as `M9 DESIGN`.
 
-    What holding costs goes along with much else: only a case that harms nobody counts for it.
+    A cost often comes with other violations: it counts only in cases in which no harm is violated.
     """
     alone: dict[str, list[str]] = {name: [] for name in TEARDOWN}
     costs = {name for name, kind in TEARDOWN.items() if not kind.ends_search}
@@ -173,7 +172,7 @@ def sole_killers(found: dict[str, Score]) -> dict[str, tuple[str, ...]]:
 
 
 class Control(msgspec.Struct, frozen=True):
-    """Something harmless that looks like a mistake; whoever condemns it is too strict.
+    """A harmless behaviour that looks like a mistake; a property that rejects it is too strict.
 
     Attributes:
         name: `C1` or `C2`.
@@ -189,7 +188,7 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class ControlScore(msgspec.Struct, frozen=True):
-    """What became of a control.
+    """The runs of a control.
 
     Attributes:
         violated: What was violated, though nothing should be.
@@ -247,7 +246,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "C2",
-        "a line rises after its owner has left, stays masked, and nobody is told",
+        "a line rises after its owner has left, stays masked, and no process receives it",
         tuple(
             f"{name}/iommu/{exit_}" for name in ("nic", "can") for exit_ in (CRASH, ORDERLY, KILLED)
         ),
@@ -258,7 +257,7 @@ CONTROLS: tuple[Control, ...] = (
 
 
 def score_control(control: Control, seeds: int = SEEDS) -> ControlScore:
-    """Return what became of a control over all its designs."""
+    """Run a control in all its designs and return its score."""
     correct = designs()
     traces: list[Trace] = []
     given_up = 0

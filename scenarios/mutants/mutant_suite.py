@@ -11,7 +11,7 @@ __all__ = ["ScoredSuite", "score_mutants"]
 
 
 class ScoredSuite(NamedTuple):
-    """What became of some mutants or of all.
+    """The scores of some mutants or of all.
 
     Attributes:
         mutants: That were tried, in order.
@@ -50,7 +50,7 @@ def score_mutants(mutants: Sequence[Mutant], jobs: int = 1) -> ScoredSuite:
         jobs: Processes.
     """
     found = scores([mutant.name for mutant in mutants], jobs)
-    # What one property alone notices, and what none may condemn, is asked of the whole.
+    # Invariant: only a suite with all mutants shows which property is needed, and tries controls.
     is_whole = len(mutants) == len(MUTANTS)
     needed = sole_killers(found) if is_whole else {}
     controls = {each.name: score_control(each) for each in CONTROLS} if is_whole else {}

@@ -1,11 +1,11 @@
-"""What becomes of a quiesce procedure that is followed, cut short or mixed up: from the runs.
+"""Runs each quiesce procedure as documented, cut short or reordered, and tabulates the violations.
 
     python -m quiesce.scenarios.mutants.procedure_table > docs/quiesce-procedures.md
 
 For each kind of device a guest crashes while the device works for it, and its vdev follows the
 documented procedure or a variation of it.  Each variation runs with the nominal, the earliest and
-the latest timing and with random ones; memory is released right afterwards and the next guest comes
-up on the same frames and line, so that nothing is saved by mere slowness.
+the latest timing and with random ones.  qvm releases memory right afterwards, and the next guest
+comes up on the same frames and line.  So no variation is safe merely because something is slow.
 """
 
 import sys
@@ -51,7 +51,7 @@ Steps = tuple[StepPlan, ...]
 
 
 class Subject(NamedTuple):
-    """What is made quiet.
+    """A device or vdev with its procedure.
 
     Attributes:
         summary: What it is, in half a line.
@@ -138,7 +138,7 @@ def _plan_with(kind: DeviceKind) -> SystemPlan:
 
 
 def variations(steps: Steps) -> Iterator[Variation]:
-    """Give the documented order and every way to spoil it, step by step."""
+    """Yield the documented order and every variation of it, step by step."""
     yield Variation("as documented", "documented", steps)
     for place, step in enumerate(steps):
         left = steps[:place] + steps[place + 1 :]
@@ -180,13 +180,13 @@ def _numbered(place: int, step: StepPlan) -> str:
 
 
 class VariationResult(msgspec.Struct, frozen=True):
-    """What came of a variation over all timings.
+    """The violations of a variation over all timings.
 
     Attributes:
-        violated: In how many something was violated that harms somebody.
-        timed_out: In how many a step gave up waiting.
-        properties: What was violated so.
-        costs: What was violated that costs something and harms nobody.
+        violated: In how many timings a property other than a cost was violated.
+        timed_out: In how many timings a step gave up waiting.
+        properties: The violated properties other than costs.
+        costs: The violated properties that only stand for a cost and harm no VM.
     """
 
     violated: int
@@ -196,7 +196,7 @@ class VariationResult(msgspec.Struct, frozen=True):
 
 
 def run_variation(subject: Subject, variation: Variation, seeds: int = SEEDS) -> VariationResult:
-    """Return what comes of a variation."""
+    """Run a variation in all timings and return its violations."""
     plan = _followed(subject.plan(), variation)
     traces = [run(plan, choices) for choices in timings(seeds)]
     judged = [check(trace) for trace in traces]

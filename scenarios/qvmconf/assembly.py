@@ -1,7 +1,6 @@
 """Putting a machine together from the stream of options.
 
-The reading of single arguments lies in `arguments` and `locations`, what only the finished
-machine can tell in `checks`.
+`arguments` and `locations` read single arguments; `checks` examines the finished machine.
 """
 
 from collections.abc import Callable, Mapping
@@ -236,7 +235,7 @@ class Assembly:
         return words
 
     def _is_next_option(self, word: Token, kind: str) -> bool:
-        """Tell whether a word in an argument's place is rather the next option."""
+        """Return whether a word in an argument's place is the next option instead."""
         if word.quoted or not self._is_option(word):
             return False
         return word.first or kind not in _FREE_TEXT

@@ -1,4 +1,4 @@
-"""What only the whole machine can tell: pairs, overlaps, pins, pages, architectures.
+"""Checks that need the whole machine: pairs, overlaps, pins, pages, architectures.
 
 Overlaps count between RAM, ROM, vdevs and pass-through windows, and between RAM and
 reserved ranges.  Reserved ranges may hold vdevs and windows, for which they are kept free.

@@ -1,4 +1,4 @@
-"""Where the problems of a configuration are gathered until all of them are known."""
+"""Collects the problems of a configuration, to report them together."""
 
 from ...model.base.errors import ConfigError, Place, Problem
 from .config import NotModelled
@@ -8,7 +8,7 @@ MAX_PROBLEMS = 200
 
 
 class Collector:
-    """Gathers errors, notes and entries without effect, in the order of their discovery."""
+    """Collects errors, notes and entries without effect, in the order of their discovery."""
 
     def __init__(self) -> None:
         self.errors: list[Problem] = []

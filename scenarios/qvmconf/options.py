@@ -50,7 +50,7 @@ class OptionSpec(msgspec.Struct, frozen=True):
         highest: The largest number allowed.
         repeatable: It may be given more than once without a note.
         mandatory: Its vdev cannot do without it.
-        advice: A note for whoever uses it; empty if there is nothing to say.
+        advice: A note for the user of the option; empty if there is none.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 A configuration is a stream of options.  An option opens a context (`vdev`, `pass`, `cpu`,
 `reserve`), belongs to the context opened last, or stands for itself; the latter does not
-close a context.  Errors are gathered over the whole text and raised together.
+close a context.  The parser collects the errors of the whole text and raises them together.
 
 Decisions where the guide is silent or could not be read:
 

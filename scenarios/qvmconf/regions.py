@@ -2,7 +2,7 @@
 
 Source:
     QNX 8.0 hypervisor guide, vm/ram: a `ram` without a start follows the highest RAM or ROM
-    so far, and RAM comes before whatever refers to guest memory.
+    so far, and RAM comes before any entry that refers to guest memory.
 """
 
 from .collector import Collector

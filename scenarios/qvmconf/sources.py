@@ -1,8 +1,8 @@
 """The stream of words from all files of a configuration, in reading order.
 
 Several `@file` words may be given and mixed with options; a file may name further files,
-relative to itself.  What is read is bounded, so that a wrong file costs one clear message
-and no time: a configuration is a few kilobytes of text.
+relative to itself.  The size is bounded, since a configuration is a few kilobytes of text: a wrong
+file gives one clear message at once.
 
 Source:
     QNX 7.1 hypervisor safety guide, vm/variables, for `@file` and options on one command
@@ -117,7 +117,7 @@ class WordStream:
         return source.words[source.next_index]
 
     def take(self) -> Token:
-        """Take the next word of the same text, whatever it is."""
+        """Take the next word of the same text, an option or not."""
         source = self._open[-1]
         token = source.words[source.next_index]
         source.next_index += 1

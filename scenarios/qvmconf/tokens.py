@@ -50,7 +50,7 @@ class Token(msgspec.Struct, frozen=True):
 def words_of(text: str, file: str) -> Iterator[Token | Problem]:
     """Yield the words of a text, and a problem for a quote that is never closed.
 
-    Behind an open quote nothing can be told apart: what follows is one last word.
+    Behind an open quote all text is one last word.
     """
     line, line_start, position = 1, 0, 0
     seen_word_on = 0

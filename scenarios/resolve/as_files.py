@@ -1,9 +1,9 @@
 """A plan as the files that a user would write: one scenario and a configuration for each VM.
 
-The way back of `resolve`, for systems that a search has made smaller.  What a plan does not hold is
-made up: the addresses of passed-through registers, paths of disks, names of configurations; none
-of it changes a run.  `scenario_files` reads what it has written, and gives it only if the same
-plan comes out.
+The inverse of `resolve`, for systems that a search has made smaller.  The writer invents what a
+plan does not hold: addresses of passed-through registers, paths of disks, names of configurations.
+None of it changes a run.  `scenario_files` reads its own text back, and returns it only if the
+same plan results.
 
 The vdevs of a configuration stand in an order that suits both their kinds and their callbacks.
 """
@@ -55,7 +55,7 @@ SCENARIO = "counterexample.toml"
 Table = dict[str, Any]
 
 _WINDOWS = 0x4000_0000_0000
-"""Where the registers of passed-through devices are said to be, beyond any memory."""
+"""The invented address of the registers of passed-through devices, beyond any memory."""
 
 _TYPES: dict[str, str] = {
     "BlockPlan": "virtio-blk",
@@ -73,7 +73,7 @@ class NotWritten(QuiesceError):
     """A system that no scenario file describes.
 
     Args:
-        reason: What stands against it.
+        reason: What a scenario file cannot express.
     """
 
     def __init__(self, reason: str) -> None:
@@ -186,7 +186,7 @@ def _value(value: Any) -> Any:
 
 
 def _changed(plan: msgspec.Struct, names: set[str]) -> Table:
-    """Return the named fields of a plan that are not as usual."""
+    """Return the named fields of a plan that differ from their defaults."""
     return {
         field.name: _value(getattr(plan, field.name))
         for field in msgspec.structs.fields(type(plan))
@@ -233,13 +233,13 @@ def _back_end(back_end: UserBackEndPlan, plan: SystemPlan) -> Table:
     known = set(BackEndEntry.__struct_fields__) - {"name", "vdev"}
     owner = next((vm for vm in plan.vms if back_end.name in vm.back_ends), None)
     if owner is None:
-        raise NotWritten(f"{back_end.name} serves nobody")
+        raise NotWritten(f"{back_end.name} serves no vdev")
     vdev = _served_by(back_end.name, owner)
     return {"kind": "back-end", "name": back_end.name, "vdev": vdev} | _changed(back_end, known)
 
 
 def _served_by(back_end: str, vm: VmPlan) -> str:
-    """Return the name of the vdev whose queues a back end serves: the one that looks after it."""
+    """Return the name of the vdev whose queues a back end serves."""
     carers = (callback.vdev for callback in vm.quiesce if callback.device == back_end)
     return next(carers, f"vdev-of-{back_end}")
 

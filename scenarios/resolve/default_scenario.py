@@ -1,7 +1,7 @@
 """The scenario that a bare `qvm` configuration stands for: a first answer without a platform.
 
-Everything that the configuration does not say is taken as its worst or plainest case, and each
-such thing is listed with the verdicts.  Whoever knows better writes a scenario.
+Where the configuration says nothing, the default scenario takes the worst or the plainest case, and
+each verdict lists these assumptions.  A user who knows more writes a scenario.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
 
 
 def _nics(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
-    """Every device that may write memory becomes a NIC: the least predictable writer."""
+    """Return the text of a NIC, the least predictable writer, for each device that may do DMA."""
     nics: list[DeviceEntry] = []
     for passed in config.passes:
         if passed.can_do_dma:
@@ -68,7 +68,7 @@ def _nics(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
 
 
 def _disks(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
-    """One AHCI controller stands behind all virtio-blk vdevs."""
+    """Return the text of one AHCI controller behind all virtio-blk vdevs."""
     if not any(vdev.type == "virtio-blk" and vdev.hostdev for vdev in config.vdevs):
         return []
     basis = "assumed: devb-ahci and a SATA SSD behind every virtio-blk vdev, with reads"
@@ -79,7 +79,7 @@ def _disks(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]
 def _quiesce(
     config: VmConfig, devices: list[DeviceEntry], assumptions: list[Assumption]
 ) -> tuple[Quiesce, ...]:
-    """The first vdev of the user's own, if any, is taken to quiesce every NIC."""
+    """Return the text by which the user's first own vdev, if any, quiesces every NIC."""
     names = vdev_names(config)
     own = [name for name, vdev in zip(names, config.vdevs, strict=True) if not vdev.shipped]
     nics = [entry.name for entry in devices if isinstance(entry, NicEntry)]

@@ -1,4 +1,4 @@
-"""The VMs of a scenario with their configurations, before hardware and vdevs are looked at."""
+"""Pairs the VMs of a scenario with their configurations, before hardware and vdevs are resolved."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _ALONE = (
     *("configuration", "end", "then", "restart", "workload", "quiesce"),
     *("vdev", "bus_scan_limit", "shutdown_handler"),
 )
-"""What stands at the top level for one VM and inside `[[vm]]` for several."""
+"""Keys that stand at the top level for one VM and inside `[[vm]]` for several."""
 
 _PIC_OF: dict[InterruptController, str] = {"gicv2": "gic", "gicv3": "gic", "apic": "apic"}
 
@@ -42,7 +42,7 @@ class GuestEntry(msgspec.Struct, frozen=True):
 
     @property
     def ends(self) -> list[tuple[End, KeyPath]]:
-        """Every end that is planned for it, with where the scenario says so."""
+        """Every planned end of the VM, with its place in the scenario."""
         ends: list[tuple[End, KeyPath]] = []
         if self.entry.end is not None:
             ends.append((self.entry.end, (*self.path, "end")))

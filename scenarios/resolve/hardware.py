@@ -1,8 +1,8 @@
 """The physical devices of a scenario, matched with what the configurations pass through.
 
-A `pass` entry whose device may write memory on its own must be answered for: by a NIC of the
-platform, or by an `unmodelled` entry with a reason.  One that is marked as free of DMA cannot
-write memory; its registers and interrupts are left out, which the assumptions say.
+Each `pass` entry whose device may write memory needs a device of the platform, or an `unmodelled`
+entry with a reason.  An entry that is marked as free of DMA cannot write memory.  The plan leaves
+out its registers and interrupts, and an assumption says so.
 """
 
 from fnmatch import fnmatchcase
@@ -38,7 +38,7 @@ _FIRST_FREE_LINE = 32
 """Lines below are private to a processor or reserved, on GIC and x86 alike."""
 
 _KIND_OF_TAG = {"sata": "ahci"}
-"""A disk controller that a guest drives itself is told apart from the host's own."""
+"""Tags that differ from the kind: `sata` is an AHCI controller that a guest drives itself."""
 
 PassKey = tuple[int, int]
 """Index of the VM and of its `pass` entry."""
@@ -52,9 +52,9 @@ class Hardware(msgspec.Struct, frozen=True):
         devices: All other passed-through devices.
         owner: Name of a passed-through device to the index of the VM that gets it.
         disks: All disk controllers.
-        back_ends: All back ends of their own; their owners are in `owner` as well.
+        back_ends: All back ends in processes of their own; `owner` has their owners as well.
         entries: What the scenario says about each disk controller, in the same order.
-        passes: Name of a passed-through device to the entry of the configuration that says so.
+        passes: Name of a passed-through device to its `pass` entry in the configuration.
         back_end_entries: What it says about each back end.
         has_guest_table: Whether the interrupt controller keeps a table in guest RAM.
     """
@@ -71,7 +71,7 @@ class Hardware(msgspec.Struct, frozen=True):
 
     @property
     def served_elsewhere(self) -> list[str]:
-        """The vdevs whose queues a back end of its own serves."""
+        """The vdevs whose queues a separate back-end process serves."""
         return [one.vdev for one in self.back_end_entries]
 
     def plan_of(self, device: str) -> NicPlan | AnyDevicePlan:
@@ -138,7 +138,7 @@ def hardware_of(
 
 
 class _Matcher:
-    """Finds the `pass` entry that each device of the platform means."""
+    """Finds the `pass` entry that belongs to each device of the platform."""
 
     def __init__(
         self, scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
@@ -236,7 +236,7 @@ class _Matcher:
         self._owners[index] = key
 
     def _note_left_over(self, *, is_problem: bool) -> None:
-        """Every device that may write memory must be in the platform."""
+        """Note each `pass` entry that may write memory and has no device in the platform."""
         taken = set(self._owners.values())
         for key, entry in self.passes.items():
             if key in taken:
@@ -259,7 +259,7 @@ class _Matcher:
 
 
 class _Lines:
-    """Hands out interrupt numbers that nobody else uses."""
+    """Allocates interrupt numbers that no configuration and no device of the scenario uses."""
 
     def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
         self._used = {_host_vector(entry) for entry in matcher.passes.values()}
@@ -267,7 +267,7 @@ class _Lines:
             self._used.add(getattr(entry, "interrupt", None))
 
     def free_unless(self, given: int | None, name: str, diagnostics: Diagnostics) -> int:
-        """Return the given line, or a free one and say so."""
+        """Return the given line, or a free one with an assumption that says so."""
         if given is not None:
             return given
         line = _FIRST_FREE_LINE
@@ -339,7 +339,7 @@ def _given(
 def _said(
     entry: msgspec.Struct, plan: type[msgspec.Struct], known: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the other fields of a plan that an entry says, without units."""
+    """Return the other fields that an entry sets in a plan, without units."""
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(plan):
         value = getattr(entry, field.name, None)
@@ -375,10 +375,10 @@ def _with_traffic(nic: NicPlan, guest: GuestEntry, diagnostics: Diagnostics) -> 
 def refuse_foreign_keys(
     work: Workload, known: tuple[str, ...], whose: str, path: KeyPath, diagnostics: Diagnostics
 ) -> None:
-    """Note the keys of a workload that mean nothing for this kind of device."""
+    """Note the keys of a workload that this kind of device does not have."""
     for key in Workload.__struct_fields__:
         if key not in known and getattr(work, key) is not None:
-            remedy = f"a workload of it has {', '.join(known)}"
+            remedy = f"its workload may have {', '.join(known)}"
             diagnostics.problem((*path, key), f"{whose} has no {key!r}", word=key, remedy=remedy)
 
 

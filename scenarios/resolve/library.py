@@ -1,4 +1,4 @@
-"""The shipped scenarios, and how a word of the user becomes a scenario that is ready to run."""
+"""Turns a word of the user (a path or a shipped name) into a scenario that is ready to run."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def find(word: str) -> Path:
     """Return the file that a user means: a path, or the name of a shipped scenario.
 
     Raises:
-        ScenarioError: If there is neither.
+        ScenarioError: If no file and no shipped scenario has this name.
     """
     path = Path(word)
     if path.suffix or path.name != word or path.exists():

@@ -1,10 +1,11 @@
-"""Where the user's files speak of a component: the lines that a finding points at.
+"""Maps each component to the lines of the user's files that describe it.
 
-A passed-through device comes from the `pass` entry of the configuration, which lets the guest have
-it; a vdev from its line there; a device of the host from the platform of the scenario.  How
-something is made quiet, how a VM ends, and what the platform is, are told apart by keys with
-a suffix: `eth0 quiesce`, `qvm178 end`.  What is made by quiesce itself comes from the file as a
-whole, under the empty key.
+- A passed-through device comes from its `pass` entry in the configuration.
+- A vdev comes from its line in the configuration.
+- A device of the host comes from the platform of the scenario.
+
+Keys with a suffix have the place of a procedure or an end: `eth0 quiesce`, `qvm178 end`.
+Components that quiesce adds itself come from the file as a whole, under the empty key.
 """
 
 from ...model.base.errors import Place
@@ -19,7 +20,7 @@ END = "end"
 def origins_of(
     source: ScenarioSource, guests: tuple[GuestEntry, ...], hardware: Hardware
 ) -> dict[str, Place]:
-    """Return the place of each component, by its dotted name, and of what is done about it."""
+    """Return the place of each component by its dotted name, and of its procedure or its end."""
     origins = {"": Place(source.places.file)}
     for index, entry in enumerate(source.scenario.platform.device):
         origins[entry.name] = source.places.of_key(("platform", "device", index))

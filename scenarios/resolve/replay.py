@@ -1,8 +1,8 @@
 """Replay files: a whole run as data, independent of scenario files.
 
-A replay file holds the resolved plan, what was assumed for it and every choice, so that the same
-release of quiesce makes the same trace of it, byte for byte.  Its identity is the SHA-256 of these
-parts; it stands in the header of the trace and guards the file against change.
+A replay file holds the resolved plan, its assumptions and every choice.  The same release makes the
+same trace from it, byte for byte.  Its identity is the SHA-256 of these parts; the header of the
+trace has it, and the reader checks it against the content.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ MAX_FILE_BYTES = 32 << 20
 
 
 class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a run depends on.
+    """Everything that determines a run.
 
     Attributes:
         plan: The system and its run.
@@ -45,7 +45,7 @@ class Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def same_system(one: SystemPlan, other: SystemPlan) -> bool:
-    """Return whether two plans differ in nothing but what they are called."""
+    """Return whether two plans are the same except for their names."""
     named = {"name": "", "description": ""}
     return msgspec.structs.replace(one, **named) == msgspec.structs.replace(other, **named)
 
@@ -115,7 +115,7 @@ def read(path: Path) -> Recording:
 
 
 def _check_words(plan: SystemPlan, file: str) -> None:
-    """Refuse a plan whose words this release does not know any more."""
+    """Raise an error for a plan with words that this release does not know."""
     if plan.name != Path(plan.name).name or plan.name in ("", "..") or "\0" in plan.name:
         raise _unusable(file, f"{plan.name[:40]!r} is no name for a scenario")
     answers = {question.label: question.answers for question in QUESTIONS}
@@ -128,5 +128,5 @@ def _check_words(plan: SystemPlan, file: str) -> None:
                 raise _unusable(file, f"{end.cause!r} is no termination cause in this release")
 
 
-def _unusable(file: str, message: str, remedy: str = "record it anew") -> TraceFormatError:
+def _unusable(file: str, message: str, remedy: str = "record it again") -> TraceFormatError:
     return TraceFormatError([Problem(Place(file), message, remedy=remedy)])

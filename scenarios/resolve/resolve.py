@@ -1,7 +1,7 @@
 """From a scenario and its configurations to the plan of a run.
 
-Here every name is looked up and every unit goes.  What does not fit is reported with file and
-line, all of it at once; what has to be assumed is written down and goes with the verdicts.
+The resolver looks up every name and turns every duration into nanoseconds.  It reports all errors
+at once, each with file and line, and records each assumption for the verdicts.
 """
 
 from collections import Counter
@@ -61,10 +61,10 @@ class Resolved(msgspec.Struct, frozen=True):
 
     Attributes:
         plan: The system and its run, but for the choices.
-        assumptions: What was assumed to get there.
+        assumptions: What the resolver assumed where the files say nothing.
         expect: Property to the verdict that the scenario expects of it.
         configs: The configurations of the VMs.
-        origins: Where each component is spoken of; see `origins`.
+        origins: The place that describes each component; see `origins`.
         recorded: What the replay file of the scenario holds, if it names one.
     """
 
@@ -213,7 +213,7 @@ def _ram(
 
 
 def _then(guest: GuestEntry, diagnostics: Diagnostics) -> tuple[EndPlan, ...]:
-    """Return what else befalls a VM; there must be an end that it adds to."""
+    """Return the further causes of a VM's end; they need a first one, the key `end`."""
     if guest.entry.then and guest.entry.end is None:
         message = "'then' adds to an 'end', and there is none"
         diagnostics.problem((*guest.path, "then", 0), message, remedy="call the first cause 'end'")
@@ -255,7 +255,7 @@ def _timing(scenario: Scenario) -> Timing:
 
 
 def _mutated(plan: SystemPlan, name: str, diagnostics: Diagnostics) -> SystemPlan:
-    """Return the plan with a known way to go wrong built in."""
+    """Return the plan with a mutant built in."""
     from ..mutants.mutants import mutated  # noqa: PLC0415 - brings in properties and SimPy
 
     changed = mutated(plan, name)
@@ -271,7 +271,7 @@ def _mutated(plan: SystemPlan, name: str, diagnostics: Diagnostics) -> SystemPla
 def _check_names(
     plan: SystemPlan, scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
 ) -> None:
-    """A name stands for one component in the trace, and an end waits for one that exists."""
+    """Note names that two components share, and ends that wait for a missing component."""
     names = [part.name for part in header_of(plan).parts]
     for name, count in Counter(names).items():
         if count > 1:
@@ -288,7 +288,7 @@ def _check_names(
 def _check_unity(
     guests: tuple[GuestEntry, ...], plan: SystemPlan, diagnostics: Diagnostics
 ) -> None:
-    """Guests with DMA and no IOMMU have host-physical addresses, which nobody else may have."""
+    """Note RAM that overlaps: guests with DMA and no IOMMU stand at host-physical addresses."""
     regions = [
         (region, guest.name)
         for guest, vm in zip(guests, plan.vms, strict=True)

@@ -1,4 +1,4 @@
-"""The IOMMU of a scenario: its kind, what the scenario knows of it, and which devices it parts."""
+"""The IOMMU of a scenario: its kind, its properties, and which devices share a stream."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def iommu_plan(
 def _flavour(
     scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
 ) -> str | None:
-    """Return the kind of the IOMMU; it must be one of the guests' architecture."""
+    """Return the kind of the IOMMU, which must suit the architecture of the guests."""
     kind = scenario.platform.iommu
     pics = {pic for guest in guests for pic in pics_of(guest.config)}
     if kind == "native":
@@ -70,7 +70,7 @@ def _refuse_without(scenario: Scenario, diagnostics: Diagnostics) -> None:
 
 
 def _check_draining(scenario: Scenario, flavour: str, diagnostics: Diagnostics) -> None:
-    """Only VT-d can be told, or can lack the means, to wait for translated writes."""
+    """Note keys about draining unless the IOMMU is VT-d, which leaves it to the software."""
     if not FLAVOURS[flavour].sync_drains:
         return
     title = FLAVOURS[flavour].title
@@ -79,7 +79,7 @@ def _check_draining(scenario: Scenario, flavour: str, diagnostics: Diagnostics) 
         message = f"an {title} always waits for translated writes when it syncs"
         diagnostics.problem((*_UNIT, "write_drain"), message, remedy=remedy)
     if scenario.faults.no_drain:
-        message = f"an {title} cannot be told not to wait for translated writes"
+        message = f"an {title} has no way to skip the wait for translated writes"
         diagnostics.problem(("faults", "no_drain"), message, remedy=remedy)
 
 
@@ -89,7 +89,7 @@ def _groups(
     hardware: Hardware,
     diagnostics: Diagnostics,
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the devices that cannot be told apart; each stands in one group."""
+    """Return the groups of devices that share a stream; each device stands in one group."""
     known = [*hardware.owner, *(disk.name for disk in hardware.disks)]
     seen: set[str] = set()
     for index, group in enumerate(groups):

@@ -1,4 +1,4 @@
-"""From the vdevs of a configuration to the plans of those that the model knows from inside."""
+"""Turns the vdevs of a configuration into plans, for the types that the model implements."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -74,7 +74,7 @@ _PCI_DEVICES = 32
 
 
 def plans_of(guest: GuestEntry, hardware: Hardware, diagnostics: Diagnostics) -> list[AnyVdevPlan]:
-    """Return the plans of the vdevs that the model knows; other vdevs are noted as left out."""
+    """Return the plans of the vdevs that the model implements; note the others as left out."""
     plans: list[AnyVdevPlan] = []
     left_out = []
     slots = pci_slots(guest)
@@ -95,7 +95,7 @@ def plans_of(guest: GuestEntry, hardware: Hardware, diagnostics: Diagnostics) ->
 
 
 def known_vdevs(guest: GuestEntry) -> list[str]:
-    """Return the names of the vdevs that the model knows from inside."""
+    """Return the names of the vdevs that the model implements."""
     pairs = zip(guest.vdevs, guest.config.vdevs, strict=True)
     return [name for name, vdev in pairs if _is_known(vdev)]
 
@@ -210,7 +210,7 @@ def _block(
 
 
 def _zero_copy(vdev: VdevConfig, name: str, diagnostics: Diagnostics) -> bool:
-    """Return whether direct I/O is on; where nothing says so, the worse case is that it is."""
+    """Return whether direct I/O is on, which is the worse case and the default."""
     option = vdev.option("dio")
     if option is not None:
         return option.arguments[:1] != ("disable",)
@@ -281,7 +281,7 @@ def _check_workload(plan: AnyVdevPlan, path: KeyPath, diagnostics: Diagnostics) 
 
 
 def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], diagnostics: Diagnostics) -> None:
-    """Two direct-mapped vdevs must not stand at the same address."""
+    """Note direct-mapped vdevs that stand at the same address."""
     seen: dict[int, str] = {}
     for plan in plans:
         if plan.transport != "mmio":
@@ -289,5 +289,5 @@ def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], diagnostics: Diag
         other = seen.setdefault(plan.loc & ~(FRAME_SIZE - 1), plan.name)
         if other != plan.name:
             vdev = guest.config.vdevs[guest.vdevs.index(plan.name)]
-            message = f"{plan.name!r} is where {other!r} is already"
+            message = f"{plan.name!r} has the address of {other!r}"
             diagnostics.problem_at(vdev.place, message, word=f"{plan.loc:#x}")

@@ -19,17 +19,18 @@ from .hardware import Hardware
 from .vdev_plans import known_vdevs
 
 _VDEV_PROCEDURE = ("stop-queue", "join-worker", "cancel", "drain")
-"""What a virtio vdev does if the scenario names no steps: nothing new, nothing waiting,
-nobody to submit it, nothing running."""
+"""What a virtio vdev does if the scenario names no steps.
+
+It accepts no new request, joins the thread that submits, cancels what waits and drains the rest."""
 
 FOR_EVER_NS = 365 * 24 * 3600 * SECOND
-"""The bound of a wait that has none; no run is as long."""
+"""The bound of a wait without one, a year; every run is shorter."""
 
 
 def check_workload_names(
     guest: GuestEntry, hardware: Hardware, vm_index: int, diagnostics: Diagnostics
 ) -> None:
-    """Note a workload for what the VM does not have."""
+    """Note each workload that names no NIC and no vdev of the VM."""
     vdevs = known_vdevs(guest)
     names = [nic.name for nic in hardware.nics if hardware.owner[nic.name] == vm_index] + vdevs
     for name in guest.entry.workload:
@@ -89,7 +90,7 @@ class Usual(NamedTuple):
 def _steps(
     entry: Quiesce, device: str, usual: Usual, path: KeyPath, diagnostics: Diagnostics
 ) -> tuple[StepPlan, ...]:
-    """Return the steps with their bounds; where none are spoken of, the documented procedure."""
+    """Return the steps with their bounds; the documented procedure if the scenario has none."""
     known, bounds, names = usual
     if entry.steps is None:
         basis = "assumed: the documented procedure, as the scenario names no steps"
@@ -123,7 +124,7 @@ def _steps(
 
 
 def _assume_endless(name: str, bound_ns: int, diagnostics: Diagnostics) -> None:
-    """Note a wait that the configuration gives no end."""
+    """Note a wait that the configuration does not bound."""
     if bound_ns == FOR_EVER_NS:
         diagnostics.assume(name, "for ever", "given by the configuration: message-block-timeout 0")
 
@@ -154,7 +155,7 @@ def _drain_bound_ns(guest: GuestEntry, device: str) -> int:
 
 
 def block_timeout_of(guest: GuestEntry) -> int | None:
-    """Return after how long a stalled disk server is given up, as the configuration says it.
+    """Return how long a vdev waits for a stalled disk server, from the configuration.
 
     That of the first virtio-blk vdev counts, or else that of the VM.  Nanoseconds; 0 for never,
     None if the configuration does not say.

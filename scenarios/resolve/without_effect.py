@@ -1,6 +1,6 @@
-"""Which words of a configuration are read and change nothing in a run.
+"""Which words of a configuration the parser reads although they change nothing in a run.
 
-They are named with every verdict: whoever wrote one may count on what it does.
+Every verdict names them, since the author of the configuration may rely on their effect.
 """
 
 from collections.abc import Iterator
@@ -34,13 +34,13 @@ Word = tuple[str, int]
 def note_without_effect(
     guest: GuestEntry, vm: VmPlan, hardware: Hardware, diagnostics: Diagnostics, *, is_timed: bool
 ) -> None:
-    """Note in one assumption all that a VM's configuration says in vain.
+    """Note in one assumption all words of a VM's configuration that have no effect.
 
     Args:
         guest: The VM with its configuration.
         vm: Its plan.
         hardware: Which `pass` entries are devices.
-        diagnostics: Where it is noted.
+        diagnostics: Receives the assumption.
         is_timed: Whether the scenario's own `message_block_timeout` stands above it.
     """
     words = [

@@ -1,6 +1,6 @@
 """Many runs of one scenario: chunks over processes, progress, and an end at any moment.
 
-Whatever stops a campaign, what has been counted so far is a valid verdict on so many runs.
+A campaign may stop at any moment: its counts are always a valid verdict on the runs made so far.
 """
 
 import time
@@ -26,11 +26,11 @@ from ...properties.search.fuzz import (
 __all__ = ["CampaignResult", "Effort", "carry_out"]
 
 CampaignProgress = Callable[[Campaign, float], None]
-"""Called now and then with what is known and how many seconds it took."""
+"""Called after each chunk with the campaign so far and the seconds that it took."""
 
 
 class Effort(msgspec.Struct, frozen=True):
-    """How much is to be done.
+    """Bounds and resources of a campaign.
 
     Attributes:
         examples: Runs in all, those of earlier campaigns with this seed included; 0 for no bound.
@@ -46,7 +46,7 @@ class Effort(msgspec.Struct, frozen=True):
 
 
 class CampaignResult(msgspec.Struct, frozen=True):
-    """What a campaign came to.
+    """A finished or stopped campaign.
 
     Attributes:
         campaign: What was found.
@@ -86,6 +86,7 @@ def carry_out(search: Search, effort: Effort, progress: CampaignProgress) -> Cam
         if wanted is None or number in wanted:
             campaign.absorb(done[number])
     resumed = campaign.tally.runs
+    # Invariant: `campaign` has whole chunks and, if stopped, the finished runs of the others.
     was_stopped = False
     todo = _chunks(effort.examples, done)
     deadline = begun + effort.seconds if effort.seconds else None
@@ -106,7 +107,7 @@ def carry_out(search: Search, effort: Effort, progress: CampaignProgress) -> Cam
 
 
 def _chunks(examples: int, done: dict[int, Campaign]) -> Iterator[tuple[int, int]]:
-    """Give number and size of each chunk that is still to do."""
+    """Yield number and size of each chunk that no earlier campaign has done."""
     number = 0
     while not examples or number * CHUNK < examples:
         if number not in done:

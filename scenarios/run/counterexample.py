@@ -49,7 +49,7 @@ def made_small(
     name: str,
     assumptions: tuple[Assumption, ...],
 ) -> Counterexample:
-    """Return the smallest run that can be found from one that violates a property."""
+    """Return a run that violates a property, shrunk as far as the shrinker can."""
     shrunk = shrink(plan, choices, name, run)
     chosen = "; ".join((f"found by drawing and shrunk for {name}", *sizes(shrunk)))
     recording = Recording(shrunk.plan, assumptions, chosen, shrunk.choices)
@@ -57,11 +57,11 @@ def made_small(
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What there is of a counterexample in files.
+    """The files of a counterexample.
 
     Attributes:
         files: All of them.
-        command: What runs it again.
+        command: The command that runs it again.
         note: Why there is no scenario file; empty if there is one.
     """
 

@@ -1,8 +1,8 @@
-"""Tries one death in each gap of a run: what the reader of a page moves a slider over.
+"""Tries one death in each gap of a run, for the slider of the HTML report.
 
-Nothing happens between two instants at which a delay ends, so one death stands for each such gap;
-see `properties.sweep`, which also tries every order at the instants themselves and is what to
-ask for a verdict.  Here the number of runs is bounded, and the page says how many gaps were tried.
+Nothing happens between two instants at which a delay ends, so one death stands for the whole gap.
+The number of runs is bounded, and the page says how many gaps were tried.  For a verdict use
+`properties.search.sweep`, which also tries every order at the instants themselves.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def target_of(plan: SystemPlan) -> Target | None:
 
 
 def crash_strip(target: Target, points_max: int) -> CrashStrip:
-    """Return what comes of a death in each gap, or in so many gaps, spread evenly over them all.
+    """Return the verdicts of a death in each gap, or in `points_max` gaps at even distances.
 
     Args:
         target: Whose death, by which cause, until when.

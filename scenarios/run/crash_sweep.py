@@ -1,4 +1,4 @@
-"""Lets the guest die at every crash point of a scenario, and writes what was found."""
+"""Lets the guest die at every crash point of a scenario, and writes the unsafe windows."""
 
 import time
 from collections.abc import Iterator
@@ -152,13 +152,13 @@ def _sweep(target: Target, jobs: int, progress: TellProgress) -> Swept:
             take(other, piece[-1])
         covered_ns = target.until_ns
     except KeyboardInterrupt:
-        # What has been swept by now is right, and said to be no more than that.
+        # Invariant: `part` has every crash point up to `covered_ns`; the judgement claims no more.
         pass
     return Swept(target, len(instants), part, covered_ns)
 
 
 def _swept_pieces(target: Target, pieces: list[tuple[int, ...]], jobs: int) -> Iterator[Part]:
-    """Give what came of each piece, in order."""
+    """Yield the result of each piece, in order."""
     yield from results_in_order(partial(_sweep_piece, target), pieces, jobs)
 
 
@@ -199,7 +199,7 @@ def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgeme
 
 
 def _open(verdict: Verdict) -> Verdict:
-    """Return what a sweep that was stopped may say: what holds so far is open."""
+    """Return the verdict of a stopped sweep: `holds` becomes `inconclusive`."""
     if verdict.verdict != "holds":
         return verdict
     reason = "stopped by the user; nothing was found as far as it was swept"

@@ -1,4 +1,4 @@
-"""Draws many runs of a scenario, makes the worst finding small, and writes what was found."""
+"""Draws many runs of a scenario, shrinks the worst violation, and writes the results."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from .unwritable import unwritable
 __all__ = ["FuzzRequest", "FuzzResult", "fuzz_scenario"]
 
 DATABASE = Path(".hypothesis") / "quiesce"
-"""Where campaigns are remembered, next to what Hypothesis itself keeps."""
+"""Folder of the database of campaigns, next to the one of Hypothesis."""
 
 EXAMPLES = 1_000
 """Runs, if neither a number nor a time is given."""
@@ -62,7 +62,7 @@ class FuzzResult(NamedTuple):
     """A campaign, its judgement and its files.
 
     Attributes:
-        outcome: What the campaign came to.
+        outcome: The campaign, with its counts and its effort.
         judgement: What the properties say of the drawn runs; None if no run was finished.
         example: The worst finding, made small; None if nothing was violated.
         written: The files, and how to run the counterexample again.
@@ -122,7 +122,7 @@ def _effort(request: FuzzRequest) -> Effort:
 def _example(
     campaign: Campaign, scenario: Resolved, progress: TellProgress
 ) -> Counterexample | None:
-    """Make the finding that matters most small."""
+    """Shrink the most important violation and return it; None if there is none."""
     findings = list(campaign.findings.values())
     if not findings:
         return None

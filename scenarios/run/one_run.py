@@ -84,17 +84,17 @@ def run_once(request: RunRequest, explain: Explain | None = None) -> OneRun:
 
 
 def _check_options(request: RunRequest) -> None:
-    """Refuse options that contradict each other."""
+    """Raise an error for options that contradict each other."""
     message = ""
     if request.replay is not None:
         if request.scenario:
             message = "a replay brings its own scenario; leave the scenario or --replay out"
         elif request.timing or request.seed is not None:
-            message = "a replay has its choices made; leave out --timing and --seed"
+            message = "a replay fixes all choices; leave out --timing and --seed"
     elif not request.scenario:
         message = "no scenario is named; see `quiesce scenarios`"
     elif request.timing not in ("", ENDS) and request.seed is not None:
-        message = f"--timing and --seed exclude each other, but for --timing {ENDS}"
+        message = f"--timing and --seed exclude each other; only --timing {ENDS} takes a seed"
     if message:
         raise UsageProblem([Problem(Place("quiesce run"), message)])
 
@@ -111,7 +111,7 @@ def _run(request: RunRequest) -> RunResult:
 def _write(
     result: RunResult, folder: Path, explanation: Explanation | None, *, plot: bool
 ) -> tuple[Path, ...]:
-    """Write every file of a run; what is there is whole."""
+    """Write every file of a run, each whole or not at all."""
     recording = replay.encode(result.recording)
     try:
         return write(

@@ -1,4 +1,4 @@
-"""What a reader must be told of one run besides its verdicts."""
+"""What the report of a run says besides its verdicts."""
 
 from ...model.plan.open_questions import QUESTIONS
 from ...reports.core.notes import notes_of
@@ -20,6 +20,8 @@ def notes_of_run(result: RunResult) -> list[str]:
     }
     notes = list(notes_of(result.trace))
     if unusual:
-        told = ", ".join(f"{label} = {answer}" for label, answer in unusual.items())
-        notes.append(f"this run rests on answers to open questions that are not the usual: {told}")
+        listed = ", ".join(f"{label} = {answer}" for label, answer in unusual.items())
+        notes.append(
+            f"this run rests on answers to open questions that are not the usual: {listed}"
+        )
     return notes

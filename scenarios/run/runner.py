@@ -80,7 +80,7 @@ def choices_for(timing: str = "nominal", seed: int | None = None) -> tuple[Choic
 
 
 def usual_choices(scenario: Resolved) -> tuple[Choices, str]:
-    """Return the choices of a scenario that nobody else chooses for, and a sentence about them.
+    """Return the default choices of a scenario, and a sentence about them.
 
     They are those of its replay file, if it names one: exactly, as long as the system is the
     recorded one, and otherwise label by label, as far as they fit.

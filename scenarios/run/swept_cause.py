@@ -1,4 +1,4 @@
-"""What came of the sweep of one termination cause."""
+"""The result of the sweep of one termination cause."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ class Swept(msgspec.Struct, frozen=True):
     Attributes:
         target: What was swept.
         instants: How many instants there were.
-        part: What came of it.
+        part: The counts and verdicts of its crash points.
         covered_ns: The last instant that was covered; all up to it were.
     """
 

@@ -1,9 +1,12 @@
-"""Whether what a scenario expects to hold holds at the ends of its spans as well.
+"""Checks the expectations of a scenario at the ends of its spans as well.
 
-One nominal run passes between two mistakes that only a fast write beside a slow read brings about.
-So a scenario also runs with every delay at its least, every delay at its greatest, and timings in
-which each delay has one end of its span (`model.choices.Ends`).  The sample is fixed by its size,
-so that the outcome is the same for everybody.
+A nominal run misses a mistake that needs a fast write beside a slow read.  So a scenario also runs
+
+- with every delay at its least,
+- with every delay at its greatest, and
+- with timings in which each delay has one end of its span (`model.choices.Ends`).
+
+The size of the sample fixes its timings, so that each user gets the same result.
 
 What is expected to hold must hold in each of these runs; `vacuous` is no breach, for another timing
 need not bring the antecedent about.  A scenario that expects nothing alarming must show nothing
@@ -23,11 +26,11 @@ from .runner import ENDS, run_scenario
 __all__ = ["ALARMING", "Thorough", "tried_thoroughly"]
 
 ALARMING = ("violated", "inconclusive")
-"""The verdicts that a scenario must expect if they are to be no surprise."""
+"""Verdicts that `quiesce verify` reports unless the scenario expects them."""
 
 
 class Thorough(msgspec.Struct, frozen=True):
-    """What the ends of spans have shown of a scenario.
+    """The result of running a scenario at the ends of its spans.
 
     Attributes:
         runs: How many timings were tried.

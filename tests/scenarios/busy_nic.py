@@ -1,4 +1,4 @@
-"""A machine with one busy network controller, told in files: what it does is certain to be seen."""
+"""A machine with one busy network controller, as files: its writes are certain to be seen."""
 
 MACHINE = """\
 system guest1

@@ -54,7 +54,7 @@ class DiscoverRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiscoverProblem(InputError):
-    """A wish that cannot be met."""
+    """Options that do not go together, or a file that cannot be written."""
 
 
 class _Discovery(msgspec.Struct, frozen=True):
@@ -151,7 +151,7 @@ def _show_mmio(discovery: _Discovery) -> None:
     if discovery.request.guest == "linux":
         devices = guest_devices("linux", discovery.hardware, discovery.found)
         say_rows([_row(each) for each in devices[len(discovery.found) :]])
-        _remark("a Linux guest is not told on a command line; it reads the device tree, --as fdt")
+        _remark("a Linux guest has no such command line; it reads the device tree, see --as fdt")
         return
     for device in direct:
         line = direct_line(device)

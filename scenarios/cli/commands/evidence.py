@@ -91,7 +91,7 @@ def _made(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack
 
 
 def evidence_diff_command(old: Path, new: Path, *, as_json: bool) -> int:
-    """Tell what has changed from one pack to another.
+    """Print what has changed from one pack to another.
 
     Raises:
         TraceFormatError: If one of them is no pack.

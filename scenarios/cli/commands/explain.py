@@ -82,11 +82,11 @@ def run_of(
     path = Path(word)
     file = path / REPLAY if path.is_dir() else path
     if timing not in ("", ENDS) and seed is not None:
-        message = f"--timing and --seed exclude each other, but for --timing {ENDS}"
+        message = f"--timing and --seed exclude each other; only --timing {ENDS} takes a seed"
         raise InputError([Problem(Place(word), message)])
     if path.is_dir() or path.suffix == ".json":
         if timing or seed is not None:
-            message = "a replay has its choices made; leave out --timing and --seed"
+            message = "a replay fixes all choices; leave out --timing and --seed"
             raise InputError([Problem(Place(word), message)])
         return run_recording(replay.read(file)), file.parent
     result = run_scenario(resolved(word), *choices_for(timing or "nominal", seed))

@@ -65,7 +65,7 @@ def _print_text(result: FuzzResult, judgement: Judgement, *, verbose: bool) -> N
         )
         for note in notes_of_run(example.result):
             say(f"note: {note}", hang=2)
-        # One line whatever the width of the terminal, so that it can be copied.
+        # One line, however narrow the terminal, so that the user can copy it.
         sys.stdout.write(f"again: {written.command}\n")
         if written.note:
             say(written.note, hang=2)

@@ -1,4 +1,4 @@
-"""`quiesce prove`: judge every run of a scenario, whatever its timing."""
+"""`quiesce prove`: judge every run of a scenario, in every timing."""
 
 import shlex
 import sys
@@ -57,7 +57,7 @@ def _tell(result: ProveResult, *, verbose: bool) -> None:
         say(f"counterexample: {proven.violated}, {size}", hang=2)
         for note in notes_of_run(example.result):
             say(f"note: {note}", hang=2)
-        # One line whatever the width of the terminal, so that it can be copied.
+        # One line, however narrow the terminal, so that the user can copy it.
         path = next(file for file in files if file.name == "replay.json")
         sys.stdout.write(f"replay: quiesce run --replay {shlex.quote(str(path))}\n")
     say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)

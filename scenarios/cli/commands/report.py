@@ -28,7 +28,7 @@ _ANEW = "run `quiesce explain` on the folder"
 
 POINTS_MAX = 200
 RECORDS_MAX = 40_000
-"""Without being asked, a page tries no more deaths than have so many records together."""
+"""Bound on the records of all deaths that a page tries without --points."""
 
 
 class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
 
 
 def _of_folder(folder: Path, request: ReportRequest) -> HtmlReport:
-    """Return the run in a folder; what is not there is left out and said so."""
+    """Return the run in a folder; the page names the files that are missing."""
     for name in ("trace.jsonl", "verdict.json"):
         if not (folder / name).is_file():
             message = f"there is no {name} in it, so it is not the folder of a run"

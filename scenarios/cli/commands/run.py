@@ -59,5 +59,5 @@ def _print_text(result: RunResult, command: str, *, verbose: bool) -> None:
     for note in notes_of_run(result):
         say(f"note: {note}", hang=2)
     if reason:
-        # One line whatever the width of the terminal, so that it can be copied.
+        # One line, however narrow the terminal, so that the user can copy it.
         sys.stdout.write(f"replay: {command}\n")

@@ -20,7 +20,7 @@ app = typer.Typer(
 
 
 def complete_scenario(incomplete: str) -> list[str]:
-    """Return the shipped scenarios whose names begin so, for the shell's completion."""
+    """Return the shipped scenarios whose names begin with a text, for the shell's completion."""
     from ...format.shipped import shipped_names  # noqa: PLC0415 - only the shell's completion needs it
 
     return [name for name in shipped_names() if name.startswith(incomplete)]
@@ -36,13 +36,15 @@ ScenarioArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Write one JSON document to standard output instead.")
+    bool, typer.Option("--json", help="Write one JSON document to standard output instead of text.")
 ]
-OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+OutOption = Annotated[Path, typer.Option(help="Folder in which to write the results.")]
 VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show every bound and assumption.")
+    bool, typer.Option("--verbose", "-v", help="Print every bound and assumption as well.")
 ]
-JobsOption = Annotated[int, typer.Option(min=1, max=256, help="Processes.")]
+JobsOption = Annotated[int, typer.Option(min=1, max=256, help="Processes to run in parallel.")]
+
+NoPlotOption = Annotated[bool, typer.Option("--no-plot", help="Draw no pictures, which is faster.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,7 +58,9 @@ def _quiesce(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback has done it
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Show whether the hardware of a dead QNX guest can still write memory or interrupt.

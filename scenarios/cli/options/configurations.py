@@ -1,4 +1,4 @@
-"""Commands that read `qvm` configurations alone."""
+"""Commands that read `qvm` configurations and run nothing."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,27 +11,34 @@ from .app import JsonOption, app
 @app.command("lint")
 def _lint(
     configurations: Annotated[
-        list[str], typer.Argument(metavar="CONF", help="Files of one `qvm` configuration.")
+        list[str],
+        typer.Argument(metavar="CONF", help="Files of one `qvm` configuration, in order."),
     ],
     safety: Annotated[
-        bool, typer.Option("--safety", help="Apply the rules of the safety variant.")
+        bool, typer.Option("--safety", help="Apply the stricter rules of the safety variant.")
     ] = False,
     iommu: Annotated[
         bool | None,
-        typer.Option("--iommu/--no-iommu", help="Whether an IOMMU confines the devices."),
+        typer.Option(
+            "--iommu/--no-iommu",
+            help="State whether an IOMMU confines the devices; a remark asks for it if left out.",
+        ),
     ] = None,
     quiesced: Annotated[
         list[str] | None,
-        typer.Option(help="A pass-through device that a vdev quiesces, such as mem:0xee080000."),
+        typer.Option(
+            help="Declare that a vdev quiesces this pass-through device, such as mem:0xee080000; "
+            "may be given several times."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Check a `qvm` configuration.
+    """Check a `qvm` configuration for errors and shutdown risks.
 
-    Reports errors, and what is legal and yet unwise for a safe shutdown.
+    The command reports what is legal for qvm and yet unwise for a safe shutdown.  It runs nothing.
 
-    Several files are read as one configuration, in the order given.  The exit status is 1 if
-    a finding is an error, 4 if the configuration cannot be read.
+    Several files form one configuration, in the order given.  The exit status is 1 if a remark is
+    an error, 4 if the configuration cannot be read.
     """
     from ..commands.lint import lint_command  # noqa: PLC0415 - keeps --help fast
 
@@ -45,40 +52,50 @@ def _discover(
     configurations: Annotated[
         list[str],
         typer.Argument(
-            metavar="CONF", help="Files of one `qvm` configuration, or the name of a shipped one."
+            metavar="CONF", help="Files of one `qvm` configuration, or the name of a shipped file."
         ),
     ],
     form: Annotated[
         Literal["pci-tool", "lspci", "lspci-dump", "fdt", "mmio", "json"] | None,
-        typer.Option("--as", help="What to show; pci-tool if neither this nor --guest is given."),
+        typer.Option(
+            "--as", help="Form of the listing; pci-tool if neither this nor --guest is given."
+        ),
     ] = None,
     guest: Annotated[
         Literal["qnx", "linux"] | None,
-        typer.Option(help="Show what this guest starts for each device and what then appears."),
+        typer.Option(
+            help="Show the driver that this guest starts for each device, and what then appears."
+        ),
     ] = None,
     check: Annotated[
         str | None,
-        typer.Option(help="Compare a driver's command line in the guest with the configuration."),
+        typer.Option(
+            help="Check a driver's command line, given in quotes, against the configuration."
+        ),
     ] = None,
     bus_scan_limit: Annotated[
         int | None,
-        typer.Option(min=0, max=255, help="The highest PCI bus that the guest tries."),
+        typer.Option(min=0, max=255, help="The highest PCI bus number that the guest scans."),
     ] = None,
     numbering: Annotated[
         Literal["as-configured", "reversed"],
-        typer.Option(help="How PCI vdevs get device numbers, which is not documented."),
+        typer.Option(
+            help="The order in which qvm numbers PCI vdevs; QNX does not document it, so try both."
+        ),
     ] = "as-configured",
     dtb: Annotated[
-        Path | None, typer.Option(help="Write the device tree of --as fdt as a binary, too.")
+        Path | None,
+        typer.Option(help="With --as fdt: also write the device tree to this file as a binary."),
     ] = None,
     json: JsonOption = False,
 ) -> int:
     """Show how a guest finds its VIRTIO devices.
 
-    On its PCI bus, by the address its driver is told, or by device tree.
+    A guest finds them on its PCI bus, at the address on the driver's command line, or in the device
+    tree.
 
-    The exit status is 1 if the driver line of --check does not fit, 4 if the configuration cannot
-    be used.
+    The exit status is 1 if the command line of --check does not fit the configuration, 4 if the
+    configuration cannot be used.
     """
     from ..commands.discover import DiscoverRequest, discover_command  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Commands that show what was found again, in other forms."""
+"""Commands that write results in other forms: exports, evidence packs, HTML reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,15 @@ def _export(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUNS", help="Folders that `quiesce run` has written, or scenarios to run."
+            metavar="RUNS", help="Folders written by `quiesce run`, or scenarios to run now."
         ),
     ],
     formats: Annotated[
         list[str] | None,
         typer.Option(
             "--as",
-            help="vcd, perfetto, btf, mermaid, junit, sarif or needs; all of them if left out.",
+            help="vcd, perfetto, btf, mermaid, junit, sarif or needs; may be given several times.  "
+            "All formats if left out.",
             show_default=False,
         ),
     ] = None,
@@ -30,9 +31,11 @@ def _export(
 ) -> int:
     """Write runs in formats that other programs open.
 
-    To OUT/SCENARIO/: trace.vcd for GTKWave and Surfer, trace.perfetto.json for Perfetto, trace.btf
-    for Trace Compass, sequence.mmd for Mermaid.  To OUT/, one for all runs: junit.xml for
-    build servers, findings.sarif for editors and code hosts, needs.json for Sphinx-Needs.
+    For each run, in OUT/SCENARIO/: trace.vcd for GTKWave and Surfer, trace.perfetto.json for
+    Perfetto, trace.btf for Trace Compass, sequence.mmd for Mermaid.
+
+    For all runs together, in OUT/: junit.xml for build servers, findings.sarif for editors and code
+    hosts, needs.json for Sphinx-Needs.
     """
     from ..commands.export import ExportRequest, export_command  # noqa: PLC0415 - heavy
 
@@ -45,36 +48,38 @@ def _evidence(
     scenarios: Annotated[
         list[str],
         typer.Argument(
-            metavar="SCENARIOS", help="Scenarios; or `diff` and the folders of two packs."
+            metavar="SCENARIOS",
+            help="Scenarios to examine; or `diff OLD NEW`, folders of two packs.",
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the pack, which must be a new one.")
+        Path, typer.Option("--out", "-o", help="Folder of the pack; it must not exist yet.")
     ] = Path("pack"),
     requirements: Annotated[
         Path | None,
         typer.Option(
-            help="A TOML file of [[requirement]] tables with id, text and properties; each property"
-            " is one of its own if left out."
+            help="A TOML file of [[requirement]] tables with id, text and properties.  Without it "
+            "each property is a requirement of its own."
         ),
     ] = None,
-    runs: Annotated[int, typer.Option(min=0, help="Drawn runs for each scenario.")] = 200,
+    runs: Annotated[int, typer.Option(min=0, help="Runs to draw for each scenario.")] = 200,
     prove_seconds: Annotated[
-        int, typer.Option(min=0, help="Seconds for the proof of each scenario.")
+        int, typer.Option(min=0, help="Seconds for the proof of each scenario; 0 for no proof.")
     ] = 20,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Try every crash point, too.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also try every crash point.")] = False,
     no_mutants: Annotated[
-        bool, typer.Option("--no-mutants", help="Leave the mutation score out.")
+        bool, typer.Option("--no-mutants", help="Leave out the mutation score, which is faster.")
     ] = False,
     jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> int:
-    """Put together what a safety assessor needs, or say what has changed since.
+    """Build an evidence pack for an assessor, or compare two.
 
-    Requirements, properties, scenarios and verdicts in both directions; labels, bounds, assumptions
-    with their sources; mutation score, margins, counterexamples, and how to do it again.
+    The pack links requirements, properties, scenarios and verdicts in both directions, for a safety
+    assessor.  It holds labels, bounds, assumptions with their sources, the mutation score, margins,
+    counterexamples and the commands that repeat each result.
 
-    `quiesce evidence diff OLD NEW` tells what has changed; the exit status is then 1 if anything
+    `quiesce evidence diff OLD NEW` lists what has changed; the exit status is then 1 if anything
     has.
     """
     from ...evidence.pack import Extent  # noqa: PLC0415 - heavy
@@ -103,14 +108,14 @@ def _report(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="A folder that `quiesce run` has written, or a scenario to run."
+            metavar="RUN", help="A folder written by `quiesce run`, or a scenario to run now."
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the file, OUT/SCENARIO/report.html; without it, the folder of the "
-            "run, or `out`.",
+            help="Folder for OUT/SCENARIO/report.html; the folder of the run, or `out`, if left "
+            "out.",
             show_default=False,
         ),
     ] = None,
@@ -119,17 +124,24 @@ def _report(
         typer.Option(
             min=0,
             max=100_000,
-            help="Try so many other instants of death for the slider; 0 leaves it out, and without "
-            "the option there are up to 200, fewer for a long run.",
+            help="Other instants of death to run for the slider; 0 leaves the slider out.  Up to "
+            "200 if left out, fewer for a long run.",
             show_default=False,
         ),
     ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Write a run as one HTML file that opens by double click, without server and network.
+    """Write a run as one HTML file that opens without a server.
 
-    Lanes that zoom, pan and filter, every event with its bytes and its causes, a slider over the
-    instant of death, and what it all rests on.
+    The file opens by double click and needs no network.  The page shows:
+
+    - lanes that zoom, pan and filter,
+
+    - every event with its bytes and its causes,
+
+    - a slider over the instant of death,
+
+    - the assumptions that the run rests on.
     """
     from ..commands.report import ReportRequest, report_command  # noqa: PLC0415 - heavy
 

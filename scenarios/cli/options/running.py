@@ -1,4 +1,4 @@
-"""Commands that run scenarios as they stand, and show what they rest on."""
+"""Commands that run scenarios as they stand, explain and compare runs, and show assumptions."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from ..output import exit_status
 from .app import (
     JobsOption,
     JsonOption,
+    NoPlotOption,
     OutOption,
     ScenarioArgument,
     VerboseOption,
@@ -19,7 +20,7 @@ from .app import (
 
 
 class TimingChoice(StrEnum):
-    """How every delay is fixed at once."""
+    """The rule that fixes every delay of a run."""
 
     NOMINAL = "nominal"
     EARLIEST = "earliest"
@@ -42,31 +43,41 @@ def _run(
     timing: Annotated[
         TimingChoice | None,
         typer.Option(
-            help="Fix every delay at its middle, its least or its greatest value; `ends` takes the "
-            "least or the greatest of each, as --seed has it."
+            help="Fix every delay: nominal is the middle of its span, earliest the least value, "
+            "latest the greatest; ends draws the least or the greatest for each delay (see --seed)."
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Draw delays and open questions at random instead.")
+        int | None,
+        typer.Option(
+            help="Draw delays and answers to open questions at random; the same seed repeats a run."
+        ),
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option(help="Repeat the run of a replay.json; needs no scenario.")
+        Path | None,
+        typer.Option(help="Repeat the run that a replay.json records; give no scenario with it."),
     ] = None,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
+    no_plot: NoPlotOption = False,
     no_explain: Annotated[
-        bool, typer.Option("--no-explain", help="Do not look for what would have saved the run.")
+        bool,
+        typer.Option(
+            "--no-explain",
+            help="Skip the search for a change that would have saved the run, which is faster.",
+        ),
     ] = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Run a scenario once and judge it.
 
-    Writes trace.jsonl, verdict.json, replay.json, origins.json (which lines of your files speak of
-    each component) and the timing diagram to OUT/SCENARIO/, for a violation with an explanation and
-    a graph of its causes.  One run shows what can happen, never that nothing else can.
+    The command writes to OUT/SCENARIO/: trace.jsonl (every event), verdict.json, replay.json,
+    origins.json (which lines of your files describe each component) and the timing diagram.
+    For a violation it adds an explanation and a graph of the causes.
 
-    The exit status is 1 if a property is violated, whether or not the scenario expects that;
-    `quiesce verify` compares with what is expected.
+    One run shows one possible behaviour.  To judge others use `quiesce fuzz`, `sweep` or `prove`.
+
+    The exit status is 1 if a property is violated, even if the scenario expects that.
+    `quiesce verify` compares the verdicts with the expectations.
     """
     from ...run.one_run import RunRequest  # noqa: PLC0415 - heavy
     from ..commands.run import run_command  # noqa: PLC0415 - heavy
@@ -97,21 +108,24 @@ def _explain(
     out: OutOption = Path("out"),
     timing: Annotated[
         TimingChoice | None,
-        typer.Option(help="Of a scenario: how delays are fixed, as for `quiesce run`."),
+        typer.Option(help="Fix the delays of a scenario, as for `quiesce run`."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of a scenario: draw delays and open questions at random.")
+        int | None,
+        typer.Option(
+            help="Draw the delays of a scenario and its answers to open questions at random."
+        ),
     ] = None,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
+    no_plot: NoPlotOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Say why a run went wrong, and what would have saved it.
+    """Explain why a run violates a property and what would save it.
 
-    Single changes of the scenario are tried, the smallest first, by running it again.  So the
-    change that is named does save the run; whether it saves others as well is said.
+    The command repeats the run with single changes of the scenario, the smallest first.  The change
+    that it names saves this run; the text says in how many other timings it holds.
 
-    The explanation and the graph of causes are written to the folder of the run, or to
-    OUT/SCENARIO/.  The exit status is 1 if there was something to explain.
+    The command writes the explanation and the graph of causes to the folder of the run, or to
+    OUT/SCENARIO/.  The exit status is 1 if the run violates a property.
     """
     from ..commands.explain import ExplainRequest, explain_command  # noqa: PLC0415 - heavy
 
@@ -126,7 +140,7 @@ def _compare(
         str,
         typer.Argument(
             metavar="A",
-            help="The folder of a run, its replay.json, or a scenario; stands above.",
+            help="The folder of a run, its replay.json, or a scenario; drawn above.",
             autocompletion=complete_scenario,
             show_default=False,
         ),
@@ -135,7 +149,7 @@ def _compare(
         str,
         typer.Argument(
             metavar="B",
-            help="The other run.",
+            help="The other run, in the same forms; drawn below.",
             autocompletion=complete_scenario,
             show_default=False,
         ),
@@ -143,10 +157,10 @@ def _compare(
     out: OutOption = Path("out"),
     json: JsonOption = False,
 ) -> int:
-    """Draw two runs in one picture, aligned at the instant at which qvm begins to end.
+    """Draw two runs in one picture, aligned where qvm begins to end.
 
-    Writes compare.svg and compare.png to OUT/A-and-B/.  The exit status is 0 whatever the
-    verdicts are.
+    The command writes compare.svg and compare.png to OUT/A-and-B/.  The exit status does not depend
+    on the verdicts.
     """
     from ..commands.compare import CompareRequest, compare_command  # noqa: PLC0415 - heavy
 
@@ -155,7 +169,7 @@ def _compare(
 
 @app.command("scenarios")
 def _scenarios(json: JsonOption = False) -> int:
-    """List the shipped scenarios."""
+    """List the shipped scenarios with what each shows."""
     from ..commands.show import scenarios_command  # noqa: PLC0415 - keeps --help fast
 
     return scenarios_command(as_json=json)
@@ -167,7 +181,7 @@ def _verify(
         list[str] | None,
         typer.Argument(
             metavar="NAMES",
-            help="Shipped scenarios or files; all shipped ones if left out.",
+            help="Shipped scenarios or files; all shipped scenarios if left out.",
             autocompletion=complete_scenario,
             show_default=False,
         ),
@@ -176,22 +190,25 @@ def _verify(
         bool,
         typer.Option(
             "--thorough",
-            help="Try the ends of spans as well: what a scenario expects to hold must hold there.",
+            help="Also run each scenario with delays at the ends of their spans (slower).",
         ),
     ] = False,
     samples: Annotated[
-        int, typer.Option(min=1, help="Of --thorough: timings that are drawn for each scenario.")
+        int, typer.Option(min=1, help="Timings that --thorough draws for each scenario.")
     ] = 16,
     jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> int:
-    """Run scenarios and compare with what they expect.
+    """Compare the verdicts of scenarios with their expectations.
+
+    The expectations stand in the [expect] table of a scenario file.
 
     Each scenario runs with the nominal timing.  With --thorough it also runs with every delay at
-    its least, with every delay at its greatest, and with timings in which each delay has one end
-    of its span.  A verdict `violated` must come about with the nominal timing.
+    its least, with every delay at its greatest, and with drawn timings in which each delay takes
+    one end of its span.  What a scenario expects to hold must hold in all of them; a violation that
+    it expects must appear with the nominal timing.
 
-    The exit status is 0 if every verdict is as expected, be it `violated`.
+    The exit status is 0 if every verdict is as expected, including an expected `violated`.
     """
     from ..commands.verify import VerifyRequest, verify_command  # noqa: PLC0415 - heavy
 
@@ -202,11 +219,11 @@ def _verify(
 
 @app.command("assumptions")
 def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
-    """Show what a scenario takes for granted.
+    """Show the assumptions that a scenario rests on.
 
-    Every span comes with its evidence, every open question with its answers.
+    For every span the list gives the evidence, for every open question the possible answers.
 
-    Pinned answers are marked with *, values given by the scenario with +.
+    An asterisk (*) marks answers that the scenario pins, a plus (+) values that it gives.
     """
     from ..commands.show import assumptions_command  # noqa: PLC0415 - heavy
 
@@ -217,11 +234,14 @@ def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
 def _schema(
     verdicts: Annotated[
         bool,
-        typer.Option("--verdicts", help="Print that of verdict.json and --json."),
+        typer.Option("--verdicts", help="Print the schema of verdict.json and of --json instead."),
     ] = False,
     json: JsonOption = False,  # noqa: ARG001 - it is JSON in any case
 ) -> int:
-    """Print the JSON Schema of scenario files, or with --verdicts of what is said of them."""
+    """Print the JSON Schema of scenario files.
+
+    Editors use it to complete and check what you write.
+    """
     from ..commands.show import schema_command  # noqa: PLC0415 - keeps --help fast
 
     return schema_command(of_verdicts=verdicts)

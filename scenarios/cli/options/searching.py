@@ -1,4 +1,4 @@
-"""Commands that look for violations in many runs."""
+"""Commands that search many runs of a scenario for violations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,35 +6,50 @@ from typing import Annotated
 import typer
 
 from ..output import exit_status
-from .app import JobsOption, JsonOption, OutOption, ScenarioArgument, VerboseOption, app
+from .app import (
+    JobsOption,
+    JsonOption,
+    NoPlotOption,
+    OutOption,
+    ScenarioArgument,
+    VerboseOption,
+    app,
+)
 
 
 @app.command("fuzz", epilog=exit_status.HELP)
 def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
     scenario: ScenarioArgument,
     examples: Annotated[
-        int | None, typer.Option(min=1, help="How many runs; 1000 without --seconds.")
+        int | None, typer.Option(min=1, help="Runs to draw; 1000 if --seconds is not given.")
     ] = None,
-    seconds: Annotated[int | None, typer.Option(min=1, help="Stop after so long.")] = None,
-    seed: Annotated[int, typer.Option(help="Other seeds make other runs.")] = 0,
+    seconds: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this many seconds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other runs.")] = 0,
     jobs: JobsOption = 1,
     out: OutOption = Path("out"),
     fixed_end: Annotated[
-        bool, typer.Option("--fixed-end", help="Leave the instant of death as it is.")
+        bool,
+        typer.Option(
+            "--fixed-end", help="Do not draw when the guest dies; keep the scenario's instant."
+        ),
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Neither use nor keep what earlier campaigns found.")
+        bool,
+        typer.Option("--forget", help="Neither read nor write the results of earlier campaigns."),
     ] = False,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no timing diagram.")] = False,
+    no_plot: NoPlotOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Search a scenario for violations by drawing many runs.
 
-    Delays, open questions and instants of death are drawn, leaning to the ends of their spans.
-    The worst finding is made small and written to OUT/SCENARIO/fuzz/ with its replay.
+    The search draws delays, answers to open questions and instants of death, with a preference for
+    the ends of their spans.  It shortens the worst violation that it finds to a small
+    counterexample, and writes that with its replay to OUT/SCENARIO/fuzz/.
 
-    A campaign with the same seed goes on where it was stopped.
+    A campaign with the same seed continues where the last one stopped.
     """
     from ...run.fuzz_campaign import FuzzRequest  # noqa: PLC0415 - heavy
     from ..commands.fuzz import fuzz_command  # noqa: PLC0415 - heavy
@@ -58,21 +73,28 @@ def _sweep(
     scenario: ScenarioArgument,
     cause: Annotated[
         list[str] | None,
-        typer.Option(help="A termination cause, or `all`; the scenario's own if left out."),
+        typer.Option(
+            help="How the VM ends: a termination cause or `all`; may be given several times.  The "
+            "scenario's own cause if left out."
+        ),
     ] = None,
     until: Annotated[
-        str, typer.Option(help="The last instant of death, such as 2ms; the end of the run else.")
+        str,
+        typer.Option(
+            help="The last instant of death, such as 2ms; the end of the run if left out."
+        ),
     ] = "",
     jobs: JobsOption = 1,
     out: OutOption = Path("out"),
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no picture.")] = False,
+    no_plot: NoPlotOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Let the guest die at every crash point of a scenario.
+    """Let the guest die at every crash point; map unsafe instants.
 
-    In every gap between two events and in every order of events at the same instant, with all
-    delays at their middle.  Writes the unsafe windows to OUT/SCENARIO/sweep/.
+    A crash point lies in every gap between two events and in every order of the events of one
+    instant.  All delays have the middle of their spans.  The command writes the unsafe windows to
+    OUT/SCENARIO/sweep/.
     """
     from ...run.crash_sweep import SweepRequest  # noqa: PLC0415 - heavy
     from ..commands.sweep import sweep_command  # noqa: PLC0415 - heavy
@@ -95,62 +117,91 @@ def _mutants(
         typer.Argument(metavar="MUTANTS", help="M1 to M18; all if left out.", show_default=False),
     ] = None,
     score: Annotated[
-        bool, typer.Option("--score", help="Run them and show which properties notice each.")
+        bool,
+        typer.Option(
+            "--score", help="Run the mutants and show which properties notice each (minutes)."
+        ),
     ] = False,
     jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> int:
-    """List the known ways in which a teardown goes wrong.
+    """List the mutants: known ways in which a teardown goes wrong.
 
-    With --score each is built into designs that are right, in several classes of devices and
-    exits; the exit status is 1 if one of them is not noticed, or something harmless is condemned.
+    With --score the command builds each mutant into correct designs, for several classes of devices
+    and exits, and checks that a property notices it.
+
+    The exit status is then 1 if no property notices a mutant, or a property reports a violation in
+    a harmless design.
     """
     from ..commands.mutants import mutants_command  # noqa: PLC0415 - heavy
 
     return mutants_command(names or [], is_scored=score, jobs=jobs, as_json=json)
 
 
+PropertiesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--property",
+        help="Prove this property; may be given several times.  All properties of a teardown "
+        "if left out.",
+    ),
+]
+BudgetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget",
+        help="Also find how long a wait may take before a property fails: a span of [timing], "
+        "DEVICE.STEP of a quiesce procedure, or `all`.",
+    ),
+]
+
+
 @app.command("prove", epilog=exit_status.HELP)
 def _prove(  # noqa: PLR0913, PLR0917 - one for each option
     scenario: ScenarioArgument,
-    properties: Annotated[
-        list[str] | None,
-        typer.Option("--property", help="A property; all of a teardown if left out."),
-    ] = None,
+    properties: PropertiesOption = None,
     any_instant: Annotated[
-        bool, typer.Option("--any-instant", help="Let the end come at any instant whatever.")
+        bool,
+        typer.Option(
+            "--any-instant",
+            help="Let the VM end at any instant, and not only as the scenario has it.",
+        ),
     ] = False,
     max_states: Annotated[
-        int, typer.Option(min=1, help="Give up after so many classes of states.")
+        int, typer.Option(min=1, help="Give up after this many symbolic states.")
     ] = 1_000_000,
-    seconds: Annotated[int | None, typer.Option(min=1, help="Give up after so long.")] = None,
-    windows: Annotated[
-        bool, typer.Option("--windows", help="Map the instants of its end that are unsafe.")
-    ] = False,
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--budget",
-            help="How long a wait may take: a span of [timing], DEVICE.STEP of a quiesce "
-            "procedure, or `all`.",
-        ),
+    seconds: Annotated[
+        int | None, typer.Option(min=1, help="Give up after this many seconds.")
     ] = None,
+    windows: Annotated[
+        bool,
+        typer.Option(
+            "--windows", help="Also map the instants at which an end of the VM is unsafe."
+        ),
+    ] = False,
+    budget: BudgetsOption = None,
     no_slicing: Annotated[
         bool,
         typer.Option(
-            "--no-slicing", help="Explore devices that have nothing to do with each other together."
+            "--no-slicing",
+            help="Explore the whole system as one state space, even where parts are independent "
+            "(slower; for cross-checks).",
         ),
     ] = False,
     jobs: JobsOption = 1,
     out: OutOption = Path("out"),
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no pictures.")] = False,
+    no_plot: NoPlotOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
-    """Judge every run of a scenario: every timing inside its spans, every order, every answer.
+    """Judge every run of a scenario: every timing, order and answer.
 
-    Either all of them are covered, with the exact margins, or there is a counterexample with the
-    fewest events, or the verdict is inconclusive.  Writes to OUT/SCENARIO/prove/.
+    A run takes one timing inside the spans, one order of simultaneous events and one answer to each
+    open question.
+
+    The result is one of three: all runs hold, with the exact margins; a counterexample with the
+    fewest events; or inconclusive, if the proof reaches a limit.  The command writes to
+    OUT/SCENARIO/prove/.
     """
     from ...prove.prove_scenario import ProveRequest  # noqa: PLC0415 - heavy
     from ..commands.prove import prove_command  # noqa: PLC0415 - heavy

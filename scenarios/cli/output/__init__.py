@@ -1,1 +1,1 @@
-"""What every command shares: the terminal, exit statuses, rows and pictures of results."""
+"""Shared by all commands: terminal output, exit statuses, rows of results."""

@@ -1,4 +1,4 @@
-"""What a run chose, label by label: the table of a page."""
+"""Rows of the report's table of choices, one for each label."""
 
 from collections.abc import Iterable
 

@@ -286,7 +286,7 @@ def folder_of_traps(write: Write) -> None:
         (["run", "s.toml", "--out", "s.toml"], "cannot be written: "),
         (["run"], "no scenario is named"),
         (["run", "s.toml", "--replay", "x.json"], "a replay brings its own scenario"),
-        (["run", "--replay", "x.json", "--seed", "1"], "a replay has its choices made"),
+        (["run", "--replay", "x.json", "--seed", "1"], "a replay fixes all choices"),
         (["run", "s.toml", "--seed", "1", "--timing", "latest"], "exclude each other"),
         (["run", "--replay", "missing.json"], "missing.json: the file cannot be read"),
         (["run", "--replay", "foreign.json"], "foreign.json: not a replay file"),

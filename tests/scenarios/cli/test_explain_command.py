@@ -1,4 +1,4 @@
-"""`quiesce explain`: what a user is told, and what lies in the folder afterwards."""
+"""`quiesce explain`: its output, and the files in the folder afterwards."""
 
 import json
 from pathlib import Path

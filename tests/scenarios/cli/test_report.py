@@ -156,8 +156,8 @@ def test_choices_are_told_label_by_label() -> None:
             ("kernel.tie", 3, 0),
         ]
     )
-    told = [(row.label, row.kind, row.asked, row.answers) for row in rows]
-    assert told == [
+    shown = [(row.label, row.kind, row.asked, row.answers) for row in rows]
+    assert shown == [
         ("eth0.gap", "delay", 2, "3, 10 of 5001"),
         ("qvm.callback-order", "option", 1, "reversed"),
         ("kernel.tie", "option", 1, "number 0 of 3"),

@@ -55,7 +55,7 @@ def test_a_direct_mapped_machine_has_nothing_but_its_bridge() -> None:
 def test_what_is_listed_comes_from_configuration_space_and_not_from_the_text(
     four_vdevs: Guest,
 ) -> None:
-    """A function whose vendor reads as all ones is absent, whatever the configuration says."""
+    """A function whose vendor reads as all ones is absent, against the configuration."""
     bus = four_vdevs.hardware.bus
     slot = bus.slots[four_vdevs.at("0:2.0").address]
     slot._read = lambda offset, length: (1 << 8 * length) - 1

@@ -167,9 +167,9 @@ def test_a_survivor_is_a_failure(
     )
     monkeypatch.setitem(BY_NAME, "M5", harmless)
     assert main(["mutants", "M5", "--score"]) == exit_status.VIOLATED
-    told = capsys.readouterr().out
-    assert "SURVIVES" in told
-    assert "no property notices" in told
+    said = capsys.readouterr().out
+    assert "SURVIVES" in said
+    assert "no property notices" in said
 
 
 def _nothing(plan: object) -> object:
@@ -181,12 +181,12 @@ def test_the_table_tells_class_exit_property_and_what_is_not_tried(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["mutants", "M10", "--score"]) == exit_status.OK
-    told = " ".join(capsys.readouterr().out.split())
-    assert "nic/iommu, ahci/iommu at guest-crash" in told
-    assert "accelerator/iommu, sensor/iommu at guest-crash" in told
-    assert "sigterm-arm: no-dma-after-teardown" in told
-    assert "not vdev: there is no IOMMU" in told
-    assert "1 of 1 killed" in told
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nic/iommu, ahci/iommu at guest-crash" in said
+    assert "accelerator/iommu, sensor/iommu at guest-crash" in said
+    assert "sigterm-arm: no-dma-after-teardown" in said
+    assert "not vdev: there is no IOMMU" in said
+    assert "1 of 1 killed" in said
 
 
 @pytest.mark.slow
@@ -205,10 +205,10 @@ def test_the_whole_score_also_says_who_is_needed_and_what_must_pass(
 
 def test_a_list_says_what_each_breaks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mutants"]) == exit_status.OK
-    told = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
     for mutant in MUTANTS:
-        assert mutant.pattern in told
-        assert mutant.bugs in told
+        assert mutant.pattern in said
+        assert mutant.bugs in said
 
 
 def test_an_unknown_mutant_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Any text whatever is either a machine or a list of problems, and soon."""
+"""Any text gives either a machine or a list of problems, and soon."""
 
 import msgspec
 import pytest

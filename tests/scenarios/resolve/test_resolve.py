@@ -341,7 +341,7 @@ def test_what_does_not_fit_is_told(write: Write, old: str, new: str, complaint: 
         (
             "[workload.eth0]\nrequests = 3",
             (
-                "s.toml:19:12: NIC 'eth0' has no 'requests'; a workload of it has "
+                "s.toml:19:12: NIC 'eth0' has no 'requests'; its workload may have "
                 "frames, gap, length"
             ),
         ),
@@ -355,7 +355,7 @@ def test_what_does_not_fit_is_told(write: Write, old: str, new: str, complaint: 
         (
             "[workload.disk0]\ngap = '1us'",
             (
-                "s.toml:19:7: vdev 'disk0' has no 'gap'; a workload of it has "
+                "s.toml:19:7: vdev 'disk0' has no 'gap'; its workload may have "
                 "requests, depth, operation, length, think, queue_size, mount, flush_every, "
                 "device_reset, bus_reset, gives_back_first"
             ),

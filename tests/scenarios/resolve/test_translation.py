@@ -69,7 +69,7 @@ def test_the_end_of_smmuman_comes_after_an_event(write: Write) -> None:
         ("none", "[platform.iommu_unit]\nfault_records = 2", GUEST, "there is no IOMMU that this"),
         ("none", '[smmuman]\ncrash = { event = "QvmExited" }', GUEST, "there is no smmuman"),
         ("smmuv3", "[platform.iommu_unit]\nwrite_drain = false", GUEST, "always waits"),
-        ("smmuv3", "[faults]\nno_drain = true", GUEST, "cannot be told not to wait"),
+        ("smmuv3", "[faults]\nno_drain = true", GUEST, "has no way to skip the wait"),
         ("smmuv3", '[platform.iommu_unit]\ngroups = [["eth0", "eth9"]]', GUEST, "'eth9'"),
         ("smmuv3", '[platform.iommu_unit]\ngroups = [["eth0"], ["eth0"]]', GUEST, "stands twice"),
         ("smmuv3", '[smmuman]\ncrash = { event = "QvmExited", source = "x" }', GUEST, "component"),

@@ -26,6 +26,6 @@ def test_a_counterexample_says_which_answers_it_rests_on(
     path = write(ended_by("sigquit", CARED_FOR), guest=MACHINE)
     words = ["fuzz", str(path), "--examples", "100", "--forget", "--no-plot"]
     assert main(words) == exit_status.VIOLATED
-    told = " ".join(capsys.readouterr().out.split())
-    assert "answers to open questions that are not the usual" in told
-    assert "qvm.callbacks-after-sigquit = skipped" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "answers to open questions that are not the usual" in printed
+    assert "qvm.callbacks-after-sigquit = skipped" in printed
