@@ -247,7 +247,7 @@ def test_a_refuted_property_comes_with_the_run_that_breaks_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["prove", "early-release.toml", "--property", "teardown-order", "--no-plot", "--json"]
-    library = Path(shipped.__file__).parent / "library"
+    library = Path(shipped.__file__).parents[1] / "library"
     text = (library / "nic-crash-bare.toml").read_text()
     text = text.replace("nic.qvmconf", str(library / "nic.qvmconf"))
     early = 'after = { event = "DmaRequested", count = 1, delay = "1us" }'
