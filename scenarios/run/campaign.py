@@ -3,11 +3,14 @@
 A campaign may stop at any moment: its counts are always a valid verdict on the runs made so far.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -27,6 +30,10 @@ __all__ = ["CampaignResult", "Effort", "carry_out"]
 
 CampaignProgress = Callable[[Campaign, float], None]
 """Called after each chunk with the campaign so far and the seconds that it took."""
+
+
+_HOME = "HYPOTHESIS_STORAGE_DIRECTORY"
+"""Where Hypothesis keeps its caches, if the user says so."""
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -99,11 +106,32 @@ def carry_out(search: Search, effort: Effort, progress: CampaignProgress) -> Cam
 
     try:
         work = _in_process if effort.jobs == 1 else _in_processes
-        work(search, todo, finished, deadline, effort.jobs)
+        with _hypothesis_home():
+            work(search, todo, finished, deadline, effort.jobs)
     except KeyboardInterrupt:
         was_stopped = True
     seconds = time.monotonic() - begun
     return CampaignResult(campaign, seconds, resumed, before.tally.runs, was_stopped)
+
+
+@contextmanager
+def _hypothesis_home() -> Iterator[None]:
+    """Let Hypothesis keep its caches in a temporary folder, and not in that of the user."""
+    from hypothesis.configuration import set_hypothesis_home_dir  # noqa: PLC0415 - heavy
+
+    if _HOME in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="quiesce-") as folder:
+        # Invariant: worker processes start inside this block. Forked ones inherit the setting,
+        # and spawned ones the environment.
+        set_hypothesis_home_dir(folder)
+        os.environ[_HOME] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_HOME]
+            set_hypothesis_home_dir(None)
 
 
 def _chunks(examples: int, done: dict[int, Campaign]) -> Iterator[tuple[int, int]]:
