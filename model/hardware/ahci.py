@@ -3,8 +3,8 @@
 It is owned by a host driver (`Ahci`, behind `devb-ahci`) or passed through to a guest
 (`AhciController`, which reads command list and tables from memory).
 
-Commands are taken from the slots that PxCI names while PxCMD.ST is set and the link is up.  A
-command that has been fetched is finished whatever becomes of ST; PxCMD.CR falls when none is left:
+The controller takes commands from the slots that PxCI names while PxCMD.ST is set and the link is
+up.  It finishes a command that it has fetched even if ST falls; PxCMD.CR falls when none is left:
 
     effect                                  ST=0 meanwhile   FRE=0 meanwhile
     data of a read                          written          written
@@ -12,15 +12,15 @@ command that has been fetched is finished whatever becomes of ST; PxCMD.CR falls
     D2H register FIS, in the receive area   written          lost
     interrupt, which that FIS brings        raised           not raised
 
-The byte count (PRDBC) makes the command list a place that the controller writes, at the end of
-every command that moves data.  A reset of the disk writes too: when the link is up again the disk
-sends its signature, and while PxCMD.FRE is set that FIS goes to memory.  So both areas must outlive
-the commands, and the FIS receive area also the resets.
+The controller writes the byte count (PRDBC) into the command list at the end of every command that
+moves data.  A reset of the disk writes too: when the link is up again the disk sends its signature,
+and while PxCMD.FRE is set that FIS goes to memory.  So both areas must outlive the commands, and
+the FIS receive area also the resets.
 
-A link that is down (PxSCTL.DET is 1 or 4, or the disk has not answered yet) carries no command:
-what PxCI names waits unfetched, since PxTFD.STS.BSY is set until the signature has come.
+A link that is down (PxSCTL.DET is 1 or 4, or the disk has not answered yet) carries no command.
+The slots in PxCI wait unfetched, since PxTFD.STS.BSY is set until the signature has come.
 
-Everything here is solicited but the signature.
+All writes are solicited except the signature.
 
 Registers (Serial ATA AHCI 1.3.1, sections 3, 5.5 and 10; Linux libahci.c): PxCLB, PxFB (addresses),
 PxIE, PxCMD.ST with CR, PxCMD.FRE with FR, PxCMD.CLO, PxCI (one slot a write), PxSCTL.DET with
@@ -29,7 +29,7 @@ PxSSTS.DET (COMRESET), GHC.HR (HBA reset).  For the byte count: 4.2.2, and QEMU 
 without FIS and interrupt while FRE is clear.
 
 Left out: more ports, FIS-based switching, native command queueing, and what the standard leaves
-undefined: a command whose FIS nobody receives just ends.
+undefined: a command whose FIS is not received just ends.
 """
 
 import struct
@@ -69,7 +69,7 @@ FIS_D2H_OFFSET = 0x40
 FIS_LENGTH = 20
 _FIS = bytes([0x34, 0x40, 0x50]) + bytes(FIS_LENGTH - 3)
 SIGNATURE_FIS = bytes([0x34, 0x00, 0x50, 0x01, 0x01]) + bytes(7) + b"\x01" + bytes(7)
-"""What a disk sends after a reset: status, error 1, sector count 1, LBA 1."""
+"""The FIS that a disk sends after a reset: status, error 1, sector count 1, LBA 1."""
 
 _DISK_BYTE = b"\xd5"
 
@@ -78,8 +78,9 @@ class ActiveCommand:
     """A slot that the controller works on.
 
     Attributes:
-        is_aborted: A reset has broken it off.
-        is_hung: The disk does not answer it, and only something strong enough breaks it off.
+        is_aborted: A reset has aborted it.
+        is_hung: The disk does not answer it; only the plan's `hang_ends_with` or a stronger reset
+            ends it.
     """
 
     def __init__(self, slot: int) -> None:
@@ -88,12 +89,12 @@ class ActiveCommand:
 
 
 class PortAreas(NamedTuple):
-    """Where the controller writes at the end of a command, and for whom.
+    """Where the controller writes at the end of a command, and for which epoch.
 
     Attributes:
         list_addr: The command list.
         fis_addr: The FIS receive area.
-        epoch: Of whoever has set them.
+        epoch: The epoch that has set them.
     """
 
     list_addr: int
@@ -106,8 +107,8 @@ class AhciOperation(DiskOperation):
 
     Attributes:
         slot: Of the command.
-        byte_count: Place and bytes of PRDBC; None if the command moves no data.
-        had_receiver: Whether FISes were received when a reset broke it off.
+        byte_count: Address and bytes of PRDBC; None if the command moves no data.
+        had_receiver: Whether FIS receive was enabled when a reset came.
     """
 
     __slots__ = ("byte_count", "had_receiver", "slot")
@@ -143,10 +144,10 @@ class AhciController(PhysicalDevice):
         started: PxCMD.ST.
         fis_enabled: PxCMD.FRE.
         issued: Slots in PxCI that have not been fetched, each with the epoch that it is for.
-        active: Slots that are being worked on.
+        active: Slots that the controller works on.
         finished: Slots that are done and not yet acknowledged.
-        is_hung: The disk is busy for good (PxTFD.STS.BSY).
-        commands_until_hang: How many commands are yet to be answered; 0 for all.
+        is_hung: The disk stays busy (PxTFD.STS.BSY).
+        commands_until_hang: How many commands the disk still answers; 0 for all.
         link_up: PxSSTS.DET reads 3.
         detection: PxSCTL.DET.
         in_hba_reset: GHC.HR reads 1.
@@ -205,7 +206,7 @@ class AhciController(PhysicalDevice):
     def on_register(self, register: str, value: int, epoch: int) -> None:
         """Carry out a write of one of the controller's own registers."""
         if self.in_hba_reset:
-            return  # 10.4.3: nothing is written while HR reads 1
+            return  # 10.4.3: the controller takes no write while HR reads 1
         match register:
             case "PxCLB":
                 self.list_addr = value
@@ -234,7 +235,7 @@ class AhciController(PhysicalDevice):
         return done
 
     def apply_reset_policy(self) -> None:
-        """Do to the operations under way what the reset policy says."""
+        """Mark the operations under way as reset, with the state of FIS receive at the reset."""
         for operation in self.running:
             if isinstance(operation, AhciOperation) and not operation.was_reset:
                 operation.had_receiver = self.fis_enabled
@@ -271,7 +272,9 @@ class AhciController(PhysicalDevice):
 
     def _set_started(self, started: bool) -> None:
         if self.started and not started:
-            self.issued.clear()  # PxCI is cleared with ST; what was fetched goes on
+            # Invariant: PxCI is cleared with ST; fetched commands go on, so CR stays 1 until the
+            # last of them has ended.
+            self.issued.clear()
             self.engine_stopping = True
             self.start(self._stop_engine)
         self.started = started
@@ -346,11 +349,13 @@ class AhciController(PhysicalDevice):
         self.changed.notify()
 
     def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
-        """Return the byte count and, if it is received, the D2H register FIS.
+        """Return the byte count and, if FIS receive is enabled, the D2H register FIS.
 
         The interrupt comes with that FIS alone.
         """
         assert isinstance(operation, AhciOperation)
+        # Invariant: the state of FIS receive at the end of the command counts, or at the reset if
+        # one came; without the FIS there is no interrupt.
         has_receiver = operation.had_receiver if operation.was_reset else self.fis_enabled
         if has_receiver:
             return operation.known_completions
@@ -370,7 +375,7 @@ class AhciController(PhysicalDevice):
         return not self.commands_until_hang
 
     def _free_hang(self, by: str) -> None:
-        """Let a hung port go on if this is strong enough; its command is lost."""
+        """End the hang of a port if `by` is at least `hang_ends_with`; its command is lost."""
         ways = ("clo", "comreset", "hba-reset")
         if self.is_hung and ways.index(by) >= ways.index(self.plan.hang_ends_with):
             self.is_hung = False
@@ -423,7 +428,7 @@ class Ahci(AhciController):
 
     Attributes:
         disk: Its plan.
-        command_list: Slot to command: what the driver has put into its own memory.
+        command_list: Slot to command, as the driver has put it into its own memory.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""How software makes an AHCI port quiet.
+"""How software quiesces an AHCI port.
 
 The order is that of AHCI 1.3.1, 10.1.2 and Linux's libahci (`ahci_stop_engine`, then
 `ahci_stop_fis_rx`): command engine first, FIS receive after it, since a command that ends sends a
-FIS.  When a wait is in vain: command list override (`ahci_kick_engine`), then COMRESET (10.4.2),
+FIS.  When a wait times out: command list override (`ahci_kick_engine`), then COMRESET (10.4.2),
 then HBA reset (10.4.3, `ahci_reset_controller`).  A COMRESET makes the disk send its signature, so
-FIS receive is stopped only after the link is up again.
+software stops FIS receive only after the link is up again.
 """
 
 from ..plan import procedures

@@ -1,11 +1,11 @@
 """A CAN controller with a receive buffer of its own, of the Bosch M_CAN kind: no DMA at all.
 
-Frames come from the bus whether anybody asked or not; they fill the controller's own memory and
-raise its line.  What it can do to a next owner is therefore: interrupt it, and hand it frames that
-were meant for the former one.
+Frames from the bus are unsolicited; they fill the controller's own memory and raise its line.  So
+it can do two things to the next owner: interrupt it, and give it frames that were meant for the
+former owner.
 
-It is no PCIe function and writes no memory: gates and policies for data mean nothing to it.  A
-UART with a receive buffer behaves the same.
+It is no PCIe function and writes no memory: gates and reset policies for data have no effect on it.
+A UART with a receive buffer behaves the same.
 
 Registers (Bosch M_CAN user's manual): CCCR.INIT (software initialisation: the bus is left, and the
 bit reads 1 only when the frame under way is over), IE, ILE (interrupt enable, line enable), IR
@@ -22,12 +22,12 @@ from .physical_device import Operation, PhysicalDevice, Wiring
 
 
 class Can(PhysicalDevice):
-    """The controller and the bus it hangs on.
+    """The controller and the bus that it is connected to.
 
     Attributes:
         wants_initialization: CCCR.INIT as written.
         on_bus: Whether it takes part in the bus; CCCR.INIT reads as the opposite.
-        fifo: Epochs for which the frames inside were received.
+        fifo: For each received frame inside, the epoch that it was received for.
     """
 
     is_pcie = False
@@ -90,7 +90,7 @@ class Can(PhysicalDevice):
     # Processes.
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next frame would interrupt."""
+        """Return the epoch that the next frame would interrupt; None if there would be none."""
         is_heard = self.irq_enabled and (self.cause is None or self.wiring.trigger == EDGE)
         if not (self.on_bus and is_heard and len(self.fifo) < self.plan.fifo_size):
             return None

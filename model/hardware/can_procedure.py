@@ -1,8 +1,9 @@
-"""How software makes a CAN controller of the M_CAN kind quiet.
+"""How software quiesces a CAN controller of the M_CAN kind.
 
 As Linux's `m_can_stop`: interrupts off first, then software initialisation.  The bit crosses clock
-domains, so it is read back until it reads 1 (Bosch M_CAN user's manual, CCCR.INIT).  Causes that
-came up meanwhile are cleared, or the next owner gets them with its first unmask.
+domains, so software reads it back until it reads 1 (Bosch M_CAN user's manual, CCCR.INIT).  Then
+software clears the causes that came meanwhile; otherwise the next owner gets them with its first
+unmask.
 """
 
 from ..plan import procedures

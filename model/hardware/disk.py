@@ -1,8 +1,8 @@
 """What the commands of all disk controllers have in common.
 
-Passed through to a guest, a disk gives one byte over and over.  Behind a host driver it has
-content, which is read at one instant, when the service time is over, and written at one, when the
-last byte has come from memory.
+Passed through to a guest, every byte of a disk reads the same.  Behind a host driver a disk has
+content.  The disk reads it at the instant at which the service time is over.  It writes it at the
+instant at which the last byte has come from memory.
 """
 
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ class DiskWork(Protocol):
     """What a disk with content does in the course of a command."""
 
     def execute(self, data: bytes) -> bytes:
-        """Take what was read from memory; return what is to be written there."""
+        """Take the bytes read from memory; return the bytes to write to memory."""
         ...
 
 
@@ -23,7 +23,7 @@ class DiskCommand(NamedTuple):
     """A command as a controller carries it out.
 
     Attributes:
-        epoch: On whose behalf; 0 for the host's own.
+        epoch: The epoch that it is carried out for; 0 for the host.
         operation: `read`, `write`, or something that moves no data.
         pieces: (address, length) of the data, as the device sees it.
         work: What the disk does, if it has content.
@@ -39,11 +39,11 @@ class DiskOperation(Operation):
     """The transfer of one command.
 
     Args:
-        command: What is to be done.
+        command: The command to carry out.
         filler: The byte that a disk without content gives.
         service: How long the disk takes.
-        completion: Status or ring entry, and its place, if known beforehand.
-        owner_epoch: Who gets completion and interrupt.
+        completion: Status or ring entry, and its address, if known beforehand.
+        owner_epoch: The epoch that gets completion and interrupt.
         interrupts: Whether its end interrupts.
     """
 
@@ -73,7 +73,7 @@ class DiskOperation(Operation):
         self.work = command.work
 
     def serve(self, fetched: bytes) -> None:
-        """Let the disk do its work, and move what it has read."""
+        """Let the disk do its work, and take the data that it has read."""
         if self.work is None:
             return
         content = self.work.execute(fetched)

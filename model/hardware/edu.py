@@ -1,7 +1,7 @@
-"""QEMU's teaching device: one DMA channel whose transfer happens 100 ms after it was asked for.
+"""QEMU's teaching device: one DMA channel whose transfer happens 100 ms after the command.
 
-A device this plain shows by itself what a teardown is up against.  Nothing in it notices that
-the system was reset: the timer fires, and the transfer goes where the former owner wanted it.
+This simple device shows the problem of every teardown.  Its timer does not notice that the system
+was reset: the timer fires, and the transfer goes to the address that the former owner gave.
 
         0x04 LIVENESS    reads as what was written, inverted    0x80 DMA_SOURCE
         0x08 FACTORIAL   n, then n! modulo 2^32                 0x88 DMA_DESTINATION
@@ -9,12 +9,12 @@ the system was reset: the timer fires, and the transfer goes where the former ow
         0x24 IRQ_STATUS  0x60 IRQ_RAISE   0x64 IRQ_ACK          0x98 DMA_COMMAND
         0x40000          the device's own buffer, 4 KiB
 
-The documentation does not say what a reset does.  By default it is what QEMU's does: device
-registers and the running transfer stay; the bits of configuration space are cleared, but the
+The documentation does not say what a reset does.  By default the model does what QEMU does: device
+registers and the running transfer stay.  The bits of configuration space are cleared, but the
 bus-master gate behind them stays as it was until the command register is written again.
 
 Left out: what QEMU does about a transfer beyond the buffer, or up to its very last byte: it ends
-itself.  Here the former moves nothing, and the latter is a transfer like any other.
+itself.  Here the former moves no byte, and the latter is a transfer like any other.
 
 Source:
     QEMU 7.2, docs/specs/edu.txt; what a reset does was observed.
@@ -70,7 +70,7 @@ class Edu(Component):
         uses_messages: Whether MSI is enabled.
         registers: Device registers by name.
         buffer: The device's own memory.
-        dma_epoch: For whom the transfer is done.
+        dma_epoch: The epoch that the transfer is done for.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Edu(Component):
 
     @property
     def is_transferring(self) -> bool:
-        """Whether a transfer was asked for and has not happened."""
+        """Whether a transfer was commanded and has not happened."""
         return bool(self.registers["DMA_COMMAND"] & DMA_START)
 
     def read_register(self, register: str) -> int:
@@ -162,7 +162,7 @@ class Edu(Component):
 
     def _write_dma(self, register: str, value: int, epoch: int) -> None:
         if self.is_transferring:
-            return  # what is under way cannot be changed
+            return  # the registers take no write while a transfer is under way
         if register != "DMA_COMMAND":
             self.registers[register] = value
         elif value & DMA_START:
@@ -211,7 +211,7 @@ class Edu(Component):
                 self._raise(DMA_IRQ, self.dma_epoch)
 
     def _transfer(self) -> Steps:
-        """Move the bytes; addresses and gate are looked at now and not when it was asked for."""
+        """Move the bytes, by the addresses and the gate of this instant, not of the command."""
         to_ram = bool(self.registers["DMA_COMMAND"] & DMA_TO_RAM)
         source, destination = self.registers["DMA_SOURCE"], self.registers["DMA_DESTINATION"]
         count = self.registers["DMA_COUNT"]

@@ -35,11 +35,11 @@ class EduFunction(Edu):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no transfer is to come and none is on its way."""
+        """Whether no transfer waits for its timer and none is on its way."""
         return not self.is_transferring and self.port.outstanding == 0
 
     def read_cause(self) -> bool:
-        """Read IRQ_STATUS and acknowledge what it says; gives whether it said anything."""
+        """Read IRQ_STATUS and acknowledge its bits; gives whether a bit was set."""
         value = self.registers["IRQ_STATUS"]
         self.write_register("IRQ_ACK", value, self.dma_epoch)
         return bool(value)
@@ -47,8 +47,8 @@ class EduFunction(Edu):
     def power_off(self) -> bool:
         """Take the reset of the whole board; gives whether it writes no memory from here on.
 
-        Its timer does not notice the reset, and its gate stays open: the transfer that was asked
-        for comes (observed on QEMU 7.2).
+        Its timer does not notice the reset, and its gate stays open: the commanded transfer comes
+        (observed on QEMU 7.2).
         """
         self.port.lose_posted()
         self.reset()

@@ -1,8 +1,8 @@
-"""How software makes the teaching device quiet.
+"""How software quiesces the teaching device.
 
-Its transfer cannot be taken back: the command register takes no writes while bit 0 reads 1.  A
-closed bus-master gate makes the transfer go nowhere, but it opens again with the next owner; so
-whoever wants quiet waits for the timer as well.
+Software cannot cancel a transfer: the command register takes no writes while bit 0 reads 1.  A
+closed bus-master gate drops the transfer, but the next owner opens the gate again.  So software
+waits for the timer as well.
 
 Source:
     QEMU 7.2, docs/specs/edu.txt: DMA command, bit 0, and interrupt acknowledge; the order follows.

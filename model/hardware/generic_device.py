@@ -1,8 +1,13 @@
-"""A device that is known only by its rules in words.
+"""A generic device: its rules are parameters of its plan.
 
-Everything that matters for its owner's death is a parameter: whether it works when asked or by
-itself, what an operation writes and whether it interrupts, what stop and reset do to what is under
-way, what of it survives for the next owner.  A new one needs a plan and no code.
+The plan says all that matters for the end of its owner:
+
+- whether it works when asked or by itself;
+- what an operation writes, and whether it interrupts;
+- what stop and reset do to operations under way;
+- which state survives for the next owner.
+
+A new device of this kind needs a plan and no code.
 
 Registers, named by what they do: AREA and AREA.STRIDE (buffers), RING and RING.SIZE (completion
 entries), ENABLE, GO (asks for an operation into the buffer of that number), IRQ.ENABLE, RESET (the
@@ -25,7 +30,7 @@ _ENTRY_BYTE = b"\x78"
 
 
 class Ring:
-    """Where completion entries go.
+    """The ring of completion entries.
 
     Attributes:
         index: The next place.
@@ -69,11 +74,11 @@ class GenericDevice(PhysicalDevice):
 
     Attributes:
         enabled: Whether it accepts and begins operations.
-        is_stopping: It finishes what it has accepted and accepts no more.
+        is_stopping: It finishes the operations that it has accepted and accepts no more.
         area, stride, ring: Where it writes; the addresses are the device's.
         accepted: Buffer and epoch of each operation that has not begun.
         finished: Buffers of the operations that are done and not acknowledged.
-        next_number: The buffer of the next unasked operation.
+        next_number: The buffer of the next unsolicited operation.
     """
 
     register_bits = (RegisterBits(0x00, "RESET", 1),)
@@ -175,7 +180,8 @@ class GenericDevice(PhysicalDevice):
             operation = GenericOperation(epoch, number, addr, self.plan, self.ring)
             if self.plan.lengths:
                 self.emit(DmaFetched(self.name, epoch, addr, sum(self.plan.lengths)))
-            # Counted as under way at once: its process begins only after this one waits.
+            # Invariant: the operation counts as under way at once, although its process begins only
+            # after this process waits; so `depth` holds.
             self.running.append(operation)
             self.start(lambda operation=operation: self._run(operation))  # type: ignore[misc]
 
@@ -196,7 +202,7 @@ class GenericDevice(PhysicalDevice):
         return ((operation.ring.place(length), _ENTRY_BYTE * length),)
 
     def on_complete(self, operation: Operation) -> None:
-        """Note which buffer is done."""
+        """Record which buffer is done."""
         assert isinstance(operation, GenericOperation)
         is_lost = operation.was_reset and self.traits.reset.interrupt in {DROP, CANCEL}
         if operation.interrupts and self.plan.period is None and not is_lost:
@@ -205,13 +211,13 @@ class GenericDevice(PhysicalDevice):
     # Processes.
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next operation that nobody asks for would be."""
+        """Return the epoch and the effect of the next unsolicited operation; None for none."""
         plan = self.plan
         writes = bool(plan.lengths or plan.completion_length) and self.engine.is_open
         if not self.enabled or self.is_stopping or not (writes or plan.interrupts):
             return None
         effect = "both" if writes and plan.interrupts else "write" if writes else "interrupt"
-        return Withheld(self.name, self.epoch, effect, "operations that nobody asks for")
+        return Withheld(self.name, self.epoch, effect, "unsolicited operations")
 
     def _work_unasked(self) -> Steps:
         assert self.plan.period is not None

@@ -1,4 +1,4 @@
-"""How software makes a device quiet that is known only by its rules in words."""
+"""How software quiesces a generic device."""
 
 from ..plan import procedures
 from ..sim.kernel import Kernel, Steps

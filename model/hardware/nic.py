@@ -1,8 +1,8 @@
 """A network controller of the e1000 class, as a guest gets it passed through.
 
-Frames come from the wire whether anybody asked or not.  Each goes through the next receive
-descriptor: payload, then the descriptor's status, then the interrupt.  The controller reads
-descriptors ahead; what it has read it owns, whatever becomes of the ring.
+Frames from the wire are unsolicited.  Each goes through the next receive descriptor: payload, then
+the descriptor's status, then the interrupt.  The controller reads descriptors ahead.  It uses the
+descriptors that it has read even if the ring changes.
 
 Registers, by the names of Intel's 8254x and 82574 manuals as Linux's e1000e uses them:
 RCTL.EN (receive), CTRL.GIO_MASTER_DISABLE with STATUS.GIO_MASTER_ENABLE (stop mastering
@@ -39,7 +39,7 @@ _WIRE_BYTE = b"\xee"
 
 
 class ReceiveDescriptor(NamedTuple):
-    """A descriptor that the controller has read and owns."""
+    """A descriptor that the controller has read ahead, with the epoch that gave it."""
 
     epoch: int
     descriptor_addr: int
@@ -47,7 +47,7 @@ class ReceiveDescriptor(NamedTuple):
 
 
 class Nic(PhysicalDevice):
-    """The controller and the wire it hangs on.
+    """The controller and the wire that it is connected to.
 
     Attributes:
         receive_enabled: RCTL.EN.
@@ -82,19 +82,19 @@ class Nic(PhysicalDevice):
 
     @property
     def is_master_idle(self) -> bool:
-        """STATUS.GIO_MASTER_ENABLE reads 0: disabled, and nothing is under way."""
+        """STATUS.GIO_MASTER_ENABLE reads 0: disabled, and no operation is under way."""
         if self.traits.never_idle or not self.master_disabled:
             return False
         return self.traits.says_stopped_early or (not self.is_storing and self.is_idle)
 
     @property
     def keeps_work(self) -> bool:
-        """Whether it still has frames inside, and a ring for them."""
+        """Whether a reset has left frames inside, and a ring for them."""
         return bool(self.ring_size) and (bool(self.fifo) or self.is_storing)
 
     @property
     def looks_stuck(self) -> bool:
-        """Whether it has a ring and receives nothing."""
+        """Whether it has a ring and receive is disabled."""
         return bool(self.ring_size) and not self.receive_enabled
 
     def on_register(self, register: str, value: int, epoch: int) -> None:
@@ -123,7 +123,7 @@ class Nic(PhysicalDevice):
                 raise AssertionError(f"{self.name} has no register {register}")
 
     def on_reset(self) -> None:
-        """CTRL.RST: registers to their defaults; what has left the device still lands.
+        """CTRL.RST: registers to their defaults; writes that have left the device still land.
 
         The answer to a descriptor read that is under way comes to a controller that no longer waits
         for it: its tag is unused, and an unexpected completion is discarded.
@@ -143,7 +143,7 @@ class Nic(PhysicalDevice):
     # Receiving.
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next frame would be stored."""
+        """Return the epoch that the next frame would be stored for; None for none."""
         if not self.receive_enabled or not self.engine.is_open:
             return None
         if self.fetched:
@@ -169,7 +169,7 @@ class Nic(PhysicalDevice):
         while True:
             while not self.fifo:
                 yield self.fifo.wait()
-            if not self.ring_size:  # input that was kept over a reset waits for the next ring
+            if not self.ring_size:  # frames that were kept over a reset wait for the next ring
                 yield self.changed.wait()
                 continue
             length = self.fifo.take()

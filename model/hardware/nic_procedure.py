@@ -1,4 +1,4 @@
-"""How software makes an e1000-class controller quiet.
+"""How software quiesces an e1000-class controller.
 
 The documented order is that of Linux's e1000e (`e1000e_down`, `e1000e_disable_pcie_master`):
 disable receive, settle, mask interrupts, disable bus mastering, await the idle bit, reset.

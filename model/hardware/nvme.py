@@ -4,12 +4,14 @@ It is passed through to a guest (`Nvme`, whose queues lie in guest memory) or ow
 (`HostNvme`, behind `devb-nvme`).
 
 Queues lie in memory.  A doorbell makes the controller fetch entries; a command ends with its data,
-then its completion entry with the phase bit, then the interrupt.  Besides, it writes where nobody
-thinks of: the event index page of shadow doorbells after each fetch, and a completion for an
-asynchronous event request, submitted long ago, whenever something happens.
+then its completion entry with the phase bit, then the interrupt.  Two further writes are easily
+missed:
 
-Solicited: reads and writes.  Unsolicited: asynchronous events, while a request for one is
-outstanding.
+- After each fetch the controller writes the event index page of shadow doorbells.
+- At an asynchronous event it completes an event request that was submitted long ago.
+
+Reads and writes are solicited.  Asynchronous events are unsolicited; they come while a request for
+events is outstanding.
 
 Deleting a submission queue lets the commands that were fetched from it end first, which the
 standard leaves to the controller (it may abort them).  Setting CC.EN while CSTS.RDY has not
@@ -55,8 +57,8 @@ class ActiveCommand:
     """A command that the controller works on.
 
     Attributes:
-        epoch: For which it was submitted.
-        is_aborted: A reset has broken it off.
+        epoch: The epoch that it was submitted for.
+        is_aborted: A reset has aborted it.
     """
 
     def __init__(self, queue: SubmissionQueue, command: NvmeCommand, epoch: int) -> None:
@@ -67,7 +69,7 @@ class ActiveCommand:
 
 
 class NvmeOperation(DiskOperation):
-    """The transfer of one command, whose completion finds its place at the end."""
+    """The transfer of one command; the address of its completion is known only at the end."""
 
     __slots__ = ("active", "result", "status")
 
@@ -102,11 +104,11 @@ class Nvme(PhysicalDevice):
         shutdown: CSTS.SHST.
         admin_size, admin_submission, admin_completion: AQA, ASQ, ACQ.
         submission, completion: The queues by their number; 0 is the admin queue.
-        commands: What is being worked on.
+        commands: The commands that the controller works on.
         event_requests: Outstanding asynchronous event requests.
-        has_event: Something has happened that could not be reported yet.
-        shadow: The shadow doorbells, if there are any.
-        last_status: Of the admin command that ended last.
+        has_event: An event has happened that has not been reported for lack of a request.
+        shadow: The shadow doorbells, if the driver has set them up.
+        last_status: The status of the admin command that ended last.
     """
 
     register_bits = (RegisterBits(0x14, "CC.EN", 1),)
@@ -142,7 +144,7 @@ class Nvme(PhysicalDevice):
 
     @property
     def is_admin_idle(self) -> bool:
-        """Whether every admin command has been answered but for event requests."""
+        """Whether every admin command has been answered, except event requests."""
         admin = self.submission.get(0)
         if admin is None:
             return True
@@ -150,19 +152,19 @@ class Nvme(PhysicalDevice):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it neither works on commands nor will by itself."""
+        """Whether it works on no command and will begin none by itself."""
         if self.traits.says_stopped_early:
             return True
         return super().is_idle and not self.is_working and not self._has_commands
 
     @property
     def is_reset_done(self) -> bool:
-        """Whether a reset by CC.EN or by the function has come to its end."""
+        """Whether a reset by CC.EN or by the function has ended."""
         return super().is_reset_done and not (self.is_ready and not self.enabled)
 
     @property
     def keeps_work(self) -> bool:
-        """Whether it still has event requests, and events to report."""
+        """Whether a reset has left event requests, and the device has events to report."""
         return bool(self.event_requests) and self.plan.events is not None
 
     @property
@@ -210,9 +212,9 @@ class Nvme(PhysicalDevice):
             self.start(self._disable)
 
     def on_reset(self) -> None:
-        """CC.EN=0 or FLR: queues are gone; ASQ, ACQ and AQA stay (3.7.2)."""
+        """CC.EN=0 or FLR: the queues are deleted; ASQ, ACQ and AQA stay (3.7.2)."""
         self.is_working = False
-        self.irq_enabled = True  # INTMS has nothing masked
+        self.irq_enabled = True  # INTMS masks no vector
         self.submission = {}
         self.completion = {}
         for active in self.commands:
@@ -247,10 +249,12 @@ class Nvme(PhysicalDevice):
     def _fetch_command(self, queue: SubmissionQueue) -> Steps:
         epoch = queue.epoch
         entry = yield from self.fetch(epoch, queue.next_addr, queues.SUBMISSION_SIZE)
+        # Invariant: an entry that was fetched over a reset, or over the deletion of its queue, is
+        # no command.
         if not self.is_working or self.submission.get(queue.identifier) is not queue:
             return
         if entry is None:
-            queue.head = queue.tail  # what cannot be read cannot be done
+            queue.head = queue.tail  # a queue that cannot be read holds no command
             return
         queue.head = (queue.head + 1) % queue.size
         active = ActiveCommand(queue, NvmeCommand.from_bytes(entry), epoch)
@@ -260,7 +264,7 @@ class Nvme(PhysicalDevice):
         self.start(lambda: self._run(active) if queue.identifier else self._administer(active))
 
     def _write_event_index(self, queue: SubmissionQueue, shadow: ShadowDoorbells) -> Steps:
-        """Say how far the doorbells have been seen (2.0, 5.8, Doorbell Buffer Config)."""
+        """Write how far the doorbells have been read (2.0, 5.8, Doorbell Buffer Config)."""
         addr = shadow.event_addr + _DOORBELL_STRIDE * queue.identifier
         index = queue.tail.to_bytes(4, "little")
         yield from self.engine.write(shadow.epoch, addr, index, "completion")
@@ -278,7 +282,7 @@ class Nvme(PhysicalDevice):
         self._finish(active)
 
     def find_command(self, active: ActiveCommand) -> Steps:
-        """Follow the PRPs; gives what is to be done, or None if the list cannot be read."""
+        """Follow the PRPs; gives the command for the disk, or None if the list cannot be read."""
         command = active.command
         operation = "read" if command.opcode == queues.IO_READ else "write"
         remaining = ((command.dword12 & 0xFFFF) + 1) * queues.BLOCK_SIZE
@@ -344,6 +348,8 @@ class Nvme(PhysicalDevice):
         if queue is None or queue.identifier == 0:
             return queues.STATUS_INVALID_QUEUE_ID
         del self.submission[queue.identifier]
+        # Invariant: the queue is deleted first, so no further command of it is fetched while those
+        # that were fetched end.
         while self._commands_of(queue) and not active.is_aborted:
             yield self.changed.wait()
         return queues.STATUS_SUCCESS
@@ -378,12 +384,10 @@ class Nvme(PhysicalDevice):
     # Events.
 
     def _withheld(self) -> Withheld | None:
-        """Say for whom the next asynchronous event would be told."""
+        """Return the epoch that the next asynchronous event would be reported to; None for none."""
         if self.in_reset or not self.event_requests or not self.engine.is_open:
             return None
-        return Withheld(
-            self.name, self.event_requests[0].epoch, "both", "events that nobody asks for"
-        )
+        return Withheld(self.name, self.event_requests[0].epoch, "both", "asynchronous events")
 
     def _report_events(self) -> Steps:
         assert self.plan.events is not None
@@ -425,7 +429,7 @@ class Nvme(PhysicalDevice):
         self.changed.notify()
 
     def _shut_down(self, manner: int) -> Steps:
-        """Finish what was fetched (or, abruptly, break it off), then write caches back."""
+        """Finish the fetched commands, or abort them if abrupt; then write caches back."""
         self.is_working = False
         self.event_requests = []
         if manner == ABRUPT_SHUTDOWN:
@@ -449,7 +453,7 @@ class HostNvme(Nvme):
         queue_base: Host memory of the driver: submission entries, and a page further completions.
 
     Attributes:
-        command_table: Command identifier to what the driver has asked for.
+        command_table: Command identifier to the command that the driver has submitted.
     """
 
     def __init__(

@@ -1,15 +1,16 @@
-"""How software makes an NVMe controller quiet.
+"""How software quiesces an NVMe controller.
 
 The order is that of the base specification 2.0, 3.6.1 (delete I/O queues, then shutdown
 notification), and of Linux's `nvme_dev_disable`: delete queues, shut down, clear CC.EN, and fence
-with bus mastering before anything is cancelled or freed.  Fallbacks: without the queues, which a
-hung command keeps for ever, an abrupt shutdown and CC.EN; then a function level reset.
+with bus mastering before a request is cancelled or memory is freed.  A hung command keeps the
+queues for ever.  So the first fallback leaves the queues and is an abrupt shutdown and CC.EN; the
+second is a function level reset.
 
-A controller that is not ready has no queues to delete and nothing to shut down; Linux asks first
+A controller that is not ready has no queues to delete and needs no shutdown; Linux asks first
 (`nvme_pci_ctrl_is_dead`) and goes on to the fence.  So it is after a guest that shut down in order.
 
 A vdev that does this after its guest's death enters the delete commands into the guest's own admin
-queue, whose place and tail it knows because it saw the registers and doorbells being written.
+queue.  It knows the queue's address and tail, for it saw the writes of registers and doorbells.
 """
 
 from ..plan import procedures
@@ -74,7 +75,8 @@ def _delete(kernel: Kernel, nvme: Nvme, epoch: int, opcode: int, bound_ns: int) 
     nvme.port.post("SQ0TDBL", (admin.tail + 1) % admin.size, epoch)
     if not (yield from wait_until(kernel, nvme, lambda: nvme.is_admin_idle, bound_ns)):
         return False
-    # Whoever asks for a queue that was never made learns that there is none.
+    # A delete command for a queue that was never created ends with "invalid queue identifier",
+    # which means the same: there is no queue.
     return nvme.last_status in {queues.STATUS_SUCCESS, queues.STATUS_INVALID_QUEUE_ID}
 
 

@@ -1,4 +1,4 @@
-"""The queues of an NVMe controller: entries as bytes, and where each end of a queue stands.
+"""The queues of an NVMe controller: entries as bytes, and the positions of head and tail.
 
 Source:
     NVM Express base specification 2.0: 3.3 (queues), 4.1 (submission queue entry), 4.2
@@ -36,7 +36,7 @@ STATUS_INVALID_OPCODE = 0x01
 
 BLOCK_SIZE = 512
 INTERRUPTS_ENABLED = 1 << 1
-"""In dword 11 of Create I/O Completion Queue; bit 0 says that the queue is contiguous."""
+"""In dword 11 of Create I/O Completion Queue; bit 0 means that the queue is contiguous."""
 
 
 class NvmeCommand(NamedTuple):
@@ -87,7 +87,7 @@ class SubmissionQueue:
     """A submission queue as the controller knows it.
 
     Attributes:
-        epoch: Of whoever rang its doorbell last.
+        epoch: The epoch that rang its doorbell last.
         head: The next entry to be fetched.
         tail: The first entry that is not there yet.
     """
@@ -110,7 +110,7 @@ class CompletionQueue:
     """A completion queue as the controller knows it.
 
     Attributes:
-        epoch: Of whoever created it.
+        epoch: The epoch that created it.
         interrupts: Whether an entry interrupts.
         tail: Where the next entry goes.
         phase: The phase bit of this round.
@@ -143,9 +143,9 @@ class ShadowDoorbells(NamedTuple):
     """The two pages of Doorbell Buffer Config.
 
     Attributes:
-        epoch: Who gave them.
-        doorbell_addr: What the driver writes instead of doorbells.
-        event_addr: Where the controller writes how far it has seen them.
+        epoch: The epoch that gave them.
+        doorbell_addr: Where the driver writes instead of the doorbells.
+        event_addr: Where the controller writes how far it has read them.
     """
 
     epoch: int

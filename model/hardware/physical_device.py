@@ -1,26 +1,26 @@
 """The base of all physical devices: operations, their three effects, and PCIe mechanics.
 
 A device works on *operations*.  Each reads what it needs from memory, takes its time, writes its
-data, then its completion entry, then raises the interrupt.  Each of these can be cut off in
-between: by a reset, according to the device's policy, or by a closed gate.  The device outlives
-whoever drives it; every operation carries the epoch in which it was requested.
+data, then its completion entry, then raises the interrupt.  A reset, according to the device's
+policy, or a closed gate can stop an operation between any two of these.  The device outlives its
+driver; every operation carries the epoch in which it was requested.
 
 A device is written once and used in two ways: a host driver owns it and serves vdevs, or it is
-passed through to a guest.  Whose it is makes no difference to it.
+passed through to a guest.  The device works the same way in both.
 
 Registers every PCIe function has (PCI Express base specification; Linux pci_regs.h): `PCI.BME`
 (bus master enable), `PCI.INTX_DISABLE`, `PCI.FLR` (function level reset), `MSIX.ENABLE`,
 `MSIX.MASKALL`.  A function that is in a function level reset does not answer: configuration writes
 are lost until it is ready.
 
-A device that sits on the interconnect of the SoC (`is_pcie` false) has none of these: no bus master
-enable, no function level reset, no message.  What stops it is its own registers and the reset line
-that the SoC's reset controller drives.
+A device on the interconnect of the SoC (`is_pcie` false) has none of these: no bus master enable,
+no function level reset, no message.  Its own registers stop it, and the reset line that the SoC's
+reset controller drives.
 
-A device's registers have a place on the bus (`registers_at`).  A correct one refuses what bus
-masters write there.  One that does not can be entered from inside its own request: a reset that
-comes that way pulls the request's state from under it, so that the device knows of nothing under
-way any more, and the request goes on.
+A device's registers have an address on the bus (`registers_at`). A correct device refuses writes of
+bus masters there.  A device that takes them can be re-entered from inside its own request.  A reset
+on that way removes the request's state: the device then knows of no work under way, and the request
+goes on.
 """
 
 from enum import Enum
@@ -43,7 +43,7 @@ from ..trace.events import DmaDropped
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
 )
-"""What every PCIe function has and no device of the SoC."""
+"""The registers that every PCIe function has and no device of the SoC."""
 
 
 class Wiring(NamedTuple):
@@ -63,7 +63,7 @@ class Wiring(NamedTuple):
 
     @property
     def is_wire(self) -> bool:
-        """Whether a wire tells, and not a message."""
+        """Whether an interrupt goes by a wire, and not by a message."""
         return self.trigger != MESSAGE
 
 
@@ -76,7 +76,7 @@ class Effect(Enum):
 
 
 class Operation:
-    """Something that the device is doing for an epoch.
+    """A unit of work that the device does for an epoch.
 
     Args:
         epoch: In which it was requested.
@@ -86,7 +86,7 @@ class Operation:
         service: How long it takes before its data is there, or None.
         interrupts: Whether its end raises the interrupt.
         reads: (device address, length) of what it reads from memory before it works on it.
-        owner_epoch: For whom completion entry and interrupt are, if not for `epoch`: a host
+        owner_epoch: The epoch that gets completion entry and interrupt, if not `epoch`: a host
             driver that works on behalf of a guest gets both itself.
 
     Attributes:
@@ -126,11 +126,11 @@ class Operation:
 
     @property
     def known_completions(self) -> tuple[tuple[int, bytes], ...]:
-        """What it writes after its data at places that are known when it begins."""
+        """The writes after the data whose addresses are known when the operation begins."""
         return () if self.completion is None else (self.completion,)
 
     def serve(self, fetched: bytes) -> None:
-        """Let the device itself do its part, between its reads and its writes of memory."""
+        """Do the device's own part, between its reads and its writes of memory."""
 
 
 class PhysicalDevice(Component):
@@ -141,22 +141,22 @@ class PhysicalDevice(Component):
         running: Operations under way.
         irq_enabled: The device's own interrupt mask.
         cause: The device's own cause bit, as the epoch that it is set for; None if clear.
-        message_due: The epoch of a message or an edge that has not been let out yet, or None.
+        message_due: The epoch of a message or an edge that has not been sent yet, or None.
         message_enabled, message_masked: MSI-X as a whole.
         line_disabled: INTX_DISABLE.
         in_reset: A function level reset is going on.
         epoch: The epoch that programmed the device last.
-        registers_at: Where its registers lie on the bus.
-        is_reentered: A write of its own is being carried out.
+        registers_at: The bus address of its registers.
+        is_reentered: The device carries out a write of its own registers by itself.
     """
 
     is_pcie: bool = True
 
     register_bits: ClassVar[tuple[RegisterBits, ...]] = ()
-    """Where bus masters find the registers that make a difference."""
+    """The register bits that matter when bus masters write the registers."""
 
     restart_writes: ClassVar[tuple[tuple[str, int], ...]] = ()
-    """What a recovery agent writes to a device that looks stuck to it: register and value."""
+    """The writes by which a recovery agent restarts a device: register and value."""
 
     plan: Any
     """The plan of the device's kind; `registry.kind_of_plan` says which kind that is."""
@@ -196,30 +196,31 @@ class PhysicalDevice(Component):
         raise NotImplementedError
 
     def on_reset(self) -> None:
-        """Put the kind's own registers to their defaults and let new operations not begin."""
+        """Set the kind's own registers to their defaults; no new operation begins."""
         raise NotImplementedError
 
     @property
     def keeps_work(self) -> bool:
-        """Whether a reset has left it work that it will begin by itself."""
+        """Whether a reset has left work that the device will begin by itself."""
         return False
 
     @property
     def looks_stuck(self) -> bool:
-        """Whether it is set up and does not run, as a recovery agent of the host sees it."""
+        """Whether a recovery agent of the host sees the device set up and not running."""
         return False
 
     def completions_of(self, operation: Operation) -> tuple[tuple[int, bytes], ...]:
-        """Return what is written after the data of an operation, in order: place and bytes."""
+        """Return the writes after the data of an operation, in order: address and bytes."""
         return () if operation.completion is None else (operation.completion,)
 
     def on_complete(self, operation: Operation) -> None:
-        """Note that an operation has ended; its interrupt comes next."""
+        """Record that an operation has ended; its interrupt comes next."""
 
     # Registers.
 
     def write_register(self, register: str, value: int, epoch: int) -> None:
-        """Carry out a register write that has arrived; one that comes during a reset is lost."""
+        """Carry out a register write that has arrived; a write during a reset is lost."""
+        # Invariant: a function in a function level reset takes no write (PCI Express 6.6.2).
         if self.in_reset:
             return
         if register in PCIE_REGISTERS:
@@ -231,11 +232,11 @@ class PhysicalDevice(Component):
 
     @property
     def takes_bus_writes(self) -> bool:
-        """Whether it lets bus masters write its registers."""
+        """Whether bus masters can write its registers."""
         return self.traits.takes_bus_writes
 
     def take_bus_write(self, master: str, epoch: int, offset: int, data: bytes) -> None:
-        """Carry out a write of registers by a bus master, who may be the device itself."""
+        """Carry out a write of registers by a bus master, which may be the device itself."""
         self.is_reentered = master == self.name
         for register, value in writes_of(self.register_bits, offset, data):
             self.write_register(register, value, epoch)
@@ -260,19 +261,19 @@ class PhysicalDevice(Component):
     def transactions_pending(self) -> bool:
         """PCIe Transactions Pending: reads of the function that wait for their completion.
 
-        It says nothing of posted writes, and nothing of what the device works on without a read:
-        it reads 0 while a disk seeks (PCI Express 7.5.3.5).
+        The bit covers neither posted writes nor work without a read: it reads 0 while a disk seeks
+        (PCI Express 7.5.3.5).
         """
         return self.port.reads_pending > 0
 
     @property
     def has_unfinished(self) -> bool:
-        """Whether an operation is under way that the device itself knows of."""
+        """Whether an operation is under way, as far as the device knows."""
         return any(not self._is_cancelled(operation) for operation in self.running)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, as far as the device itself shows."""
+        """Whether the device shows no work under way; a device that lies shows it too early."""
         if self.traits.never_idle:
             return False
         if self.traits.says_stopped_early:
@@ -291,9 +292,11 @@ class PhysicalDevice(Component):
         return not (waits and any(operation.was_reset for operation in self.running))
 
     def reset(self) -> None:
-        """Do what a reset by register does; what has left the device still lands."""
+        """Do what a reset by register does; writes that have left the device still land."""
         if self.traits.ignores_reset:
             return
+        # Invariant: operations under way get the reset policy before they are dropped from
+        # `running`.  A device that re-enters itself drops them without it, and they go on.
         if not self.is_reentered:
             self.apply_reset_policy()
         if self.is_reentered or self.traits.forgets_running:
@@ -309,9 +312,9 @@ class PhysicalDevice(Component):
     def power_off(self) -> bool:
         """Take the reset of the whole board; gives whether it writes no memory from here on.
 
-        A device that ignores its reset ignores this one.  To any other it is its own reset, and the
-        loss of its configuration space: what the reset policy lets go on passes the bus-master gate
-        or not.
+        A device that ignores its reset ignores this reset too.  For any other device it is the
+        device's own reset and the loss of its configuration space.  Operations that the reset
+        policy lets go on can write only through an open bus-master gate.
         """
         self.port.lose_posted()
         if self.traits.ignores_reset:
@@ -333,6 +336,8 @@ class PhysicalDevice(Component):
 
     def perform(self, operation: Operation) -> Steps:
         """Do an operation from its begin to its interrupt."""
+        # Invariant: `was_reset` is read before each effect, since a reset may come in any delay.
+        # Data is issued before the completion, and both before the interrupt.
         self.running.append(operation)
         translations = (
             self._translate_all_bursts(operation) if self.traits.translates_at_start else None
@@ -351,7 +356,8 @@ class PhysicalDevice(Component):
                 known = translations if (addr, data) in operation.known_completions else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
         if operation.interrupts and self.wiring.is_wire:
-            # A line is no message: it must not overtake the data.
+            # Invariant: a wire is not ordered with writes, so the device itself waits until its
+            # writes have landed.  A message is a write and stays behind them.
             yield from self.port.wait_until_landed()
         if operation in self.running:
             self.running.remove(operation)
@@ -363,7 +369,7 @@ class PhysicalDevice(Component):
         self.changed.notify()
 
     def _fetch_all(self, operation: Operation) -> Steps:
-        """Read all that an operation reads; gives the bytes."""
+        """Read from memory what an operation reads; gives the bytes."""
         fetched = b""
         for addr, length in operation.reads:
             if not operation.was_reset or self._survives_reset(operation, Effect.DATA, 0):
@@ -371,7 +377,7 @@ class PhysicalDevice(Component):
         return fetched
 
     def fetch(self, epoch: int, addr: int, length: int, content: str = DESCRIPTOR) -> Steps:
-        """Read memory, frame by frame; gives the bytes, or None if it gets none."""
+        """Read memory, frame by frame; gives the bytes, or None if a read gets no data."""
         pieces = []
         for piece in pages_of(addr, length):
             data = yield from self.engine.read(epoch, *piece, content)
@@ -381,7 +387,7 @@ class PhysicalDevice(Component):
         return b"".join(pieces)
 
     def apply_reset_policy(self) -> None:
-        """Do to the operations under way what the reset policy says."""
+        """Mark the operations under way as reset: the reset policy decides their effects."""
         for operation in self.running:
             operation.was_reset = True
 
@@ -391,7 +397,7 @@ class PhysicalDevice(Component):
         return operation.was_reset and fates == {CANCEL}
 
     def _translate_all_bursts(self, operation: Operation) -> dict[int, int | None]:
-        """Return the host address of every burst of an operation, as the IOMMU says it now."""
+        """Return the host address of every burst of an operation, as the IOMMU translates now."""
         return {
             burst: self.port.translate(operation.epoch, burst, length)
             for addr, data in (*operation.data, *operation.known_completions)
@@ -399,7 +405,7 @@ class PhysicalDevice(Component):
         }
 
     def _survives_reset(self, operation: Operation, effect: Effect, length: int) -> bool:
-        """Return whether an effect comes about although the device was reset since."""
+        """Return whether the reset policy lets an effect happen; a dropped write is an event."""
         fate: str = getattr(self.traits.reset, effect.value)
         if fate in {POST, NOTHING}:
             return True
@@ -423,14 +429,16 @@ class PhysicalDevice(Component):
         return self.irq_enabled and self.message_enabled and not self.message_masked
 
     def raise_interrupt(self, epoch: int) -> None:
-        """Set the cause bit and let line or message tell."""
+        """Set the cause bit, and drive the line or send the message."""
+        # Invariant: one cause bit and one due message.  A further interrupt before the driver reads
+        # the cause overwrites their epoch and makes no second one.
         self.cause = epoch
         if not self.uses_line or self.wiring.trigger == EDGE:
             self.message_due = epoch
         self.drive_interrupt()
 
     def drive_interrupt(self) -> None:
-        """Bring the line into agreement with the cause, or let out a message that is due."""
+        """Drive the line as cause and masks say, or send the message that is due."""
         intid = self.wiring.intid
         if self.wiring.trigger == EDGE:
             self._pulse_edge()
@@ -448,17 +456,17 @@ class PhysicalDevice(Component):
         self.interrupts.deassert_level(intid, self.name)
 
     def drive_line(self) -> None:
-        """Assert the line if it is to be asserted: what it tells of is in memory.
+        """Assert the line if cause and masks say so; the data is in memory by now.
 
         A device on a wire has waited for its own writes.  A function that falls back from
-        messages to its line sends a message that stays behind them.
+        messages to its line sends Assert_INTx, a message that stays behind its writes.
         """
         is_visible = self.irq_enabled and not self.line_disabled
         if self.uses_line and is_visible and self.cause is not None:
             self.interrupts.assert_level(self.wiring.intid, self.name, self.cause)
 
     def _pulse_edge(self) -> None:
-        """Pulse the line once for a cause that has not been told yet."""
+        """Pulse the line once for a cause that has had no pulse yet."""
         if self.message_due is not None and self.irq_enabled and not self.line_disabled:
             epoch, self.message_due = self.message_due, None
             self.interrupts.pulse(self.wiring.intid, self.name, epoch)
@@ -471,14 +479,14 @@ class PhysicalDevice(Component):
         return was_set
 
     def clear_interrupt(self) -> None:
-        """Forget cause and message and lower the line."""
+        """Clear cause and due message, and lower the line."""
         self.message_due = None
         self.read_cause()
 
     # Processes.
 
     def _clear_configuration(self) -> None:
-        """Put the registers of PCIe to their defaults: no bus mastering, no mask."""
+        """Set the registers of PCIe to their defaults: no bus mastering, no mask."""
         if self.port.cache is not None:
             self.port.cache.clear()
         if self.is_pcie:

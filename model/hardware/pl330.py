@@ -1,17 +1,16 @@
 """A DMA controller of the SoC, of the Arm PL330 kind, with one channel.
 
-A channel executes a program that lies in memory; the controller reads it through an instruction
-cache, so that a program once read goes on when its memory belongs to somebody else.  A store goes
-into a write buffer and drains from there.  Killing a channel ends its program; what is in the write
-buffer still drains, and the channel reads as Killing until it has, unless the device says so too
-early.
+A channel executes a program that lies in memory.  The controller reads it through an instruction
+cache, so a program that was read goes on when its memory has another owner.  A store goes into a
+write buffer and drains from there.  Killing a channel ends its program.  The write buffer still
+drains, and the channel reads as Killing until it has, unless the device reports Stopped too early.
 
-Passed through to a guest, the channel serves a peripheral that asks for bursts without end, as a
-sound card or a UART does: it was asked once, and goes on unasked.  Owned by a host driver it serves
-an SD controller (`sdmmc.HostPl330`).
+Passed through to a guest, the channel serves a peripheral that requests bursts without end, as a
+sound card or a UART does: after one start its bursts are unsolicited.  Owned by a host driver it
+serves an SD controller (`sdmmc.HostPl330`).
 
-It is no PCIe function: there is no bus-master bit, no function level reset and no message.  What
-stops it is DMAKILL, and the reset line from the SoC's reset controller (`SOC.RESET`).
+It is no PCIe function: there is no bus-master bit, no function level reset and no message.  DMAKILL
+stops it, and the reset line from the SoC's reset controller (`SOC.RESET`).
 
 Registers (Arm PL330 technical reference manual, DDI 0424): DBGSTATUS, DBGCMD, DBGINST0, DBGINST1,
 CSR0, INTEN, INTCLR.  A write of DBGCMD while DBGSTATUS reads busy does nothing.
@@ -74,7 +73,7 @@ _LOOPS = {DMALP, DMALPEND, DMALPFE}
 
 
 class ChannelState(Enum):
-    """The channel status (CSR0) as far as it is told apart here, with its value."""
+    """The values of the channel status (CSR0) that the model distinguishes."""
 
     STOPPED = 0
     EXECUTING = 1
@@ -86,13 +85,13 @@ class ChannelThread:
     """A program under way.
 
     Attributes:
-        epoch: Who started it.
-        data_epoch: On whose behalf.
-        pc: The next instruction.
-        sar: Where the next load comes from; 0 for a source that is left out.
-        dar: Where the next store goes.
+        epoch: The epoch that started it.
+        data_epoch: The epoch that its data belongs to.
+        pc: The address of the next instruction.
+        sar: The source address of the next load; 0 for a source that is left out.
+        dar: The destination address of the next store.
         burst_length: Bytes of a burst.
-        held: What was loaded and not yet stored.
+        held: The bytes that were loaded and not yet stored.
         loops: How many rounds loop counter 0 has left.
         lines: The instruction cache.
     """
@@ -129,12 +128,12 @@ class ChannelThread:
 
 
 class DebugInstruction:
-    """What was written to DBGINST0 and DBGINST1 when DBGCMD was written.
+    """The contents of DBGINST0 and DBGINST1 when DBGCMD was written.
 
     Attributes:
         opcode: DMAGO or DMAKILL.
         argument: Address of the program.
-        epoch: Who has written it.
+        epoch: The epoch that has written it.
     """
 
     def __init__(self, opcode: int, argument: int, epoch: int) -> None:
@@ -173,7 +172,7 @@ class Pl330(PhysicalDevice):
     # The peripheral of the channel.
 
     def await_request(self, thread: ChannelThread) -> Steps:
-        """Wait until the peripheral asks for the next burst; it does not when it is alone."""
+        """Wait until the peripheral requests the next burst; it requests none when it is alone."""
         if self.is_alone:
             yield self.kernel.event()
         yield self.kernel.delay(self.plan.pace, f"{self.name}.pace")
@@ -181,7 +180,7 @@ class Pl330(PhysicalDevice):
             self.kernel.begin_story()
 
     def _withheld(self, thread: ChannelThread) -> Withheld | None:
-        """Say for whom the next burst of a program would be moved."""
+        """Return the epoch that the next burst of a program would be moved for."""
         if self.thread is not thread or self.state is not ChannelState.WAITING_FOR_PERIPHERAL:
             return None
         return Withheld(self.name, thread.data_epoch, "both", "requests of its peripheral")
@@ -191,10 +190,10 @@ class Pl330(PhysicalDevice):
         return _BURST_BYTE * length
 
     def give_to_peripheral(self, data: bytes) -> None:
-        """Hand the peripheral a burst."""
+        """Give the peripheral a burst."""
 
     def data_epoch(self, epoch: int) -> int:
-        """Return on whose behalf a program moves data that was started in an epoch."""
+        """Return the epoch that a program moves data for, given the epoch that started it."""
         return epoch
 
     # Registers.
@@ -225,7 +224,7 @@ class Pl330(PhysicalDevice):
 
     @property
     def is_reset_done(self) -> bool:
-        """Whether the reset line has been let go; a device that drains first holds that up."""
+        """Whether the reset is over; a device that drains its write buffer first delays that."""
         return super().is_reset_done and not (self.buffer and self.traits.reset.data == POST)
 
     def on_register(self, register: str, value: int, epoch: int) -> None:
@@ -249,7 +248,7 @@ class Pl330(PhysicalDevice):
                 raise AssertionError(f"{self.name} has no register {register}")
 
     def on_reset(self) -> None:
-        """The reset line: the channel is stopped; the buffer goes by the policy for data."""
+        """The reset line: the channel stops; the policy for data decides about the buffer."""
         self.state = ChannelState.STOPPED
         self.thread = self.debugging = None
         self.debug_instruction = self.debug_argument = 0

@@ -1,10 +1,10 @@
 """Carries out quiesce procedures: named steps of software, each a register access.
 
-The steps of every PCIe function are carried out here, those of one kind of device in its own
-`*_procedure` module.  The steps and their orders are plain data in `plan.procedures`.  A wait has a
-bound; when it is hit, software goes on with the fallbacks, in order.  Register writes are posted:
-a step that reads a register back shows that they have arrived, and pushes the device's own writes
-into memory.
+This module carries out the steps of every PCIe function; the `*_procedure` module of a kind of
+device carries out the steps of that kind.  The steps and their orders are plain data in
+`plan.procedures`.  A wait has a bound; when it is hit, software goes on with the fallbacks, in
+order.  Register writes are posted.  A step that reads a register back shows that they have arrived,
+and pushes the device's own writes into memory.
 
 Source:
     Linux `Documentation/PCI/pci.rst` for the order (interrupts, then DMA, then memory); VFIO's
@@ -32,22 +32,22 @@ _WRITES = {
 _READ_BACK = {"mask-messages", "disable-messages", "disable-line"}
 
 AnyDevice = PhysicalDevice | EduFunction
-"""What all devices have that a procedure can be followed on."""
+"""The devices that a procedure can be followed on."""
 
 
 class Watched(Protocol):
-    """What a poll needs of a bus master, be it a device or a part of the interrupt controller."""
+    """What a poll needs of a bus master: of a device or of a part of the interrupt controller."""
 
     name: str
     port: Port
     changed: Signal
 
     def emit(self, event: AnyEvent) -> int:
-        """Append an event of it to the trace."""
+        """Append an event of the bus master to the trace."""
 
 
 class Procedure(NamedTuple):
-    """How software makes devices of one kind quiet, with what carries its steps out.
+    """How software quiesces devices of one kind, with the function that carries the steps out.
 
     Attributes:
         definition: Steps, orders and source.
@@ -69,7 +69,7 @@ class Procedure(NamedTuple):
 
     @property
     def fallbacks(self) -> tuple[Order, ...]:
-        """What software does when a wait of the order before has timed out."""
+        """The orders that software follows when a wait of the order before has timed out."""
         return self.definition.fallbacks
 
     @property
@@ -83,9 +83,10 @@ def follow_with_fallbacks(
 ) -> Steps:
     """Follow a procedure with its fallbacks on a device of its kind.
 
-    Gives which of the orders was done to its end, 0 being the documented one, or None if all of
-    them timed out: then the device's memory must not be released.
+    Gives the number of the order that was done to its end, 0 being the documented order.  Gives
+    None if all timed out: then the device's memory must not be released.
     """
+    # Invariant: an order ends at its first step that times out; no later step of it is done.
     for number, order in enumerate((procedure.documented, *procedure.fallbacks)):
         for step, bound_ns in order:
             if not (yield from procedure.carry_out(kernel, device, epoch, step, bound_ns)):
@@ -98,7 +99,7 @@ def follow_with_fallbacks(
 def carry_out_pcie(
     kernel: Kernel, device: PhysicalDevice, epoch: int, step: str, bound_ns: int
 ) -> Steps:
-    """Do one of the steps that every function understands; gives whether it was done."""
+    """Do a step that every PCIe function understands; gives whether it was done."""
     assert step in PCIE_STEPS, f"no step {step} for {device.name}"
     if step in _WRITES:
         register, value = _WRITES[step]
@@ -119,7 +120,7 @@ def carry_out_pcie(
 def carry_out_common(
     kernel: Kernel, device: AnyDevice, epoch: int, step: str, bound_ns: int
 ) -> Steps:
-    """Do one of the steps that every device understands; gives whether it was done."""
+    """Do a step that every device understands; gives whether it was done."""
     assert step in COMMON_STEPS, f"no step {step} for {device.name}"
     if step == "read-back":
         yield from device.port.flush()
@@ -132,6 +133,8 @@ def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound
 
     The first and the last poll are reads of the device, and push its writes ahead of them.
     """
+    # Invariant: the condition is true after the last flush as well, unless the device changes in
+    # it; a stop is confirmed only after writes that were issued before have been pushed out.
     bound = kernel.delay(exactly(bound_ns), f"{device.name}.poll_bound")
     yield from device.port.flush()
     while not is_so():
@@ -148,7 +151,7 @@ def confirm_idle(
     is_so: Callable[[], bool],
     bound_ns: int,
 ) -> Steps:
-    """Wait as `wait_until` does, and note that the device was seen to be quiet."""
+    """Wait as `wait_until` does, and emit that software has seen the device idle."""
     if not (yield from wait_until(kernel, device, is_so, bound_ns)):
         return False
     device.emit(StopConfirmed(device.name, epoch))
@@ -156,13 +159,13 @@ def confirm_idle(
 
 
 def write_queue_entry(device: PhysicalDevice, epoch: int, addr: int, entry: bytes) -> bool:
-    """Write a queue entry where the device will read it; gives whether it can read there.
+    """Write a queue entry into memory for a device; gives whether the device can read there.
 
     A vdev does so through its own mapping of the guest's memory.
 
     Args:
-        device: Who will read it.
-        epoch: Whose queue it is.
+        device: The device that will read it.
+        epoch: The epoch that the queue belongs to.
         addr: As the device sees it; the entry does not cross a frame.
         entry: Its bytes.
     """

@@ -1,8 +1,8 @@
 """The redistributor as a bus master: it writes its LPI pending table into memory.
 
-Nobody thinks of it when devices are made quiet.  It is no device of any VM, no IOMMU translates
-what it writes, and on many implementations software that has enabled LPIs can never disable them
-again: then the memory of its table is lost for every other use until the machine is reset.
+Teardown code that quiesces devices easily misses it.  It is no device of any VM, and no IOMMU
+translates its writes.  On many implementations software that has enabled LPIs can never disable
+them again.  Then the memory of its table is lost for every other use until the machine is reset.
 
 Registers (Arm GICv3, IHI 0069): GICR_PENDBASER (where the table lies), GICR_CTLR.EnableLPIs, and
 GICR_CTLR.RWP, which reads 1 until a change has taken effect.
@@ -39,7 +39,7 @@ class Redistributor(Component):
 
     Args:
         port: Its way to memory, past every IOMMU.
-        router: What stops accepting messages when LPIs are disabled; None without an ITS.
+        router: The ITS, which accepts no message while LPIs are disabled; None without an ITS.
         writes_continuously: It writes its table all the time, even without a change.
         accepts_while_disabled: Messages that come through a cached translation become pending
             although LPIs are disabled.
@@ -78,7 +78,7 @@ class Redistributor(Component):
     # Software's side.
 
     def use_table(self, epoch: int, addr: int) -> None:
-        """Write GICR_PENDBASER and enable LPIs; has no effect while they are enabled."""
+        """Write GICR_PENDBASER and enable LPIs; has no effect while LPIs are enabled."""
         if self.table.program(epoch, addr):
             if self.router is not None:
                 self.router.accepts = True
@@ -86,7 +86,7 @@ class Redistributor(Component):
             self.changed.notify()
 
     def write_register(self, register: str, value: int, epoch: int) -> None:  # noqa: ARG002
-        """Carry out the write that clears EnableLPIs; whether that works is an open question."""
+        """Carry out the write of 0 to EnableLPIs; whether it clears the bit is an open question."""
         assert (register, value) == ("GICR_CTLR.EnableLPIs", 0), (register, value)
         if self.table.enabled and self.kernel.choose(ENABLE_LPIS) == "clears":
             self.table.disable()
@@ -100,7 +100,7 @@ class Redistributor(Component):
         return not (self.table.enabled or self.table.dirty or self.writing)
 
     def power_off(self) -> bool:
-        """Be reset with the whole board: the one way to stop it that always works."""
+        """Take the reset of the whole board, the only stop that always works; gives True."""
         self.table.reset()
         self.engine.bus_master = False
         self.port.cut_off()
@@ -109,7 +109,7 @@ class Redistributor(Component):
     # The distributor's side.
 
     def note(self, intid: int, *, is_pending: bool) -> None:
-        """Note that an LPI has become pending or has been taken; while disabled that is ignored."""
+        """Record that an LPI has become pending or was taken; ignored while LPIs are disabled."""
         if self.table.enabled or (self.accepts_while_disabled and self.table.addr is not None):
             self.table.note(intid, is_pending=is_pending)
             self.changed.notify()
@@ -121,13 +121,13 @@ class Redistributor(Component):
         return bool(self.table.dirty) or (self.writes_continuously and self.table.enabled)
 
     def _withheld(self) -> Withheld | None:
-        """Say for whose memory the next copy of the table is."""
+        """Return the epoch whose memory the next copy of the table goes to; None for none."""
         if not self.table.enabled:
             return None
         return Withheld(self.name, self.table.epoch, "write", "copies of its pending table")
 
     def _withheld_note(self) -> Withheld | None:
-        """Say for whose memory the table would be written if another message came."""
+        """Return the epoch whose memory a further message would change; None for none."""
         if not (
             self.table.enabled or (self.accepts_while_disabled and self.table.addr is not None)
         ):
@@ -146,7 +146,7 @@ class Redistributor(Component):
                 continue
             self.writing = True
             epoch, addr = self.table.epoch, self.table.addr
-            assert addr is not None, "what has to be written has a place"
+            assert addr is not None, "a table to be written has an address"
             where, data = self.table.write_back() if self.table.dirty else (addr, _WHOLE)
             yield from self.engine.write(epoch, where, data, "completion")
             self.writing = False

@@ -1,8 +1,12 @@
 """The kinds of physical devices: what belongs together for each.
 
-A kind is a device class `(kernel, timing, plan, wiring)`, a plan class whose first two fields are
-name and interrupt number, and the procedure that makes the device quiet.  The guest's driver for
-each kind stands in `guest/driver_registry`.
+A kind has three parts:
+
+- a device class, made with `(kernel, timing, plan, wiring)`;
+- a plan class whose first two fields are name and interrupt number;
+- the procedure that quiesces the device.
+
+The guest's driver for each kind is in `guest/driver_registry`.
 """
 
 from functools import cache
@@ -35,9 +39,9 @@ class DeviceKind(NamedTuple):
     """What belongs to one kind of device.
 
     Attributes:
-        device: The class of the hardware, a `PhysicalDevice` or made like one.
+        device: The class of the hardware, a `PhysicalDevice` or a class with the same interface.
         plan: The class of its plan.
-        procedure: How it is made quiet.
+        procedure: How software quiesces it.
         summary: What it is, in half a line.
     """
 

@@ -2,14 +2,14 @@
 
     card -> controller's buffer -- request --> channel -> write buffer -> memory
 
-The controller asks the channel for one burst after the other, as many as its command has.  A read
-begins with the access time of the card; a write ends with the card being busy until it has
-programmed what it was given.  The end of a read is the channel's event, which comes after the data
-has left the write buffer; the end of anything else is the controller's own interrupt.  Both drive
-the same line.
+The controller requests one burst after the other from the channel, as many as its command has.  A
+read begins with the access time of the card.  A write ends with the card busy until it has
+programmed its data.  A read ends with the channel's event, which comes after the data has left the
+write buffer.  Every other command ends with the controller's own interrupt.  Both drive the same
+line.
 
-To stop it takes two: the controller (STOP_TRANSMISSION, CMD12) and the channel (DMAKILL).  A card
-that is programming cannot be stopped; it ends in silence.
+Software must stop both the controller (STOP_TRANSMISSION, CMD12) and the channel (DMAKILL).  A card
+that is programming cannot be stopped; its end raises no interrupt.
 
 Left out: several blocks of CMD23, tuning, command queueing of eMMC 5.1, and that the address
 registers of a PL330 have 32 bits: here the value in a DMAMOV is as wide as a host address.
@@ -39,14 +39,14 @@ class SdController(Component):
     Args:
         disk: Its plan.
         wiring: Line and interrupt controller.
-        changed: What to notify when it has something for the channel.
+        changed: The signal that it notifies when it has data or room for the channel.
 
     Attributes:
-        command: What it works on; None if nothing.
-        buffer: What the channel has yet to take, or has given already.
-        has_data_phase: Whether it asks for bursts now.
+        command: The command that it works on; None for none.
+        buffer: The bytes that the channel has yet to take, or has given already.
+        has_data_phase: Whether it requests bursts now.
         is_programming: Whether the card can no longer be stopped.
-        ends_silently: Whether nobody wants to know of the end.
+        ends_silently: Whether the end of the command raises no interrupt.
         is_done: Its own cause bit.
     """
 
@@ -62,11 +62,11 @@ class SdController(Component):
         self.has_data_phase = self.is_programming = self.ends_silently = self.is_done = False
 
     def begin(self, command: DiskCommand) -> None:
-        """Take a command; a card that is busy gets it afterwards."""
+        """Take a command; a busy card gets it when it is ready."""
         self.start(lambda: self._work(command))
 
     def stop(self) -> None:
-        """Break the command off, or let it end in silence if the card is programming."""
+        """Abort the command, or let it end without an interrupt if the card is programming."""
         self.ends_silently = True
         if not self.is_programming:
             self._finish()
@@ -138,8 +138,8 @@ class HostPl330(Pl330):
 
     Attributes:
         card: The SD controller.
-        commands: Number to command: what the driver has put into its own memory.
-        current: The command that was given last.
+        commands: Number to command, as the driver has put it into its own memory.
+        current: The command that the controller got last.
     """
 
     value_length = 8
@@ -185,7 +185,7 @@ class HostPl330(Pl330):
         yield self.kernel.delay(self.timing.sdmmc_burst, f"{self.name}.burst")
 
     def _withheld(self, thread: ChannelThread) -> Withheld | None:  # noqa: ARG002
-        """The card acts on commands alone, which come from inside."""
+        """Return None: the card acts only on commands, which come from inside the system."""
         return None
 
     def take_from_peripheral(self, length: int) -> bytes:
@@ -193,9 +193,9 @@ class HostPl330(Pl330):
         return self.card.take(length)
 
     def give_to_peripheral(self, data: bytes) -> None:
-        """Hand the controller a burst for the card."""
+        """Give the controller a burst for the card."""
         self.card.give(data)
 
     def data_epoch(self, epoch: int) -> int:
-        """Return on whose behalf the command is."""
+        """Return the epoch that the command is carried out for."""
         return epoch if self.current is None else self.current.epoch

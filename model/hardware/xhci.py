@@ -1,11 +1,11 @@
 """An xHCI controller with one USB device that reports through one interrupt endpoint.
 
-The driver asks once, by filling the transfer ring; the reports come for as long as there are
-blocks in it, whether the driver still lives or not.  Each writes its data, then a transfer event,
-then interrupts.  Port status changes write events that nobody asked for.  Stop Endpoint and
-Configure Endpoint write the endpoint context in memory besides their command completion event.
+The driver fills the transfer ring once.  Reports come as long as the ring has blocks, also after
+the end of the driver.  Each report writes its data, then a transfer event, then interrupts.  Port
+status changes write unsolicited events.  Stop Endpoint and Configure Endpoint write the endpoint
+context in memory besides their command completion event.
 
-USBCMD.RS=0 lets the controller finish what it has pipelined before USBSTS.HCH reads 1.
+After USBCMD.RS=0 the controller finishes its pipelined transfers before USBSTS.HCH reads 1.
 USBCMD.HCRST ends transactions at once.
 
 Registers (eXtensible Host Controller Interface 1.2, 5.4 and 5.5): USBCMD.RS with USBSTS.HCH,
@@ -31,7 +31,7 @@ _REPORT_BYTE = b"\xc3"
 
 
 class PipelinedTransfer(NamedTuple):
-    """A block of the transfer ring that the controller has read and owns."""
+    """A block of the transfer ring that the controller has read, with the epoch that gave it."""
 
     epoch: int
     trb_addr: int
@@ -39,7 +39,7 @@ class PipelinedTransfer(NamedTuple):
 
 
 class XhciOperation(Operation):
-    """Something that ends with an event."""
+    """An operation that ends with an event in the event ring."""
 
     __slots__ = ("event", "ring")
 
@@ -71,7 +71,7 @@ class Xhci(PhysicalDevice):
         endpoint_running: State of the endpoint.
         endpoint_stopped: A Stop Endpoint command has been answered since.
         pipelined: Transfers read ahead.
-        is_transferring: A transfer is being carried out, or read.
+        is_transferring: The controller reads or carries out a transfer.
     """
 
     def __init__(self, kernel: Kernel, timing: Timing, plan: XhciPlan, wiring: Wiring) -> None:
@@ -135,7 +135,7 @@ class Xhci(PhysicalDevice):
                 self.event_base = value
             case "ERSTSZ":
                 self.events = EventRing(self.event_base, value, epoch)
-            case "DB0" | "DB1":  # the transfer ring is read at every interval anyway
+            case "DB0" | "DB1":  # the controller reads the transfer ring at every interval
                 self.command_rung |= register == "DB0"
             case _:
                 raise AssertionError(f"{self.name} has no register {register}")
@@ -165,7 +165,7 @@ class Xhci(PhysicalDevice):
         return (self.run_stop or is_deaf) and self.endpoint_running
 
     def _withheld_report(self) -> Withheld | None:
-        """Say for whom the next report would be stored."""
+        """Return the epoch that the next report would be stored for; None for none."""
         if self.halted or not self.engine.is_open or not (self._may_fetch or self.pipelined):
             return None
         ring = self.transfer_ring
@@ -247,7 +247,7 @@ class Xhci(PhysicalDevice):
                 yield from self._carry_out(ring, addr, trb)
 
     def _carry_out(self, ring: RingCursor, addr: int, trb: Trb) -> Steps:
-        """Carry out a command; after each wait it goes on only if no reset has taken its ring."""
+        """Carry out a command; after each wait go on only if no reset has removed the ring."""
         epoch = ring.epoch
         if trb.kind == rings.CONFIGURE_ENDPOINT:
             entry = yield from self.fetch(
@@ -286,14 +286,14 @@ class Xhci(PhysicalDevice):
                 entry = rings.ENDPOINT_CONTEXT.pack(state, 0, transfer_ring.pointer)
                 data = ((place, entry),)
         if self.command_ring is not ring:
-            return  # a reset has come while the context was fetched: there is nothing to answer
+            return  # a reset came while the context was fetched, and the command is lost
         event = (addr, code << 24, rings.control_of(rings.COMMAND_EVENT, rings.SLOT << 24))
         yield from self.perform(XhciOperation(ring.epoch, data, self.events, event))
 
-    # What comes unasked, and what takes time.
+    # Unsolicited events, and changes that take time.
 
     def _withheld_port_event(self) -> Withheld | None:
-        """Say for whom the next port status change would be told."""
+        """Return the epoch that the next port status change would be written for; None for none."""
         if self.halted or self.events is None or not self.engine.is_open:
             return None
         return Withheld(self.name, self.events.epoch, "both", "port status changes")

@@ -1,8 +1,8 @@
-"""How software makes an xHCI controller quiet.
+"""How software quiesces an xHCI controller.
 
-Stop the endpoint (xHCI 1.2, 4.6.9), clear Run/Stop and await HCHalted, which the specification
-promises within 16 ms and for which Linux waits 32 ms (since ca09b1bea63a), then reset.  Without
-HCHalted a reset is all that is left; it ends transactions where they stand.
+Stop the endpoint (xHCI 1.2, 4.6.9), clear Run/Stop and await HCHalted, then reset.  The
+specification promises HCHalted within 16 ms; Linux waits 32 ms (since ca09b1bea63a).  Without
+HCHalted the reset is the only step left; it ends transactions at once.
 """
 
 from ..plan import procedures
@@ -40,7 +40,8 @@ def _stop_endpoint(kernel: Kernel, xhci: Xhci, epoch: int, bound_ns: int) -> Ste
     yield from xhci.port.flush()
     ring, events = xhci.command_ring, xhci.events
     if ring is None or events is None or xhci.is_halted:
-        # Nobody has set it up since its last reset, or it carries nothing out: nothing to stop.
+        # The controller has no ring since its last reset, or carries no command out.  There is no
+        # endpoint to stop.
         return True
     if not xhci.run_stop:
         return False

@@ -71,8 +71,8 @@ class RingCursor:
 
     Attributes:
         addr: Of the next block.
-        cycle: What its cycle bit must be for it to be there.
-        epoch: Who gave the ring.
+        cycle: The cycle bit that marks the block as given to the controller.
+        epoch: The epoch that gave the ring.
     """
 
     def __init__(self, pointer: int, epoch: int) -> None:
@@ -86,7 +86,7 @@ class RingCursor:
         return self.addr | self.cycle
 
     def accept(self, trb: Trb) -> bool:
-        """Go past a block if it is there; gives whether it is one to be carried out."""
+        """Go past a block if software has given it; gives whether it is to be carried out."""
         if trb.control & CYCLE != self.cycle:
             return False
         if trb.kind == LINK:
@@ -102,7 +102,7 @@ class EventRing:
     """The ring with one segment that the controller fills.
 
     Attributes:
-        epoch: Who gave it.
+        epoch: The epoch that gave it.
         index: The next free place.
         cycle: The producer's cycle bit.
     """

@@ -2,8 +2,8 @@
 
 - The kernel masks a line on every assertion and delivers the interrupt to all owners of the line.
 - An owner unmasks when its work is done.  qvm does so only after the guest has handled the
-  interrupt (QNX hypervisor guide, qvmirqs), or at once where its configuration says so for an
-  edge-triggered line (7.1 safety guide, vm/pass).
+  interrupt (QNX hypervisor guide, qvmirqs).  Where its configuration says so for an edge-triggered
+  line, qvm unmasks at once (7.1 safety guide, vm/pass).
 - The line opens again when no owner has an unmask outstanding.
 - The first attach unmasks, the last detach masks (InterruptAttach and InterruptDetach).
 - The outstanding unmask of an owner that detaches is undone only if the owner attached with

@@ -43,7 +43,7 @@ _MODULES: dict[str, str] = {
 def left_out(plan: SystemPlan) -> tuple[Assumption, ...]:
     """Return what is not modelled of each kind of part that a plan uses."""
     rows = [(kind, _of_module(module)) for kind, module in _MODULES.items() if kind in _kinds(plan)]
-    basis = f"{NOT_MODELLED}: it plays no part in a run, whatever a real one does"
+    basis = f"{NOT_MODELLED}: no run depends on it, although a real part may have it"
     return tuple(Assumption(f"{kind}.left-out", text, basis) for kind, text in rows if text)
 
 

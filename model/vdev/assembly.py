@@ -1,4 +1,4 @@
-"""How qvm puts the vdevs of a VM together: each at its place, with what stands behind it."""
+"""How qvm assembles the vdevs of a VM: each at its address, with the host process behind it."""
 
 from ..host.block_server import BlockServer
 from ..host.host import Host
@@ -25,7 +25,7 @@ class Vdevs:
         by_name: By their name in the VM, in the order of the plan.
         io: Where the guest finds them.
         block_servers: The host drivers behind them.
-        servers: Names of the host processes that they are connected to, sorted.
+        servers: Names of the host processes that the vdevs are connected to, sorted.
     """
 
     def __init__(self, site: VdevSite, plan: VmPlan, host: Host, lines_start: int) -> None:
@@ -38,7 +38,7 @@ class Vdevs:
             self.by_name[vdev_plan.name] = vdev
             if vdev_plan.transport == "mmio":
                 self.io.add_direct(vdev_plan.loc, DIRECT_LENGTH, vdev)
-        # Forced places first, so that the others take what is left, in order.
+        # Invariant: vdevs with a forced slot come first; the others take the free slots, in order.
         for vdev_plan in sorted(plan.vdevs, key=lambda one: one.slot == 0):
             if vdev_plan.transport == "pci":
                 vdev = self.by_name[vdev_plan.name]
@@ -55,13 +55,13 @@ class Vdevs:
         self.send_control(VdevControl.GUEST_CONFIGURED)
 
     def send_control(self, message: VdevControl) -> None:
-        """Send all of them a message, in the order of the plan."""
+        """Call the control function of every vdev with a message, in the order of the plan."""
         for vdev in self.by_name.values():
             vdev.control(message)
 
     @property
     def virtio(self) -> list[VirtioVdev]:
-        """Those with a worker thread."""
+        """The vdevs with a worker thread."""
         return [vdev for vdev in self.by_name.values() if isinstance(vdev, VirtioVdev)]
 
     @property
@@ -71,15 +71,15 @@ class Vdevs:
 
     @property
     def block_server(self) -> BlockServer | None:
-        """The host driver behind the first of them that has one."""
+        """The host driver behind the first block vdev; None if there is none."""
         return self.block_servers[0] if self.block_servers else None
 
     def are_quiet_for(self, epoch: int) -> bool:
-        """Return whether no host driver behind them has anything left to do for an epoch."""
+        """Return whether no host driver behind the vdevs has a request left of an epoch."""
         return all(server.is_quiet_for(epoch) for server in self.block_servers)
 
     def carry_out(self, name: str, step: str, bound_ns: int) -> Steps:
-        """Do a step of quiescing of one of them."""
+        """Do a step of the TERMINATE callback of a vdev."""
         return (yield from self.by_name[name].carry_out(step, bound_ns))
 
     def end_workers(self) -> None:
@@ -93,7 +93,7 @@ class Vdevs:
             vdev.disconnect()
 
     def drop_vdevs(self) -> None:
-        """Let go of all vdevs: their threads and connections have ended."""
+        """Drop all vdevs: their threads and connections have ended."""
         self.by_name = {}
         self.io = IoSpace()
 

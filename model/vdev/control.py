@@ -1,4 +1,4 @@
-"""The messages that a vdev's control function gets, in the order of a VM's life.
+"""The messages (VDEV_CTRL_...) that a vdev's control function gets, in the order of a VM's life.
 
     for each vdev       OPTIONS_START, OPTIONS_END                one thread, nothing runs yet
     for each vdev       PCI_BARS or GEN_FDT                       assembly
@@ -36,6 +36,6 @@ class VdevControl(Enum):
 
 
 def emit_control_message(vdev: Component, site: VdevSite, message: VdevControl) -> None:
-    """Note in a detailed trace that a vdev gets a message."""
+    """Emit `ControlMessageSent` in a detailed trace: a vdev gets a message."""
     if site.is_detailed:
         vdev.emit(ControlMessageSent(site.vm, site.epoch, vdev.name, message.value))

@@ -1,8 +1,8 @@
 """What a guest's CPU reaches besides its RAM: direct-mapped registers, PCI configuration and BARs.
 
 A driver maps a range of guest-physical addresses once, as `mmap_device_io` does, and then reads and
-writes through the window it got.  Where nothing answers, reads give all ones and writes are lost;
-so a driver that was told a wrong address finds no device.
+writes through the window it got.  Where no device answers, reads give all ones and writes are lost.
+So a driver with a wrong address in its command line finds no device.
 
 Left out: a BAR that moves while it is mapped, and accesses that cross from one device to another.
 """
@@ -73,7 +73,7 @@ class IoWindow:
 
 
 class IoSpace:
-    """All that answers in a guest outside of its RAM.
+    """All registers that a guest's CPU reaches outside of its RAM.
 
     Attributes:
         direct: Start and device of each direct-mapped range.
@@ -87,15 +87,15 @@ class IoSpace:
         self.bus = PciBus(())
 
     def add_direct(self, start: int, length: int, device: RegisterDevice) -> None:
-        """Let a device answer at a range of addresses."""
+        """Map a device at a range of addresses."""
         self.direct.append((start, length, device))
 
     def remove_direct(self, start: int) -> None:
-        """Let nothing answer at a range any more."""
+        """Remove the device at a range; no device answers there from here on."""
         self.direct = [entry for entry in self.direct if entry[0] != start]
 
     def add_function(self, slot: int, device: PciDevice) -> int:
-        """Let a device be a function of bus 0 and return its device number.
+        """Make a device a function of bus 0 and return its device number.
 
         Args:
             slot: The device number; 0 for the lowest that is free.

@@ -1,7 +1,7 @@
 """The register side of a virtio vdev: what the guest's accesses reach, and its interrupts.
 
 A register access of the guest is carried out at once, on the vCPU thread that makes it.  What it
-brings about beyond the registers is an effect, and `take_effect` says what becomes of that.
+causes beyond the registers is an effect, and `take_effect` carries the effect out.
 
 The level interrupt follows the transport's line.  Each rise, and each acknowledgement that leaves
 the line up, makes the interrupt pending in the guest once; a message does so when it is sent.
@@ -72,7 +72,7 @@ class RegisterSide(Component):
 
     Attributes:
         transport: The register file.
-        is_active: Whether the driver has set the vdev going, and it has not failed.
+        is_active: Whether the driver has set DRIVER_OK, and the vdev has not failed.
         line_is_up: Whether it asserts its level interrupt.
     """
 
@@ -107,7 +107,7 @@ class RegisterSide(Component):
             self.emit(FeaturesOffered(*who, offered, version, plan.transport, device_id))
 
     def take_effect(self, effect: Effect) -> None:
-        """Do what an access has brought about beyond the registers."""
+        """Carry out what an access causes beyond the registers."""
         raise NotImplementedError
 
     @property
@@ -117,7 +117,7 @@ class RegisterSide(Component):
         return self.pci.function
 
     def emit_detail(self, event: TraceEvent) -> None:
-        """Emit an event of `virtio_events`; call it if `is_detailed` only."""
+        """Emit an event of `virtio_events`; the caller has checked `is_detailed`."""
         self.emit(event)  # type: ignore[arg-type]  # every one of them is an AnyEvent
 
     # Register accesses of the guest, on its vCPU thread.
@@ -133,6 +133,7 @@ class RegisterSide(Component):
         if self.pci is None:
             return self.mmio.read(offset, length)
         value = self.pci.bar_read(region, offset, length)
+        # Invariant: a read never raises the line.  A read of the ISR may lower it.
         if self.line_is_up:
             self.follow_line()
         return value
@@ -159,7 +160,7 @@ class RegisterSide(Component):
         self.follow_line()
 
     def take_effects(self, effects: list[Effect]) -> None:
-        """Do all that an access has brought about."""
+        """Carry out all effects of an access, in order."""
         for effect in effects:
             if isinstance(effect, MsiMessage):
                 self._inject(effect.data)
@@ -184,7 +185,7 @@ class RegisterSide(Component):
         self._notify(self.transport.notify_config(), CONFIG_CHANGE)
 
     def change_config(self, offset: int, data: bytes) -> None:
-        """Change the configuration space and tell the driver."""
+        """Change the configuration space and notify the driver, if the vdev is active."""
         self.registers.change_config(offset, data)
         if self.is_detailed:
             generation = self.registers.config_generation
@@ -206,6 +207,8 @@ class RegisterSide(Component):
 
     def follow_line(self) -> None:
         """Raise or lower the level interrupt as the registers say."""
+        # Invariant: `line_is_up` is the level that the guest's controller has seen.  One interrupt
+        # becomes pending for each rise.
         is_up = self.transport.line_is_asserted
         if is_up == self.line_is_up:
             return
@@ -221,7 +224,7 @@ class RegisterSide(Component):
         self.site.pic.inject(self.intr if number == NO_LINE else number)
 
     def fail(self) -> None:
-        """Set DEVICE_NEEDS_RESET and tell the driver if it is live (VIRTIO 1.2, 2.1.2)."""
+        """Set DEVICE_NEEDS_RESET and notify a driver that is live (VIRTIO 1.2, 2.1.2)."""
         must_notify = self.registers.fail()
         self.is_active = False
         if self.is_detailed:

@@ -1,15 +1,15 @@
 """Shared memory between guests: the factory vdev, the regions, and their control pages.
 
-A guest writes a name and then a size into the factory's page.  The write of the size makes the
-region come to exist, or attaches to the one of that name; the guest then finds its control page
-at the address that the factory tells, and the shared memory behind it.
+A guest writes a name and then a size into the factory's page.  The write of the size creates the
+region, or attaches to the existing region of that name.  The guest then reads from the factory the
+address of its control page; the shared memory lies behind it.
 
     factory  0 signature   8 address   16 vector   20 status   24 size   28 name[32]
     control  0 status      4 index      8 notify   12 detach
 
-The high half of the control page's status says who is attached, the low half who has notified since
-it was last read; reading it lowers the interrupt.  Writing bits of clients to `notify` interrupts
-these, all ones everybody but the writer.
+The high half of the control page's status holds the bits of the attached clients.  The low half
+holds those of the clients that have notified since the last read.  Reading it lowers the interrupt.
+Writing bits of clients to `notify` interrupts these clients; all ones means all but the writer.
 
 The regions belong to the host and outlive every VM.  A client that dies is detached.
 
@@ -101,10 +101,10 @@ class SharedMemoryFactory(Component):
         site: What it gets from its qvm.
         plan: Where it is.
         pool: The regions of the host.
-        io: Where it makes regions appear.
+        io: Where the factory maps regions.
 
     Attributes:
-        requested_name: What the guest has written.
+        requested_name: The name that the guest has written.
         status: Of the last attempt.
         windows: Guest-physical address to the region that the guest has there.
     """
@@ -171,7 +171,7 @@ class SharedMemoryFactory(Component):
         return self.site.epoch
 
     def interrupt(self, requested_epoch: int) -> None:
-        """Interrupt the guest for what was meant for an epoch."""
+        """Interrupt the guest for a notification that was meant for an epoch."""
         site = self.site
         self.emit(IrqInjected(NO_LINE, site.vm, site.epoch, requested_epoch, self.name))
         site.pic.inject(self.intr)
@@ -202,6 +202,7 @@ class SharedMemoryFactory(Component):
         return True
 
     def _create(self, pages: int) -> None:
+        """Create the region of the requested name or attach to it, and map it in this guest."""
         name = bytes(self.requested_name).split(b"\0", maxsplit=1)[0].decode("ascii", "replace")
         self.size = pages
         if not name or len(name) == NAME_LENGTH or not 0 < pages * FRAME_SIZE < _REGION_ROOM:

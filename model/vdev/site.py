@@ -9,10 +9,10 @@ from ..sim.kernel import Kernel, Mailbox
 from ..trace.events import CpuRead, CpuWriteLanded
 
 NO_LINE = -1
-"""The interrupt number of a vdev's own interrupt, which has no physical line."""
+"""The interrupt number of a vdev's level interrupt, which has no physical line."""
 
 _FIRST_MESSAGE = 0x2000
-"""Guest interrupt numbers from here on are given to messages, as the LPIs of a GIC are."""
+"""Guest interrupt numbers from here on belong to messages, as the LPIs of a GIC do."""
 
 _OFFSET_MASK = FRAME_SIZE - 1
 
@@ -29,7 +29,7 @@ class GuestPic:
         self._next_message = _FIRST_MESSAGE
 
     def attach(self, number: int, inbox: Mailbox[int]) -> None:
-        """Let a driver have the interrupts of a number."""
+        """Deliver the interrupts of a number to a driver."""
         self.handlers[number] = inbox
 
     def allocate_message(self) -> int:
@@ -44,7 +44,7 @@ class GuestPic:
             inbox.put(number)
 
     def drop_handlers(self) -> None:
-        """Let all drivers go: the guest executes nothing any more."""
+        """Drop all drivers: the guest executes no instruction any more."""
         self.handlers = {}
 
 
@@ -74,8 +74,11 @@ class WorkerRam(GuestRam):
     """Guest memory as a worker thread of qvm uses it: each write and each read is an event.
 
     Attributes:
-        content: What is being written now; see `CpuWriteLanded`.
+        content: What the worker writes now; see `CpuWriteLanded`.
     """
+
+    # Invariant: memory changes at once; only the events of `hold_events` come later, at the same
+    # instant.  A silenced writer changes neither memory nor the trace.
 
     def __init__(self, site: VdevSite, writer: str) -> None:
         super().__init__(site.memory, site.stage_two)
@@ -96,11 +99,11 @@ class WorkerRam(GuestRam):
         return self._memory.read(host_addr, length)
 
     def begin_ring_reads(self) -> None:
-        """Put the next reads together: those of one frame are one event."""
+        """Collect the next reads: those of one frame become one event."""
         self._ring_reads = {}
 
     def end_ring_reads(self) -> None:
-        """Tell of the reads that were put together."""
+        """Emit the collected reads, one event for each frame."""
         ring_reads, self._ring_reads = self._ring_reads, None
         if ring_reads is not None and self._writer not in self._memory.silenced:
             for first, end in ring_reads.values():
@@ -108,7 +111,7 @@ class WorkerRam(GuestRam):
                 self._memory.emit(event)
 
     def write(self, addr: int, data: bytes) -> None:
-        """Let the bytes land, frame by frame."""
+        """Write the bytes, frame by frame, each piece with its own event."""
         length = len(data)
         host_addr = self.host_addr(addr, length)
         if (host_addr & _OFFSET_MASK) + length <= FRAME_SIZE:
@@ -120,11 +123,11 @@ class WorkerRam(GuestRam):
             start += size
 
     def hold_events(self) -> None:
-        """Keep the events of the next writes back, to be told after what came before them."""
+        """Hold the events of the next writes back until `release_events`."""
         self._held = []
 
     def release_events(self) -> None:
-        """Emit what was held back."""
+        """Emit the events that were held back."""
         held, self._held = self._held, None
         for event in held or ():
             self._memory.emit(event)

@@ -1,4 +1,4 @@
-"""A virtqueue as a vdev uses it: which chains it has, and what each step leaves in the trace."""
+"""A virtqueue as a vdev uses it: its chains in flight, and the trace events of each step."""
 
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,8 @@ class VdevQueue:
     Attributes:
         index: Its number.
         side: The device side of the ring.
-        in_flight: How many chains the vdev has taken and not given back.
-        finished: Head to bytes written, of chains that are done but have to wait for their turn
+        in_flight: How many chains the vdev has taken and not given back or dropped.
+        finished: Head to bytes written, of chains that are done and wait for an earlier chain
             (VIRTIO_F_IN_ORDER).
     """
 
@@ -63,7 +63,8 @@ class VdevQueue:
         return chain
 
     def complete(self, head: int, length: int) -> bool:
-        """Give a chain back, in its turn; return whether the driver must be told."""
+        """Give a chain back, in its turn; return whether the driver must be notified."""
+        # Invariant: with VIRTIO_F_IN_ORDER chains are used in the order in which they were taken.
         self.in_flight -= 1
         if not self.in_order:
             return self._give_back(head, length)
@@ -76,7 +77,7 @@ class VdevQueue:
         return must_notify
 
     def drop(self) -> None:
-        """Have done with a chain without giving it back."""
+        """Drop a chain without giving it back; the driver never sees it used."""
         self.in_flight -= 1
 
     def read(self, chain: DescriptorChain, addr: int, length: int) -> bytes:
@@ -94,7 +95,7 @@ class VdevQueue:
             self._emit_detail(BufferWritten(*self._who, chain.head_index, addr, len(data)))
 
     def emit_access(self, head: int, buffers: tuple[tuple[int, int], ...], *, wrote: bool) -> None:
-        """Tell of an access to buffers that the hardware behind the vdev has made itself."""
+        """Emit an access to buffers that the hardware behind the vdev has made itself."""
         if self.vdev.is_detailed:
             kind = BufferWritten if wrote else BufferRead
             for addr, length in buffers:
@@ -108,6 +109,8 @@ class VdevQueue:
         self.vdev.emit_detail(event)
 
     def _give_back(self, head: int, length: int) -> bool:
+        # Invariant: the used element is in memory before the used index that publishes it, and the
+        # index before the look at the driver's suppression (VIRTIO 1.2, 2.7.8.2 and 2.7.7).
         vdev, side = self.vdev, self.side
         if vdev.is_detailed:
             return self._give_back_detailed(head, length)
@@ -121,17 +124,19 @@ class VdevQueue:
         return must_notify
 
     def _must_notify(self) -> bool:
-        """Look into the ring whether the driver wants to be told of what was published."""
+        """Read from the ring whether the driver wants a notification for what was published."""
         self.vdev.ram.begin_ring_reads()
         must_notify = self.side.must_notify()
         self.vdev.ram.end_ring_reads()
         return must_notify
 
-    # With every step told.
+    # With an event for every step.
 
     def _take_detailed(self) -> DescriptorChain | MalformedChain | None:
         slot = self.side.next_available % self.side.layout.size
         ram = self.vdev.ram
+        # Invariant: the events of the descriptors and of the chain come before those of the writes
+        # that taking it makes (avail_event), though memory has changed already.
         ram.hold_events()
         ram.begin_ring_reads()
         chain = self.side.next_chain()

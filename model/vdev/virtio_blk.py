@@ -1,12 +1,12 @@
 """The virtio-blk vdev: takes chains from guest memory and has a host driver serve them.
 
-Whatever its worker writes into guest memory on behalf of the guest is an event of its own, because
-it is a writer like any device.  The data of a request comes before its status byte, that before
-the used element, and the used index comes last (VIRTIO 1.2, 5.2.6 and 2.7.8.2).
+Each write of its worker into guest memory is an event of its own, because the worker is a writer
+like any device.  The worker writes data, status byte, used element and used index of a request, in
+this order (VIRTIO 1.2, 5.2.6 and 2.7.8.2).
 
-What a request means is said by `virtio.block_device`; the disk itself is with the host driver.
-Data that the host driver's hardware moves without copying is told as the vdev's access to the
-buffers when the host driver answers; when it really lands, the DMA events say.
+`virtio.block_device` holds what a request means; the disk itself belongs to the host driver.  With
+zero-copy the host driver's hardware moves the data.  The trace then has the vdev's access to the
+buffers when the host driver answers, and the DMA events when the data lands.
 """
 
 from itertools import count
@@ -83,7 +83,7 @@ def block_features(plan: BlockPlan) -> int:
 
 
 class Transfer(NamedTuple):
-    """A request that the host driver has: its queue, its chain, and what it asks."""
+    """A request that the host driver has: its queue, its chain, and the job for the disk."""
 
     queue: VdevQueue
     chain: DescriptorChain
@@ -99,7 +99,7 @@ class VirtioBlk(VirtioVdev):
         server: The host driver behind `hostdev`.
 
     Attributes:
-        in_backend: Tag to transfer, for what the host driver has.
+        in_backend: Tag to transfer, for the requests that the host driver has.
     """
 
     def __init__(self, site: VdevSite, plan: BlockPlan, server: BlockServer) -> None:
@@ -134,15 +134,15 @@ class VirtioBlk(VirtioVdev):
     # What the base asks.
 
     def features_accepted(self, negotiated: int) -> None:
-        """Let the features in force decide how writes are cached."""
+        """Set the cache mode from the features in force."""
         self.medium.negotiate(negotiated)
 
     def reset_done(self) -> None:
-        """Return the cache mode to what it was."""
+        """Set the cache mode back to its initial value."""
         self.medium.reset()
 
     def config_written(self, offset: int, length: int) -> None:
-        """Change the cache mode as the driver says."""
+        """Set the cache mode that the driver has written."""
         self.medium.set_writeback(self.registers.read_config(offset, length))
 
     def serve_queue(self, queue: VdevQueue) -> Steps:
@@ -157,6 +157,8 @@ class VirtioBlk(VirtioVdev):
                 self.fail()
                 return
             self._emit_request_taken(queue, chain, request)
+            # Invariant: a chain that a reset has overtaken in this delay never reaches the host
+            # driver.
             yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.request")
             if not self.may_give_back(queue):
                 self.drop(queue)
@@ -193,7 +195,7 @@ class VirtioBlk(VirtioVdev):
         return True
 
     def confirm_stop(self) -> None:
-        """Say that the disk writes no more for this epoch, if the host driver has nothing left."""
+        """Emit that the disk writes no more for this epoch, if no request of it is left."""
         if self.server.is_quiet_for(self.epoch):
             self.emit(StopConfirmed(self.server.controller.name, self.epoch))
 
@@ -225,7 +227,8 @@ class VirtioBlk(VirtioVdev):
         self.server.send(BackendRequest(self.epoch, job, pieces, self.plan.zero_copy, tag, self))
 
     def _free_tag(self) -> int:
-        # A request that outlives a reset keeps its tag, so a chain's head would not do.
+        # Invariant: a request that outlives a reset keeps its tag, so no two have the same tag.  A
+        # chain's head could come twice.
         return next(tag for tag in count() if tag not in self.in_backend)
 
     def _host_pieces(self, buffers: tuple[Buffer, ...]) -> tuple[tuple[int, int], ...]:
@@ -248,7 +251,7 @@ class VirtioBlk(VirtioVdev):
         queue.write(chain, addr, status, "status")
         self.complete(queue, chain.head_index, used_length(request, answer))
 
-    # What detail tells.
+    # Events of detailed traces.
 
     def _emit_request_taken(
         self, queue: VdevQueue, chain: DescriptorChain, request: BlockRequest

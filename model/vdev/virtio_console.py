@@ -1,7 +1,7 @@
-"""The virtio-console vdev, one port: what is typed goes into receive buffers that wait for it.
+"""The virtio-console vdev, one port: it writes typed input into the driver's receive buffers.
 
-Input is as unasked as a network frame.  Input for which no buffer waits stays with the vdev
-until there is one, up to a limit.
+Input is unsolicited, like a network frame.  Input for which there is no receive buffer waits in the
+vdev until there is one, up to a limit.
 
 Left out: several ports, and writes before the device is set up.
 
@@ -27,7 +27,7 @@ from .virtio_vdev import Message, VirtioVdev
 
 CLASS_CODE = 0x078000
 INPUT_WAITING_MAX = 16
-"""Pieces of input that wait for a buffer; more are thrown away."""
+"""Pieces of input that wait for a buffer; the vdev drops more."""
 
 RECEIVE_QUEUE, TRANSMIT_QUEUE = port_queues(0)
 
@@ -41,8 +41,8 @@ class VirtioConsole(VirtioVdev):
         peer: The terminal.
 
     Attributes:
-        input_waiting: Pieces of input that no buffer was there for.
-        messages_waiting: Pieces that the worker has not looked at.
+        input_waiting: Pieces of input that wait for a receive buffer.
+        messages_waiting: Pieces that wait for the worker.
     """
 
     def __init__(self, site: VdevSite, plan: ConsolePlan, peer: Peer) -> None:
@@ -77,7 +77,7 @@ class VirtioConsole(VirtioVdev):
     # What the base asks.
 
     def disconnect(self) -> None:
-        """Leave the terminal."""
+        """Disconnect from the terminal."""
         self.peer.disconnect(self)
 
     def serve_message(self, message: bytes) -> Steps:
@@ -90,7 +90,7 @@ class VirtioConsole(VirtioVdev):
         yield from ()
 
     def serve_queue(self, queue: VdevQueue) -> Steps:
-        """Print what stands in the transmit queue, or use fresh receive buffers."""
+        """Print the chains of the transmit queue, or use fresh receive buffers."""
         if queue.index == RECEIVE_QUEUE:
             self._deliver(queue)
             return

@@ -1,6 +1,6 @@
 """The virtio-entropy vdev: its worker asks the host's random source and waits for it.
 
-The bytes are the same in every run: what is random is no business of a verdict.
+The bytes are the same in every run, since no verdict depends on them.
 
 Source:
     VIRTIO 1.2, 5.4.

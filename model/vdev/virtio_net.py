@@ -1,8 +1,8 @@
-"""The virtio-net vdev: frames from its peer go into receive buffers that wait for them.
+"""The virtio-net vdev: it writes frames from its peer into the driver's receive buffers.
 
-Frames arrive unasked.  The peer is another process of the host; it hands each frame to the worker
-thread of qvm, which writes it into guest memory behind a header of 12 bytes.  A frame for which no
-buffer waits is thrown away.  Received frames go to the queues in use in turn.
+Frames are unsolicited.  The peer is another process of the host; it sends each frame to the worker
+thread of qvm, which writes the frame into guest memory behind a header of 12 bytes.  The vdev drops
+a frame for which there is no receive buffer.  Received frames go to the queues in use in turn.
 
 Left out: offloads, merged receive buffers, address filters; of the control queue all but the
 command that sets the number of queue pairs.
@@ -43,7 +43,7 @@ from .virtio_vdev import Message, VirtioVdev
 
 CLASS_CODE = 0x028000
 FRAMES_WAITING_MAX = 64
-"""Frames that wait for the worker; more are thrown away, as by a full socket buffer."""
+"""Frames that wait for the worker; the vdev drops more, as a full socket buffer does."""
 
 _MAC = bytes([0x02, 0x51, 0x4E, 0x58, 0x00, 0x01])
 _RECEIVED_HEADER = NetHeader(buffer_count=1).pack()
@@ -100,7 +100,7 @@ class VirtioNet(VirtioVdev):
     # What the base asks.
 
     def disconnect(self) -> None:
-        """Leave the peer."""
+        """Disconnect from the peer."""
         self.peer.disconnect(self)
 
     def reset_done(self) -> None:
@@ -132,7 +132,7 @@ class VirtioNet(VirtioVdev):
         yield from ()
 
     def serve_queue(self, queue: VdevQueue) -> Steps:
-        """Send what stands in a transmit queue, or carry out commands."""
+        """Send the frames of a transmit queue, or carry out commands of the control queue."""
         is_control = queue.index == control_queue(self.plan.queue_pairs)
         if not is_control and queue.index == receive_queue(queue.index // 2):
             return  # fresh receive buffers wait for frames

@@ -1,14 +1,18 @@
 """The base of all virtio vdevs: registers, queues, one worker thread, reset, notifications.
 
-A register access of the guest is carried out at once, on the vCPU thread that makes it; what
+A register access of the guest is carried out at once, on the vCPU thread that makes it.  Work that
 takes time becomes a task of the worker thread (QNX vdev API: callbacks run on the calling thread,
-and what may block moves to another).
+and work that may block moves to another).
 
     guest --read_register, write_register--> effects --tasks--> worker --> rings, buffers, interrupt
 
-A reset is an interval.  From the write of 0 on nothing is taken from the rings; what is in flight
-is dealt with as `reset_policy` says; when none of that is left, 0 becomes readable.  With nothing
-in flight the reset is over within the access.  The reset of one queue goes the same way.
+A reset is an interval:
+
+- From the write of 0 on the vdev takes no chain from the rings.
+- The vdev finishes, drops or cancels the chains in flight, as `reset_policy` says.
+- When no chain is left in flight, 0 becomes readable.
+
+Without a chain in flight the reset is over within the access.  The reset of one queue is the same.
 
 `STEPS` names what the TERMINATE callback of every virtio vdev can do.
 
@@ -64,17 +68,17 @@ STEPS: dict[str, str] = {
     "reset": "reset the vdev by its own policy and wait for the end of that, at most the bound",
     "enter-stopped": "take nothing, give back what is in flight, then touch the guest no more "
     "(DEV_MODE STOPPED of VIRTIO 1.4), at most the bound",
-    "cancel-worker": "pthread_cancel of the worker thread, which nobody waits for",
+    "cancel-worker": "pthread_cancel of the worker thread, without waiting for its end",
     "join-worker": "pthread_cancel and pthread_join of the worker thread",
 }
 """What the TERMINATE callback of a virtio vdev can do."""
 
 BOUNDED_STEPS = ("drain", "reset", "enter-stopped")
-"""Those that wait for something and give up after a bound."""
+"""The steps that wait and give up after a bound."""
 
 
 def duration_of_step(timing: Timing, step: str, bound_ns: int) -> Span:
-    """Return how long a step of the callback may take, whatever the vdev is busy with."""
+    """Return how long a step of the callback may take, in any state of the vdev."""
     if step in BOUNDED_STEPS:
         return Span(0, bound_ns)
     return {"cancel": timing.ctx_switch, "join-worker": timing.thread_join}.get(step, exactly(0))
@@ -84,13 +88,13 @@ _DROPS = frozenset({"drain-and-drop", "cancel"})
 
 
 class Kick(NamedTuple):
-    """A task: look into the available ring of a queue."""
+    """A task: serve the available ring of a queue."""
 
     queue: int
 
 
 class Message(NamedTuple):
-    """A task: something has come from the back end."""
+    """A task: serve a message of the back end."""
 
     content: Any
 
@@ -111,8 +115,8 @@ class VirtioVdev(RegisterSide):
     Attributes:
         queues: The enabled queues by number.
         is_taking: Whether its TERMINATE callback still lets it take chains.
-        in_flight: How many chains it has taken and not done with.
-        settled: Signals that a request in flight or a reset has come to its end.
+        in_flight: How many chains it has taken and neither given back nor dropped.
+        settled: Signals that a request in flight or a reset has ended.
     """
 
     def __init__(
@@ -134,7 +138,7 @@ class VirtioVdev(RegisterSide):
         self.is_worker_gone = False
 
     def control(self, message: VdevControl) -> None:
-        """Take a message from qvm; the first that allows threads starts the worker."""
+        """Take a control message from qvm; GUEST_CONFIGURED starts the worker thread."""
         emit_control_message(self, self.site, message)
         if message is VdevControl.GUEST_CONFIGURED:
             assert self.worker is None, f"{self.name} is configured twice"
@@ -143,21 +147,21 @@ class VirtioVdev(RegisterSide):
     # What subclasses say.
 
     def serve_queue(self, queue: VdevQueue) -> Steps:
-        """Take and serve what stands in an available ring; on the worker thread."""
+        """Take and serve the chains of an available ring; on the worker thread."""
         raise NotImplementedError
 
     def serve_message(self, message: Any) -> Steps:
-        """Deal with what has come from the back end; on the worker thread."""
+        """Serve a message of the back end; on the worker thread."""
         raise NotImplementedError
 
     def cancel_backend(self) -> None:
-        """Have the back end drop what it has not begun."""
+        """Have the back end drop the requests that it has not begun."""
 
     def features_accepted(self, negotiated: int) -> None:
         """Take note of the features in force."""
 
     def reset_done(self) -> None:
-        """Forget what belongs to the driver that was: 0 can be read from here on."""
+        """Drop the state of the last driver: 0 can be read from here on."""
 
     def config_written(self, offset: int, length: int) -> None:
         """Take note of a driver's write of the configuration space."""
@@ -170,15 +174,16 @@ class VirtioVdev(RegisterSide):
         """The host process that it is connected to; empty if none."""
         return ""
 
-    # What register accesses bring about, on the guest's vCPU thread.
+    # Effects of register accesses, on the guest's vCPU thread.
 
     def take_effect(self, effect: Effect) -> None:
-        """Do what an access has brought about beyond the registers."""
+        """Carry out what an access causes beyond the registers."""
         handler = self._EFFECTS.get(type(effect))
         if handler is not None:
             handler(self, effect)
 
     def _on_notified(self, effect: QueueNotified) -> None:
+        # Invariant: at most one `Kick` of a queue waits; serving it takes all chains of the ring.
         if self.is_active and not self.kicked[effect.index]:
             self.kicked[effect.index] = True
             self.tasks.put(Kick(effect.index))
@@ -201,6 +206,7 @@ class VirtioVdev(RegisterSide):
                     self._on_notified(QueueNotified(index))
 
     def _on_reset(self, _: ResetRequested) -> None:
+        # Invariant: `is_active` falls first, so no chain is taken while those in flight end.
         self.is_active = False
         if self.in_flight and self.common.reset_policy == "cancel":
             self.cancel_backend()
@@ -242,7 +248,7 @@ class VirtioVdev(RegisterSide):
     # Taking and giving back, on the worker thread.
 
     def take(self, queue: VdevQueue) -> DescriptorChain | None:
-        """Take a chain, if it may; a malformed one makes the vdev fail."""
+        """Take the next chain, if the vdev may; a malformed chain makes the vdev fail."""
         if not self.may_take(queue):
             return None
         chain = queue.take()
@@ -275,7 +281,7 @@ class VirtioVdev(RegisterSide):
         return not (is_resetting and self.common.reset_policy in _DROPS)
 
     def complete(self, queue: VdevQueue, head: int, length: int) -> None:
-        """Give a chain back and tell the driver, unless a reset forbids it."""
+        """Give a chain back and notify the driver, unless a reset forbids it."""
         if not self.may_give_back(queue):
             self.drop(queue)
             return
@@ -285,13 +291,15 @@ class VirtioVdev(RegisterSide):
         self._end_pending_resets()
 
     def drop(self, queue: VdevQueue) -> None:
-        """Have done with a chain without giving it back."""
+        """Drop a chain without giving it back."""
         queue.drop()
         self.in_flight -= 1
         self._end_pending_resets()
 
     def _end_pending_resets(self) -> None:
-        """End a reset, a queue reset or a suspension that nothing in flight holds up any more."""
+        """End a reset, a queue reset or a suspension that no chain in flight holds up."""
+        # Invariant: called after every decrease of `in_flight` and after every request to end, so
+        # none of the three lasts longer than the chains that hold it up.
         machine = self.registers.machine
         may_end = not self.in_flight or self.common.reset_policy == "nothing"
         if machine.is_resetting and may_end:
@@ -306,7 +314,9 @@ class VirtioVdev(RegisterSide):
         self.settled.notify()
 
     def _end_reset(self) -> None:
-        """Let 0 be readable; what a driver has made work is seen to have stopped by that."""
+        """Make 0 readable; a vdev that was at work has confirmed its stop by that."""
+        # Invariant: with the policy `nothing` chains may be in flight here, and then the end of the
+        # reset confirms no stop.
         if self.queues and not self.in_flight:
             self.confirm_stop()
         self.queues.clear()
@@ -333,7 +343,7 @@ class VirtioVdev(RegisterSide):
     # The TERMINATE callback.
 
     def carry_out(self, step: str, bound_ns: int) -> Steps:
-        """Do one step of quiescing; gives whether it was done, as opposed to timed out."""
+        """Do one step of the callback; gives whether it was done, as opposed to timed out."""
         match step:
             case "stop-queue":
                 self.is_taking = False
@@ -356,23 +366,23 @@ class VirtioVdev(RegisterSide):
         return True
 
     def end_worker(self, manner: str) -> None:
-        """End the worker thread, if it is still there."""
+        """End the worker thread, if it has not ended."""
         if self.worker is not None and not self.is_worker_gone:
             self.is_worker_gone = True
             self.kernel.kill(self.worker)
             self.emit(WorkerEnded(self.vm, self.epoch, self.name, manner))
 
     def _cancel_worker(self) -> Steps:
-        """Let the worker thread run on until it comes upon a cancellation point."""
+        """Let the worker thread run on to its next cancellation point, and end it there."""
         yield self.kernel.delay(self.timing.thread_join, f"{self.name}.cancellation_point")
         self.end_worker("cancelled")
 
     def drain(self, bound_ns: int) -> Steps:
-        """Wait until the back end has answered everything; gives whether it did in time."""
+        """Wait until the back end has answered every request; gives whether it did in time."""
         return (yield from self._await_idle(bound_ns))
 
     def _await_idle(self, bound_ns: int) -> Steps:
-        """Wait until nothing is in flight; gives whether that came in time."""
+        """Wait until no chain is in flight; gives whether that came within the bound."""
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.drain_bound")
         while self.in_flight:
             if (yield self.kernel.first(self.settled.wait(), bound)) == 1:
@@ -380,7 +390,7 @@ class VirtioVdev(RegisterSide):
         return True
 
     def confirm_stop(self) -> None:
-        """Say that the hardware behind the vdev writes no more for this epoch, if that is seen."""
+        """Emit that the hardware behind the vdev writes no more for this epoch, if known."""
 
     def _reset(self, bound_ns: int) -> Steps:
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.reset_bound")
@@ -417,6 +427,8 @@ class VirtioVdev(RegisterSide):
                 yield from self.serve_message(task.content)
                 continue
             yield kernel.delay(timing.exit_to_vmm_process, f"{self.name}.kick")
+            # Invariant: the flag falls before the ring is read, so a doorbell during the service
+            # makes a new task.
             self.kicked[task.queue] = False
             queue = self.queues.get(task.queue)
             if queue is not None:
