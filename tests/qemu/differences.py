@@ -48,7 +48,7 @@ class Finding(msgspec.Struct, frozen=True):
         request: The request it belongs to, if it belongs to one.
         batch: All requests that were not collected yet.
         is_first: Whether nothing was used before in this life of the queue.
-        is_due: Whether the driver has asked to be told of the very next used buffer.
+        is_due: Whether the driver has asked for a notification of the very next used buffer.
     """
 
     field: str

@@ -1,6 +1,6 @@
 """The same actions on the model's device and on QEMU's, and a look at both after each.
 
-Whatever differs has to be in the table of `differences`; the first thing that is not ends the
+Every difference has to be in the table of `differences`; the first other difference ends the
 comparison with an account of what led there.
 """
 

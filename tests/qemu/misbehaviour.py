@@ -26,7 +26,7 @@ _READY = DeviceStatus.ACKNOWLEDGE | DeviceStatus.DRIVER | DeviceStatus.FEATURES_
 
 
 def _set_up(side: Side, size: int = 16, shift: int = 0) -> None:
-    """Place a split queue of 16 in memory; tell the device another size, or another place."""
+    """Place a split queue of 16 in memory; give the device another size, or another address."""
     sound = split_layout_at(RING_BASE, 16)
     side.queue = driver_queue(side.memory, sound, _VERSION_1)
     side.queue.initialise()

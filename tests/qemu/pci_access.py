@@ -1,7 +1,7 @@
 """PCI functions as a driver reaches them, in QEMU and in the model, by the same code.
 
-A function is known by its configuration space and by the memory its BARs take.  Whoever is
-behind it, the driver finds everything else by reading.
+A function is known by its configuration space and by the memory its BARs take.  The driver finds
+everything else by reading, in QEMU and in the model.
 """
 
 from typing import Protocol

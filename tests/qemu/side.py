@@ -152,7 +152,7 @@ class Side:
 
     @property
     def wants_next_used(self) -> bool:
-        """Whether the driver wants to be told of the next used buffer, and waits for none."""
+        """Whether the driver wants a notification for the next used buffer; none is outstanding."""
         queue = self.running_queue
         assert isinstance(queue, SplitDriverQueue | PackedDriverQueue)
         return queue.wants_notifications and not queue.has_used()

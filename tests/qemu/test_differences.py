@@ -181,7 +181,7 @@ def test_read_only_disk_refuses_on_both_sides(start_machine: MachineMaker) -> No
 def test_blocks_larger_than_a_sector_bind_qemu_and_not_the_model(
     start_machine: MachineMaker,
 ) -> None:
-    """The unit of a request is 512 bytes, whatever block size a device recommends."""
+    """The unit of a request is 512 bytes, with any block size that a device recommends."""
     disk = QemuDisk()
     machine = start_machine(
         block_arguments(disk, "logical_block_size=4096", "physical_block_size=4096")

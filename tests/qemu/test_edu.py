@@ -53,7 +53,7 @@ OFFSETS = {
 RESET, MASTER_OFF, MASTER_ON = "system reset", "bus master off", "bus master on"
 
 STORIES: dict[str, tuple[str, ...]] = {
-    "nobody interferes": (),
+    "no interference": (),
     "system reset": (RESET,),
     "bus master off": (MASTER_OFF,),
     "bus master off and on": (MASTER_OFF, MASTER_ON),
@@ -76,7 +76,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Late(Exception):
-    """The machine was so slow that the timer fired before the story was told."""
+    """The machine was so slow that the timer fired before the end of the story."""
 
 
 class ModelStory:
@@ -92,7 +92,7 @@ class ModelStory:
         self.uses_messages = uses_messages
         self.epoch = 0
 
-    def tell(self, acts: tuple[str, ...]) -> Outcome:
+    def play(self, acts: tuple[str, ...]) -> Outcome:
         self.kernel.execute(self.kernel.process(self._story(acts)))
         command = self.edu.read_register("DMA_COMMAND")
         events = [record.event for record in self.kernel.records]
@@ -135,7 +135,7 @@ class ModelStory:
 
 
 class QemuStory:
-    """QEMU's device, told the same story in real time."""
+    """QEMU's device, driven through the same story in real time."""
 
     def __init__(self, machine: QemuMachine, uses_messages: bool) -> None:
         self.machine = machine
@@ -159,7 +159,7 @@ class QemuStory:
         length = 8 if OFFSETS[register] >= 0x80 else 4
         return self.machine.memory_read(self.bar + OFFSETS[register], length)
 
-    def tell(self, acts: tuple[str, ...]) -> Outcome:
+    def play(self, acts: tuple[str, ...]) -> Outcome:
         self.bar = place_bars(self.access)[0]
         self._fill_buffer()
         self._enable_messages()
@@ -214,20 +214,20 @@ class QemuStory:
 
 @pytest.fixture
 def show(start_machine: MachineMaker) -> Callable[[tuple[str, ...], bool], Outcome]:
-    """Tell a story on QEMU, again if the machine was too slow for it."""
+    """Play a story on QEMU, again if the machine was too slow for it."""
 
-    def tell(acts: tuple[str, ...], uses_messages: bool) -> Outcome:
+    def play(acts: tuple[str, ...], uses_messages: bool) -> Outcome:
         for _ in range(ATTEMPTS):
             machine = start_machine(("-device", "edu,addr=4"))
             try:
-                return QemuStory(machine, uses_messages).tell(acts)
+                return QemuStory(machine, uses_messages).play(acts)
             except Late:
                 continue
             finally:
                 machine.kill()
         pytest.skip("this machine is too busy to act within 90 ms")
 
-    return tell
+    return play
 
 
 @pytest.mark.slow
@@ -236,7 +236,7 @@ def show(start_machine: MachineMaker) -> Callable[[tuple[str, ...], bool], Outco
 def test_prediction_is_what_qemu_shows(
     story: str, uses_messages: bool, show: Callable[[tuple[str, ...], bool], Outcome]
 ) -> None:
-    predicted = ModelStory(uses_messages).tell(STORIES[story])
+    predicted = ModelStory(uses_messages).play(STORIES[story])
     assert show(STORIES[story], uses_messages) == predicted
     assert predicted.memory in {STALE, FRESH}
 
@@ -244,7 +244,7 @@ def test_prediction_is_what_qemu_shows(
 def test_write_asked_for_before_a_reset_lands_in_memory_of_the_next_owner() -> None:
     """What the comparison above rests on, by epochs: the model knows whose write it was."""
     story = ModelStory(uses_messages=True)
-    outcome = story.tell((RESET,))
+    outcome = story.play((RESET,))
     assert outcome.memory == STALE
     events = [record.event for record in story.kernel.records]
     handover = [e for e in events if isinstance(e, FramesReleased | FramesGranted | DmaLanded)]
@@ -256,7 +256,7 @@ def test_write_asked_for_before_a_reset_lands_in_memory_of_the_next_owner() -> N
 
 
 def test_gate_stops_the_write_if_it_is_closed_when_the_timer_fires_and_not_before() -> None:
-    outcomes = {name: ModelStory(False).tell(acts).memory for name, acts in STORIES.items()}
+    outcomes = {name: ModelStory(False).play(acts).memory for name, acts in STORIES.items()}
     stopped = {name for name, memory in outcomes.items() if memory == FRESH}
     assert stopped == {
         "bus master off",

@@ -36,7 +36,7 @@ def machine(start_machine: MachineMaker) -> QemuMachine:
     return start_machine(DEVICES)
 
 
-def as_told(device: dict[str, Any]) -> Function:
+def as_reported(device: dict[str, Any]) -> Function:
     """Return what QMP says of a function."""
     identity = device["id"]
     return (
@@ -78,13 +78,13 @@ def as_found(function: FoundFunction) -> Function:
 
 def test_walk_finds_what_qemu_says_is_on_its_bus(machine: QemuMachine) -> None:
     (bus,) = machine.qmp("query-pci")
-    told = [device for device in bus["devices"] if "pci_bridge" not in device]
+    reported = [device for device in bus["devices"] if "pci_bridge" not in device]
     found = enumerate_functions(QemuBus(machine), 0)
     with_plain_header = [function for function in found if function.space[0x0E] & 0x7F == 0]
     assert [as_found(function) for function in with_plain_header] == [
-        as_told(device) for device in told
+        as_reported(device) for device in reported
     ]
-    assert len(told) >= 12
+    assert len(reported) >= 12
     bridges = [device for device in bus["devices"] if "pci_bridge" in device]
     assert [(bridge["slot"], bridge["function"]) for bridge in bridges] == [
         (function.address.device, function.address.function)
@@ -107,10 +107,10 @@ def test_bars_that_we_place_are_where_qemu_says_they_are(machine: QemuMachine) -
     (blk,) = [f for f in enumerate_functions(bus, 0) if f.address.device == 2]
     placed = place_bars(QemuFunction(bus, blk))
     (pci,) = machine.qmp("query-pci")
-    (told,) = [device for device in pci["devices"] if device["slot"] == 2]
+    (reported,) = [device for device in pci["devices"] if device["slot"] == 2]
     assert {
         region["bar"]: region["address"]
-        for region in told["regions"]
+        for region in reported["regions"]
         if region["bar"] != EXPANSION_ROM
     } == placed
     (again,) = [f for f in enumerate_functions(bus, 0) if f.address.device == 2]

@@ -166,7 +166,7 @@ class VirtioPciDriver:
         self.write(COMMON_CFG_QUEUE_SELECT, index)
 
     def place_queue(self, index: int, layout: RingLayout, vector: int = NO_VECTOR) -> None:
-        """Tell size, addresses and vector of a queue; it is not in use yet."""
+        """Write size, addresses and vector of a queue; it is not in use yet."""
         self.select_queue(index)
         self.write(COMMON_CFG_QUEUE_SIZE, layout.size)
         self.write(COMMON_CFG_QUEUE_MSIX_VECTOR, vector)
@@ -183,7 +183,7 @@ class VirtioPciDriver:
     def set_up_queue(
         self, index: int, size: int, base: int, features: int, vector: int = NO_VECTOR
     ) -> DriverQueue:
-        """Lay out a queue in memory, tell the device, and put it into use."""
+        """Lay out a queue in memory, write its registers, and put it into use."""
         layout = layout_at(base, size, features)
         queue = driver_queue(self.memory, layout, features)
         queue.initialise()

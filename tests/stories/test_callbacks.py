@@ -52,9 +52,9 @@ def two_nics(
 def test_vdevs_are_called_in_the_order_that_was_chosen(nic_system: PlanMaker, order: str) -> None:
     plan = two_nics(nic_system, callback(0, DONE), callback(1, DONE), order=order)
     trace = run(plan, Nominal())
-    told = [e for e in (r.event for r in trace.records)
+    called = [e for e in (r.event for r in trace.records)
             if isinstance(e, CallbackBegun | CallbackEnded | QuiesceStepEnded)]  # fmt: skip
-    names = [getattr(each, "vdev", "") or getattr(each, "device", "") for each in told]
+    names = [getattr(each, "vdev", "") or getattr(each, "device", "") for each in called]
     first, second = ("eth0", "eth1") if order == "as-configured" else ("eth1", "eth0")
     assert names == [
         *(f"quiesce-{first}", first, f"quiesce-{first}"),
@@ -96,7 +96,7 @@ def test_two_time_outs_that_keep_nothing_back_release_memory_and_are_found(
 def test_an_end_that_comes_during_the_clean_up_changes_nothing(
     nic_system: PlanMaker, cause: str
 ) -> None:
-    """The process manager is at work already; nobody is called, and nothing is done twice."""
+    """The process manager is at work: no vdev is called, and no resource is released twice."""
     plan = two_nics(nic_system, callback(0, DONE))
     kernel = Kernel(Nominal(), plan.pinned)
     system = build(kernel, plan)

@@ -1,4 +1,4 @@
-"""A guest finds its devices, sets them up and works; and it dies at every station of that way."""
+"""A guest finds its devices, sets them up and works; and it dies after every milestone."""
 
 from collections.abc import Callable, Iterator
 
@@ -137,7 +137,7 @@ def test_a_crash_in_the_middle_of_enumeration_or_negotiation_is_harmless_as_well
 def test_without_callbacks_the_verdict_is_that_of_a_disk_at_work(
     walk_system: PlanMaker, milestone: str
 ) -> None:
-    """Before the first read nothing can go wrong; after it nobody has seen the disk stop."""
+    """Before the first read no claim can break; after it no stop of the disk is confirmed."""
     trace = crashed(walk_system, AfterPlan("MilestoneReached", milestone=milestone))
     is_at_work = milestone in {"file-system-mounted", "io-running"}
     assert ("teardown-order" in violated(trace)) == is_at_work
@@ -178,10 +178,10 @@ def test_detail_changes_what_is_told_and_nothing_that_happens(
     for detail in ("teardown", "virtio"):
         made = choices()
         trace = run(walk_system(detail=detail), made)
-        told = [
+        records = [
             (record.at_ns, record.source, record.event)
             for record in trace.records
             if not isinstance(record.event, VirtioEvent | ControlMessageSent)
         ]
-        both[detail] = (told, made.log)
+        both[detail] = (records, made.log)
     assert both["teardown"] == both["virtio"]

@@ -1,4 +1,4 @@
-"""What is under way when a run is no longer watched is not over, and no verdict says that it is."""
+"""Work under way at the end of the observation is not over, and no verdict says that it is."""
 
 import textwrap
 import time

@@ -1,4 +1,4 @@
-"""A VM that is gone leaves nothing behind in which two runs could still differ."""
+"""A VM that has exited leaves no state in which two runs could still differ."""
 
 from collections.abc import Callable
 
@@ -35,14 +35,14 @@ def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Fo
 
 
 def pending(kernel: Kernel) -> list[str]:
-    """Return whose delays somebody waits for."""
+    """Return the components whose delays a process waits for."""
     delays = [event for _, _, event, _ in kernel._delays]
     return [event.label for event in delays if isinstance(event, Delay) and event.callbacks]
 
 
 @pytest.mark.parametrize("cause", ["guest-crash", "guest-shutdown", "sigkill"])
 def test_what_it_had_done_before_its_end_is_forgotten(walk_system: PlanMaker, cause: str) -> None:
-    """Otherwise a proof would follow the end of each VM once for each thing that it ever did."""
+    """Otherwise a proof would follow the end of each VM once for each history of it."""
     plan = walk_system()
     _, early = ended_after(plan, 2, cause)
     _, late = ended_after(plan, 5, cause)

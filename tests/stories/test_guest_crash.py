@@ -66,7 +66,7 @@ def late_writes(trace: Trace) -> list[DmaLanded]:
 def test_a_nic_that_nobody_stops_writes_the_next_owners_memory(
     nic_system: PlanMaker, choices: Choices
 ) -> None:
-    """Received frames come unasked, so a dead guest's ring goes on filling (bhyve PR 222937)."""
+    """Received frames are unsolicited, so a dead guest's ring goes on filling (bhyve PR 222937)."""
     trace = run(nic_system(), choices)
     late = late_writes(trace)
     assert late

@@ -1,4 +1,4 @@
-"""The host goes down under its guests: by a fault of its kernel, or because somebody says so."""
+"""The host goes down under its guests: by a fault of its kernel, or by a shutdown command."""
 
 from collections.abc import Callable
 

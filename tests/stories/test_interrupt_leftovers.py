@@ -1,4 +1,4 @@
-"""What an interrupt controller keeps for an owner that is gone, told by the shipped scenarios."""
+"""What an interrupt controller keeps for an owner that has exited, by the shipped scenarios."""
 
 import pytest
 

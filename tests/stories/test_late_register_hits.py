@@ -16,7 +16,7 @@ AFTER = "no-dma-after-teardown"
 
 
 def aimed(design: str, *, takes: bool) -> SystemPlan:
-    """Return a system that nobody stops, with requests that write the device's own registers."""
+    """Return a system without callbacks, with requests that write the device's own registers."""
     change = both(
         no_quiesce,
         device(own_registers_at=5, service=exactly(400_000)),

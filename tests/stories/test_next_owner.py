@@ -1,7 +1,7 @@
-"""What a restarted guest finds: devices that work for it, or one that keeps it waiting for ever.
+"""What a restarted guest finds: devices that work, or a device that keeps it waiting for ever.
 
 A device can be silent and still be lost to its next owner: its messages stay switched off, or its
-command hangs for good.  Nobody is written over, and yet the guest does not come back to work.
+command hangs for good.  No memory is overwritten, and yet the guest does not work again.
 """
 
 from collections.abc import Callable

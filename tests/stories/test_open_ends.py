@@ -1,4 +1,4 @@
-"""What no page says about the end of a VM: every answer is tried, and shows in the trace."""
+"""Open questions about the end of a VM: every answer is tried, and shows in the trace."""
 
 from collections.abc import Callable
 
@@ -316,7 +316,7 @@ def test_a_question_is_listed_where_its_end_can_come_upon_it(
 def test_a_guest_that_obeys_the_power_button_has_shut_down_in_order_and_callbacks_run(
     nic_system: PlanMaker, documented_steps: Steps
 ) -> None:
-    """Nobody has to infer it then: the guide says so of a guest that shuts itself down."""
+    """No inference is needed: the guide says so of a guest that shuts itself down."""
     plan = short(nic_system(documented_steps, vm={"end": EndPlan("sigterm-x86", AT_WORK)}))
     skipped = {"qvm.callbacks-after-sigterm-x86": "skipped"}
     plan = replace(plan, pinned=plan.pinned | skipped)

@@ -41,8 +41,8 @@ def text_of(name: str) -> dict[str, Any]:
 
 def differences(broken: dict[str, Any], repaired: dict[str, Any]) -> set[str]:
     """Return the keys in which two scenarios differ, but for what describes them."""
-    told = {"description", "expect"}
-    return {key for key in {*broken, *repaired} - told if broken.get(key) != repaired.get(key)}
+    words = {"description", "expect"}
+    return {key for key in {*broken, *repaired} - words if broken.get(key) != repaired.get(key)}
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_a_reset_that_waits_for_nothing_lets_the_disk_write_released_memory(
 def test_a_completion_posted_after_0_was_readable_breaks_the_silence(
     walk_system: PlanMaker,
 ) -> None:
-    """A reset that drains and then posts writes a ring that is nobody's any more (openvmm 3915)."""
+    """A reset that drains and then posts writes a ring that has no owner (openvmm 3915)."""
     end = EndPlan("guest-crash", exactly(200_000), AfterPlan("BackendRequestBegun", count=3))
     plan = walk_system(
         offers={"reset_policy": "nothing"},
@@ -179,7 +179,7 @@ def test_an_orderly_driver_frees_memory_only_after_it_has_read_0(walk_system: Pl
 
 
 def test_receive_buffers_are_taken_back_by_the_reset_of_a_shutdown(walk_system: PlanMaker) -> None:
-    """Nobody gives them back otherwise: they wait for frames that may never come."""
+    """Without the reset the device keeps them: they wait for frames that may never come."""
     plan = walk_system(vm={"end": EndPlan("guest-shutdown", exactly(3_000_000))}, pinned=_STOPPING)
     kernel = Kernel(Nominal(), plan.pinned)
     system = build(kernel, plan)

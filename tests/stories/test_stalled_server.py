@@ -1,4 +1,4 @@
-"""A host server stops answering: the time-out, the pulse, and each thing that may come of it."""
+"""A host server stops answering: the time-out, the pulse, and every possible reaction."""
 
 from collections.abc import Callable
 

@@ -57,7 +57,7 @@ def verdicts(trace: Trace) -> dict[str, str]:
 
 
 def test_every_cause_has_a_shipped_scenario() -> None:
-    """A row that no scenario shows is a claim that nobody has looked at."""
+    """A row that no scenario shows is an unchecked claim."""
     texts = "".join(path.read_text(encoding="utf-8") for path in shipped_files())
     assert [cause.name for cause in CAUSES if f'cause = "{cause.name}"' not in texts] == []
 
@@ -95,7 +95,7 @@ def test_a_correct_vdev_protects_wherever_callbacks_run_and_nowhere_else(
 
 
 def test_a_suspended_guest_ends_nothing_but_its_device_writes_on(nic_system: PlanMaker) -> None:
-    """Dormant is not dead: the memory stays the guest's, so its NIC may fill it."""
+    """A suspended guest keeps its memory, so its NIC may fill it."""
     end = EndPlan("guest-suspend", exactly(300_000))
     trace = run(nic_system(vm={"end": end}), Nominal())
     suspended = of(trace, GuestEnded)[0]

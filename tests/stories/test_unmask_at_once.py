@@ -1,4 +1,4 @@
-"""The attribute `u` of a passed-through line: unmasked at once, whatever the guest does."""
+"""The attribute `u` of a passed-through line: qvm unmasks at once, in any state of the guest."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ def test_without_the_attribute_it_opens_when_the_guest_has_handled_it(
 def test_a_guest_that_dies_handling_it_leaves_the_line_open_until_the_detach(
     nic_system: PlanMaker, seed: int
 ) -> None:
-    """Nobody owes an unmask, so a dead guest's NIC goes on interrupting the host."""
+    """No owner has an unmask outstanding, so a dead guest's NIC goes on interrupting the host."""
     end = EndPlan("sigkill", exactly(250_000))
     trace = run(nic_system(vm={"end": end}, nic=EDGE, interrupts=AT_ONCE), Seeded(seed))
     detached_ns = next(r.at_ns for r in trace.records if isinstance(r.event, IrqDetached))

@@ -1,6 +1,6 @@
-"""Runs that harm nobody and cost something: a wait in vain, memory kept for good, no restart.
+"""Runs that harm no owner and have a cost: a wait in vain, memory kept for good, no restart.
 
-A callback that resets the controller before it waits for it waits in vain, whatever the bound.
+A callback that resets the controller before it waits for it waits in vain, with any bound.
 Memory in quarantine is safe and lost; where guests are unity-mapped, a VM whose memory is lost
 cannot be started again.
 """

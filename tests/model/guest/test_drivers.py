@@ -1,4 +1,4 @@
-"""How a guest's drivers find their devices, and what they do when that or more goes wrong."""
+"""How a guest's drivers find their devices, and what they do when a step fails."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -171,7 +171,7 @@ def test_the_driver_of_a_queue_resets_it_alone(walk_system: PlanMaker) -> None:
 def test_a_shutdown_at_any_instant_of_set_up_and_work_comes_to_its_end(
     walk_system: PlanMaker,
 ) -> None:
-    """Wherever the drivers are stopped: the devices are reset, and nobody waits for ever."""
+    """At any instant of the shutdown: the devices are reset, and no driver waits for ever."""
     for delay_ns in range(0, 2_000_000, 61_000):
         end = EndPlan("guest-shutdown", exactly(delay_ns), AfterPlan("VmStarted"))
         plan = walk_system(vm={"end": end}, observe=exactly(0))

@@ -1,4 +1,4 @@
-"""A bench for one physical device: memory, fabric, interrupts, and whoever drives the device."""
+"""A bench for one physical device: memory, fabric, interrupts, and the device's driver."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -37,11 +37,11 @@ def all_choices(seeds: int = 20) -> list[Choices]:
 
 
 class Outcome(NamedTuple):
-    """What became of a story.
+    """The outcome of a story.
 
     Attributes:
         done: What `Bench.end` gave: whether each step was done, or which order was.
-        confirmed_ns: When the device was seen to be quiet; None if never.
+        confirmed_ns: When software saw the device idle; None if never.
         late: DMA writes that landed after the teardown point: end of the procedure.
         late_interrupts: Interrupts asserted after it.
     """
@@ -112,7 +112,7 @@ class Bench:
         ]
 
     def dispatch(self, intid: int, requested_epoch: int, source: str) -> None:
-        """Play kernel and qvm: mask, and tell the guest's driver."""
+        """Play kernel and qvm: mask, and deliver to the guest's driver."""
         self.taken.append(requested_epoch)
         self.interrupts.set_masked(intid, True)
         self.driver.interrupts.put(intid)
@@ -155,7 +155,7 @@ class Bench:
         yield self.kernel.delay(exactly(duration_ns), "bench.wait")
 
     def run(self, steps: Steps) -> Any:
-        """Let somebody do something; gives what it gives."""
+        """Run a process to its end; return what it gives."""
         process = self.kernel.process(steps)
         self.kernel.execute(process)
         return process.value
@@ -163,7 +163,7 @@ class Bench:
     # The end.
 
     def carry_out(self, order: Order) -> Steps:
-        """Carry out steps as a vdev does, whatever each gives."""
+        """Carry out steps as a vdev does, also after a step that gives False."""
         outcomes = []
         for step, bound_ns in order:
             done = yield from self.kind.procedure.carry_out(

@@ -169,4 +169,4 @@ def test_pursue_stops_at_the_first_way_that_works() -> None:
     bench.pass_ns(3 * MS)
     bench.die()
     assert bench.run(follow_with_fallbacks(bench.kernel, bench.device, 1, PROCEDURE)) == 0
-    assert bench.device.link_up, "nobody needed a reset"
+    assert bench.device.link_up, "no reset was needed"

@@ -51,7 +51,7 @@ def bench_of(kind: str, choices: Choices | None = None, **changes: Any) -> Bench
 def test_a_device_that_nobody_stops_writes_on_after_its_driver_is_gone(
     kind: str, seed: int
 ) -> None:
-    """The reason for everything else: hardware does not notice that a guest has died."""
+    """Hardware does not notice that a guest has died."""
     outcome = bench_of(kind, all_choices()[seed]).end(())
     assert outcome.late
     assert {event.epoch for event in outcome.late} == {1}

@@ -1,4 +1,4 @@
-"""Devices put together from rules in words, without code."""
+"""Generic devices: what a plan says they do, without code."""
 
 from typing import Any
 

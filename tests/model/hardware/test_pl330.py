@@ -88,7 +88,7 @@ def test_a_stopped_channel_can_be_started_by_the_next_owner() -> None:
 
 
 def test_a_next_owner_that_does_not_kill_first_finds_the_old_program_running() -> None:
-    """Its start is ignored: the channel is not stopped."""
+    """The channel ignores its start: it is not stopped."""
     bench = bench_of("pl330")
     bench.pass_ns(MS)
     bench.die()

@@ -1,7 +1,7 @@
-"""What was asked of memory, or begun, before a reset comes to nothing after it.
+"""A read or a command that was begun before a reset has no effect after it.
 
-The next owner lays its rings at the same addresses.  So neither address nor size tells a read of
-the former owner from one of its own; the controller has forgotten that it asked.
+The next owner lays its rings at the same addresses.  So neither address nor size distinguishes a
+read of the former owner from one of its own; the controller has forgotten that it asked.
 """
 
 from collections.abc import Callable

@@ -40,7 +40,7 @@ class Case(NamedTuple):
     Attributes:
         late: Contents of writes that land after its end, in some run.
         interrupts: Whether some run has an interrupt after it.
-        confirmed: Whether the device is seen to be quiet.
+        confirmed: Whether software sees the device idle.
         failed: Steps that are not done, in some run.
     """
 
@@ -126,7 +126,7 @@ AHCI = [
         BOTH,
         False,
         NEVER,
-        "data and byte count are no FIS: they land, and the FIS that would tell is lost",
+        "data and byte count are no FIS: they land, and the FIS that would report them is lost",
     ),
     case(
         "ahci",
@@ -165,7 +165,7 @@ AHCI = [
         NOTHING_LATE,
         False,
         ALWAYS,
-        "nobody receives the signature",
+        "no FIS receive takes the signature",
     ),
     case(
         "ahci",
@@ -265,7 +265,7 @@ NVME = [
         ENTRIES,
         True,
         ALWAYS,
-        "an admin command completes unasked, into a queue of the former owner (CVE-2022-48790)",
+        "an admin command completes late, into a queue of the former owner (CVE-2022-48790)",
         keeps_event_requests=True,
     ),
     case(
@@ -275,7 +275,7 @@ NVME = [
         NOTHING_LATE,
         False,
         ALWAYS,
-        "the fence works whatever the controller still believes",
+        "the fence works in any state of the controller",
         keeps_event_requests=True,
     ),
 ]
@@ -521,7 +521,7 @@ POLICY = [
         NOTHING_LATE,
         False,
         ALWAYS,
-        "with nobody asking any more it gets idle but stays enabled; stop and reset follow",
+        "without further requests it gets idle but stays enabled; stop and reset follow",
         "await-idle",
     ),
     case(

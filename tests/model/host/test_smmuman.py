@@ -1,4 +1,4 @@
-"""smmuman: it reads fault records, starts anew, and treats clients that share a stream."""
+"""smmuman: it reads fault records, restarts, and handles clients that share a stream."""
 
 import pytest
 
@@ -62,8 +62,8 @@ class Bench:
             self.kernel.process(script)
         self.kernel.execute(self.kernel.event())
 
-    def told(self, kind: type) -> list[tuple[int, object]]:
-        """Return what was told of a kind, with its instant."""
+    def events_of(self, kind: type) -> list[tuple[int, object]]:
+        """Return the events of a kind, each with its instant."""
         return [(r.at_ns, r.event) for r in self.kernel.records if isinstance(r.event, kind)]
 
 
@@ -75,7 +75,7 @@ def test_records_are_read_in_one_go_and_sorted_by_client() -> None:
     bench.refuse(2, epoch=1)
     bench.refuse(1, epoch=2)
     bench.run()
-    assert bench.told(FaultRecordsRead) == [
+    assert bench.events_of(FaultRecordsRead) == [
         (6_000, FaultRecordsRead(1, 2, 0, False)),
         (6_000, FaultRecordsRead(2, 1, 0, False)),
     ]
@@ -85,10 +85,10 @@ def test_a_full_queue_loses_records_and_its_flag_is_seen() -> None:
     bench = Bench(IommuPlan("vt-d", unprogrammed="abort", fault_records=3))
     bench.refuse(5)
     bench.run()
-    assert bench.told(FaultRecordsRead) == [(6_000, FaultRecordsRead(1, 3, 0, True))]
+    assert bench.events_of(FaultRecordsRead) == [(6_000, FaultRecordsRead(1, 3, 0, True))]
     bench.refuse(1)
     bench.run()
-    assert bench.told(FaultRecordsRead)[1:] == [(12_000, FaultRecordsRead(1, 1, 0, False))]
+    assert bench.events_of(FaultRecordsRead)[1:] == [(12_000, FaultRecordsRead(1, 1, 0, False))]
 
 
 @pytest.mark.parametrize(("flavour", "recorded"), [("smmuv3", 1), ("vt-d", 0)])
@@ -104,7 +104,7 @@ def test_between_reading_and_clearing_the_flag_only_an_smmuv3_records(
         assert len(bench.iommu.faults.records) == recorded
 
     bench.run(storm())
-    assert len(bench.told(FaultRecordsRead)) == 1 + recorded
+    assert len(bench.events_of(FaultRecordsRead)) == 1 + recorded
 
 
 def test_a_client_has_sixty_four_records_and_the_rest_is_counted_as_dropped() -> None:
@@ -112,7 +112,7 @@ def test_a_client_has_sixty_four_records_and_the_rest_is_counted_as_dropped() ->
     bench.refuse(CLIENT_RECORDS_MAX + 6)
     bench.run()
     expected = FaultRecordsRead(1, CLIENT_RECORDS_MAX, 6, False)
-    assert bench.told(FaultRecordsRead) == [(6_000, expected)]
+    assert bench.events_of(FaultRecordsRead) == [(6_000, expected)]
 
 
 def test_a_smmuman_whose_host_went_down_reads_no_more_records() -> None:
@@ -124,7 +124,7 @@ def test_a_smmuman_whose_host_went_down_reads_no_more_records() -> None:
 
     bench.refuse(2)
     bench.run(host())
-    assert bench.told(FaultRecordsRead) == []
+    assert bench.events_of(FaultRecordsRead) == []
 
 
 # A new start.
@@ -136,10 +136,10 @@ def test_clients_that_live_are_mapped_again_and_those_that_went_are_not() -> Non
     bench.smmuman.map(bench.ports["eth1"], 2, RANGES)
     bench.smmuman.crash(bench.kernel.event().succeed(), exactly(50_000))
     bench.run(bench.remove())
-    assert bench.told(IommuReset) == [(50_000, IommuReset("bypass"))]
-    again = [event for at_ns, event in bench.told(IommuMapped) if at_ns]
+    assert bench.events_of(IommuReset) == [(50_000, IommuReset("bypass"))]
+    again = [event for at_ns, event in bench.events_of(IommuMapped) if at_ns]
     assert again == [IommuMapped("eth1", 2, GUEST, HOST, 0x1000)]
-    assert bench.told(IommuMapped)[-1][0] == 70_000
+    assert bench.events_of(IommuMapped)[-1][0] == 70_000
 
 
 def test_a_request_waits_until_smmuman_is_there_again() -> None:
@@ -147,7 +147,7 @@ def test_a_request_waits_until_smmuman_is_there_again() -> None:
     bench.smmuman.map(bench.ports["eth0"], 1, RANGES)
     bench.smmuman.crash(bench.kernel.event().succeed(), exactly(0))
     bench.run(bench.remove())
-    assert bench.told(IommuSynced) == [(21_000, IommuSynced("eth0", 1))]
+    assert bench.events_of(IommuSynced) == [(21_000, IommuSynced("eth0", 1))]
 
 
 def test_who_comes_while_it_is_away_is_mapped_when_it_is_back() -> None:
@@ -156,11 +156,11 @@ def test_who_comes_while_it_is_away_is_mapped_when_it_is_back() -> None:
     def newcomer() -> Steps:
         yield bench.kernel.delay(exactly(5_000), "in between")
         bench.smmuman.map(bench.ports["eth0"], 1, RANGES)
-        assert bench.told(IommuMapped) == []
+        assert bench.events_of(IommuMapped) == []
 
     bench.smmuman.crash(bench.kernel.event().succeed(), exactly(0))
     bench.run(newcomer())
-    assert [at_ns for at_ns, _ in bench.told(IommuMapped)] == [20_000]
+    assert [at_ns for at_ns, _ in bench.events_of(IommuMapped)] == [20_000]
 
 
 @pytest.mark.parametrize("in_halves", [True, False])
@@ -197,7 +197,7 @@ def test_a_device_that_does_not_answer_leaves_the_removal_undone_unless_that_is_
     bench.smmuman.map(bench.ports["eth0"], 1, RANGES)
     bench.run(bench.remove())
     assert bench.outcomes == [outcome]
-    assert len(bench.told(IommuSynced)) == synced
+    assert len(bench.events_of(IommuSynced)) == synced
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_maps_that_were_kept_go_with_the_last_owner() -> None:
 
     def both() -> Steps:
         yield from bench.remove("eth0", 1)
-        assert bench.told(IommuSynced) == []
+        assert bench.events_of(IommuSynced) == []
         yield from bench.remove("eth1", 2)
 
     bench.run(both())
-    synced = [(event.epoch) for _, event in bench.told(IommuSynced)]  # type: ignore[attr-defined]
+    synced = [(event.epoch) for _, event in bench.events_of(IommuSynced)]  # type: ignore[attr-defined]
     assert sorted(set(synced)) == [1, 2]
     assert bench.iommu.translate_write("eth0", 1, GUEST, 8) is None

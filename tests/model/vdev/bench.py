@@ -123,7 +123,7 @@ class Bench:
         """Let time pass."""
         self.kernel.execute(self.kernel.delay(exactly(ns), "bench"))
 
-    def told(self, kind: type[E]) -> list[E]:
+    def events_of(self, kind: type[E]) -> list[E]:
         return [r.event for r in self.kernel.records if isinstance(r.event, kind)]
 
 

@@ -52,18 +52,18 @@ def messages(trace: Trace) -> list[tuple[str, str]]:
 def test_every_vdev_gets_its_messages_in_order(
     walk_system: PlanMaker, transport: str, cause: str, expected: list[str]
 ) -> None:
-    told = messages(life(walk_system, transport, cause))
+    received = messages(life(walk_system, transport, cause))
     for vdev in VDEVS:
-        assert [message for name, message in told if name == vdev] == expected
+        assert [message for name, message in received if name == vdev] == expected
 
 
 def test_a_phase_begins_when_the_one_before_is_over_for_all(walk_system: PlanMaker) -> None:
-    """Configuration runs on one thread: nobody is configured before all have their options."""
-    told = [message for _, message in messages(life(walk_system, "pci", "sigquit"))]
+    """Configuration runs on one thread: no vdev is configured before all have their options."""
+    received = [message for _, message in messages(life(walk_system, "pci", "sigquit"))]
     phases = ("OPTIONS_END", "PCI_BARS", "GUEST_CONFIGURED", "GUEST_STARTING", "TERMINATE")
     for earlier, later in pairwise(phases):
-        last = max(place for place, word in enumerate(told) if word == earlier)
-        assert last < told.index(later)
+        last = max(place for place, word in enumerate(received) if word == earlier)
+        assert last < received.index(later)
 
 
 def test_the_guest_runs_after_the_last_configuration_and_is_gone_before_the_end(

@@ -65,14 +65,14 @@ def test_a_new_disk_holds_the_number_of_each_sector(zero_copy: bool) -> None:
 def test_the_worker_writes_data_then_status_then_element_then_index() -> None:
     bench = disk(zero_copy=False)
     done(bench, Type.IN, 0, 512)
-    contents = [event.content for event in bench.told(CpuWriteLanded)]
+    contents = [event.content for event in bench.events_of(CpuWriteLanded)]
     assert contents == ["data", "status", "used_element", "used_idx"]
 
 
 def test_a_read_only_disk_refuses_to_be_changed() -> None:
     bench = disk(read_only=True)
     assert done(bench, Type.OUT, 0, b"x" * 512) == IOERR
-    assert bench.told(BlockWriteCached) == []
+    assert bench.events_of(BlockWriteCached) == []
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_request_that_breaks_the_rules_is_answered_all_the_same(
 def test_a_write_is_durable_after_the_flush_and_not_before() -> None:
     bench = disk()
     assert done(bench, Type.OUT, 8, b"x" * 1024) == OK
-    assert bench.told(BlockWriteCommitted) == []
-    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [False]
+    assert bench.events_of(BlockWriteCommitted) == []
+    assert [e.is_stable for e in bench.events_of(BlockRequestAnswered)] == [False]
     assert done(bench, Type.FLUSH, 0) == OK
-    (committed,) = bench.told(BlockWriteCommitted)
+    (committed,) = bench.events_of(BlockWriteCommitted)
     assert (committed.sector, committed.length) == (8, 1024)
 
 
@@ -113,14 +113,14 @@ def test_write_through_commits_before_it_answers(cache: str, refuse: int) -> Non
         if isinstance(record.event, BlockWriteCommitted | BlockRequestAnswered)
     ]
     assert order == [BlockWriteCommitted, BlockRequestAnswered]
-    assert [e.is_stable for e in bench.told(BlockRequestAnswered)] == [True]
+    assert [e.is_stable for e in bench.events_of(BlockRequestAnswered)] == [True]
 
 
 def test_a_driver_switches_the_cache_off_in_the_configuration_space() -> None:
     bench = disk(write_cache="configurable")
     bench.write(0x100 + WRITEBACK_OFFSET, 0, 1)
     done(bench, Type.OUT, 8, b"x" * 512)
-    assert len(bench.told(BlockWriteCommitted)) == 1
+    assert len(bench.events_of(BlockWriteCommitted)) == 1
 
 
 def test_the_next_instance_finds_the_disk_but_not_the_cache_mode_of_the_last() -> None:
@@ -154,7 +154,7 @@ def test_a_chain_without_room_for_a_status_makes_the_disk_fail() -> None:
     bench = disk()
     bench.offer(0, [(BUFFERS, 16)], [])
     bench.wait()
-    assert len(bench.told(NeedsResetSet)) == 1
+    assert len(bench.events_of(NeedsResetSet)) == 1
 
 
 # virtio-net.
@@ -180,8 +180,8 @@ def test_a_frame_from_the_peer_stands_behind_a_header_in_the_next_buffer() -> No
 def test_a_frame_without_a_buffer_is_thrown_away() -> None:
     bench = network()
     bench.wait(400_000)
-    assert bench.told(UsedPublished) == []
-    assert {event.reason for event in bench.told(DmaDropped)} == {"no_descriptor"}
+    assert bench.events_of(UsedPublished) == []
+    assert {event.reason for event in bench.events_of(DmaDropped)} == {"no_descriptor"}
 
 
 def test_a_buffer_too_small_for_the_frame_comes_back_empty() -> None:
@@ -213,7 +213,7 @@ def test_received_frames_use_more_queues_only_after_the_command_is_used() -> Non
         bench.offer(0, [], [(DATA + 0x1000 * place, 2000)])
     bench.wait(1_500_000)
     assert bench.ram.read(BUFFERS + 4, 1) == b"\0"
-    assert len(bench.told(NetPairsSet)) == 1
+    assert len(bench.events_of(NetPairsSet)) == 1
     assert bench.used(2)
 
 
@@ -280,5 +280,5 @@ def test_an_entropy_request_in_flight_is_awaited_by_a_reset() -> None:
     bench.kernel.execute(bench.kernel.process(callback()))
     bench.wait()
     assert outcome == [True]
-    assert bench.told(UsedPublished) == []
+    assert bench.events_of(UsedPublished) == []
     assert bench.ram.read(DATA, 300) == bytes(300)

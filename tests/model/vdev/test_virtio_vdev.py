@@ -57,8 +57,8 @@ def test_a_reset_is_an_interval_in_which_the_old_status_stays_readable() -> None
     assert bench.status == 15, "the disk still has the request"
     bench.wait()
     assert bench.status == 0
-    assert len(bench.told(UsedPublished)) == 1
-    (done,) = bench.told(ResetCompleted)[1:]
+    assert len(bench.events_of(UsedPublished)) == 1
+    (done,) = bench.events_of(ResetCompleted)[1:]
     assert (done.queues_enabled, done.interrupt_status) == (0, 0)
 
 
@@ -69,7 +69,7 @@ def test_what_is_published_after_the_write_of_0_is_never_taken() -> None:
     bench.write(mmio.VIRTIO_MMIO_STATUS, 0)
     block_request(bench, Type.IN, 25, 512, at=BUFFERS + 0x4000)
     bench.wait()
-    assert len(bench.told(ChainTaken)) == 1
+    assert len(bench.events_of(ChainTaken)) == 1
 
 
 def test_a_queue_reset_waits_for_the_requests_of_the_queue() -> None:
@@ -92,7 +92,7 @@ def test_a_queue_reset_waits_for_the_requests_of_the_queue() -> None:
     bench.set_up(0)
     _, status = block_request(bench, Type.IN, 24, 512)
     bench.wait()
-    assert bench.ram.read(status, 1) == b"\0", "set up anew, the queue works again"
+    assert bench.ram.read(status, 1) == b"\0", "set up again, the queue works"
 
 
 def test_a_malformed_chain_makes_the_vdev_ask_for_a_reset() -> None:
@@ -100,14 +100,14 @@ def test_a_malformed_chain_makes_the_vdev_ask_for_a_reset() -> None:
     bench.offer(0, [(RAM - 4096, 16)], [(BUFFERS, 1)])
     bench.wait(100_000)
     assert bench.status & NEEDS_RESET
-    (failed,) = bench.told(NeedsResetSet)
+    (failed,) = bench.events_of(NeedsResetSet)
     assert failed.is_live
-    (sent,) = bench.told(NotificationSent)
+    (sent,) = bench.events_of(NotificationSent)
     assert (sent.queue, sent.carrier) == (-1, "line")
     assert bench.read(mmio.VIRTIO_MMIO_INTERRUPT_STATUS) == 2
     block_request(bench, Type.IN, 24, 512)
     bench.wait()
-    assert bench.told(ChainTaken) == [], "a vdev that has failed takes nothing"
+    assert bench.events_of(ChainTaken) == [], "a vdev that has failed takes no chain"
 
 
 def test_one_interrupt_stands_for_all_that_happens_before_it_is_acknowledged() -> None:
@@ -116,10 +116,10 @@ def test_one_interrupt_stands_for_all_that_happens_before_it_is_acknowledged() -
         block_request(bench, Type.GET_ID, 0, 20, at=BUFFERS + 0x4000 * place, kick=False)
     bench.write(mmio.VIRTIO_MMIO_QUEUE_NOTIFY, 0)
     bench.wait(200_000)
-    assert len(bench.told(NotificationSent)) == 3
-    assert len(bench.told(IrqInjected)) == len(bench.line) == 1
+    assert len(bench.events_of(NotificationSent)) == 3
+    assert len(bench.events_of(IrqInjected)) == len(bench.line) == 1
     bench.write(mmio.VIRTIO_MMIO_INTERRUPT_ACK, 1)
-    assert len(bench.told(LineLowered)) == 1
+    assert len(bench.events_of(LineLowered)) == 1
 
 
 def test_a_bit_that_is_left_standing_interrupts_again() -> None:
@@ -129,9 +129,9 @@ def test_a_bit_that_is_left_standing_interrupts_again() -> None:
     bench.vdev.change_config(0, b"\1")
     bench.write(mmio.VIRTIO_MMIO_INTERRUPT_ACK, 1)
     assert len(bench.line) == 2
-    assert bench.told(LineLowered) == []
+    assert bench.events_of(LineLowered) == []
     bench.write(mmio.VIRTIO_MMIO_INTERRUPT_ACK, 2)
-    assert len(bench.told(LineLowered)) == 1
+    assert len(bench.events_of(LineLowered)) == 1
 
 
 def test_suspension_is_shown_only_when_all_is_used_and_told() -> None:
@@ -144,7 +144,7 @@ def test_suspension_is_shown_only_when_all_is_used_and_told() -> None:
     assert bench.status == 11 | SUSPEND
     block_request(bench, Type.IN, 24, 512, at=BUFFERS + 0x4000)
     bench.wait()
-    assert len(bench.told(UsedPublished)) == 1
+    assert len(bench.events_of(UsedPublished)) == 1
     order = [
         type(record.event)
         for record in bench.kernel.records
@@ -153,7 +153,7 @@ def test_suspension_is_shown_only_when_all_is_used_and_told() -> None:
     assert order == [NotificationSent, SuspendShown]
     bench.write(mmio.VIRTIO_MMIO_STATUS, 15)
     bench.wait()
-    assert len(bench.told(UsedPublished)) == 2, "resumed, it goes on where it stood"
+    assert len(bench.events_of(UsedPublished)) == 2, "resumed, it goes on where it stood"
 
 
 def test_stopped_mode_finishes_what_is_in_flight_and_touches_the_guest_no_more() -> None:
@@ -161,11 +161,11 @@ def test_stopped_mode_finishes_what_is_in_flight_and_touches_the_guest_no_more()
     block_request(bench, Type.IN, 24, 512)
     bench.wait(40_000)
     assert carry_out(bench, "enter-stopped", 30_000_000_000)
-    assert len(bench.told(UsedPublished)) == len(bench.told(DeviceStopped)) == 1
-    written = len(bench.told(CpuWriteLanded))
+    assert len(bench.events_of(UsedPublished)) == len(bench.events_of(DeviceStopped)) == 1
+    written = len(bench.events_of(CpuWriteLanded))
     block_request(bench, Type.IN, 24, 512, at=BUFFERS + 0x4000)
     bench.wait()
-    assert len(bench.told(CpuWriteLanded)) == written
+    assert len(bench.events_of(CpuWriteLanded)) == written
 
 
 @pytest.mark.parametrize("step", ["drain", "reset", "enter-stopped"])
@@ -182,8 +182,8 @@ def test_a_joined_worker_does_nothing_more() -> None:
     bench.wait(40_000)
     carry_out(bench, "join-worker")
     bench.wait()
-    assert bench.told(UsedPublished) == []
-    assert [event.manner for event in bench.told(WorkerEnded)] == ["joined"]
+    assert bench.events_of(UsedPublished) == []
+    assert [event.manner for event in bench.events_of(WorkerEnded)] == ["joined"]
 
 
 def test_a_queue_taken_out_of_use_is_not_touched_any_more() -> None:
@@ -193,7 +193,7 @@ def test_a_queue_taken_out_of_use_is_not_touched_any_more() -> None:
     bench.wait(40_000)
     bench.write(mmio.VIRTIO_MMIO_QUEUE_READY, 0)
     bench.wait()
-    assert bench.told(UsedPublished) == []
+    assert bench.events_of(UsedPublished) == []
 
 
 def test_in_order_a_fast_request_waits_for_a_slow_one_before_it() -> None:
@@ -201,6 +201,6 @@ def test_in_order_a_fast_request_waits_for_a_slow_one_before_it() -> None:
     first, _ = block_request(bench, Type.IN, 24, 512, kick=False)
     second, _ = block_request(bench, Type.GET_ID, 0, 20, at=BUFFERS + 0x4000)
     bench.wait(60_000)
-    assert bench.told(UsedPublished) == []
+    assert bench.events_of(UsedPublished) == []
     bench.wait()
     assert [used.head_index for used in bench.used()] == [first, second]

@@ -153,7 +153,7 @@ def test_flush_makes_earlier_writes_survive_power_loss() -> None:
 
 
 def test_power_lost_between_execution_and_commit_loses_a_flushed_write() -> None:
-    """The steps are apart so that this instant exists: the answer has not been told yet."""
+    """The steps are separate, so this instant exists: the driver has not seen the answer."""
     bench = Bench()
     bench.submit(Kind.OUT, 0, sectors(1))
     answer = bench.disk.execute(bench.parse(Kind.FLUSH, 0), b"")

@@ -1,4 +1,4 @@
-"""Whatever a guest writes into a ring or a register, the answer is a value and never a crash."""
+"""Any bytes that a guest writes into a ring or a register give a value and never a crash."""
 
 import random
 

@@ -183,10 +183,10 @@ FACTS = [*same_name_constants(), *named_otherwise(), *offsets_and_sizes()]
 
 def test_every_constant_offset_and_size_is_that_of_the_kernel(tmp_path: Path) -> None:
     body = "".join(f'printf("%llu\\n", (unsigned long long)({fact}));\n' for fact, _ in FACTS)
-    told = [int(line) for line in run_c(tmp_path, body).split()]
+    kernel_values = [int(line) for line in run_c(tmp_path, body).split()]
     differing = [
         (fact, ours, theirs)
-        for (fact, ours), theirs in zip(FACTS, told, strict=True)
+        for (fact, ours), theirs in zip(FACTS, kernel_values, strict=True)
         if ours != theirs
     ]
     assert differing == []
@@ -246,8 +246,8 @@ def test_configuration_fields_lie_where_the_kernel_puts_them(tmp_path: Path) -> 
         request,
         blk.BlockSegment(1, 2, 3),
     )
-    told = run_c(tmp_path, body)
-    assert told == b"".join(part.pack() for part in parts)
+    kernel_values = run_c(tmp_path, body)
+    assert kernel_values == b"".join(part.pack() for part in parts)
     for part in parts:
         packed = part.pack()
         assert type(part).unpack(packed) == part

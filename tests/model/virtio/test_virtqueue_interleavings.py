@@ -2,7 +2,7 @@
 
 `Interleaving` plays both sides in single steps and keeps its own account of every request.  It
 fails if a request is lost, changed, taken or used twice; if a side writes memory that is not
-its own; or if a side sleeps although there is work and nobody is left to wake it.
+its own; or if a side sleeps although there is work, without a notification on its way.
 """
 
 import random
