@@ -7,7 +7,7 @@ where it stands; the device goes on.
 
 from typing import Generic, NamedTuple, TypeVar
 
-from ..hardware.edu_function import EduFunction
+from ..hardware.edu import EduFunction
 from ..hardware.physical_device import PhysicalDevice
 from ..hardware.procedure import Procedure, follow_with_fallbacks
 from ..plan.timing import Timing

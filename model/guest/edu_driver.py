@@ -1,7 +1,6 @@
 """The guest's driver for the teaching device: one buffer, filled again and again."""
 
-from ..hardware.edu import BUFFER_START, DMA_START, DMA_TO_RAM, DMA_WANTS_IRQ
-from ..hardware.edu_function import EduFunction
+from ..hardware.edu import BUFFER_START, DMA_START, DMA_TO_RAM, DMA_WANTS_IRQ, EduFunction
 from ..hardware.edu_procedure import PROCEDURE
 from ..hardware.procedure import wait_until
 from ..sim.kernel import Steps

@@ -49,7 +49,8 @@ from ..plan.traits import CANCEL, DROP
 from ..sim.kernel import Kernel, Steps
 from ..trace.events import DmaFetched
 from .disk import DiskCommand, DiskOperation
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 HEADER = struct.Struct("<IIQ16x")
 """Command header: flags with the PRDT length, byte count, table address."""

@@ -18,7 +18,8 @@ from ..plan.timing import Timing
 from ..sim.kernel import Kernel, Mailbox, Steps
 from ..sim.outside import Withheld
 from ..trace.events import FrameArrived
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 
 class Can(PhysicalDevice):

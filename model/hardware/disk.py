@@ -8,7 +8,7 @@ instant at which the last byte has come from memory.
 from typing import NamedTuple, Protocol
 
 from ..base.clock import Span
-from .physical_device import Operation
+from .operation import Operation
 
 
 class DiskWork(Protocol):

@@ -10,7 +10,7 @@ Source:
 
 from ..plan import procedures
 from ..sim.kernel import Kernel, Steps
-from .edu_function import EduFunction
+from .edu import EduFunction
 from .procedure import Procedure, carry_out_common, wait_until
 
 

@@ -23,7 +23,8 @@ from ..plan.traits import CANCEL, DROP
 from ..sim.kernel import Kernel, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaFetched
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 _DATA_BYTE = b"\x77"
 _ENTRY_BYTE = b"\x78"

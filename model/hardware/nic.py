@@ -22,7 +22,8 @@ from ..plan.timing import Timing
 from ..sim.kernel import Kernel, Mailbox, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaDropped, DmaFetched, FrameArrived
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 DESCRIPTOR = struct.Struct("<QHHBBH")
 """Legacy receive descriptor: buffer address, length, checksum, status, errors, special."""

@@ -36,7 +36,8 @@ from ..trace.events import DmaFetched
 from . import nvme_queues as queues
 from .disk import DiskCommand, DiskOperation
 from .nvme_queues import CompletionQueue, NvmeCommand, ShadowDoorbells, SubmissionQueue
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 SHUTDOWN_NONE = 0
 SHUTDOWN_OCCURRING = 1

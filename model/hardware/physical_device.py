@@ -23,11 +23,9 @@ on that way removes the request's state: the device then knows of no work under 
 goes on.
 """
 
-from enum import Enum
 from typing import Any, ClassVar, NamedTuple
 
 from ..base.addresses import pages_of
-from ..base.clock import Span
 from ..bus.device_cache import DeviceCache
 from ..bus.dma_engine import DmaEngine
 from ..bus.fabric import Port
@@ -39,6 +37,7 @@ from ..plan.traits import CANCEL, DROP, NOTHING, POST, Traits
 from ..sim.component import Component
 from ..sim.kernel import Kernel, Signal, Steps
 from ..trace.events import DmaDropped
+from .operation import Effect, Operation
 
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
@@ -65,72 +64,6 @@ class Wiring(NamedTuple):
     def is_wire(self) -> bool:
         """Whether an interrupt goes by a wire, and not by a message."""
         return self.trigger != MESSAGE
-
-
-class Effect(Enum):
-    """The three things that an operation does to the rest of the system."""
-
-    DATA = "data"
-    COMPLETION = "completion"
-    INTERRUPT = "interrupt"
-
-
-class Operation:
-    """A unit of work that the device does for an epoch.
-
-    Args:
-        epoch: In which it was requested.
-        data: (device address, bytes) in order.
-        completion: (device address, bytes) of the completion entry; None if there is none, or if
-            the device finds its place only when the data is done (`completions_of`).
-        service: How long it takes before its data is there, or None.
-        interrupts: Whether its end raises the interrupt.
-        reads: (device address, length) of what it reads from memory before it works on it.
-        owner_epoch: The epoch that gets completion entry and interrupt, if not `epoch`: a host
-            driver that works on behalf of a guest gets both itself.
-
-    Attributes:
-        was_reset: Whether the device was reset since it began.
-    """
-
-    __slots__ = (
-        "completion",
-        "data",
-        "epoch",
-        "interrupts",
-        "owner_epoch",
-        "reads",
-        "service",
-        "was_reset",
-    )
-
-    def __init__(
-        self,
-        epoch: int,
-        data: tuple[tuple[int, bytes], ...],
-        completion: tuple[int, bytes] | None = None,
-        *,
-        service: Span | None = None,
-        interrupts: bool = True,
-        reads: tuple[tuple[int, int], ...] = (),
-        owner_epoch: int | None = None,
-    ) -> None:
-        self.epoch = epoch
-        self.data = data
-        self.completion = completion
-        self.service = service
-        self.interrupts = interrupts
-        self.reads = reads
-        self.owner_epoch = epoch if owner_epoch is None else owner_epoch
-        self.was_reset = False
-
-    @property
-    def known_completions(self) -> tuple[tuple[int, bytes], ...]:
-        """The writes after the data whose addresses are known when the operation begins."""
-        return () if self.completion is None else (self.completion,)
-
-    def serve(self, fetched: bytes) -> None:
-        """Do the device's own part, between its reads and its writes of memory."""
 
 
 class PhysicalDevice(Component):

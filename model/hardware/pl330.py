@@ -28,7 +28,8 @@ from ..plan.traits import CANCEL, DROP, POST
 from ..sim.kernel import Kernel, Mailbox, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaFetched
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 
 CACHE_LINE = 64
 _BURST_BYTE = b"\x5a"

@@ -19,7 +19,7 @@ from ..bus.fabric import Port
 from ..plan.procedures import COMMON_STEPS, PCIE_STEPS, DocumentedProcedure, Order
 from ..sim.kernel import Kernel, Signal, Steps
 from ..trace.events import AnyEvent, StopConfirmed
-from .edu_function import EduFunction
+from .edu import EduFunction
 from .physical_device import PhysicalDevice
 
 _WRITES = {

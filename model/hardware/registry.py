@@ -26,7 +26,7 @@ from . import (
 )
 from .ahci import AhciController
 from .can import Can
-from .edu_function import EduFunction
+from .edu import EduFunction
 from .generic_device import GenericDevice
 from .nic import Nic
 from .nvme import Nvme

@@ -24,7 +24,8 @@ from ..sim.kernel import Kernel, Steps
 from ..sim.outside import Withheld
 from ..trace.events import DmaFetched
 from . import xhci_rings as rings
-from .physical_device import Operation, PhysicalDevice, Wiring
+from .operation import Operation
+from .physical_device import PhysicalDevice, Wiring
 from .xhci_rings import EventRing, RingCursor, Trb
 
 _REPORT_BYTE = b"\xc3"
