@@ -30,7 +30,7 @@ from quiesce.model.plan.system_plan import SystemPlan
 from quiesce.model.plan.timing import Timing
 from quiesce.properties.check import check
 from quiesce.properties.registry import TEARDOWN
-from quiesce.properties.search.fuzz import CHUNK, Campaign, Search, fuzz_chunk
+from quiesce.properties.search.fuzz import CHUNK, Campaign, FuzzTask, fuzz_chunk
 from quiesce.properties.search.shrink import shrink
 from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, designs
 
@@ -78,7 +78,7 @@ def until_drawn(
     plan: SystemPlan, seed: int, limit: int, names: Names = HITS
 ) -> tuple[int, Campaign]:
     """Return how many drawn runs it takes; more than the limit if it is not found."""
-    search = Search(plan, seed=seed, moves_end=False, properties=names)
+    search = FuzzTask(plan, seed=seed, moves_end=False, properties=names)
     campaign = Campaign()
     for number in range(-(-limit // CHUNK)):
         fuzz_chunk(search, run, number, stop_at_first=True, campaign=campaign)

@@ -16,8 +16,8 @@ from quiesce.model.base.choices import Nominal
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.machine.system import run, run_watched
 from quiesce.model.plan.system_plan import AfterPlan, EndPlan, NicPlan, RamPlan, SystemPlan, VmPlan
-from quiesce.properties.search.fuzz import Search, fuzz_chunk
-from quiesce.properties.search.sweep import Part, Target, crash_instants, sweep_part
+from quiesce.properties.search.fuzz import FuzzTask, fuzz_chunk
+from quiesce.properties.search.sweep import SweepPart, SweepTarget, crash_instants, sweep_part
 from quiesce.scenarios.resolve.library import resolved
 
 CHUNK = 50
@@ -57,7 +57,7 @@ def per_second(work: Callable[[], int], seconds: float) -> float:
 
 def measure(plan: SystemPlan, seconds: float) -> dict[str, float]:
     """Return the rates of one scenario."""
-    search = Search(plan)
+    search = FuzzTask(plan)
     numbers = iter(range(1_000_000))
 
     def bare() -> int:
@@ -72,11 +72,11 @@ def measure(plan: SystemPlan, seconds: float) -> dict[str, float]:
     end = plan.vms[vm].end
     assert end is not None
     until_ns = run(plan, Nominal()).records[-1].at_ns
-    target = Target(plan, vm, end.cause, until_ns)
+    target = SweepTarget(plan, vm, end.cause, until_ns)
     instants = crash_instants(target, run_watched)
 
     def swept() -> int:
-        part = Part()
+        part = SweepPart()
         start = next(numbers) * CHUNK % max(1, len(instants) - CHUNK)
         sweep_part(target, instants[start : start + CHUNK], run_watched, part)
         return part.points

@@ -18,7 +18,7 @@ from quiesce.model.machine.system import run
 from quiesce.properties.check import judge
 from quiesce.reports.explanation.causal_slice import slice_of
 from quiesce.reports.pictures.causal_graph import CausalPicture
-from quiesce.reports.pictures.timing import Picture
+from quiesce.reports.pictures.timing import TimingPicture
 from quiesce.scenarios.resolve.library import resolved
 
 MILLISECONDS = (1, 5, 25, 125)
@@ -31,7 +31,7 @@ def measure(observe_ms: int) -> dict[str, float]:
     judgement = judge(trace)
     figures: dict[str, float] = {"records": len(trace.records)}
     begin = time.perf_counter()
-    picture = Picture(trace, judgement)
+    picture = TimingPicture(trace, judgement)
     figures["drawn_s"] = time.perf_counter() - begin
     for name, write in (("svg_s", picture.svg), ("png_s", picture.png)):
         begin = time.perf_counter()

@@ -17,7 +17,7 @@ from .explanation.explanation import Explanation
 from .explanation.why import why
 from .formats.causal_formats import dot, mermaid
 from .pictures.causal_graph import CausalPicture
-from .pictures.timing import Picture
+from .pictures.timing import TimingPicture
 
 __all__ = ["explanation_files", "verdict_json", "write"]
 
@@ -60,7 +60,7 @@ def write(
         "origins.json": verdict_file.encode_origins(origins) if origins else b"",
     }
     if plot:
-        picture = Picture(trace, judgement, explanation)
+        picture = TimingPicture(trace, judgement, explanation)
         files |= {"timing.svg": picture.svg(), "timing.png": picture.png()}
     if explanation is not None:
         files |= explanation_files(explanation, judgement.scenario, plot=plot)

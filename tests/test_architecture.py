@@ -310,7 +310,7 @@ HOUSE = {
     "model/base/__init__.py": "",
     "model/base/clock.py": "import math",
     "model/base/choices.py": "",
-    "properties/registry.py": "from .search.fuzz import Search",
+    "properties/registry.py": "from .search.fuzz import FuzzTask",
     "properties/search/__init__.py": "",
     "properties/search/fuzz.py": "from ...model.sim.kernel import Kernel",
 }

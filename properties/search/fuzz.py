@@ -37,8 +37,8 @@ from .tally import Tally
 __all__ = [
     "CHUNK",
     "Campaign",
-    "Finding",
-    "Search",
+    "FuzzTask",
+    "FuzzViolation",
     "Unfinished",
     "confidence",
     "fuzz_chunk",
@@ -68,7 +68,7 @@ _OBSERVER = "run"
 """Source of the events that tell of the observation and not of the system."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class FuzzViolation(msgspec.Struct, frozen=True):
     """A run that violates something.
 
     Attributes:
@@ -109,7 +109,7 @@ class Campaign(msgspec.Struct):
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
-    findings: dict[str, Finding] = {}
+    findings: dict[str, FuzzViolation] = {}
     durations: Durations = msgspec.field(default_factory=Durations)
     unfinished: Unfinished | None = None
 
@@ -131,7 +131,7 @@ class OutOfTime(BaseException):
     """The time is up; not an `Exception`, so that nothing takes it for a failure of a run."""
 
 
-class Search(msgspec.Struct, frozen=True):
+class FuzzTask(msgspec.Struct, frozen=True):
     """What is searched.
 
     Attributes:
@@ -198,7 +198,7 @@ def _without_ends(plan: SystemPlan, until_ns: int) -> SystemPlan:
 class _Cases:
     """Turns drawn bytes into runs and counts them."""
 
-    def __init__(self, search: Search, run: Run) -> None:
+    def __init__(self, search: FuzzTask, run: Run) -> None:
         self._search = search
         self._run = run
         self._instants = instants_of(search.plan, run) if search.moves_end else ()
@@ -218,13 +218,13 @@ class _Cases:
         if violated:
             # In the order in which properties are listed, what matters most first.
             names = tuple(name for name in PROPERTIES if name in violated)
-            finding = Finding(plan, tuple(choices.log), names, data)
+            finding = FuzzViolation(plan, tuple(choices.log), names, data)
             self.campaign.findings.setdefault(" ".join(names), finding)
         return bool(violated)
 
 
 def fuzz_chunk(
-    search: Search,
+    search: FuzzTask,
     run: Run,
     number: int,
     *,
@@ -276,7 +276,7 @@ def _settings(examples: int) -> settings:
     )
 
 
-def replayed(search: Search, run: Run, database: ExampleDatabase) -> Campaign:
+def replayed(search: FuzzTask, run: Run, database: ExampleDatabase) -> Campaign:
     """Return what the runs show that earlier campaigns with any seed have found."""
     cases = _Cases(search, run)
     for data in sorted(database.fetch(_any_seed(search).key("found"))):
@@ -284,7 +284,7 @@ def replayed(search: Search, run: Run, database: ExampleDatabase) -> Campaign:
     return cases.campaign
 
 
-def done_chunks(search: Search, database: ExampleDatabase) -> dict[int, Campaign]:
+def done_chunks(search: FuzzTask, database: ExampleDatabase) -> dict[int, Campaign]:
     """Return the chunks of this campaign that were finished before, with what they showed."""
     found = {}
     for data in database.fetch(search.key("done")):
@@ -293,14 +293,14 @@ def done_chunks(search: Search, database: ExampleDatabase) -> dict[int, Campaign
     return found
 
 
-def keep(search: Search, number: int, campaign: Campaign, database: ExampleDatabase) -> None:
+def keep(search: FuzzTask, number: int, campaign: Campaign, database: ExampleDatabase) -> None:
     """Write a finished chunk to the database, and what it found where any seed looks first."""
     database.save(search.key("done"), msgspec.msgpack.encode((number, campaign)))
     for finding in campaign.findings.values():
         database.save(_any_seed(search).key("found"), finding.data)
 
 
-def _any_seed(search: Search) -> Search:
+def _any_seed(search: FuzzTask) -> FuzzTask:
     return msgspec.structs.replace(search, seed=0)
 
 

@@ -27,9 +27,9 @@ from ..registry import PROPERTIES
 from .tally import Tally
 
 __all__ = [
-    "Part",
-    "Strip",
-    "Target",
+    "SweepPart",
+    "SweepStrip",
+    "SweepTarget",
     "UnfinishedPoint",
     "crash_instants",
     "sweep_part",
@@ -43,7 +43,7 @@ ORDERS_MAX = 120
 """Orders of one instant that are tried: those of four events and the end."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class SweepTarget(msgspec.Struct, frozen=True):
     """Whose death is swept, and over which time.
 
     Attributes:
@@ -73,7 +73,7 @@ class Target(msgspec.Struct, frozen=True):
         return replace(self.plan, vms=(*vms[: self.vm], changed, *vms[self.vm + 1 :]))
 
 
-class Strip(msgspec.Struct, frozen=True):
+class SweepStrip(msgspec.Struct, frozen=True):
     """What came of ends that begin in a gap, or at an instant.
 
     Attributes:
@@ -103,7 +103,7 @@ class UnfinishedPoint(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Part(msgspec.Struct):
+class SweepPart(msgspec.Struct):
     """What a sweep over some instants has shown.
 
     Attributes:
@@ -122,7 +122,7 @@ class Part(msgspec.Struct):
     empty_gaps: int = 0
     left_out: int = 0
     tally: Tally = msgspec.field(default_factory=Tally)
-    strips: list[Strip] = []
+    strips: list[SweepStrip] = []
     first: tuple[Severity, int, tuple[ChoicePoint, ...]] | None = None
     unfinished: UnfinishedPoint | None = None
 
@@ -136,7 +136,7 @@ class Part(msgspec.Struct):
         """How many crash points were tried."""
         return self.gaps + self.orders
 
-    def absorb(self, other: "Part") -> None:
+    def absorb(self, other: "SweepPart") -> None:
         """Take over what a later part has shown."""
         self.gaps += other.gaps
         self.orders += other.orders
@@ -150,14 +150,14 @@ class Part(msgspec.Struct):
             self.first = other.first
 
 
-def crash_instants(target: Target, run: Watched) -> tuple[int, ...]:
+def crash_instants(target: SweepTarget, run: Watched) -> tuple[int, ...]:
     """Return the instants at which anything happens while the VM lives, with 0 and the last."""
     _, instants = run(target.without_end(), Nominal())
     found = {at_ns for at_ns, _ in instants if at_ns <= target.until_ns}
     return tuple(sorted(found | {0, target.until_ns}))
 
 
-def sweep_part(target: Target, instants: Sequence[int], run: Watched, part: Part) -> None:
+def sweep_part(target: SweepTarget, instants: Sequence[int], run: Watched, part: SweepPart) -> None:
     """Try the crash points at these instants and in the gaps between them.
 
     Args:
@@ -177,7 +177,7 @@ def sweep_part(target: Target, instants: Sequence[int], run: Watched, part: Part
         _at_instant(target, instants[-1], run, part)
 
 
-def _in_gap(target: Target, from_ns: int, to_ns: int, run: Watched, part: Part) -> None:
+def _in_gap(target: SweepTarget, from_ns: int, to_ns: int, run: Watched, part: SweepPart) -> None:
     at_ns = (from_ns + to_ns) // 2
     choices = Nominal()
     part.gaps += 1
@@ -185,13 +185,13 @@ def _in_gap(target: Target, from_ns: int, to_ns: int, run: Watched, part: Part) 
         trace, _ = run(target.ending_at(at_ns), choices)
     except BoundHit as hit:
         part.give_up(UnfinishedPoint(at_ns, {}, str(hit)))
-        part.strips.append(Strip(from_ns, to_ns, "none", ()))
+        part.strips.append(SweepStrip(from_ns, to_ns, "none", ()))
         return
     violated, severity = _judge(trace, at_ns, choices, part)
-    part.strips.append(Strip(from_ns, to_ns, severity, violated))
+    part.strips.append(SweepStrip(from_ns, to_ns, severity, violated))
 
 
-def _at_instant(target: Target, at_ns: int, run: Watched, part: Part) -> None:
+def _at_instant(target: SweepTarget, at_ns: int, run: Watched, part: SweepPart) -> None:
     plan = target.ending_at(at_ns)
     names: set[str] = set()
     severities: list[Severity] = []
@@ -207,7 +207,7 @@ def _at_instant(target: Target, at_ns: int, run: Watched, part: Part) -> None:
         names |= set(violated)
         severities.append(severity)
     in_order = tuple(name for name in PROPERTIES if name in names)
-    part.strips.append(Strip(at_ns, at_ns, worst(severities), in_order))
+    part.strips.append(SweepStrip(at_ns, at_ns, worst(severities), in_order))
 
 
 def _every_order(
@@ -251,7 +251,7 @@ def _asked_at(
 
 
 def _judge(
-    trace: Trace, at_ns: int, choices: Choices, part: Part
+    trace: Trace, at_ns: int, choices: Choices, part: SweepPart
 ) -> tuple[tuple[str, ...], Severity]:
     verdicts = check(trace)
     violated = part.tally.add(verdicts, trace)
@@ -263,16 +263,16 @@ def _judge(
     return tuple(name for name in PROPERTIES if name in violated), severity
 
 
-def unsafe_windows(strips: Sequence[Strip]) -> list[Strip]:
+def unsafe_windows(strips: Sequence[SweepStrip]) -> list[SweepStrip]:
     """Return the unsafe strips, those that touch each other joined to one."""
-    windows: list[Strip] = []
+    windows: list[SweepStrip] = []
     for strip in strips:
         if not strip.properties:
             continue
         if windows and windows[-1].to_ns >= strip.from_ns:
             last = windows[-1]
             names = {*last.properties, *strip.properties}
-            windows[-1] = Strip(
+            windows[-1] = SweepStrip(
                 last.from_ns,
                 max(last.to_ns, strip.to_ns),
                 worst((last.severity, strip.severity)),

@@ -18,7 +18,7 @@ from quiesce.model.trace.events import (
 from quiesce.properties.check import check
 from quiesce.properties.generate import strategies
 from quiesce.properties.generate.drawn_procedures import NIC_PROCEDURES, PROCEDURES
-from quiesce.properties.search.fuzz import CHUNK, Campaign, Search, fuzz_chunk
+from quiesce.properties.search.fuzz import CHUNK, Campaign, FuzzTask, fuzz_chunk
 from quiesce.properties.search.shrink import shrink
 from quiesce.scenarios.mutants.designs import CRASH
 from quiesce.scenarios.mutants.mutants import MUTANTS, Mutant, designs
@@ -48,7 +48,7 @@ def _gives_up(event: AnyEvent) -> bool:
 
 def search(plan: SystemPlan, seed: int = 0) -> Campaign:
     """Draw runs until one violates something."""
-    target = Search(plan, seed=seed, moves_end=False)
+    target = FuzzTask(plan, seed=seed, moves_end=False)
     campaign = Campaign()
     for number in range(EXAMPLES_MAX // CHUNK):
         fuzz_chunk(target, run, number, stop_at_first=True, campaign=campaign)
@@ -68,7 +68,7 @@ def test_a_system_that_follows_the_procedures_harms_nobody_and_loses_what_waits_
 
 @pytest.mark.parametrize("design", [name for name in designs() if name.endswith(CRASH)])
 def test_a_correct_design_withstands_a_campaign(design: str) -> None:
-    campaign = fuzz_chunk(Search(designs()[design]), run, 0, examples=30)
+    campaign = fuzz_chunk(FuzzTask(designs()[design]), run, 0, examples=30)
     assert campaign.tally.runs == 30
     assert campaign.findings == {}
 

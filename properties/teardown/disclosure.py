@@ -19,7 +19,7 @@ from ..core.verdict import how_late
 from ..trackers.bus_masters import BusMasters
 from ..trackers.instants import JudgedAtEndOfInstant
 from ..trackers.owed import write_owed
-from ..trackers.ownership import NOBODY
+from ..trackers.ownership import NO_OWNER
 
 
 class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
@@ -69,7 +69,7 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
             return
         reader = _reader(event)
         now = "the frame is free"
-        if holding.owner != NOBODY:
+        if holding.owner != NO_OWNER:
             now = f"the frame now belongs to {frames.name(holding.owner)}"
         self.violate(
             index,

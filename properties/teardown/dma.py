@@ -22,7 +22,7 @@ from ..core.verdict import Severity, Violation, how_late
 from ..trackers.bus_masters import BusMasters
 from ..trackers.instants import JudgedAtEndOfInstant
 from ..trackers.owed import interrupt_owed, write_owed
-from ..trackers.ownership import NOBODY, Frames, Lines, OddIrq, OddLanding
+from ..trackers.ownership import NO_OWNER, Frames, Lines, MisdirectedIrq, MisdirectedLanding
 
 
 class NoDmaAfterTeardown(JudgedAtEndOfInstant):
@@ -57,12 +57,12 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
         self.frames.odd.append(self._judge_landing)
         self.hitters: set[int] = set()
 
-    def _judge_landing(self, odd: OddLanding) -> None:
+    def _judge_landing(self, odd: MisdirectedLanding) -> None:
         if odd.released_ns is None:
             return
         frames, epoch, released_ns = self.frames, odd.landing.epoch, odd.released_ns
-        severity: Severity = "stray" if odd.owner == NOBODY else "corruption"
-        if odd.owner == NOBODY:
+        severity: Severity = "stray" if odd.owner == NO_OWNER else "corruption"
+        if odd.owner == NO_OWNER:
             now = "the frame is free"
         else:
             now = f"the frame now belongs to {frames.name(odd.owner)}"
@@ -173,9 +173,9 @@ class EpochsMatch(Property):
         self.frames.odd.append(self._judge_landing)
         self.lines.odd.append(self._judge_interrupt)
 
-    def _judge_landing(self, odd: OddLanding) -> None:
+    def _judge_landing(self, odd: MisdirectedLanding) -> None:
         epoch = odd.landing.epoch
-        if odd.owner != NOBODY:
+        if odd.owner != NO_OWNER:
             whose = f"which belongs to {self.frames.name(odd.owner)}"
         elif odd.released_ns is None:
             whose = "which it never owned"
@@ -193,7 +193,7 @@ class EpochsMatch(Property):
             owner=odd.owner,
         )
 
-    def _judge_interrupt(self, odd: OddIrq) -> None:
+    def _judge_interrupt(self, odd: MisdirectedIrq) -> None:
         injection = odd.injection
         if injection is None or injection.epoch == odd.requested_epoch:
             return

@@ -24,7 +24,7 @@ from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Violation, how_late
 from ..trackers.bus_masters import BusMasters
 from ..trackers.owed import interrupt_owed
-from ..trackers.ownership import Frames, Line, Lines, OddIrq, Owner
+from ..trackers.ownership import Frames, Line, Lines, MisdirectedIrq, Owner
 
 
 class NoIrqAfterTeardown(Property):
@@ -47,7 +47,7 @@ class NoIrqAfterTeardown(Property):
         self.bus_masters = self.tracker(BusMasters)
         self.lines.odd.append(self._judge)
 
-    def _judge(self, odd: OddIrq) -> None:
+    def _judge(self, odd: MisdirectedIrq) -> None:
         if odd.injection is not None or odd.detached_ns is None:
             return
         late_by_ns = odd.at_ns - odd.detached_ns
@@ -101,7 +101,7 @@ class IrqContainedAfterTeardown(Property):
         self._counts: dict[tuple[int, int], int] = {}
         self._open: dict[int, tuple[int, int, int]] = {}
 
-    def _judge(self, odd: OddIrq) -> None:
+    def _judge(self, odd: MisdirectedIrq) -> None:
         if odd.detached_ns is None:
             return
         if odd.injection is not None:
@@ -123,7 +123,7 @@ class IrqContainedAfterTeardown(Property):
         if not self.lines.line(odd.intid).is_masked:
             self._open.setdefault(odd.intid, (odd.index, odd.at_ns, odd.requested_epoch))
 
-    def _judge_injection(self, odd: OddIrq) -> None:
+    def _judge_injection(self, odd: MisdirectedIrq) -> None:
         injection = odd.injection
         assert injection is not None
         self.violate(
@@ -168,7 +168,7 @@ class IrqContainedAfterTeardown(Property):
     reads: ClassVar[Reads] = {IrqMasked: _mask}
 
 
-class _Pending:
+class _PendingAssertion:
     """An assertion that nobody has taken yet."""
 
     def __init__(self, index: int, at_ns: int, is_counted: bool) -> None:
@@ -209,7 +209,7 @@ class NextOwnerGetsInterrupts(Property):
         self.frames = self.tracker(Frames)
         self.lines = self.tracker(Lines)
         self.bus_masters = self.tracker(BusMasters)
-        self._pending: dict[tuple[int, int, str], _Pending] = {}
+        self._pending: dict[tuple[int, int, str], _PendingAssertion] = {}
         self._exited: set[int] = set()
         self._asserted = 0
 
@@ -219,7 +219,7 @@ class NextOwnerGetsInterrupts(Property):
         self._asserted += is_counted
         key = (event.intid, event.epoch, event.device)
         if key not in self._pending:
-            self._pending[key] = _Pending(index, at_ns, is_counted)
+            self._pending[key] = _PendingAssertion(index, at_ns, is_counted)
 
     def _deassert(self, index: int, at_ns: int, event: IrqDeasserted) -> None:  # noqa: ARG002
         self._pending.pop((event.intid, event.epoch, event.device), None)
@@ -274,14 +274,14 @@ class NextOwnerGetsInterrupts(Property):
         """Return what of the dead could still hold up a line of the living."""
         return interrupt_owed(rest, self.lines, self.bus_masters)
 
-    def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _Pending]]:
+    def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _PendingAssertion]]:
         """Return what is asserted on a line for its living owners, oldest first."""
         mine = [(key, each) for key, each in self._pending.items() if key[0] == intid]
         mine = [(key, each) for key, each in mine if line.is_owned_by(key[1])]
         return sorted(mine, key=lambda pair: pair[1].index)
 
     def _starved(
-        self, intid: int, line: Line, pending: list[tuple[tuple[int, int, str], _Pending]]
+        self, intid: int, line: Line, pending: list[tuple[tuple[int, int, str], _PendingAssertion]]
     ) -> Violation:
         assert line.last_detached is not None
         (name, epoch), index, at_ns = line.last_detached

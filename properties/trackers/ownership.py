@@ -33,7 +33,7 @@ from ...model.trace.events import (
 from ..core.monitor import Listener, Reads
 from .frame_map import FrameMap
 
-NOBODY = -1
+NO_OWNER = -1
 """The owner of a frame that may be granted to anybody."""
 
 
@@ -51,11 +51,11 @@ class Holding(NamedTuple):
 Landing = DmaLanded | CpuWriteLanded
 
 
-class OddLanding(msgspec.Struct, frozen=True):
+class MisdirectedLanding(msgspec.Struct, frozen=True):
     """A write that found another owner than the epoch for which it was made.
 
     Attributes:
-        owner: Epoch that owns the frame, or `NOBODY`.
+        owner: Epoch that owns the frame, or `NO_OWNER`.
         released_ns: When the write's own epoch released the frame, or None if it never had it.
     """
 
@@ -77,8 +77,8 @@ class OddLanding(msgspec.Struct, frozen=True):
         return self.landing.addr >> FRAME_SHIFT
 
 
-_NEVER_OWNED = Holding(NOBODY, ())
-_NOWHERE = (0, 0, NOBODY)
+_NEVER_OWNED = Holding(NO_OWNER, ())
+_NOWHERE = (0, 0, NO_OWNER)
 
 
 class Frames(Listener):
@@ -99,7 +99,7 @@ class Frames(Listener):
     """
 
     def __init__(self) -> None:
-        self.odd: list[Callable[[OddLanding], None]] = []
+        self.odd: list[Callable[[MisdirectedLanding], None]] = []
         self.changing: list[Callable[[int], None]] = []
         self.landings = 0
         self.writers: set[int] = set()
@@ -120,7 +120,7 @@ class Frames(Listener):
     def are_reused(self, epoch: int) -> bool:
         """Return whether a frame that an epoch has released belongs to another VM now."""
         return any(
-            holding.owner not in {NOBODY, epoch} and holding.released_ns(epoch) is not None
+            holding.owner not in {NO_OWNER, epoch} and holding.released_ns(epoch) is not None
             for _, _, holding in self._holdings
         )
 
@@ -155,10 +155,10 @@ class Frames(Listener):
 
     def _hand_on(self, index: int, landing: Landing, holding: Holding) -> None:
         """Hand on a landing whose epoch does not own the frame."""
-        if landing.epoch == HOST_EPOCH and holding.owner == NOBODY:
+        if landing.epoch == HOST_EPOCH and holding.owner == NO_OWNER:
             return
         released_ns = holding.released_ns(landing.epoch)
-        odd = OddLanding(index, self._at_ns, landing, holding.owner, released_ns)
+        odd = MisdirectedLanding(index, self._at_ns, landing, holding.owner, released_ns)
         for hand_on in self.odd:
             hand_on(odd)
 
@@ -236,8 +236,8 @@ def _granted(holding: Holding | None, epoch: int) -> Holding:
 
 def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
     if holding is None:
-        return Holding(NOBODY, ((epoch, at_ns),))
-    owner = NOBODY if holding.owner == epoch else holding.owner
+        return Holding(NO_OWNER, ((epoch, at_ns),))
+    owner = NO_OWNER if holding.owner == epoch else holding.owner
     past = [each for each in holding.past if each[0] != epoch] if holding.past else []
     return Holding(owner, (*past, (epoch, at_ns)))
 
@@ -294,7 +294,7 @@ class Line:
         return [owner for owner in told if owner not in self.attached]
 
 
-class OddIrq(msgspec.Struct, frozen=True):
+class MisdirectedIrq(msgspec.Struct, frozen=True):
     """An interrupt of an epoch that is not, or no longer, attached to the line.
 
     Attributes:
@@ -326,7 +326,7 @@ class Lines(Listener):
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
-        self.odd: list[Callable[[OddIrq], None]] = []
+        self.odd: list[Callable[[MisdirectedIrq], None]] = []
         self.injections = 0
         self.dead_count = 0
         self._used_by: dict[str, tuple[int, str]] = {}
@@ -374,7 +374,7 @@ class Lines(Listener):
                     continue
             if line.is_owned_by(epoch):
                 continue
-            odd = OddIrq(
+            odd = MisdirectedIrq(
                 index, self._at_ns, event.intid, epoch, injection, line.detached.get(epoch)
             )
             for hand_on in self.odd:

@@ -7,7 +7,7 @@ import msgspec
 from ...model.trace.events import Trace
 from .words import EXACT, about_ns
 
-__all__ = ["Clause", "Teller", "joined"]
+__all__ = ["Clause", "RecordTimes", "joined"]
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def joined(clauses: Iterable[Clause]) -> str:
     return text
 
 
-class Teller:
+class RecordTimes:
     """Gives instants and distances of records in words.
 
     Args:

@@ -6,7 +6,7 @@ from ...model.base.addresses import frame_of
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE, Trace
 from ...properties.core.verdict import Judgement, Violation
-from .clauses import Teller
+from .clauses import RecordTimes
 from .findings import READS, WRITES, Finding, actor_of, findings_of
 from .frames import FrameLedger, Ownership
 
@@ -58,13 +58,13 @@ def culprit_of(trace: Trace, finding: Finding) -> Culprit:
         frame = frame_of(event.addr)
         ledger = FrameLedger(trace)
         # A tie counts as after the release, whichever record comes first.
-        end = Teller(trace).end_of_instant(violation.index)
+        end = RecordTimes(trace).end_of_instant(violation.index)
         owner = ledger.owner(frame, end)
         released = ledger.released_by(event.epoch, frame, end)
         limit = released.index if released is not None else NO_CAUSE
         return Culprit(name, violation, actor, event.epoch, vm, frame, owner, limit)
     if isinstance(event, events.IrqTaken):
-        end = Teller(trace).end_of_instant(violation.index)
+        end = RecordTimes(trace).end_of_instant(violation.index)
         limit = _detach_before(trace, event, end)
         actor = str(said) or _raiser(trace, event, violation.index)
         return Culprit(name, violation, actor, event.epoch, vm, limit=limit)

@@ -6,7 +6,7 @@ from ...model.base.addresses import frame_of
 from ...model.trace import events
 from ...model.trace.events import Trace
 from ...properties.core.verdict import SEVERITIES, Judgement, Verdict, Violation
-from .clauses import Teller
+from .clauses import RecordTimes
 from .frames import FREE, FrameLedger
 from .words import about_ns
 
@@ -126,7 +126,7 @@ def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
 def _access_label(trace: Trace, ledger: FrameLedger, violation: Violation, access: Access) -> str:
     frame, epoch = frame_of(access.addr), access.epoch
     # A tie counts as after the release, whichever record comes first.
-    end = Teller(trace).end_of_instant(violation.index)
+    end = RecordTimes(trace).end_of_instant(violation.index)
     owner = ledger.owner(frame, end)
     whose = "that nobody owns" if owner.epoch == FREE else f"of epoch {owner.epoch}"
     if owner.epoch == 0:
@@ -138,7 +138,7 @@ def _access_label(trace: Trace, ledger: FrameLedger, violation: Violation, acces
 
 
 def _after_detach(trace: Trace, event: events.IrqTaken, violation: Violation) -> str:
-    detached_ns = detach_of(trace, event, Teller(trace).end_of_instant(violation.index))
+    detached_ns = detach_of(trace, event, RecordTimes(trace).end_of_instant(violation.index))
     if detached_ns is None:
         return ""
     return f", {about_ns(violation.at_ns - detached_ns)} after its detach"

@@ -20,7 +20,7 @@ _STRENGTH = (
 )
 
 
-class Distance(msgspec.Struct, frozen=True):
+class MeasuredDistance(msgspec.Struct, frozen=True):
     """An exact distance between two kinds of moment, over all runs of a scenario.
 
     Attributes:
@@ -85,7 +85,7 @@ class ScenarioEvidence(msgspec.Struct, frozen=True):
     replay_sha256: str
     expect: dict[str, str]
     methods: tuple[Method, ...]
-    distances: tuple[Distance, ...] = ()
+    distances: tuple[MeasuredDistance, ...] = ()
     windows: tuple[Window, ...] = ()
     why: str = ""
 

@@ -9,7 +9,7 @@ import msgspec
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE, Trace
 from ...properties.core.verdict import Judgement, Severity
-from ..core.clauses import Teller
+from ..core.clauses import RecordTimes
 from ..core.culprit import Culprit, culprit_of, main_finding
 from ..core.findings import READS, WRITES
 from ..core.words import EXACT, about_ns
@@ -20,10 +20,10 @@ from .why_irq import interrupt_deed
 from .why_stop import Deed, stop_clauses
 from .why_write import write_deed
 
-__all__ = ["Explanation", "LastChance", "NoReturn", "Saving", "explain"]
+__all__ = ["Explanation", "LastChance", "NoReturn", "SavingChange", "explain"]
 
 
-class Saving(msgspec.Struct, frozen=True):
+class SavingChange(msgspec.Struct, frozen=True):
     """A single change that saves the run, found by trying, and tried with other timings.
 
     Attributes:
@@ -55,7 +55,7 @@ class Saving(msgspec.Struct, frozen=True):
         return self.keeps_memory or self.starts_less
 
 
-class Refuted(msgspec.Struct, frozen=True):
+class RefutedProcedure(msgspec.Struct, frozen=True):
     """The documented procedure, which saves the run and not every other timing.
 
     Attributes:
@@ -132,9 +132,9 @@ class Explanation(msgspec.Struct, frozen=True):
     late_by_ns: int | None
     sentences: tuple[str, ...]
     slice: CausalSlice
-    saving: Saving | None = None
-    documented: Saving | None = None
-    refuted: Refuted | None = None
+    saving: SavingChange | None = None
+    documented: SavingChange | None = None
+    refuted: RefutedProcedure | None = None
     tried: int = 0
     runs: int = 0
     was_cut: bool = False
@@ -145,19 +145,21 @@ class Explanation(msgspec.Struct, frozen=True):
         return " ".join(self.sentences)
 
 
-class Tried(msgspec.Struct, frozen=True):
+class RerunResults(msgspec.Struct, frozen=True):
     """What was found by running again; the fields are those of `Explanation`."""
 
-    saving: Saving | None = None
-    documented: Saving | None = None
-    refuted: Refuted | None = None
+    saving: SavingChange | None = None
+    documented: SavingChange | None = None
+    refuted: RefutedProcedure | None = None
     tried: int = 0
     runs: int = 0
     was_cut: bool = False
     no_return: NoReturn | None = None
 
 
-def explain(trace: Trace, judgement: Judgement, tried: Tried | None = None) -> Explanation | None:
+def explain(
+    trace: Trace, judgement: Judgement, tried: RerunResults | None = None
+) -> Explanation | None:
     """Return why the worst violation came about; None if nothing is violated.
 
     Args:
@@ -169,7 +171,7 @@ def explain(trace: Trace, judgement: Judgement, tried: Tried | None = None) -> E
     if finding is None:
         return None
     culprit = culprit_of(trace, finding)
-    found = tried or Tried()
+    found = tried or RerunResults()
     graph = slice_of_culprit(trace, culprit)
     sentences = [
         _deed(culprit),
@@ -244,16 +246,16 @@ def _not_stopped(trace: Trace, culprit: Culprit) -> str:
     """Return what was done, or not done, to stop the actor and its writes."""
     if not culprit.actor:
         return ""
-    teller = Teller(trace)
+    times = RecordTimes(trace)
     index = culprit.violation.index
     event = trace.records[index].event
     if isinstance(event, (*WRITES, *READS)):
-        deed = write_deed(teller, index)
-        return sentence((*stop_clauses(teller, deed), *iommu_clauses(teller, deed)))
+        deed = write_deed(times, index)
+        return sentence((*stop_clauses(times, deed), *iommu_clauses(times, deed)))
     if isinstance(event, events.IrqTaken):
-        return sentence(tuple(stop_clauses(teller, interrupt_deed(teller, index))))
+        return sentence(tuple(stop_clauses(times, interrupt_deed(times, index))))
     deed = Deed(index, culprit.actor, culprit.epoch, index, index, "the violation")
-    return sentence(tuple(stop_clauses(teller, deed)))
+    return sentence(tuple(stop_clauses(times, deed)))
 
 
 def _released(trace: Trace, culprit: Culprit) -> str:
@@ -282,7 +284,7 @@ def _released(trace: Trace, culprit: Culprit) -> str:
     return _sentence(", ".join(words)) if words else ""
 
 
-def _saving(found: Tried, culprit: Culprit) -> str:
+def _saving(found: RerunResults, culprit: Culprit) -> str:
     """Return the change that is recommended, and what became of the documented procedure."""
     count = "1 change was" if found.tried == 1 else f"{found.tried} changes were"
     ran = f"{count} tried in {found.runs} runs"
@@ -293,7 +295,7 @@ def _saving(found: Tried, culprit: Culprit) -> str:
     )
 
 
-def _recommended(found: Tried, culprit: Culprit, ran: str) -> list[str]:
+def _recommended(found: RerunResults, culprit: Culprit, ran: str) -> list[str]:
     saving = found.saving
     if saving is None:
         return [f"No change was found that saves the run and other timings as well ({ran})"]
@@ -312,7 +314,7 @@ def _recommended(found: Tried, culprit: Culprit, ran: str) -> list[str]:
     return [first, f"{tried}, none violated"]
 
 
-def _procedure(found: Tried) -> list[str]:
+def _procedure(found: RerunResults) -> list[str]:
     """Return what became of the documented procedure, which is tried before anything else."""
     if found.documented is not None:
         text, timings = found.documented.text, found.documented.timings
@@ -327,7 +329,7 @@ def _procedure(found: Tried) -> list[str]:
     return []
 
 
-def _change(saving: Saving) -> str:
+def _change(saving: SavingChange) -> str:
     notes = []
     if saving.keeps_memory:
         notes.append("guest memory is then kept for good")

@@ -9,7 +9,7 @@ words.
 from ...model.trace import events
 from ...model.trace.events import Trace
 from ...properties.core.verdict import Judgement, Violation
-from ..core.clauses import Clause, Teller, joined
+from ..core.clauses import Clause, RecordTimes, joined
 from ..core.findings import READS, WRITES, Finding, findings_of
 from .why_irq import interrupt_clauses, interrupt_deed
 from .why_write import write_clauses
@@ -45,22 +45,22 @@ def _left_behind(trace: Trace, found: list[Finding]) -> Violation | None:
         if not 0 <= index < len(trace.records):
             continue
         is_taken = isinstance(trace.records[index].event, events.IrqTaken)
-        if is_taken and interrupt_deed(Teller(trace), index).actor == device:
+        if is_taken and interrupt_deed(RecordTimes(trace), index).actor == device:
             return finding.first
     return None
 
 
 def clauses_of(trace: Trace, violation: Violation) -> tuple[Clause, ...]:
     """Return the parts of the sentence about a violation, whose record must be in the trace."""
-    teller = Teller(trace)
+    times = RecordTimes(trace)
     event = trace.records[violation.index].event
     if isinstance(event, (*WRITES, *READS)):
-        return tuple(write_clauses(teller, violation.index))
+        return tuple(write_clauses(times, violation.index))
     if isinstance(event, events.IrqTaken):
-        return tuple(interrupt_clauses(teller, violation.index))
+        return tuple(interrupt_clauses(times, violation.index))
     return (
         Clause("said", violation.message, (violation.index,)),
-        *_unfinished(teller, violation.index),
+        *_unfinished(times, violation.index),
     )
 
 
@@ -70,10 +70,10 @@ def sentence(clauses: tuple[Clause, ...]) -> str:
     return _sentence(joined(clauses), name)
 
 
-def _unfinished(teller: Teller, index: int) -> list[Clause]:
+def _unfinished(times: RecordTimes, index: int) -> list[Clause]:
     """Return the quiesce step that was still running, if one was."""
     running: dict[tuple[str, int, str], int] = {}
-    for at, record in enumerate(teller.records[: index + 1]):
+    for at, record in enumerate(times.records[: index + 1]):
         event = record.event
         if isinstance(event, events.QuiesceStepBegun):
             running[event.device, event.epoch, event.step] = at
@@ -82,7 +82,7 @@ def _unfinished(teller: Teller, index: int) -> list[Clause]:
     if not running:
         return []
     (device, epoch, step), since = min(running.items(), key=lambda item: item[1])
-    text = f"the quiesce step {step} of {device} had been running since {teller.at(since)}"
+    text = f"the quiesce step {step} of {device} had been running since {times.at(since)}"
     about: dict[str, str | int] = {"device": device, "epoch": epoch, "step": step}
     return [Clause("still-running", text, (since, index), about)]
 

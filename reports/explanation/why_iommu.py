@@ -7,13 +7,13 @@ translation was kept, or the removal was not complete, no record shows; the sent
 
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE
-from ..core.clauses import Clause, Teller
+from ..core.clauses import Clause, RecordTimes
 from .why_stop import Deed
 
 __all__ = ["iommu_clauses"]
 
 
-class _Seen:
+class _IommuHistory:
     """What happened to the translations of a master before its write passed the IOMMU.
 
     Attributes:
@@ -26,13 +26,13 @@ class _Seen:
         opened: When a reset has let everything pass.
     """
 
-    def __init__(self, teller: Teller, deed: Deed, passed: int) -> None:
-        self.has_iommu = any(part.kind == "iommu" for part in teller.trace.header.parts)
+    def __init__(self, times: RecordTimes, deed: Deed, passed: int) -> None:
+        self.has_iommu = any(part.kind == "iommu" for part in times.trace.header.parts)
         self.is_known = False
         self.maps: dict[int, list[int]] = {}
         self.gone: list[int] = []
         self.removed = self.unanswered = self.opened = NO_CAUSE
-        for index, record in enumerate(teller.records[:passed]):
+        for index, record in enumerate(times.records[:passed]):
             event = record.event
             if isinstance(event, events.IommuReset):
                 self.maps.clear()
@@ -54,39 +54,39 @@ class _Seen:
             self.unanswered = index
 
 
-def iommu_clauses(teller: Teller, deed: Deed) -> list[Clause]:
+def iommu_clauses(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return why no IOMMU stopped a write; empty if the records do not tell."""
-    if not isinstance(teller.records[deed.index].event, events.DmaLanded | events.DmaRead):
+    if not isinstance(times.records[deed.index].event, events.DmaLanded | events.DmaRead):
         return []
-    return _why_it_passed(teller, deed)
+    return _why_it_passed(times, deed)
 
 
-def _why_it_passed(teller: Teller, deed: Deed) -> list[Clause]:
-    translated = _translation(teller, deed)
+def _why_it_passed(times: RecordTimes, deed: Deed) -> list[Clause]:
+    translated = _translation(times, deed)
     passed = deed.index if translated == NO_CAUSE else translated
-    seen = _Seen(teller, deed, passed)
+    seen = _IommuHistory(times, deed, passed)
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
     if not seen.has_iommu:
         return [Clause("no-iommu", "no IOMMU stood in its way", (deed.index,), about)]
     if seen.opened != NO_CAUSE:
-        text = f"the IOMMU was reset at {teller.at(seen.opened)} and let everything pass"
+        text = f"the IOMMU was reset at {times.at(seen.opened)} and let everything pass"
         return [Clause("reset-open", text, (seen.opened, passed), about)]
     if not seen.is_known:
         text = f"the IOMMU was never told about {deed.actor}"
         return [Clause("iommu-never-told", text, (deed.index,), about)]
-    mapped = _mapped(teller, deed, seen, passed)
+    mapped = _mapped(times, deed, seen, passed)
     if mapped:
-        return [*mapped, *_removed_since(teller, deed, passed)]
+        return [*mapped, *_removed_since(times, deed, passed)]
     if seen.removed != NO_CAUSE:
-        return _past_removal(teller, deed, seen, translated)
-    return _untranslated(teller, translated, about)
+        return _past_removal(times, deed, seen, translated)
+    return _untranslated(times, translated, about)
 
 
-def _untranslated(teller: Teller, translated: int, about: dict[str, str | int]) -> list[Clause]:
+def _untranslated(times: RecordTimes, translated: int, about: dict[str, str | int]) -> list[Clause]:
     """Return that the IOMMU let a write through as it was, against the maps in force."""
     if translated == NO_CAUSE:
         return []
-    write = teller.records[translated].event
+    write = times.records[translated].event
     assert isinstance(write, events.DmaTranslated)
     if write.host_addr != write.addr:
         return []
@@ -94,13 +94,13 @@ def _untranslated(teller: Teller, translated: int, about: dict[str, str | int]) 
     return [Clause("passed-as-is", text, (translated,), about)]
 
 
-def _translation(teller: Teller, deed: Deed) -> int:
+def _translation(times: RecordTimes, deed: Deed) -> int:
     """Return the record in which the write passed the IOMMU, before or after it left the device."""
-    landing = teller.records[deed.index].event
+    landing = times.records[deed.index].event
     if not isinstance(landing, events.DmaLanded):
         return NO_CAUSE  # the translation of a read leaves no record of its own
-    for cause in teller.trace.causes_of(deed.index):
-        event = teller.records[cause].event
+    for cause in times.trace.causes_of(deed.index):
+        event = times.records[cause].event
         if isinstance(event, events.DmaLanded):
             break
         if (
@@ -112,13 +112,13 @@ def _translation(teller: Teller, deed: Deed) -> int:
     return NO_CAUSE
 
 
-def _mapped(teller: Teller, deed: Deed, seen: _Seen, passed: int) -> list[Clause]:
+def _mapped(times: RecordTimes, deed: Deed, seen: _IommuHistory, passed: int) -> list[Clause]:
     """Return whose maps, in force when the write passed, led to where it landed."""
-    event = teller.records[deed.index].event
+    event = times.records[deed.index].event
     assert isinstance(event, events.DmaLanded | events.DmaRead)
     for epoch in sorted(seen.maps, key=lambda one: (one != deed.epoch, one)):
         for index in seen.maps[epoch]:
-            mapped = teller.records[index].event
+            mapped = times.records[index].event
             assert isinstance(mapped, events.IommuMapped)
             if not mapped.host_addr <= event.addr < mapped.host_addr + mapped.length:
                 continue
@@ -129,12 +129,12 @@ def _mapped(teller: Teller, deed: Deed, seen: _Seen, passed: int) -> list[Clause
     return []
 
 
-def _removed_since(teller: Teller, deed: Deed, passed: int) -> list[Clause]:
+def _removed_since(times: RecordTimes, deed: Deed, passed: int) -> list[Clause]:
     """Return that the map was removed while the write was on its way, if it was."""
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
     removed = NO_CAUSE
     for index in range(passed + 1, deed.index):
-        event = teller.records[index].event
+        event = times.records[index].event
         key = (getattr(event, "master", ""), getattr(event, "epoch", NO_CAUSE))
         if key != (deed.actor, deed.epoch):
             continue
@@ -142,7 +142,7 @@ def _removed_since(teller: Teller, deed: Deed, passed: int) -> list[Clause]:
             removed = index
         elif isinstance(event, events.IommuSynced) and removed != NO_CAUSE:
             text = (
-                f"its removal at {teller.at(removed)} was called complete at {teller.at(index)}, "
+                f"its removal at {times.at(removed)} was called complete at {times.at(index)}, "
                 "with this write still on its way"
             )
             records = (passed, removed, index, deed.index)
@@ -150,38 +150,40 @@ def _removed_since(teller: Teller, deed: Deed, passed: int) -> list[Clause]:
     if removed == NO_CAUSE:
         return []
     text = (
-        f"its removal at {teller.at(removed)} was not waited for, and this write had passed before"
+        f"its removal at {times.at(removed)} was not waited for, and this write had passed before"
     )
     return [Clause("not-waited-for", text, (passed, removed, deed.index), about, "; ")]
 
 
-def _past_removal(teller: Teller, deed: Deed, seen: _Seen, translated: int) -> list[Clause]:
+def _past_removal(
+    times: RecordTimes, deed: Deed, seen: _IommuHistory, translated: int
+) -> list[Clause]:
     """Return how a write got past the reported removal of its translation."""
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
     told = []
     if translated != NO_CAUSE:
         text = (
             f"the IOMMU let it pass although the removal of its translations was reported at "
-            f"{teller.at(seen.removed)}"
+            f"{times.at(seen.removed)}"
         )
         told.append(Clause("past-removal", text, (seen.removed, translated), about))
     if seen.unanswered != NO_CAUSE:
         text = (
-            f"{deed.actor} had not answered by {teller.at(seen.unanswered)} that it had forgotten "
+            f"{deed.actor} had not answered by {times.at(seen.unanswered)} that it had forgotten "
             "the translations that it keeps itself"
         )
         return [*told, Clause("unanswered", text, (seen.unanswered,), about)]
-    return [*told, *_how_it_passed(teller, seen, translated, about)] if told else []
+    return [*told, *_how_it_passed(times, seen, translated, about)] if told else []
 
 
 def _how_it_passed(
-    teller: Teller, seen: _Seen, translated: int, about: dict[str, str | int]
+    times: RecordTimes, seen: _IommuHistory, translated: int, about: dict[str, str | int]
 ) -> list[Clause]:
     """Return which way a write took past a removal, as far as its addresses tell."""
-    write = teller.records[translated].event
+    write = times.records[translated].event
     assert isinstance(write, events.DmaTranslated)
     for index in seen.gone:
-        mapped = teller.records[index].event
+        mapped = times.records[index].event
         assert isinstance(mapped, events.IommuMapped)
         if not mapped.addr <= write.addr < mapped.addr + mapped.length:
             continue

@@ -2,42 +2,42 @@
 
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE
-from ..core.clauses import Clause, Teller
+from ..core.clauses import Clause, RecordTimes
 from .why_stop import MASKING, Deed, stop_clauses
 
 __all__ = ["interrupt_clauses", "interrupt_deed"]
 
 
-def interrupt_deed(teller: Teller, index: int) -> Deed:
+def interrupt_deed(times: RecordTimes, index: int) -> Deed:
     """Return who raised an interrupt that was taken, for whom, and which detach it came after."""
-    taken = teller.records[index].event
+    taken = times.records[index].event
     assert isinstance(taken, events.IrqTaken)
-    raised = _raised(teller, index, taken)
+    raised = _raised(times, index, taken)
     actor, begun = "", index
     if raised != NO_CAUSE:
-        asserted = teller.records[raised].event
+        asserted = times.records[raised].event
         assert isinstance(asserted, events.IrqAsserted)
         actor, begun = asserted.device, raised
-    detached = _detach(teller, index, taken)
+    detached = _detach(times, index, taken)
     if detached == NO_CAUSE:
         return Deed(index, actor, taken.epoch, begun, index, "the interrupt")
     words = f"the detach from irq {taken.intid}"
     return Deed(index, actor, taken.epoch, begun, detached, words)
 
 
-def interrupt_clauses(teller: Teller, index: int) -> list[Clause]:
+def interrupt_clauses(times: RecordTimes, index: int) -> list[Clause]:
     """Return why an interrupt could be taken when it was."""
-    deed = interrupt_deed(teller, index)
+    deed = interrupt_deed(times, index)
     return [
-        *stop_clauses(teller, deed),
-        *_raising(teller, deed),
-        *_letting_out(teller, deed),
-        *_taking(teller, deed),
-        *_open_route(teller, deed),
+        *stop_clauses(times, deed),
+        *_raising(times, deed),
+        *_letting_out(times, deed),
+        *_taking(times, deed),
+        *_open_route(times, deed),
     ]
 
 
-def _raised(teller: Teller, index: int, taken: events.IrqTaken) -> int:
+def _raised(times: RecordTimes, index: int, taken: events.IrqTaken) -> int:
     """Return the assertion that is taken: the last latch that nobody took, or else a level.
 
     A latch is taken before a level, and of several levels the one that has stood longest.
@@ -45,7 +45,7 @@ def _raised(teller: Teller, index: int, taken: events.IrqTaken) -> int:
     key = (taken.intid, taken.epoch)
     latched = NO_CAUSE
     levels: dict[tuple[str, int], int] = {}
-    for at, record in enumerate(teller.records[:index]):
+    for at, record in enumerate(times.records[:index]):
         event = record.event
         if getattr(event, "intid", NO_CAUSE) != taken.intid:
             continue
@@ -63,10 +63,10 @@ def _raised(teller: Teller, index: int, taken: events.IrqTaken) -> int:
     return min((at for (_, epoch), at in levels.items() if epoch == taken.epoch), default=NO_CAUSE)
 
 
-def _detach(teller: Teller, index: int, taken: events.IrqTaken) -> int:
+def _detach(times: RecordTimes, index: int, taken: events.IrqTaken) -> int:
     """Return the last detach of its epoch, up to the end of the instant at which it is taken."""
-    for before in range(teller.end_of_instant(index) - 1, -1, -1):
-        event = teller.records[before].event
+    for before in range(times.end_of_instant(index) - 1, -1, -1):
+        event = times.records[before].event
         if isinstance(event, events.IrqDetached) and (event.intid, event.epoch) == (
             taken.intid,
             taken.epoch,
@@ -75,21 +75,20 @@ def _detach(teller: Teller, index: int, taken: events.IrqTaken) -> int:
     return NO_CAUSE
 
 
-def _about(teller: Teller, deed: Deed) -> dict[str, str | int]:
-    taken = teller.records[deed.index].event
+def _about(times: RecordTimes, deed: Deed) -> dict[str, str | int]:
+    taken = times.records[deed.index].event
     assert isinstance(taken, events.IrqTaken)
     return {"device": deed.actor, "epoch": deed.epoch, "intid": taken.intid}
 
 
-def _raising(teller: Teller, deed: Deed) -> list[Clause]:
+def _raising(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return when it was raised, and why it was still there to be taken."""
-    asserted = teller.records[deed.begun].event
+    asserted = times.records[deed.begun].event
     if not isinstance(asserted, events.IrqAsserted):
         return []
-    about = _about(teller, deed)
+    about = _about(times, deed)
     text = (
-        f"{deed.actor} raised irq {asserted.intid} for epoch {deed.epoch} at "
-        f"{teller.at(deed.begun)}"
+        f"{deed.actor} raised irq {asserted.intid} for epoch {deed.epoch} at {times.at(deed.begun)}"
     )
     told = [Clause("raised", text, (deed.begun,), about)]
     if deed.begun > deed.limit:
@@ -102,23 +101,23 @@ def _raising(teller: Teller, deed: Deed) -> list[Clause]:
         told.append(Clause("latched", text, (deed.begun, deed.index), about, " "))
     begun = [
         index
-        for index, record in enumerate(teller.records[: deed.index])
+        for index, record in enumerate(times.records[: deed.index])
         if isinstance(record.event, events.QuiesceStepBegun)
         and (record.event.device, record.event.epoch) == (deed.actor, deed.epoch)
     ]
-    names = [getattr(teller.records[index].event, "step", "") for index in begun]
+    names = [getattr(times.records[index].event, "step", "") for index in begun]
     if begun and not any(name.startswith(MASKING) for name in names):
         text = f"no step masked its interrupts ({', '.join(names)})"
         told.append(Clause("no-mask-step", text, tuple(begun), about, ": "))
     return told
 
 
-def _letting_out(teller: Teller, deed: Deed) -> list[Clause]:
+def _letting_out(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return what unmasked the line between the raising and the taking, if it was masked."""
-    about = _about(teller, deed)
+    about = _about(times, deed)
     unmasked, was_masked = NO_CAUSE, False
     for index in range(deed.begun + 1, deed.index):
-        event = teller.records[index].event
+        event = times.records[index].event
         if getattr(event, "intid", NO_CAUSE) != about["intid"]:
             continue
         if isinstance(event, events.IrqMasked):
@@ -127,17 +126,17 @@ def _letting_out(teller: Teller, deed: Deed) -> list[Clause]:
             unmasked = index
     if unmasked == NO_CAUSE or unmasked < deed.limit:
         return []
-    text = f"the line was unmasked at {teller.at(unmasked)}"
+    text = f"the line was unmasked at {times.at(unmasked)}"
     if was_masked:
-        text = f"the line was masked, and unmasked at {teller.at(unmasked)}"
-    return [Clause("unmasked", text, (unmasked,), about), *_why_unmasked(teller, unmasked, about)]
+        text = f"the line was masked, and unmasked at {times.at(unmasked)}"
+    return [Clause("unmasked", text, (unmasked,), about), *_why_unmasked(times, unmasked, about)]
 
 
-def _why_unmasked(teller: Teller, unmasked: int, about: dict[str, str | int]) -> list[Clause]:
+def _why_unmasked(times: RecordTimes, unmasked: int, about: dict[str, str | int]) -> list[Clause]:
     """Return what made the kernel unmask a line: an attach, an answer, or its own reason."""
-    for cause in teller.trace.causes_of(unmasked):
-        event = teller.records[cause].event
-        if not teller.is_tie(cause, unmasked):
+    for cause in times.trace.causes_of(unmasked):
+        event = times.records[cause].event
+        if not times.is_tie(cause, unmasked):
             break
         if not isinstance(event, events.IrqAttached | events.IrqHandled):
             continue
@@ -150,36 +149,36 @@ def _why_unmasked(teller: Teller, unmasked: int, about: dict[str, str | int]) ->
             return [Clause("attached", text, (cause, unmasked), about, " ")]
         text = f"when {whom} had handled an interrupt"
         return [Clause("handled", text, (cause, unmasked), about, " ")]
-    reason = getattr(teller.records[unmasked].event, "reason", "")
+    reason = getattr(times.records[unmasked].event, "reason", "")
     return [Clause("reason", f"({reason})", (unmasked,), about, " ")]
 
 
-def _taking(teller: Teller, deed: Deed) -> list[Clause]:
-    about = _about(teller, deed)
-    text = f"irq {about['intid']} of epoch {deed.epoch} was taken at {teller.at(deed.index)}"
+def _taking(times: RecordTimes, deed: Deed) -> list[Clause]:
+    about = _about(times, deed)
+    text = f"irq {about['intid']} of epoch {deed.epoch} was taken at {times.at(deed.index)}"
     told = [Clause("taken", text, (deed.index,), about)]
     if deed.limit == deed.index:
         return told
     records = (deed.limit, deed.index)
-    if teller.is_tie(deed.limit, deed.index):
+    if times.is_tie(deed.limit, deed.index):
         order = "detach, then interrupt" if deed.limit < deed.index else "interrupt, then detach"
         text = (
             "at the very instant of its detach, and a tie counts as after the detach (in the "
             f"record: {order})"
         )
         return [*told, Clause("tie", text, records, {**about, "order": order}, ", ")]
-    text = f"{teller.between(deed.limit, deed.index)} after the detach"
+    text = f"{times.between(deed.limit, deed.index)} after the detach"
     return [*told, Clause("late", text, records, about, ", ")]
 
 
 _ROUTES = events.IrqRouteMapped | events.IrqRouteRemoved | events.IrqRouteSynced
 
 
-def _open_route(teller: Teller, deed: Deed) -> list[Clause]:
+def _open_route(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return why a message that was sent after the detach still found its way."""
-    about = _about(teller, deed)
+    about = _about(times, deed)
     last = NO_CAUSE
-    for index, record in enumerate(teller.records[: deed.begun]):
+    for index, record in enumerate(times.records[: deed.begun]):
         event = record.event
         if isinstance(event, _ROUTES) and (event.device, event.intid, event.epoch) == (
             deed.actor,
@@ -189,18 +188,18 @@ def _open_route(teller: Teller, deed: Deed) -> list[Clause]:
             last = index
     if last == NO_CAUSE or deed.begun < deed.limit:
         return []
-    event = teller.records[last].event
+    event = times.records[last].event
     if isinstance(event, events.IrqRouteMapped):
         text = f"the route of its messages to irq {about['intid']} was still there"
         return [Clause("route-there", text, (last,), about)]
     if isinstance(event, events.IrqRouteRemoved):
         text = (
-            f"the removal of its route to irq {about['intid']} at {teller.at(last)} was not synced "
+            f"the removal of its route to irq {about['intid']} at {times.at(last)} was not synced "
             "by then"
         )
         return [Clause("route-not-synced", text, (last, deed.begun), about)]
     text = (
-        f"its route to irq {about['intid']} had been removed and synced at {teller.at(last)}, and "
+        f"its route to irq {about['intid']} had been removed and synced at {times.at(last)}, and "
         "yet it was followed"
     )
     return [Clause("route-followed", text, (last, deed.begun), about)]

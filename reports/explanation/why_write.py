@@ -3,7 +3,7 @@
 from ...model.base.addresses import HOST_EPOCH, frame_of
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE
-from ..core.clauses import Clause, Teller
+from ..core.clauses import Clause, RecordTimes
 from ..core.findings import READS, WRITES, Access, actor_of
 from ..core.frames import FREE, FrameLedger
 from .why_iommu import iommu_clauses
@@ -12,14 +12,14 @@ from .why_stop import Deed, stop_clauses
 __all__ = ["write_clauses", "write_deed"]
 
 
-def write_deed(teller: Teller, index: int) -> Deed:
+def write_deed(times: RecordTimes, index: int) -> Deed:
     """Return who made a write or a read, for whom, and which release it came after."""
-    event = _access(teller, index)
+    event = _access(times, index)
     actor = actor_of(event)
     frame = frame_of(event.addr)
-    ledger = FrameLedger(teller.trace)
-    released = ledger.released_by(event.epoch, frame, teller.end_of_instant(index))
-    issued = _issue(teller, index, actor)
+    ledger = FrameLedger(times.trace)
+    released = ledger.released_by(event.epoch, frame, times.end_of_instant(index))
+    issued = _issue(times, index, actor)
     begun = index if issued == NO_CAUSE else issued
     if released is None:
         return Deed(index, actor, event.epoch, begun, index, f"the {_what(event)}")
@@ -27,20 +27,20 @@ def write_deed(teller: Teller, index: int) -> Deed:
     return Deed(index, actor, event.epoch, begun, released.index, words)
 
 
-def write_clauses(teller: Teller, index: int) -> list[Clause]:
+def write_clauses(times: RecordTimes, index: int) -> list[Clause]:
     """Return why a write could land, or a read take, where and when it did."""
-    deed = write_deed(teller, index)
+    deed = write_deed(times, index)
     return [
-        *stop_clauses(teller, deed),
-        *_story(teller, deed),
-        *_lateness(teller, deed),
-        _owner(teller, deed),
-        *iommu_clauses(teller, deed),
+        *stop_clauses(times, deed),
+        *_story(times, deed),
+        *_lateness(times, deed),
+        _owner(times, deed),
+        *iommu_clauses(times, deed),
     ]
 
 
-def _access(teller: Teller, index: int) -> Access:
-    event = teller.records[index].event
+def _access(times: RecordTimes, index: int) -> Access:
+    event = times.records[index].event
     assert isinstance(event, (*WRITES, *READS))
     return event
 
@@ -49,22 +49,22 @@ def _what(access: Access) -> str:
     return "read" if isinstance(access, READS) else "write"
 
 
-def _issue(teller: Teller, index: int, actor: str) -> int:
+def _issue(times: RecordTimes, index: int, actor: str) -> int:
     """Return the record in which a write left its device; none if its causes do not show it."""
-    if isinstance(teller.records[index].event, READS):
+    if isinstance(times.records[index].event, READS):
         return NO_CAUSE
-    for cause in _own_causes(teller, index):
-        event = teller.records[cause].event
+    for cause in _own_causes(times, index):
+        event = times.records[cause].event
         if isinstance(event, events.DmaIssued) and event.master == actor:
             return cause
     return NO_CAUSE
 
 
-def _own_causes(teller: Teller, index: int) -> list[int]:
+def _own_causes(times: RecordTimes, index: int) -> list[int]:
     """Return what led to an access, latest first, back to a write or a completed request."""
     own = []
-    for cause in teller.trace.causes_of(index):
-        event = teller.records[cause].event
+    for cause in times.trace.causes_of(index):
+        event = times.records[cause].event
         if isinstance(event, (*WRITES, events.RequestCompleted)):
             break
         own.append(cause)
@@ -73,20 +73,20 @@ def _own_causes(teller: Teller, index: int) -> list[int]:
     return own
 
 
-def _story(teller: Teller, deed: Deed) -> list[Clause]:
+def _story(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return how the access came about, as far back as its causes show, up to memory."""
     told: dict[str, Clause] = {}
-    left = teller.records[deed.begun].event
-    for cause in _own_causes(teller, deed.index):
-        kind, words, about = _station(teller, deed, cause)
-        fetched = teller.records[cause].event
+    left = times.records[deed.begun].event
+    for cause in _own_causes(times, deed.index):
+        kind, words, about = _station(times, deed, cause)
+        fetched = times.records[cause].event
         if isinstance(fetched, events.DmaFetched) and not _is_for(fetched, left):
             continue
         if kind:
-            text = f"{words} at {teller.at(cause)}"
+            text = f"{words} at {times.at(cause)}"
             told.setdefault(kind, Clause(kind, text, (cause,), about, ", "))
     stations = list(reversed(told.values()))
-    return _as_one(stations, _landing(teller, deed), deed, _what(_access(teller, deed.index)))
+    return _as_one(stations, _landing(times, deed), deed, _what(_access(times, deed.index)))
 
 
 def _as_one(stations: list[Clause], landing: Clause, deed: Deed, what: str) -> list[Clause]:
@@ -96,14 +96,14 @@ def _as_one(stations: list[Clause], landing: Clause, deed: Deed, what: str) -> l
     return [Clause(first.kind, subject, first.records, first.about), *rest]
 
 
-def _landing(teller: Teller, deed: Deed) -> Clause:
-    event = _access(teller, deed.index)
+def _landing(times: RecordTimes, deed: Deed) -> Clause:
+    event = _access(times, deed.index)
     frame = frame_of(event.addr)
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch, "frame": frame}
     if isinstance(event, READS):
-        text = f"took {event.length} bytes from frame {frame:#x} at {teller.at(deed.index)}"
+        text = f"took {event.length} bytes from frame {frame:#x} at {times.at(deed.index)}"
         return Clause("read", text, (deed.index,), about, " and ")
-    text = f"landed in frame {frame:#x} at {teller.at(deed.index)}"
+    text = f"landed in frame {frame:#x} at {times.at(deed.index)}"
     return Clause("landed", text, (deed.index,), about, " and ")
 
 
@@ -114,8 +114,8 @@ def _is_for(fetched: events.DmaFetched, left: events.AnyEvent) -> bool:
     return fetched.addr <= left.addr < fetched.addr + fetched.length
 
 
-def _station(teller: Teller, deed: Deed, index: int) -> tuple[str, str, dict[str, str | int]]:
-    event = teller.records[index].event
+def _station(times: RecordTimes, deed: Deed, index: int) -> tuple[str, str, dict[str, str | int]]:
+    event = times.records[index].event
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
     if isinstance(event, events.BackendRequestBegun):
         about["device"] = event.server
@@ -124,7 +124,7 @@ def _station(teller: Teller, deed: Deed, index: int) -> tuple[str, str, dict[str
         return "arrived", "was for a frame that arrived", about
     kind, words = _station_of_write(event, deed.actor)
     # What left the device on the way to a read was another access.
-    is_write = isinstance(teller.records[deed.index].event, WRITES)
+    is_write = isinstance(times.records[deed.index].event, WRITES)
     return (kind, words, about) if kind and is_write else ("", "", {})
 
 
@@ -140,18 +140,18 @@ def _station_of_write(event: events.AnyEvent, actor: str) -> tuple[str, str]:
     return "", ""
 
 
-def _lateness(teller: Teller, deed: Deed) -> list[Clause]:
+def _lateness(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return how long after the release it came; a tie counts as after it."""
     if deed.limit == deed.index:
         return []
-    released = teller.records[deed.limit].event
+    released = times.records[deed.limit].event
     assert isinstance(released, events.FramesReleased)
     about: dict[str, str | int] = {"epoch": deed.epoch}
     records = (deed.limit, deed.index)
-    if not teller.is_tie(deed.limit, deed.index):
-        text = f"{teller.between(deed.limit, deed.index)} after the release of that frame"
+    if not times.is_tie(deed.limit, deed.index):
+        text = f"{times.between(deed.limit, deed.index)} after the release of that frame"
         return [Clause("late", text, records, about, ", ")]
-    what = _what(_access(teller, deed.index))
+    what = _what(_access(times, deed.index))
     order = f"release, then {what}" if deed.limit < deed.index else f"{what}, then release"
     text = (
         f"at the very instant at which {released.vm} released that frame, and a tie counts as "
@@ -160,11 +160,11 @@ def _lateness(teller: Teller, deed: Deed) -> list[Clause]:
     return [Clause("tie", text, records, {**about, "order": order}, ", ")]
 
 
-def _owner(teller: Teller, deed: Deed) -> Clause:
+def _owner(times: RecordTimes, deed: Deed) -> Clause:
     """Return whose the frame was at the end of the instant of the access."""
-    event = _access(teller, deed.index)
+    event = _access(times, deed.index)
     frame = frame_of(event.addr)
-    owner = FrameLedger(teller.trace).owner(frame, teller.end_of_instant(deed.index))
+    owner = FrameLedger(times.trace).owner(frame, times.end_of_instant(deed.index))
     about: dict[str, str | int] = {"frame": frame, "owner": owner.epoch}
     if owner.index == NO_CAUSE:
         return Clause("owner", "no VM ever owned that frame", (deed.index,), about)

@@ -44,7 +44,7 @@ _FLOW_MAX = 40
 """So many records of the way to a violation are told, the last ones."""
 
 
-class Found(NamedTuple):
+class ReportedRun(NamedTuple):
     """A run to report on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Found(NamedTuple):
     origins: dict[str, Place]
 
 
-def sarif_json(found: Sequence[Found], version: str) -> bytes:
+def sarif_json(found: Sequence[ReportedRun], version: str) -> bytes:
     """Return the violations of some runs as one SARIF log.
 
     Args:
@@ -106,7 +106,7 @@ def _about(judgement: Judgement) -> dict[str, Any]:
 
 
 def _result(
-    found: Found, verdict: Verdict, violation: Violation, rules: Sequence[str]
+    found: ReportedRun, verdict: Verdict, violation: Violation, rules: Sequence[str]
 ) -> dict[str, Any]:
     actor = actor_of(found.trace, violation)
     scenario = found.judgement.scenario
@@ -186,7 +186,7 @@ def _uri(file: str) -> str:
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
-def _flow(found: Found, violation: Violation) -> list[dict[str, Any]]:
+def _flow(found: ReportedRun, violation: Violation) -> list[dict[str, Any]]:
     """Return the records that led to a violation, the first one first."""
     chain = [violation.index, *found.trace.causes_of(violation.index)][:_FLOW_MAX]
     steps: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from ...model.trace.events import NO_CAUSE, Record
-from .numbers import Json, Words, column, deltas, of_column, summed
+from .numbers import Json, WordTable, column, deltas, of_column, summed
 
 
 def event_table(records: Iterable[Record]) -> Json:
@@ -17,7 +17,7 @@ def event_table(records: Iterable[Record]) -> Json:
 
     A cause is written as its distance backwards, 0 for none.
     """
-    sources, types = Words(), Words()
+    sources, types = WordTable(), WordTable()
     at_ns: list[int] = []
     source: list[int] = []
     cause: list[int] = []

@@ -7,7 +7,7 @@ and marks happen in rising order, so that the browser finds what is visible by h
 from collections.abc import Sequence
 
 from ..draw.chart import Bar, Chart, Lane, Level, Mark, Track
-from .numbers import Json, Words, deltas, packed
+from .numbers import Json, WordTable, deltas, packed
 
 
 def lane_table(chart: Chart) -> Json:
@@ -77,7 +77,7 @@ def _marks(marks: Sequence[Mark]) -> list[Json]:
 
 def _labels(labels: Sequence[str]) -> dict[str, Json]:
     """Return the words in a list, and for each label that is not empty its place and its word."""
-    words = Words()
+    words = WordTable()
     places = [(at, words.place(label)) for at, label in enumerate(labels) if label]
     return {"words": words.listed(), "labels": [list(place) for place in places]}
 

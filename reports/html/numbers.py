@@ -64,7 +64,7 @@ def summed(steps: Sequence[Json]) -> list[int]:
     return values
 
 
-class Words:
+class WordTable:
     """A list of different words, each with its place."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def column(values: Sequence[object]) -> Json:
     if len(values) > 1 and all(type(v) is type(values[0]) and v == values[0] for v in values):
         return {"same": packed(values[0]), "count": len(values)}
     if all(isinstance(value, str) for value in values):
-        words = Words()
+        words = WordTable()
         places = [words.place(str(value)) for value in values]
         return {"words": words.listed(), "at": places}
     return [packed(value) for value in values]

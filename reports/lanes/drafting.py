@@ -109,7 +109,7 @@ def _order_of(track: str) -> tuple[int, list[str | int]]:
     return _LAST.index(track) + 1 if track in _LAST else 0, words
 
 
-class LaneBook:
+class LaneDrafts:
     """All lanes of a chart, found by kind and name.
 
     Args:

@@ -10,7 +10,7 @@ from ...model.trace.event_base import TraceEvent
 from ...model.trace.events import NO_CAUSE, DmaIssued, FramesReleased, Trace
 from ..core.frames import FrameLedger
 from ..draw.chart import Chart, Level, Mark, Moment, Zone
-from .drafting import LaneBook, LaneDraft
+from .drafting import LaneDraft, LaneDrafts
 
 MASTERS = ("hardware", "dma_engine")
 """The kinds of component that write memory by DMA."""
@@ -30,7 +30,7 @@ class At(msgspec.Struct, frozen=True, gc=False):
     source: str
 
 
-class Reader:
+class LaneReader:
     """Collects the lanes of a trace.
 
     Args:
@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.book = LaneBook(trace.header.parts)
+        self.book = LaneDrafts(trace.header.parts)
         self.moments: list[Moment] = []
         self.queues: list[LaneDraft] = []
         self._ledger = FrameLedger(trace)
@@ -157,7 +157,7 @@ class Reader:
             lane.track(track).zone = zone
 
 
-Rule = Callable[[Any, Reader, At], None]
+Rule = Callable[[Any, LaneReader, At], None]
 """Draws one event, of the one type that the rule is for."""
 
 Rules = dict[type[TraceEvent], Rule]

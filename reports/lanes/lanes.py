@@ -10,7 +10,7 @@ from ...model.trace.events import Trace
 from ..draw.chart import Chart
 from .device_rules import DEVICE_RULES
 from .irq_rules import IRQ_RULES
-from .lane_reader import At, Reader, Rules
+from .lane_reader import At, LaneReader, Rules
 from .vm_rules import VM_RULES
 
 _RULES: Rules = {**VM_RULES, **DEVICE_RULES, **IRQ_RULES}
@@ -18,7 +18,7 @@ _RULES: Rules = {**VM_RULES, **DEVICE_RULES, **IRQ_RULES}
 
 def chart_of(trace: Trace) -> Chart:
     """Return what there is to draw of a trace."""
-    reader = Reader(trace)
+    reader = LaneReader(trace)
     for index, record in enumerate(trace.records):
         rule = _RULES.get(type(record.event))
         if rule is not None:

@@ -50,7 +50,7 @@ _BOLD = 1.12
 """Bold letters are so much wider."""
 
 
-class Picture:
+class TimingPicture:
     """A timing plot that is ready to be written as a file.
 
     Args:

@@ -21,7 +21,7 @@ from ...model.trace.codec import write_whole
 from ...properties.registry import PROPERTIES
 from ...reports.evidence.pack import (
     VERSION,
-    Distance,
+    MeasuredDistance,
     Method,
     MutantScore,
     Pack,
@@ -199,7 +199,7 @@ def _look_at(
         progress(f"{name}: every crash point")
         method, windows = _swept(word, name, folder, extent, progress)
         methods.append(method)
-    distances: tuple[Distance, ...] = ()
+    distances: tuple[MeasuredDistance, ...] = ()
     if extent.proof_limit:
         progress(f"{name}: every timing")
         method, distances = _proved(word, name, folder, extent, progress)
@@ -245,13 +245,14 @@ def _swept(
 
 def _proved(
     word: str, name: str, folder: Path, extent: Extent, progress: TellProgress
-) -> tuple[Method, tuple[Distance, ...]]:
+) -> tuple[Method, tuple[MeasuredDistance, ...]]:
     request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
     proven, judgement, _ = prove_scenario(request, progress)
-    distances: tuple[Distance, ...] = ()
+    distances: tuple[MeasuredDistance, ...] = ()
     if proven.proof.is_whole:
         distances = tuple(
-            Distance(each.name, each.least_ns, each.greatest_ns) for each in proven.distances
+            MeasuredDistance(each.name, each.least_ns, each.greatest_ns)
+            for each in proven.distances
         )
     command = f"quiesce prove {shlex.quote(word)} --seconds {extent.proof_limit}"
     return Method(command, judgement, _files(folder, folder / name / "prove")), distances

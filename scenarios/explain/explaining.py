@@ -2,8 +2,13 @@
 
 from ...model.plan.system_plan import SystemPlan
 from ...reports.core.culprit import culprit_of, main_finding
-from ...reports.explanation.explanation import Explanation, Saving, Tried, explain
-from ...reports.explanation.explanation import Refuted as RefutedSaving
+from ...reports.explanation.explanation import (
+    Explanation,
+    RefutedProcedure,
+    RerunResults,
+    SavingChange,
+    explain,
+)
 from ..run.progress import TellProgress, tell_nothing
 from ..run.runner import RunResult
 from .fix_search import Fix, FixSearchResult, RefutedFix, Thoroughness, find_fix
@@ -64,7 +69,7 @@ class Explained:
             thoroughness=(Thoroughness.quick if is_quick else Thoroughness.full)(records),
             progress=progress,
         )
-        tried = Tried(
+        tried = RerunResults(
             saving=_plain(found.best),
             documented=_plain(found.documented),
             refuted=_plain_refuted(found.refuted),
@@ -78,11 +83,11 @@ class Explained:
         return cls(explanation, found)
 
 
-def _plain(fix: Fix | None) -> Saving | None:
+def _plain(fix: Fix | None) -> SavingChange | None:
     if fix is None:
         return None
     change = fix.change
-    return Saving(
+    return SavingChange(
         text=change.text,
         kind=change.size.name.lower(),
         amount_ns=change.amount_ns,
@@ -95,7 +100,7 @@ def _plain(fix: Fix | None) -> Saving | None:
     )
 
 
-def _plain_refuted(refuted: RefutedFix | None) -> RefutedSaving | None:
+def _plain_refuted(refuted: RefutedFix | None) -> RefutedProcedure | None:
     if refuted is None:
         return None
-    return RefutedSaving(refuted.change.text, refuted.held, refuted.violated)
+    return RefutedProcedure(refuted.change.text, refuted.held, refuted.violated)

@@ -19,7 +19,7 @@ from ...properties.core.worker_pool import WorkerPool
 from ...properties.search.fuzz import (
     CHUNK,
     Campaign,
-    Search,
+    FuzzTask,
     done_chunks,
     fuzz_chunk,
     keep,
@@ -71,7 +71,7 @@ class CampaignResult(msgspec.Struct, frozen=True):
     was_stopped: bool
 
 
-def carry_out(search: Search, effort: Effort, progress: CampaignProgress) -> CampaignResult:
+def carry_out(search: FuzzTask, effort: Effort, progress: CampaignProgress) -> CampaignResult:
     """Run a campaign to its end, its last second, or the user's interrupt."""
     from hypothesis.database import (  # noqa: PLC0415 - heavy
         DirectoryBasedExampleDatabase,
@@ -147,7 +147,7 @@ Finished = Callable[[int, Campaign], None]
 
 
 def _in_process(
-    search: Search,
+    search: FuzzTask,
     todo: Iterator[tuple[int, int]],
     finished: Finished,
     deadline: float | None,
@@ -167,7 +167,7 @@ def _in_process(
 
 
 def _in_processes(
-    search: Search,
+    search: FuzzTask,
     todo: Iterator[tuple[int, int]],
     finished: Finished,
     deadline: float | None,
@@ -197,6 +197,6 @@ def _in_processes(
             raise
 
 
-def _chunk(search: Search, task: tuple[int, int, float]) -> Campaign:
+def _chunk(search: FuzzTask, task: tuple[int, int, float]) -> Campaign:
     number, examples, seconds = task
     return fuzz_chunk(search, run, number, examples=examples, seconds=seconds)

@@ -16,7 +16,7 @@ from ...model.plan.termination import BY_NAME, NEVER_STARTS
 from ...properties.check import check
 from ...properties.core.verdict import Severity, Violation, most_alarming, worst
 from ...properties.registry import PROPERTIES
-from ...properties.search.sweep import Target, crash_instants
+from ...properties.search.sweep import SweepTarget, crash_instants
 from ...reports.html.content import CrashPoint, CrashStrip
 
 __all__ = ["crash_strip", "target_of"]
@@ -24,7 +24,7 @@ __all__ = ["crash_strip", "target_of"]
 DEFAULT_CAUSE = "guest-crash"
 
 
-def target_of(plan: SystemPlan) -> Target | None:
+def target_of(plan: SystemPlan) -> SweepTarget | None:
     """Return the death to try at other instants: the one of the plan, or a crash of the first VM.
 
     None if the VM ends before its guest runs, for there are no other instants then.
@@ -34,10 +34,10 @@ def target_of(plan: SystemPlan) -> Target | None:
     cause = end.cause if end is not None else DEFAULT_CAUSE
     if BY_NAME[cause].guest == NEVER_STARTS:
         return None
-    return Target(plan, vm, cause, run(plan, Nominal()).records[-1].at_ns)
+    return SweepTarget(plan, vm, cause, run(plan, Nominal()).records[-1].at_ns)
 
 
-def crash_strip(target: Target, points_max: int) -> CrashStrip:
+def crash_strip(target: SweepTarget, points_max: int) -> CrashStrip:
     """Return the verdicts of a death in each gap, or in `points_max` gaps at even distances.
 
     Args:
@@ -59,7 +59,7 @@ def _spread(gaps: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]
     return [gaps[place * len(gaps) // count] for place in range(count)]
 
 
-def _tried(target: Target, from_ns: int, to_ns: int) -> CrashPoint:
+def _tried(target: SweepTarget, from_ns: int, to_ns: int) -> CrashPoint:
     at_ns = (from_ns + to_ns) // 2
     try:
         trace, _ = run_watched(target.ending_at(at_ns), Nominal())

@@ -16,7 +16,7 @@ from ...model.machine.system import header_of, run, run_watched
 from ...model.plan.termination import BY_NAME, NEVER_STARTS
 from ...properties.core.verdict import Judgement, Verdict
 from ...properties.core.worker_pool import results_in_order
-from ...properties.search.sweep import Part, Target, crash_instants, sweep_part
+from ...properties.search.sweep import SweepPart, SweepTarget, crash_instants, sweep_part
 from ...properties.search.tally import Tally
 from ..format.schema_check import unknown_word
 from ..resolve.library import resolved
@@ -86,7 +86,9 @@ def sweep_scenario(request: SweepRequest, progress: TellProgress) -> SweepResult
     swept: list[Swept] = []
     for cause in _causes(request, scenario, vm):
         if not swept or swept[-1].is_whole:
-            swept.append(_sweep(Target(scenario.plan, vm, cause, until_ns), request.jobs, progress))
+            swept.append(
+                _sweep(SweepTarget(scenario.plan, vm, cause, until_ns), request.jobs, progress)
+            )
     seconds = time.monotonic() - begun
     progress("")
     if not any(each.part.points for each in swept):
@@ -131,15 +133,15 @@ def _until(request: SweepRequest, scenario: Resolved) -> int:
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
-def _sweep(target: Target, jobs: int, progress: TellProgress) -> Swept:
+def _sweep(target: SweepTarget, jobs: int, progress: TellProgress) -> Swept:
     instants = crash_instants(target, run_watched)
     pieces = _pieces(instants)
-    part = Part()
+    part = SweepPart()
     begun = time.monotonic()
 
     covered_ns = -1
 
-    def take(other: Part, last_ns: int) -> None:
+    def take(other: SweepPart, last_ns: int) -> None:
         nonlocal covered_ns
         part.absorb(other)
         covered_ns = last_ns
@@ -157,13 +159,15 @@ def _sweep(target: Target, jobs: int, progress: TellProgress) -> Swept:
     return Swept(target, len(instants), part, covered_ns)
 
 
-def _swept_pieces(target: Target, pieces: list[tuple[int, ...]], jobs: int) -> Iterator[Part]:
+def _swept_pieces(
+    target: SweepTarget, pieces: list[tuple[int, ...]], jobs: int
+) -> Iterator[SweepPart]:
     """Yield the result of each piece, in order."""
     yield from results_in_order(partial(_sweep_piece, target), pieces, jobs)
 
 
-def _sweep_piece(target: Target, instants: tuple[int, ...]) -> Part:
-    part = Part()
+def _sweep_piece(target: SweepTarget, instants: tuple[int, ...]) -> SweepPart:
+    part = SweepPart()
     sweep_part(target, instants, run_watched, part)
     return part
 

@@ -11,7 +11,7 @@ from ...model.trace.codec import write_whole
 from ...properties.core.durations import Durations
 from ...properties.core.verdict import Judgement
 from ...properties.registry import PROPERTIES
-from ...properties.search.fuzz import Campaign, Finding, Search, confidence
+from ...properties.search.fuzz import Campaign, FuzzTask, FuzzViolation, confidence
 from ...reports.verdict_file import document_of as verdict_document
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
@@ -86,7 +86,7 @@ def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: TellProgress
         InputError: If the scenario or the folder for the results cannot be used.
     """
     scenario = resolved(request.scenario)
-    search = Search(scenario.plan, seed=request.seed, moves_end=not request.fixed_end)
+    search = FuzzTask(scenario.plan, seed=request.seed, moves_end=not request.fixed_end)
 
     def show(campaign: Campaign, seconds: float) -> None:
         progress(_progress_in_words(campaign, seconds))
@@ -128,7 +128,7 @@ def _example(
         return None
     order = list(PROPERTIES)
 
-    def importance(finding: Finding) -> tuple[int, int]:
+    def importance(finding: FuzzViolation) -> tuple[int, int]:
         return order.index(finding.properties[0]), len(finding.choices)
 
     worst = min(findings, key=importance)

@@ -11,7 +11,7 @@ from ...model.base.errors import BoundHit
 from ...model.machine.system import run
 from ...model.trace.codec import write_whole
 from ...properties.core.verdict import Judgement
-from ...properties.search.sweep import Target
+from ...properties.search.sweep import SweepTarget
 from ...reports.pictures.windows import CauseRow, WindowPicture
 from ...reports.verdict_file import document_of as verdict_document
 from ..resolve import replay as replays
@@ -71,7 +71,7 @@ def causes_document(swept: list[Swept]) -> dict[str, object]:
 
 
 def _recording(
-    scenario: Resolved, target: Target, at_ns: int, log: tuple[ChoicePoint, ...]
+    scenario: Resolved, target: SweepTarget, at_ns: int, log: tuple[ChoicePoint, ...]
 ) -> Recording:
     chosen = f"the crash point at {format_ns(at_ns)} of a sweep, nominal timing"
     return Recording(target.ending_at(at_ns), scenario.assumptions, chosen, log)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ...properties.search.sweep import Part, Strip, Target, unsafe_windows
+from ...properties.search.sweep import SweepPart, SweepStrip, SweepTarget, unsafe_windows
 
 __all__ = ["Swept"]
 
@@ -17,9 +17,9 @@ class Swept(msgspec.Struct, frozen=True):
         covered_ns: The last instant that was covered; all up to it were.
     """
 
-    target: Target
+    target: SweepTarget
     instants: int
-    part: Part
+    part: SweepPart
     covered_ns: int
 
     @property
@@ -28,6 +28,6 @@ class Swept(msgspec.Struct, frozen=True):
         return self.covered_ns >= self.target.until_ns
 
     @property
-    def windows(self) -> list[Strip]:
+    def windows(self) -> list[SweepStrip]:
         """The instants of death for which the system is unsafe."""
         return unsafe_windows(self.part.strips)

@@ -36,10 +36,10 @@ def test_a_recorded_trace_has_no_replay_file(
 def test_a_picture_that_cannot_be_made_leaves_nothing_behind(
     late_writes: Trace, judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(picture: timing.Picture) -> bytes:
+    def fail(picture: timing.TimingPicture) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr(timing.Picture, "png", fail)
+    monkeypatch.setattr(timing.TimingPicture, "png", fail)
     with pytest.raises(MemoryError):
         write(tmp_path, late_writes, judge(late_writes), replay=b"{}\n")
     assert list(tmp_path.iterdir()) == []

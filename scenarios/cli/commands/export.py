@@ -14,7 +14,7 @@ from ....properties.core.verdict import Judgement
 from ....reports import verdict_file
 from ....reports.formats.junit import junit_xml
 from ....reports.formats.needs import needs_json
-from ....reports.formats.sarif import Found, sarif_json
+from ....reports.formats.sarif import ReportedRun, sarif_json
 from ....reports.formats.sequence import sequence
 from ....reports.formats.source import TraceSource
 from ....reports.formats.table import RUN_FORMATS
@@ -53,11 +53,11 @@ class Exported(msgspec.Struct, frozen=True):
     judgement: Judgement
     origins: dict[str, Place]
 
-    def found(self) -> Found:
+    def found(self) -> ReportedRun:
         """Return it with the whole trace in memory."""
         source = self.source
         trace = source if isinstance(source, Trace) else Trace(source.header, tuple(source.records))
-        return Found(trace, self.judgement, self.origins)
+        return ReportedRun(trace, self.judgement, self.origins)
 
 
 def _write_sequence(run: Exported, to: BinaryIO) -> None:

@@ -2,7 +2,7 @@
 
 from ....model.base.clock import format_ns
 from ....properties.core.verdict import worst
-from ....properties.search.sweep import Strip
+from ....properties.search.sweep import SweepStrip
 from ....reports.summary import print_judgement
 from ....reports.verdict_file import document_of as verdict_document
 from ...run.crash_sweep import SweepRequest, SweepResult, sweep_scenario
@@ -57,7 +57,7 @@ def _print_text(result: SweepResult, *, verbose: bool) -> None:
     say(f"written to {files[0].parent}: {', '.join(file.name for file in files)}", hang=2)
 
 
-def _span(window: Strip) -> str:
+def _span(window: SweepStrip) -> str:
     if window.from_ns == window.to_ns:
         return format_ns(window.from_ns)
     return f"{format_ns(window.from_ns)}..{format_ns(window.to_ns)}"

@@ -16,7 +16,7 @@ from quiesce.properties.check import check
 from quiesce.properties.registry import TEARDOWN
 from quiesce.properties.search.fuzz import (
     Campaign,
-    Search,
+    FuzzTask,
     confidence,
     done_chunks,
     fuzz_chunk,
@@ -39,7 +39,7 @@ def silent(campaign: Campaign, seconds: float) -> None:
 
 
 def test_a_system_without_quiescing_is_found_out() -> None:
-    campaign = fuzz_chunk(Search(BARE), run, 0, examples=20)
+    campaign = fuzz_chunk(FuzzTask(BARE), run, 0, examples=20)
     assert campaign.tally.runs == 20
     (name,) = {finding.properties[0] for finding in campaign.findings.values()}
     assert name == "no-dma-after-teardown"
@@ -54,7 +54,7 @@ def test_the_same_seed_draws_the_same_runs_and_another_one_others() -> None:
             seen.append((plan, tuple(choices.log)))
             return trace
 
-        fuzz_chunk(Search(QUIET, seed=seed), noted, 3, examples=10)
+        fuzz_chunk(FuzzTask(QUIET, seed=seed), noted, 3, examples=10)
         return seen
 
     assert logs(1) == logs(1)
@@ -68,7 +68,7 @@ def test_instants_of_death_are_drawn_from_the_run_and_the_own_one_is_kept_in_hal
         ends.append(plan.vms[0].end)
         return run(plan, choices)
 
-    fuzz_chunk(Search(QUIET), noted, 0, examples=40)
+    fuzz_chunk(FuzzTask(QUIET), noted, 0, examples=40)
     moved = [end for end in ends if end != QUIET.vms[0].end]
     assert 8 < len(moved) < 32
     assert len({end.after.event for end in moved if end and end.after}) > 3
@@ -93,19 +93,19 @@ def test_a_choice_leans_to_the_ends_and_the_tail_of_its_span() -> None:
 
 def test_what_was_done_is_not_done_again_and_what_was_found_is_tried_first() -> None:
     database = InMemoryExampleDatabase()
-    search = Search(BARE, seed=4)
+    search = FuzzTask(BARE, seed=4)
     part = fuzz_chunk(search, run, 2, examples=10)
     keep(search, 2, part, database)
     assert list(done_chunks(search, database)) == [2]
     assert done_chunks(search, database)[2].tally.verdicts() == part.tally.verdicts()
-    again = replayed(Search(BARE, seed=99), run, database)
+    again = replayed(FuzzTask(BARE, seed=99), run, database)
     assert again.findings.keys() == part.findings.keys()
-    assert done_chunks(Search(QUIET, seed=4), database) == {}
+    assert done_chunks(FuzzTask(QUIET, seed=4), database) == {}
 
 
 @pytest.mark.slow
 def test_a_campaign_goes_on_where_it_was_left(tmp_path: Path) -> None:
-    search = Search(QUIET)
+    search = FuzzTask(QUIET)
     first = carry_out(search, Effort(100, database=tmp_path), silent)
     second = carry_out(search, Effort(200, database=tmp_path), silent)
     whole = carry_out(search, Effort(200), silent)
@@ -116,7 +116,7 @@ def test_a_campaign_goes_on_where_it_was_left(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_several_processes_find_what_one_finds() -> None:
-    search = Search(BARE, seed=1)
+    search = FuzzTask(BARE, seed=1)
     one = carry_out(search, Effort(200), silent)
     two = carry_out(search, Effort(200, jobs=2), silent)
     assert two.campaign.tally.runs == one.campaign.tally.runs == 200
@@ -131,7 +131,7 @@ def test_an_interrupt_leaves_a_verdict_on_the_runs_up_to_then() -> None:
         seen.append(campaign.tally.runs)
         os.kill(os.getpid(), signal.SIGINT)
 
-    outcome = carry_out(Search(QUIET), Effort(1_000), impatient)
+    outcome = carry_out(FuzzTask(QUIET), Effort(1_000), impatient)
     assert outcome.was_stopped
     assert outcome.campaign.tally.runs == 100 == seen[0]
     assert len(outcome.campaign.tally.verdicts()) == len(TEARDOWN)
@@ -149,7 +149,7 @@ def test_a_run_that_is_interrupted_in_the_middle_is_not_counted() -> None:
 
     campaign = Campaign()
     with pytest.raises(KeyboardInterrupt):
-        fuzz_chunk(Search(QUIET, moves_end=False), interrupted, 0, campaign=campaign)
+        fuzz_chunk(FuzzTask(QUIET, moves_end=False), interrupted, 0, campaign=campaign)
     assert campaign.tally.runs == 7
     assert all(verdict.verdict in {"holds", "vacuous"} for verdict in campaign.tally.verdicts())
 
@@ -168,7 +168,7 @@ def test_a_found_run_shrinks_to_one_that_no_step_makes_smaller() -> None:
     found = next(
         finding
         for number in range(20)
-        for finding in fuzz_chunk(Search(plan), run, number, examples=50).findings.values()
+        for finding in fuzz_chunk(FuzzTask(plan), run, number, examples=50).findings.values()
     )
     name = found.properties[0]
     small = shrink(found.plan, found.choices, name, run)
@@ -182,7 +182,7 @@ def test_a_found_run_shrinks_to_one_that_no_step_makes_smaller() -> None:
 
 
 def test_a_shrinker_that_runs_out_of_attempts_says_so() -> None:
-    found = next(iter(fuzz_chunk(Search(BARE), run, 0, examples=5).findings.values()))
+    found = next(iter(fuzz_chunk(FuzzTask(BARE), run, 0, examples=5).findings.values()))
     small = shrink(found.plan, found.choices, found.properties[0], run, attempts_max=3)
     assert not small.is_minimal
     assert small.attempts == 3

@@ -3,7 +3,7 @@
 from quiesce.model.base.choices import Replay
 from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.properties.search.fuzz import Finding, Search, fuzz_chunk
+from quiesce.properties.search.fuzz import FuzzTask, FuzzViolation, fuzz_chunk
 from quiesce.properties.search.shrink import shrink
 from quiesce.properties.search.smaller_plans import cost
 from quiesce.scenarios.resolve.library import resolved
@@ -11,8 +11,8 @@ from quiesce.scenarios.resolve.library import resolved
 NAME = "no-dma-after-teardown"
 
 
-def found() -> Finding:
-    search = Search(resolved("nic-crash-bare").plan, properties=(NAME,))
+def found() -> FuzzViolation:
+    search = FuzzTask(resolved("nic-crash-bare").plan, properties=(NAME,))
     campaign = fuzz_chunk(search, run, 0, examples=20, stop_at_first=True)
     return campaign.findings[NAME]
 

@@ -14,9 +14,9 @@ from quiesce.model.trace.events import GuestEnded, Trace
 from quiesce.properties.check import check
 from quiesce.properties.search import sweep
 from quiesce.properties.search.sweep import (
-    Part,
-    Strip,
-    Target,
+    SweepPart,
+    SweepStrip,
+    SweepTarget,
     crash_instants,
     sweep_part,
     unsafe_windows,
@@ -27,12 +27,12 @@ BARE = resolved("nic-crash-bare").plan
 UNTIL_NS = 260_000
 
 
-def target(plan: SystemPlan = BARE, cause: str = "guest-crash") -> Target:
-    return Target(plan, 0, cause, UNTIL_NS)
+def target(plan: SystemPlan = BARE, cause: str = "guest-crash") -> SweepTarget:
+    return SweepTarget(plan, 0, cause, UNTIL_NS)
 
 
-def swept(one: Target) -> Part:
-    part = Part()
+def swept(one: SweepTarget) -> SweepPart:
+    part = SweepPart()
     sweep_part(one, crash_instants(one, run_watched), run_watched, part)
     return part
 
@@ -75,7 +75,7 @@ def test_the_end_comes_in_every_order_with_what_happens_at_its_instant() -> None
 
 def test_parts_of_a_sweep_make_up_the_whole() -> None:
     instants = crash_instants(target(), run_watched)
-    whole, first, second = swept(target()), Part(), Part()
+    whole, first, second = swept(target()), SweepPart(), SweepPart()
     middle = len(instants) // 2
     sweep_part(target(), instants[: middle + 1], run_watched, first)
     sweep_part(target(), instants[middle:], run_watched, second)
@@ -86,7 +86,7 @@ def test_parts_of_a_sweep_make_up_the_whole() -> None:
 
 
 def test_orders_beyond_the_bound_are_counted_as_left_out(monkeypatch: object) -> None:
-    part = Part()
+    part = SweepPart()
     bound, sweep.ORDERS_MAX = sweep.ORDERS_MAX, 1
     try:
         instants = crash_instants(target(), run_watched)
@@ -99,14 +99,14 @@ def test_orders_beyond_the_bound_are_counted_as_left_out(monkeypatch: object) ->
 
 def test_unsafe_windows_join_what_touches() -> None:
     strips = [
-        Strip(0, 10, "none", ()),
-        Strip(10, 10, "stray", ("no-dma-after-teardown",)),
-        Strip(10, 20, "exposed", ("teardown-order",)),
-        Strip(20, 20, "none", ()),
-        Strip(20, 30, "exposed", ("teardown-order",)),
+        SweepStrip(0, 10, "none", ()),
+        SweepStrip(10, 10, "stray", ("no-dma-after-teardown",)),
+        SweepStrip(10, 20, "exposed", ("teardown-order",)),
+        SweepStrip(20, 20, "none", ()),
+        SweepStrip(20, 30, "exposed", ("teardown-order",)),
     ]
     assert unsafe_windows(strips) == [
-        Strip(10, 30, "stray", ("no-dma-after-teardown", "teardown-order"))
+        SweepStrip(10, 30, "stray", ("no-dma-after-teardown", "teardown-order"))
     ]
     assert unsafe_windows(strips[:1]) == []
 

@@ -16,7 +16,7 @@ from quiesce.model.trace.virtio_events import (
     NetPairsSet,
 )
 
-from .told import (
+from .virtio_story import (
     ME,
     VDEV,
     available,

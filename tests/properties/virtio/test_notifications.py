@@ -16,7 +16,7 @@ from quiesce.model.trace.virtio_events import (
 from quiesce.properties.virtio.notifications import is_asked_for
 from quiesce.properties.virtio.queue_state import QueueState
 
-from .told import (
+from .virtio_story import (
     ME,
     SECOND,
     VDEV,

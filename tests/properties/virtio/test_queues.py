@@ -13,7 +13,7 @@ from quiesce.model.trace.virtio_events import (
     QueueVectorRead,
 )
 
-from .told import (
+from .virtio_story import (
     AVAIL,
     DATA,
     DESC,

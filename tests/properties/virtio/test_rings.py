@@ -7,7 +7,7 @@ import pytest
 from quiesce.model.trace.events import AnyEvent
 from quiesce.model.trace.virtio_events import BufferRead, ChainChanged
 
-from .told import (
+from .virtio_story import (
     DATA,
     DESC,
     ME,

@@ -28,7 +28,7 @@ from quiesce.properties.registry import PROPERTIES, TEARDOWN, VIRTIO, named
 from quiesce.properties.virtio.table import RULES, table
 
 from . import test_devices, test_notifications, test_queues, test_rings, test_silence, test_status
-from .told import (
+from .virtio_story import (
     HEADER,
     ME,
     VDEV,
@@ -44,7 +44,7 @@ from .told import (
     reset_completed,
     served,
     status,
-    told,
+    trace_of,
     used,
     written,
 )
@@ -95,13 +95,13 @@ def test_every_rule_says_where_it_stands_and_whom_it_blames(rule: Any) -> None:
 
 def test_rules_are_judged_unasked_only_where_their_events_are() -> None:
     steps = (live(), available(), served())
-    without = told(*steps, header=Header(scenario="teardown alone"))
+    without = trace_of(*steps, header=Header(scenario="teardown alone"))
     assert [each.property for each in check(without)] == list(TEARDOWN)
-    assert [each.property for each in check(told(*steps))] == list(PROPERTIES)
+    assert [each.property for each in check(trace_of(*steps))] == list(PROPERTIES)
 
 
 def test_rule_asked_for_by_name_is_judged_whatever_the_detail() -> None:
-    empty = told(header=Header(scenario="teardown alone"))
+    empty = trace_of(header=Header(scenario="teardown alone"))
     (found,) = check(empty, [full_name("N9")])
     assert found.verdict == "vacuous"
     assert found.reason == "never put to the test: there were no completed resets"
@@ -109,7 +109,7 @@ def test_rule_asked_for_by_name_is_judged_whatever_the_detail() -> None:
 
 def older(steps: Any, **changes: Any) -> Trace:
     """Tell a story of a device that offers itself otherwise."""
-    trace = told(*steps)
+    trace = trace_of(*steps)
     records = []
     for record in trace.records:
         event = record.event
@@ -121,7 +121,7 @@ def older(steps: Any, **changes: Any) -> Trace:
 
 
 def offers_itself(steps: Any) -> bool:
-    return any(isinstance(record.event, FeaturesOffered) for record in told(*steps).records)
+    return any(isinstance(record.event, FeaturesOffered) for record in trace_of(*steps).records)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_breach_on_a_transport_that_the_rule_is_not_about_is_none(rule: str, ste
 def test_trace_that_is_cut_off_never_holds(rule: Any) -> None:
     kept = [each for each in STORIES if each.values[:2] == (rule.rule, "holds")]
     for each in kept:
-        (found,) = check(told(*each.values[2], ends_ns=None), [rule.name])
+        (found,) = check(trace_of(*each.values[2], ends_ns=None), [rule.name])
         assert found.verdict == "inconclusive"
 
 
@@ -199,7 +199,7 @@ def bad() -> list[Any]:
 
 
 def test_faultless_story_breaks_no_rule() -> None:
-    trace = told(good())
+    trace = trace_of(good())
     words = {each.property: each.verdict for each in check(trace, list(VIRTIO))}
     assert [name for name, word in words.items() if word not in {"holds", "vacuous"}] == []
     assert sum(word == "holds" for word in words.values()) >= 20
@@ -209,9 +209,9 @@ def virtio_judge(header: Header = HEADER) -> Judge:
     return Judge(header, named(None, "virtio"))
 
 
-@pytest.mark.parametrize("tell", [good, bad])
-def test_copy_taken_anywhere_goes_on_to_the_same_verdicts(tell: Any) -> None:
-    trace = told(tell())
+@pytest.mark.parametrize("steps_of", [good, bad])
+def test_copy_taken_anywhere_goes_on_to_the_same_verdicts(steps_of: Any) -> None:
+    trace = trace_of(steps_of())
     expected = check(trace)
     judge = virtio_judge()
     for index, record in enumerate(trace.records):
@@ -223,7 +223,7 @@ def test_copy_taken_anywhere_goes_on_to_the_same_verdicts(tell: Any) -> None:
 
 
 def test_asking_for_the_verdicts_between_two_instants_changes_none() -> None:
-    trace = told(bad())
+    trace = trace_of(bad())
     judge = virtio_judge()
     for index, record in enumerate(trace.records):
         judge.step(index, record)
@@ -232,7 +232,7 @@ def test_asking_for_the_verdicts_between_two_instants_changes_none() -> None:
 
 
 def test_rule_on_its_own_says_what_it_says_among_others() -> None:
-    trace = told(bad())
+    trace = trace_of(bad())
     for among_others in check(trace, list(VIRTIO)):
         alone = VIRTIO[among_others.property](HEADER)
         for index, record in enumerate(trace.records):
@@ -240,9 +240,9 @@ def test_rule_on_its_own_says_what_it_says_among_others() -> None:
         assert alone.finish() == among_others
 
 
-@pytest.mark.parametrize("tell", [good, bad])
-def test_states_that_differ_only_in_time_have_the_same_key(tell: Any) -> None:
-    trace = told(tell())
+@pytest.mark.parametrize("steps_of", [good, bad])
+def test_states_that_differ_only_in_time_have_the_same_key(steps_of: Any) -> None:
+    trace = trace_of(steps_of())
     fast, slow = virtio_judge(), virtio_judge(Header("s", virtio_reset_ns_max=7_000))
     for index, record in enumerate(trace.records):
         later = Record(record.at_ns * 7, record.source, record.cause, record.event)
@@ -259,7 +259,7 @@ def test_rounds_without_end_leave_no_more_state_than_one() -> None:
     def size_after(rounds: int) -> int:
         turns = [[available(0, n), served(0, n), notified()] for n in range(1, rounds + 1)]
         judge = virtio_judge()
-        judge.read(told(live(), turns, ends_ns=None).records)
+        judge.read(trace_of(live(), turns, ends_ns=None).records)
         return len(repr(judge.key()).replace(f"', {rounds})", "', 0)"))
 
     assert size_after(100) == size_after(1)

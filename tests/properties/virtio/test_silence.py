@@ -18,7 +18,7 @@ from quiesce.model.trace.virtio_events import (
     SuspendShown,
 )
 
-from .told import (
+from .virtio_story import (
     DATA,
     DESC,
     ME,

@@ -9,7 +9,7 @@ import pytest
 from quiesce.model.trace.events import GuestEnded, QvmExited, WorkerEnded
 from quiesce.model.trace.virtio_events import FeaturesWritten, NeedsResetSet, SuspendShown
 
-from .told import (
+from .virtio_story import (
     DATA,
     ME,
     SECOND,

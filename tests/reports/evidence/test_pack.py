@@ -10,7 +10,7 @@ from quiesce.properties.core.verdict import Judgement, Verdict, Violation, Word
 from quiesce.reports.evidence.difference import differences
 from quiesce.reports.evidence.pack import (
     VERSION,
-    Distance,
+    MeasuredDistance,
     Method,
     MutantScore,
     Pack,
@@ -130,7 +130,7 @@ def test_the_page_shows_names_of_the_user_as_text() -> None:
 def test_the_page_has_every_number_that_the_data_has() -> None:
     one = msgspec.structs.replace(
         scenario(judged("proved(dense time)", no_dma_after_teardown="holds")),
-        distances=(Distance("last write to release", 1_234, 56_789),),
+        distances=(MeasuredDistance("last write to release", 1_234, 56_789),),
         windows=(Window("guest-crash", 1_000, 2_500, "stray"),),
     )
     text = page(
@@ -151,7 +151,7 @@ def test_what_has_changed_is_told_one_by_one() -> None:
     old = scenario(judged("sampled(9)", no_dma_after_teardown="violated"))
     new = msgspec.structs.replace(
         scenario(judged("proved(dense time)", no_dma_after_teardown="holds")),
-        distances=(Distance("margin", 5, 9),),
+        distances=(MeasuredDistance("margin", 5, 9),),
         windows=(Window("guest-crash", 1, 2, "stray"),),
         inputs={"a.toml": "ef"},
     )

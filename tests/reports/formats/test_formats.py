@@ -21,7 +21,7 @@ from quiesce.properties.core.verdict import Judgement
 from quiesce.reports.formats.junit import junit_xml
 from quiesce.reports.formats.needs import needs_json
 from quiesce.reports.formats.perfetto import write_perfetto
-from quiesce.reports.formats.sarif import Found, place_to_blame, sarif_json
+from quiesce.reports.formats.sarif import ReportedRun, place_to_blame, sarif_json
 from quiesce.reports.formats.source import flags_of
 from quiesce.reports.formats.vcd import write_vcd
 
@@ -236,7 +236,7 @@ def test_control_characters_in_a_name_leave_the_xml_readable(late_writes: Trace)
 
 def test_an_editor_is_led_to_the_line_that_gives_the_guest_the_device(late_writes: Trace) -> None:
     origins = {"": Place("crash.toml"), "eth0": Place("my guests/nic.qvmconf", 6, 3)}
-    found = Found(late_writes, judge_by_all(late_writes), origins)
+    found = ReportedRun(late_writes, judge_by_all(late_writes), origins)
     log = Sarif.model_validate_json(sarif_json([found], "1.0"))
     (run,) = log.runs
     assert run.results
@@ -252,7 +252,7 @@ def test_an_editor_is_led_to_the_line_that_gives_the_guest_the_device(late_write
 
 
 def test_a_finding_tells_the_way_to_it(late_writes: Trace) -> None:
-    found = Found(late_writes, judge_by_all(late_writes), {})
+    found = ReportedRun(late_writes, judge_by_all(late_writes), {})
     (run,) = json.loads(sarif_json([found], "1.0"))["runs"]
     result = run["results"][0]
     (flow,) = result["codeFlows"][0]["threadFlows"]

@@ -10,7 +10,7 @@ import pytest
 from quiesce.model.trace import events as ev
 from quiesce.model.trace.events import Header, Part, Record, Trace
 from quiesce.properties.core.verdict import Judgement
-from quiesce.reports.pictures.timing import WIDTH, Picture
+from quiesce.reports.pictures.timing import WIDTH, TimingPicture
 
 Judge = Callable[[Trace], Judgement]
 
@@ -20,8 +20,8 @@ def words_in(svg: bytes) -> str:
     return "\n".join(text.strip() for text in root.itertext() if text.strip())
 
 
-def picture_of(trace: Trace, judge: Judge) -> Picture:
-    return Picture(trace, judge(trace))
+def picture_of(trace: Trace, judge: Judge) -> TimingPicture:
+    return TimingPicture(trace, judge(trace))
 
 
 def test_the_picture_of_a_late_write_names_who_when_where_and_what_was_missing(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from quiesce.properties.search.sweep import Part
+from quiesce.properties.search.sweep import SweepPart
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.format import shipped
@@ -122,7 +122,7 @@ def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_ope
 ) -> None:
     pieces = crash_sweep._swept_pieces
 
-    def one_piece(*words: Any) -> Iterator[Part]:
+    def one_piece(*words: Any) -> Iterator[SweepPart]:
         yield next(pieces(*words))
         raise KeyboardInterrupt
 
@@ -146,7 +146,7 @@ def test_a_sweep_that_is_stopped_tells_what_was_covered_and_that_the_rest_is_ope
 def test_a_sweep_that_is_stopped_at_once_has_nothing_to_tell(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing(*_: Any) -> Part:
+    def nothing(*_: Any) -> SweepPart:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(crash_sweep, "_sweep_piece", nothing)
@@ -159,9 +159,9 @@ def test_a_stopped_sweep_that_has_found_a_violation_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep_piece = crash_sweep._sweep_piece
-    parts: list[Part] = []
+    parts: list[SweepPart] = []
 
-    def until_it_goes_wrong(*words: Any) -> Part:
+    def until_it_goes_wrong(*words: Any) -> SweepPart:
         if parts and parts[-1].tally.violated:
             raise KeyboardInterrupt
         parts.append(sweep_piece(*words))

@@ -13,7 +13,7 @@ from quiesce.model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
 from quiesce.model.trace.events import FramesQuarantined, QvmExited, Trace
 from quiesce.properties.check import check, judge
 from quiesce.reports.core.culprit import Culprit, culprit_of, main_finding
-from quiesce.reports.explanation.explanation import Tried, explain
+from quiesce.reports.explanation.explanation import RerunResults, explain
 from quiesce.scenarios.explain.explaining import Explained
 from quiesce.scenarios.explain.fix_search import FixSearchResult, Thoroughness, find_fix
 from quiesce.scenarios.explain.no_return import point_of_no_return
@@ -349,7 +349,7 @@ def test_nothing_helps_against_a_reference_that_is_kept() -> None:
 
 def test_where_no_change_saves_other_timings_as_well_that_is_said() -> None:
     result = run_scenario(resolved("nic-crash-bare"), *choices_for())
-    explanation = explain(result.trace, result.judgement, Tried(tried=16, runs=90))
+    explanation = explain(result.trace, result.judgement, RerunResults(tried=16, runs=90))
     assert explanation is not None
     said = " ".join(explanation.sentences)
     assert (

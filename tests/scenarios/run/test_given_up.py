@@ -13,8 +13,8 @@ from quiesce.model.machine.system import Instants, run, run_watched
 from quiesce.model.plan.system_plan import SystemPlan
 from quiesce.model.trace.events import Trace
 from quiesce.properties.registry import PROPERTIES, TEARDOWN
-from quiesce.properties.search.fuzz import Run, Search, fuzz_chunk, instants_of
-from quiesce.properties.search.sweep import Part, Target, crash_instants, sweep_part
+from quiesce.properties.search.fuzz import FuzzTask, Run, fuzz_chunk, instants_of
+from quiesce.properties.search.sweep import SweepPart, SweepTarget, crash_instants, sweep_part
 from quiesce.properties.search.tally import Tally
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
@@ -73,19 +73,19 @@ def test_a_timing_whose_own_run_never_ends_does_not_end_the_campaign() -> None:
 
     assert dict(instants_of(QUIET.plan, made))["DmaLanded"]
     assert instants_of(QUIET.plan, never) == ()
-    campaign = fuzz_chunk(Search(QUIET.plan), never, 0, examples=3)
+    campaign = fuzz_chunk(FuzzTask(QUIET.plan), never, 0, examples=3)
     assert (campaign.tally.runs, campaign.tally.unfinished) == (3, 3)
     assert {each.verdict for each in campaign.tally.verdicts()} == {"inconclusive"}
 
 
 @pytest.mark.slow
 def test_drawn_ends_of_a_guest_that_reboots_all_come() -> None:
-    campaign = fuzz_chunk(Search(resolved("guest-reboot").plan, seed=2), run, 0, examples=60)
+    campaign = fuzz_chunk(FuzzTask(resolved("guest-reboot").plan, seed=2), run, 0, examples=60)
     assert (campaign.tally.runs, campaign.tally.unfinished) == (60, 0)
 
 
 def test_a_campaign_goes_on_over_runs_that_do_not_end_and_none_of_them_holds() -> None:
-    campaign = fuzz_chunk(Search(QUIET.plan), every_third_never_ends(), 0, examples=12)
+    campaign = fuzz_chunk(FuzzTask(QUIET.plan), every_third_never_ends(), 0, examples=12)
     tally = campaign.tally
     assert (tally.runs, tally.unfinished, tally.violated) == (12, 4, 0)
     found = {verdict.property: verdict for verdict in tally.verdicts()}
@@ -105,8 +105,8 @@ def test_a_campaign_of_which_no_run_ends_says_that_everything_is_open() -> None:
 
 
 def test_parts_with_runs_that_do_not_end_add_up() -> None:
-    whole = fuzz_chunk(Search(QUIET.plan), every_third_never_ends(), 0, examples=6)
-    other = fuzz_chunk(Search(QUIET.plan), every_third_never_ends(), 1, examples=6)
+    whole = fuzz_chunk(FuzzTask(QUIET.plan), every_third_never_ends(), 0, examples=6)
+    other = fuzz_chunk(FuzzTask(QUIET.plan), every_third_never_ends(), 1, examples=6)
     first = whole.unfinished
     whole.absorb(other)
     assert (whole.tally.runs, whole.tally.unfinished) == (12, 4)
@@ -132,7 +132,7 @@ def test_the_first_run_that_was_given_up_is_kept_as_a_replay_and_told(
 
 
 def test_a_sweep_counts_a_crash_point_whose_run_does_not_end_and_goes_on() -> None:
-    target = Target(QUIET.plan, 0, "guest-crash", 300_000)
+    target = SweepTarget(QUIET.plan, 0, "guest-crash", 300_000)
     instants = crash_instants(target, run_watched)[:8]
     numbers = count()
 
@@ -141,7 +141,7 @@ def test_a_sweep_counts_a_crash_point_whose_run_does_not_end_and_goes_on() -> No
             raise HIT
         return run_watched(plan, choices)
 
-    part, whole = Part(), Part()
+    part, whole = SweepPart(), SweepPart()
     sweep_part(target, instants, made, part)
     sweep_part(target, instants, run_watched, whole)
     assert part.tally.unfinished == 2

@@ -58,7 +58,7 @@ def together(*events: AnyEvent) -> Together:
     return Together(events)
 
 
-def told(*steps: Step, ends_ns: int | None = 10_000, header: Header = HEADER) -> Trace:
+def trace_of(*steps: Step, ends_ns: int | None = 10_000, header: Header = HEADER) -> Trace:
     """Return the trace of a story; it is cut off where `ends_ns` is None."""
     records: list[Record] = []
     now = 0
@@ -87,7 +87,7 @@ def full_name(rule: str) -> str:
 
 def verdict(rule: str, *steps: Step, ends_ns: int | None = 10_000) -> Verdict:
     """Return what one rule says of a story."""
-    (only,) = check(told(*steps, ends_ns=ends_ns), [full_name(rule)])
+    (only,) = check(trace_of(*steps, ends_ns=ends_ns), [full_name(rule)])
     return only
 
 
