@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core.captions import letters_in, width_of
 from ..core.words import EXACT, about_ns, printable, shortened
-from ..draw.canvas import Line, Rect, Shape, Sign, Words, png, svg
+from ..draw.canvas import Line, Rect, Sign, Words
 from ..draw.palette import (
     BAND,
     BLUE,
@@ -25,6 +25,7 @@ from ..draw.palette import (
     PAPER,
     mixed,
 )
+from ..draw.picture import Picture
 from ..explanation.causal_slice import CausalSlice, Link, Node
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def graph_of(graph: CausalSlice) -> "DiGraph[int]":
     return made
 
 
-class CausalPicture:
+class CausalPicture(Picture):
     """The picture of a slice, ready to be written as a file.
 
     Args:
@@ -107,8 +108,8 @@ class CausalPicture:
     """
 
     def __init__(self, graph: CausalSlice, title: str) -> None:
+        super().__init__(_WIDTH_MIN)
         self._graph = graph
-        self._shapes: list[Shape] = []
         names = [shortened(each, _LEFT_LETTERS) for each in graph.components]
         self._left = _EDGE + max(map(len, names), default=0) * 8.2 * 0.56 + 14
         self._xs = self._columns()
@@ -128,14 +129,6 @@ class CausalPicture:
             self._node(node)
         self.height = self._key(bottom + 14)
 
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, self.width, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file."""
-        return png(self._shapes, self.width, self.height)
-
     def _columns(self) -> dict[int, float]:
         """Return where each node stands: in the order of time, and clear of its own row."""
         xs: dict[int, float] = {}
@@ -153,7 +146,7 @@ class CausalPicture:
     def _title(self, title: str) -> float:
         y = 20.0
         for line in textwrap.wrap(printable(title), letters_in(self.width - 2 * _EDGE, 11.5)):
-            self._shapes.append(Words(_EDGE, y, line, 10.5, INK, bold=True))
+            self._add(Words(_EDGE, y, line, 10.5, INK, bold=True))
             y += 14
         return y + self._told(y)
 
@@ -165,7 +158,7 @@ class CausalPicture:
         text = f"critical path: {len(path)} events in {about_ns(took_ns, EXACT)}"
         if self._graph.late_by_ns is not None:
             text += f"; {about_ns(self._graph.late_by_ns, EXACT)} too late"
-        self._shapes.append(Words(_EDGE, y, text, 8.2, FAINT_INK))
+        self._add(Words(_EDGE, y, text, 8.2, FAINT_INK))
         return 12.0
 
     def _rows(self, names: list[str], bottom: float) -> None:
@@ -173,14 +166,14 @@ class CausalPicture:
             top = self._top + at * _ROW
             if at % 2 == 0:
                 rect = Rect(_EDGE - 6, top, self.width - _EDGE + 6, top + _ROW, BAND, depth=0)
-                self._shapes.append(rect)
-            self._shapes.append(Words(_EDGE, top + _ROW / 2, name, 8.2, bold=True))
+                self._add(rect)
+            self._add(Words(_EDGE, top + _ROW / 2, name, 8.2, bold=True))
         used, last_ns = -1e9, -1
         for node in self._graph.nodes:
             x, text = self._xs[node.index], about_ns(node.at_ns, EXACT)
-            self._shapes.append(Line(((x, self._top), (x, bottom)), HAIRLINE, 0.5, ":", depth=1))
+            self._add(Line(((x, self._top), (x, bottom)), HAIRLINE, 0.5, ":", depth=1))
             if node.at_ns != last_ns and x - used > width_of(text, 6.6) + 4:
-                self._shapes.append(Words(x, self._top - 6, text, 6.4, FAINT_INK, align="center"))
+                self._add(Words(x, self._top - 6, text, 6.4, FAINT_INK, align="center"))
                 used = x
             last_ns = node.at_ns
 
@@ -192,9 +185,9 @@ class CausalPicture:
         edge = FORBIDDEN if is_violation else INK if node.is_critical else HOST_GREY
         border = 1.6 if node.is_critical else 0.6
         fill = _FILLS[node.role]
-        self._shapes.append(Rect(left, top, right, low, fill, edge=edge, border=border, depth=5))
+        self._add(Rect(left, top, right, low, fill, edge=edge, border=border, depth=5))
         time = about_ns(node.at_ns, EXACT)
-        self._shapes.append(Words(left + 4, top + 7, time, 6.2, FAINT_INK, depth=8))
+        self._add(Words(left + 4, top + 7, time, 6.2, FAINT_INK, depth=8))
         room = letters_in(_NODE_WIDTH - 6, _SIZE)
         lines = textwrap.wrap(printable(node.text), room)
         if len(lines) > _NODE_LINES - 1:
@@ -204,7 +197,7 @@ class CausalPicture:
             ink = FORBIDDEN if is_violation else INK
             line_y = top + 7 + _LINE * (at + 1)
             word = Words(left + 4, line_y, line, _SIZE, ink, bold=is_violation, depth=8)
-            self._shapes.append(word)
+            self._add(word)
 
     def _link(self, link: Link) -> None:
         colour = FORBIDDEN if link.kind == "late" else INK if link.is_critical else HOST_GREY
@@ -212,10 +205,10 @@ class CausalPicture:
         style = _STYLES.get(link.kind, ":")
         points = self._route(link)
         for start, end in pairwise(points):
-            self._shapes.append(Line((start, end), colour, width, style, depth=4))
+            self._add(Line((start, end), colour, width, style, depth=4))
         (_, near_y), (end_x, end_y) = points[-2:]
         shape = ">" if near_y == end_y else "v" if end_y > near_y else "^"
-        self._shapes.append(Sign(end_x, end_y, shape, colour, 4.5, colour, depth=6))
+        self._add(Sign(end_x, end_y, shape, colour, 4.5, colour, depth=6))
         self._name_link(link, points)
 
     def _route(self, link: Link) -> tuple[tuple[float, float], ...]:
@@ -255,7 +248,7 @@ class CausalPicture:
         (x1, y1), (x2, y2) = points[middle - 1], points[middle]
         x, y = (x1 + x2) / 2, (y1 + y2) / 2
         bold = link.kind == "late"
-        self._shapes.append(
+        self._add(
             Words(
                 x,
                 y - (4 if len(points) == 2 else 0),
@@ -277,8 +270,8 @@ class CausalPicture:
                 continue
             edge = FORBIDDEN if role == "violation" else HOST_GREY
             box = Rect(x, y - 4, x + 12, y + 4, _FILLS[role], edge=edge, border=0.7)
-            self._shapes += [box, Words(x + 16, y, words, 7, FAINT_INK)]
+            self._add(box, Words(x + 16, y, words, 7, FAINT_INK))
             x += width_of(words, 7) + 32
-        self._shapes.append(Line(((x, y), (x + 16, y)), INK, 2.2))
-        self._shapes.append(Words(x + 20, y, "critical path", 7, FAINT_INK))
+        self._add(Line(((x, y), (x + 16, y)), INK, 2.2))
+        self._add(Words(x + 20, y, "critical path", 7, FAINT_INK))
         return y + 14

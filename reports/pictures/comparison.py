@@ -13,24 +13,21 @@ from msgspec.structs import replace
 from ...model.trace import events
 from ...model.trace.events import Trace
 from ...properties.core.verdict import Judgement
-from ..core.captions import Caption, letters_in, placed, width_of
+from ..core.captions import letters_in, width_of
 from ..core.findings import Finding, findings_of
-from ..core.words import EXACT, about_ns, printable, shortened
+from ..core.words import about_ns, printable, shortened
 from ..draw.axis import TimeAxis
-from ..draw.canvas import Line, Rect, Shape, Sign, Words, png, svg
-from ..draw.chart import Chart, Lane, Moment, Track
+from ..draw.canvas import Line, Rect, Words
+from ..draw.chart import Chart, Lane, Track
 from ..draw.drawing import Frame, Pen, bounds_of
 from ..draw.focus import focused_axis
-from ..draw.palette import FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, MOMENT_LINES, PAPER
+from ..draw.palette import FAINT_INK, FORBIDDEN, GREEN, INK, PAPER
 from ..lanes.lanes import chart_of
+from .lane_picture import EDGE, WIDTH, LanePicture, NameColumns, more_of
 
 __all__ = ["ComparedRun", "ComparisonPicture"]
 
-WIDTH = 972.0
-_EDGE = 22.0
 _NAME_LETTERS = 22
-_TRACK_LETTERS = 18
-_TICK_SPACING = 62.0
 _ROUND_NS = 1_000_000_000_000
 """Both terminations are moved here, where every tick of a round step can stand on them."""
 
@@ -58,7 +55,7 @@ class _Moved(NamedTuple):
     shift_ns: int
 
 
-class ComparisonPicture:
+class ComparisonPicture(LanePicture):
     """The picture of two runs.
 
     Args:
@@ -69,10 +66,10 @@ class ComparisonPicture:
     """
 
     def __init__(self, runs: tuple[ComparedRun, ComparedRun]) -> None:
-        self._shapes: list[Shape] = []
+        super().__init__()
         moved = [_moved(run) for run in runs]
         frames = _frames(moved)
-        self._axis = frames[0].axis
+        self.axis = frames[0].axis
         y = self._title(runs)
         panels = []
         for one, frame in zip(moved, frames, strict=True):
@@ -81,22 +78,11 @@ class ComparisonPicture:
             y = bottom + 12
         self.height = self._times(frames[0], panels)
 
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, WIDTH, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file."""
-        return png(self._shapes, WIDTH, self.height)
-
-    def _add(self, *shapes: Shape) -> None:
-        self._shapes += shapes
-
     def _title(self, runs: tuple[ComparedRun, ComparedRun]) -> float:
         title = " and ".join(shortened(run.name, 40) for run in runs)
-        self._add(Words(_EDGE, 20, f"{title}, aligned at the termination", 12, bold=True))
+        self._add(Words(EDGE, 20, f"{title}, aligned at the termination", 12, bold=True))
         labels = " / ".join(dict.fromkeys(run.judgement.label for run in runs))
-        self._add(Words(WIDTH - _EDGE, 20, f"label: {labels}", 9, FAINT_INK, align="right"))
+        self._add(Words(WIDTH - EDGE, 20, f"label: {labels}", 9, FAINT_INK, align="right"))
         return 36.0
 
     def _panel(self, moved: _Moved, frame: Frame, top: float) -> tuple[float, float]:
@@ -105,22 +91,17 @@ class ComparisonPicture:
         findings_top = y
         for finding in moved.found[:3]:
             y += 12
-            self._finding(finding, moved, y)
-        y, lines = self._moments(moved.chart.moments, frame, y + (6 if moved.found else 0))
-        lanes = y
-        pen = Pen(frame, y)
+            self._flag_finding(
+                finding.first.at_ns + moved.shift_ns, y, f"{finding.label}{more_of(finding)}"
+            )
+        lanes, lines = self._name_moments(
+            moved.chart.moments, frame, y + (6 if moved.found else 0), _relative
+        )
+        pen = Pen(frame, lanes)
         shown = [lane for lane in moved.chart.lanes if not lane.is_silent]
-        for count, lane in enumerate(shown):
-            pen.lane(lane, shaded=count % 2 == 0)
-        self._shapes += pen.shapes
-        for moment, line_top in lines:
-            colour, width, style = MOMENT_LINES[moment.kind]
-            x = self._axis.place(moment.at_ns)
-            self._add(Line(((x, line_top), (x, pen.y)), colour, width, style, depth=5))
-        for count, finding in enumerate(moved.found[:3], start=1):
-            x = self._axis.place(finding.first.at_ns + moved.shift_ns)
-            low = pen.spots.get(finding.first.index, lanes)
-            self._add(Line(((x, findings_top + 12 * count), (x, low)), FORBIDDEN, 0.9, depth=6))
+        self._draw_lanes(shown, (), pen)
+        self._draw_moment_lines(lines, pen.y)
+        self._draw_violation_lines(moved.found[:3], moved.shift_ns, findings_top, lanes, pen)
         return lanes, pen.y
 
     def _verdict(self, moved: _Moved, top: float) -> float:
@@ -129,47 +110,16 @@ class ComparisonPicture:
         ink = FORBIDDEN if word == "violated" else GREEN if word == "holds" else INK
         worst = f" ({judgement.severity})" if judgement.severity != "none" else ""
         text = f"{shortened(moved.run.name, 60)}: {word.upper()}{worst}"
-        self._add(Words(_EDGE, top + 10, text, 10.5, ink, bold=True))
+        self._add(Words(EDGE, top + 10, text, 10.5, ink, bold=True))
         violated = [v.property for v in judgement.verdicts if v.verdict == "violated"]
         if violated:
-            x = _EDGE + width_of(text, 12.5) + 10
-            names = shortened(", ".join(violated), letters_in(WIDTH - _EDGE - x, 8))
+            x = EDGE + width_of(text, 12.5) + 10
+            names = shortened(", ".join(violated), letters_in(WIDTH - EDGE - x, 8))
             self._add(Words(x, top + 10, printable(names), 7.6, FORBIDDEN))
         return top + 16
 
-    def _finding(self, finding: Finding, moved: _Moved, y: float) -> None:
-        more = f" (and {finding.more} more)" if finding.more else ""
-        x = self._axis.place(finding.first.at_ns + moved.shift_ns)
-        on_the_left = x - _EDGE > WIDTH - _EDGE - x
-        room = letters_in((x - _EDGE if on_the_left else WIDTH - _EDGE - x) - 12, 9.4)
-        text = shortened(f"{finding.label}{more}", room)
-        self._add(Sign(x, y, "D", FORBIDDEN, 8.0, INK, depth=9))
-        at, align = (x - 8, "right") if on_the_left else (x + 8, "left")
-        self._add(Words(at, y, text, 8, FORBIDDEN, align=align, bold=True, ground=PAPER))
-
-    def _moments(
-        self, moments: Sequence[Moment], frame: Frame, top: float
-    ) -> tuple[float, list[tuple[Moment, float]]]:
-        shown = [moment for moment in moments if self._axis.shows(moment.at_ns)]
-        captions = [
-            Caption(self._axis.place(each.at_ns) + 2, f"{each.label}, {_relative(each.at_ns, 4)}")
-            for each in shown
-        ]
-        words = placed(captions, left=frame.left, right=frame.right, size=8.2, lines=4)
-        bottom = top + 10.0 * (1 + max((word.line for word in words), default=-1)) + 2
-        tops: dict[Caption, float] = {}
-        for word in words:
-            y = bottom - 10.0 * (word.line + 0.5)
-            bold = word.caption.text.startswith("TEARDOWN")
-            self._add(Words(word.x, y, word.text, 7.2, bold=bold, ground=PAPER))
-            tops[word.caption] = y - 4
-        return bottom, [
-            (moment, tops.get(caption, bottom))
-            for moment, caption in zip(shown, captions, strict=True)
-        ]
-
     def _cuts(self, top: float, bottom: float) -> None:
-        for cut in self._axis.cuts:
+        for cut in self.axis.cuts:
             self._add(Rect(cut.left + 5, top, cut.right - 5, bottom, PAPER, depth=10))
             for x in (cut.left + 5, cut.right - 5):
                 self._add(Line(((x, top), (x, bottom)), FAINT_INK, 0.7, ":", depth=11))
@@ -178,29 +128,16 @@ class ComparisonPicture:
         bottom = panels[-1][1] + 2
         for low, high in panels:
             self._cuts(low, high)
-        for cut in self._axis.cuts:
-            middle = (cut.left + cut.right) / 2
-            text = f"{about_ns(cut.end_ns - cut.start_ns)} cut"
-            self._add(Words(middle, bottom + 22, text, 6.2, FAINT_INK, align="center"))
+        for cut in self.axis.cuts:
+            self._name_cut(cut, bottom + 22)
         self._add(Line(((frame.left, bottom), (frame.right, bottom)), INK, 0.9))
-        used = -1e9
-        for at_ns in self._axis.ticks(_TICK_SPACING):
-            x = self._axis.place(at_ns)
-            ink, wide = (INK, 1.2) if at_ns == _ROUND_NS else (HAIRLINE, 0.5)
-            for top, low in panels:
-                self._add(Line(((x, top), (x, low)), ink, wide, depth=1))
-            self._add(Line(((x, bottom), (x, bottom + 3)), INK, 0.9))
-            text = _relative(at_ns, EXACT)
-            if x - used > width_of(text, 7) + 4:
-                self._add(Words(x, bottom + 11, text, 7, align="center"))
-                used = x
-        middle = (frame.left + frame.right) / 2
+        self._draw_ticks(panels, bottom, bottom + 11, _relative, _ROUND_NS)
         said = "time from the instant at which qvm begins to end"
-        self._add(Words(middle, bottom + 32, said, 7.4, align="center"))
+        self._add_centred(frame.left, frame.right, bottom + 32, said, 7.4)
         return bottom + 46
 
 
-def _relative(at_ns: int, digits: int) -> str:
+def _relative(at_ns: int, digits: int = 4) -> str:
     """Return an instant of the common axis as a distance from the termination."""
     distance_ns = at_ns - _ROUND_NS
     if not distance_ns:
@@ -263,13 +200,9 @@ def _frames(moved: Sequence[_Moved]) -> list[Frame]:
     """Return the frames of both runs, which have one axis."""
     charts = [one.chart for one in moved]
     lanes = [lane for chart in charts for lane in chart.lanes if not lane.is_silent]
-    names = min(max((len(lane.name) for lane in lanes), default=0), _NAME_LETTERS)
-    tracks = max((len(track.name) for lane in lanes for track in lane.tracks), default=0)
-    tracks = min(tracks, _TRACK_LETTERS)
-    track_left = _EDGE + max(width_of("x" * names, 8.8), 40) + 12
-    left = track_left + width_of("x" * tracks, 7.6) + 12
-    axis = _axis_of(moved, left)
-    return [_frame(one, axis, track_left, names, tracks) for one in moved]
+    columns = NameColumns(lanes, _NAME_LETTERS)
+    axis = _axis_of(moved, columns.axis_left)
+    return [_frame(one, axis, columns) for one in moved]
 
 
 def _axis_of(moved: Sequence[_Moved], left: float) -> TimeAxis:
@@ -287,13 +220,13 @@ def _axis_of(moved: Sequence[_Moved], left: float) -> TimeAxis:
         tuple(sorted({at_ns for chart in charts for at_ns in chart.instants_ns})),
     )
     firsts = [f.first.at_ns + one.shift_ns for one in moved for f in one.found]
-    return focused_axis(both, firsts, left=left, right=WIDTH - _EDGE)
+    return focused_axis(both, firsts, left=left, right=WIDTH - EDGE)
 
 
-def _frame(one: _Moved, axis: TimeAxis, track_left: float, names: int, tracks: int) -> Frame:
+def _frame(one: _Moved, axis: TimeAxis, columns: NameColumns) -> Frame:
     violations = [each for finding in one.found for each in finding.violations]
     instants = [each.at_ns + one.shift_ns for each in violations]
     bounds = bounds_of([moment.at_ns for moment in one.chart.moments] + instants)
     violating = frozenset(each.index for each in violations)
     named = frozenset(finding.first.index for finding in one.found[:3])
-    return Frame(axis, _EDGE, track_left, names, tracks, bounds, violating, named)
+    return columns.frame(axis, bounds, violating, named)

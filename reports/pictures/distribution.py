@@ -5,10 +5,11 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ..core.captions import Caption, placed
-from ..core.words import about_ns, shortened
+from ..core.words import about_ns
 from ..draw.axis import round_up
-from ..draw.canvas import Line, Rect, Shape, Words, png, svg
+from ..draw.canvas import Line, Rect, Words
 from ..draw.palette import BLUE, FAINT_INK, FORBIDDEN, HAIRLINE, INK, PAPER, mixed
+from ..draw.picture import Picture
 
 __all__ = ["Distribution", "DistributionPicture"]
 
@@ -41,7 +42,7 @@ class Distribution(NamedTuple):
     unended: int = 0
 
 
-class DistributionPicture:
+class DistributionPicture(Picture):
     """The picture of a distribution.
 
     Args:
@@ -54,10 +55,9 @@ class DistributionPicture:
         height: In points; the width is `WIDTH`.
     """
 
-    height = _BOTTOM + 50.0
-
     def __init__(self, title: str, label: str, data: Distribution, bound_ns: int) -> None:
         assert data.counts, "a distribution of something"
+        super().__init__(WIDTH, _BOTTOM + 50.0)
         self._bound_ns = bound_ns
         # A bound far off would press the bars into a corner; it is then named and not drawn.
         self._shows_bound = bound_ns <= 30 * max(data.most_ns, 1)
@@ -69,22 +69,11 @@ class DistributionPicture:
         self._last_ns = max(self._last_ns * 17 // 16, self._first_ns * 9 // 8 + 1)
         total = sum(data.counts.values())
         over = sum(n for (start, _), n in data.counts.items() if start > bound_ns)
-        self._shapes: list[Shape] = [
-            Words(_EDGE, 20, shortened(title, 90), 13, INK, bold=True),
-            Words(_EDGE, 38, f"label: {label}", 9, FAINT_INK),
-        ]
+        self._add_heading(_EDGE, title, label)
         self._say(data, total, over)
         self._bars(data)
         self._axes(max(data.counts.values()))
         self._lines(data)
-
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, WIDTH, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file."""
-        return png(self._shapes, WIDTH, self.height)
 
     def _x(self, at_ns: int) -> float:
         from math import log  # noqa: PLC0415 - on paper only
@@ -100,10 +89,10 @@ class DistributionPicture:
         if data.unended:
             said += f"; {data.unended} more had not ended when their run did"
         ink = FORBIDDEN if over or data.unended else INK
-        self._shapes.append(Words(_EDGE, 54, said, 9, ink))
+        self._add(Words(_EDGE, 54, said, 9, ink))
         if not self._shows_bound:
             bound = f"the bound of {about_ns(self._bound_ns)} lies far to the right"
-            self._shapes.append(Words(_EDGE, 68, bound, 9, FAINT_INK))
+            self._add(Words(_EDGE, 68, bound, 9, FAINT_INK))
 
     def _bars(self, data: Distribution) -> None:
         highest = max(data.counts.values())
@@ -112,28 +101,26 @@ class DistributionPicture:
             top = _BOTTOM - (_BOTTOM - _TOP) * count / highest
             fill = FORBIDDEN if start_ns > self._bound_ns else mixed(BLUE, 0.7)
             bar = Rect(left, top, right, _BOTTOM, fill, edge=PAPER, border=0.4, depth=3)
-            self._shapes.append(bar)
+            self._add(bar)
 
     def _axes(self, highest: int) -> None:
-        self._shapes.append(Line(((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)), INK, 0.9, depth=5))
+        self._add(Line(((_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)), INK, 0.9, depth=5))
         for share in (0.5, 1.0):
             count = round(highest * share)
             y = _BOTTOM - (_BOTTOM - _TOP) * share
-            self._shapes.append(Line(((_LEFT, y), (_RIGHT, y)), HAIRLINE, 0.5, depth=1))
-            self._shapes.append(Words(_LEFT - 6, y, str(count), 7.4, FAINT_INK, align="right"))
+            self._add(Line(((_LEFT, y), (_RIGHT, y)), HAIRLINE, 0.5, depth=1))
+            self._add(Words(_LEFT - 6, y, str(count), 7.4, FAINT_INK, align="right"))
         used = -1e9
         for at_ns in self._ticks():
             x = self._x(at_ns)
             if x - used > 52:
-                self._shapes.append(Line(((x, _BOTTOM), (x, _BOTTOM + 4)), INK, 0.9))
+                self._add(Line(((x, _BOTTOM), (x, _BOTTOM + 4)), INK, 0.9))
                 text = about_ns(at_ns)
-                self._shapes.append(Words(x, _BOTTOM + 13, text, 7.6, align="center"))
+                self._add(Words(x, _BOTTOM + 13, text, 7.6, align="center"))
                 used = x
         said = "duration of the teardown, from the beginning of qvm's end to its exit (logarithmic)"
-        middle = (_LEFT + _RIGHT) / 2
-        self._shapes.append(Words(middle, _BOTTOM + 32, said, 8.4, align="center"))
-        runs = Words(_LEFT - 6, _TOP - 12, "teardowns", 7.4, FAINT_INK, align="right")
-        self._shapes.append(runs)
+        self._add_centred(_LEFT, _RIGHT, _BOTTOM + 32, said, 8.4)
+        self._add(Words(_LEFT - 6, _TOP - 12, "teardowns", 7.4, FAINT_INK, align="right"))
 
     def _ticks(self) -> list[int]:
         """Return round instants: multiples of a step in a narrow range, 1, 2, 5 of each decade."""
@@ -159,10 +146,10 @@ class DistributionPicture:
         for word in placed(captions, left=_LEFT, right=_RIGHT, size=8, lines=3):
             y = _TOP - 8 - word.line * 10
             ink = word.caption.colour
-            self._shapes.append(Words(word.x, y, word.text, 7.4, ink, ground=PAPER))
+            self._add(Words(word.x, y, word.text, 7.4, ink, ground=PAPER))
             x = word.caption.x - 3
             style = "-" if ink == FORBIDDEN else ":"
-            self._shapes.append(Line(((x, y + 4), (x, _BOTTOM)), ink, 1.1, style, depth=4))
+            self._add(Line(((x, y + 4), (x, _BOTTOM)), ink, 1.1, style, depth=4))
 
 
 def _rounds() -> Iterator[int]:

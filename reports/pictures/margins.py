@@ -11,8 +11,9 @@ import msgspec
 
 from ..core.words import EXACT, about_ns, shortened
 from ..draw.axis import round_up
-from ..draw.canvas import Line, Rect, Shape, Words, png, svg
+from ..draw.canvas import Line, Rect, Words
 from ..draw.palette import BAND, BLUE, FAINT_INK, FORBIDDEN, HAIRLINE, INK, mixed
+from ..draw.picture import Picture
 
 __all__ = ["BoundedEnd", "Spare", "SparePicture"]
 
@@ -58,7 +59,7 @@ class BoundedEnd(msgspec.Struct, frozen=True):
     bound_ns: int
 
 
-class SparePicture:
+class SparePicture(Picture):
     """The picture of the time to spare.
 
     Args:
@@ -74,15 +75,13 @@ class SparePicture:
     def __init__(
         self, title: str, label: str, spares: Sequence[Spare], ends: Sequence[BoundedEnd] = ()
     ) -> None:
+        super().__init__(WIDTH)
         rows = sorted(spares, key=lambda each: (each.least_ns, each.who, each.before))
         self._most_ns = max([1, *(each.greatest_ns for each in rows)])
-        self._shapes: list[Shape] = [
-            Words(_EDGE, 20, shortened(title, 90), 13, INK, bold=True),
-            Words(_EDGE, 38, f"label: {label}", 9, FAINT_INK),
-        ]
+        self._add_heading(_EDGE, title, label)
         top = _TOP
         if rows:
-            self._shapes.append(Words(_EDGE, 56, _closest(rows[0]), 9, INK))
+            self._add(Words(_EDGE, 56, _closest(rows[0]), 9, INK))
             for number, each in enumerate(rows):
                 self._spare(each, top + number * _ROW, number)
             bottom = top + len(rows) * _ROW
@@ -92,30 +91,22 @@ class SparePicture:
             self._end(end, top + number * _ROW, number)
         if ends:
             said = "share of its bound that an end takes, least to greatest"
-            self._shapes.append(Words(_LEFT, top - 12, said, 8, FAINT_INK))
+            self._add(Words(_LEFT, top - 12, said, 8, FAINT_INK))
             bottom = top + len(ends) * _ROW
             self._mark(_RIGHT, top, bottom, "bound", INK)
             top = bottom + 8.0
         self.height = top + 8.0
 
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, WIDTH, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file, two dots to the point."""
-        return png(self._shapes, WIDTH, self.height)
-
     def _row(
         self, name: str, said: str, ink: str, top: float, number: int, *, bold: bool = False
     ) -> None:
         if number % 2 == 0:
-            self._shapes.append(Rect(_EDGE, top, WIDTH - _EDGE, top + _ROW, BAND, depth=0))
+            self._add(Rect(_EDGE, top, WIDTH - _EDGE, top + _ROW, BAND, depth=0))
         middle = top + _ROW / 2
-        self._shapes += [
+        self._add(
             Words(_EDGE + 4, middle, shortened(name, 40), 9, INK, bold=bold),
             Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right", bold=bold),
-        ]
+        )
 
     def _spare(self, spare: Spare, top: float, number: int) -> None:
         is_safe = spare.least_ns > 0
@@ -129,7 +120,7 @@ class SparePicture:
         edge = Rect(left, top + 4, left + 3, top + _ROW - 4, BLUE if is_safe else FORBIDDEN)
         # What is surely left, in every run.
         sure = Rect(_LEFT, top + 11, left, top + _ROW - 11, mixed(BLUE, 0.16), depth=1)
-        self._shapes += [reach, edge, *([sure] if is_safe else [])]
+        self._add(reach, edge, *([sure] if is_safe else []))
 
     def _x(self, ns: int) -> float:
         return _LEFT + (_RIGHT - _LEFT) * ns / self._most_ns
@@ -148,22 +139,21 @@ class SparePicture:
         colour = FORBIDDEN if is_late else mixed(BLUE, 0.7)
         span = Rect(left, top + 6, max(right, left + _BAR_MIN), top + _ROW - 6, colour, depth=2)
         bed = Rect(_LEFT, top + 9, _RIGHT, top + _ROW - 9, mixed(BLUE, 0.1), depth=1)
-        self._shapes += [bed, span]
+        self._add(bed, span)
 
     def _mark(self, x: float, top: float, bottom: float, word: str, ink: str) -> None:
-        self._shapes.append(Line(((x, top - 6), (x, bottom + 4)), ink, 1.8, depth=6))
-        self._shapes.append(Words(x, top - 12, word, 8, ink, align="center", bold=True))
+        self._add(Line(((x, top - 6), (x, bottom + 4)), ink, 1.8, depth=6))
+        self._add(Words(x, top - 12, word, 8, ink, align="center", bold=True))
 
     def _axis(self, top: float, bottom: float) -> None:
         self._mark(_LEFT, top, bottom, "0: violated", FORBIDDEN)
         for at_ns in range(0, self._most_ns + 1, round_up(self._most_ns / _TICKS)):
             x = self._x(at_ns)
-            self._shapes.append(Line(((x, top), (x, bottom + 4)), HAIRLINE, 0.5, depth=1))
+            self._add(Line(((x, top), (x, bottom + 4)), HAIRLINE, 0.5, depth=1))
             text = about_ns(at_ns)
-            self._shapes.append(Words(x, bottom + 14, text, 8, FAINT_INK, align="center"))
+            self._add(Words(x, bottom + 14, text, 8, FAINT_INK, align="center"))
         said = "time to spare, over all runs: the dark edge is the least, which some run attains"
-        middle = (_LEFT + _RIGHT) / 2
-        self._shapes.append(Words(middle, bottom + 28, said, 8.5, INK, align="center"))
+        self._add_centred(_LEFT, _RIGHT, bottom + 28, said, 8.5)
 
 
 def _closest(spare: Spare) -> str:

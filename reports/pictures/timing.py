@@ -11,22 +11,20 @@ import msgspec
 from ...model.trace.events import Trace
 from ...properties.core.verdict import HEADLINES, Judgement, Verdict
 from ..core.assumption_lines import is_undocumented
-from ..core.captions import Caption, letters_in, placed, width_of
+from ..core.captions import letters_in, width_of
 from ..core.findings import Finding, findings_of
 from ..core.words import EXACT, about_ns, printable, shortened
-from ..draw.axis import Piece, TimeAxis
-from ..draw.canvas import Line, Rect, Shape, Sign, Words, png, svg
+from ..draw.axis import TimeAxis
+from ..draw.canvas import Line, Rect, Sign, Words
 from ..draw.chart import Chart, Lane, Moment
 from ..draw.drawing import Frame, Pen, bounds_of, hidden_before_and_after
 from ..draw.focus import focused_axis
 from ..draw.palette import (
     FAINT_INK,
     FORBIDDEN,
-    HAIRLINE,
     HOST_GREY,
     INK,
     MARKS,
-    MOMENT_LINES,
     NAMES,
     PAPER,
 )
@@ -34,23 +32,18 @@ from ..explanation.explanation import Explanation
 from ..explanation.why import why
 from ..lanes.lanes import chart_of
 from ..summary import in_words
+from .lane_picture import EDGE, WIDTH, LanePicture, NameColumns, more_of
 
-WIDTH = 972.0
-"""Of the picture, in points."""
-
-_EDGE = 22.0
 _FINDINGS_MAX = 4
 _CENTRAL = 2
 """So many verdicts, those about the teardown point, stand first and large."""
 
 _NAME_LETTERS = 26
-_TRACK_LETTERS = 18
-_TICK_SPACING = 62.0
 _BOLD = 1.12
 """Bold letters are so much wider."""
 
 
-class TimingPicture:
+class TimingPicture(LanePicture):
     """A timing plot that is ready to be written as a file.
 
     Args:
@@ -66,6 +59,7 @@ class TimingPicture:
     def __init__(
         self, trace: Trace, judgement: Judgement, explanation: Explanation | None = None
     ) -> None:
+        super().__init__()
         self._judgement = judgement
         self._explanation = explanation
         self._found = findings_of(trace, judgement)
@@ -73,39 +67,27 @@ class TimingPicture:
         frame = _frame_for(chart, self._found)
         self.axis = frame.axis
         self._digits = _digits_of(frame.axis)
-        self._shapes: list[Shape] = []
         y = self._title(why(trace, judgement))
         findings_top = y
         y = self._name_findings(frame, y)
         moments = _with_no_return(chart.moments, explanation)
-        y, lines = self._name_moments(moments, frame, y)
+        y, lines = self._name_moments(moments, frame, y, self._about)
         pen = Pen(frame, y)
         shown = [lane for lane in chart.lanes if not _is_drawn_elsewhere(lane, trace)]
         silent = [lane for lane in shown if lane.is_silent]
         if len(silent) > 1:
             shown = [lane for lane in shown if not lane.is_silent]
-        for count, lane in enumerate(shown):
-            pen.lane(lane, shaded=count % 2 == 0)
-        if len(silent) > 1:
-            pen.silent(silent)
-        self._shapes += pen.shapes
-        self._moment_lines(lines, pen.y)
-        self._violation_lines(findings_top, y, pen)
+        self._draw_lanes(shown, silent if len(silent) > 1 else (), pen)
+        self._draw_moment_lines(lines, pen.y)
+        self._draw_violation_lines(self._found[:_FINDINGS_MAX], 0, findings_top, y, pen)
         self._cuts(y, pen.y)
         y = self._axis(chart, frame, y, pen.y)
         y = self._key(chart, frame, y)
         self.height = self._footnote(trace, y)
 
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, WIDTH, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file, two dots to the point."""
-        return png(self._shapes, WIDTH, self.height)
-
-    def _add(self, *shapes: Shape) -> None:
-        self._shapes += shapes
+    def _about(self, at_ns: int) -> str:
+        """Return an instant with as many digits as its neighbours on paper need."""
+        return about_ns(at_ns, self._digits)
 
     def _title(self, reason: str) -> float:
         judgement = self._judgement
@@ -113,10 +95,10 @@ class TimingPicture:
         worst = f" ({judgement.severity})" if headline == "violated" else ""
         title = f"{shortened(judgement.scenario, 60)}: {HEADLINES[headline].upper()}{worst}"
         colour = FORBIDDEN if headline == "violated" else INK
-        self._add(Words(_EDGE, 20, title, 13, colour, bold=True))
+        self._add(Words(EDGE, 20, title, 13, colour, bold=True))
         label = f"label: {judgement.label}"
-        self._add(Words(WIDTH - _EDGE, 20, label, 9, FAINT_INK, align="right"))
-        x, y = _EDGE, 37.0
+        self._add(Words(WIDTH - EDGE, 20, label, 9, FAINT_INK, align="right"))
+        x, y = EDGE, 37.0
         for verdict in judgement.verdicts[:_CENTRAL]:
             text = f"{printable(verdict.property)}: {verdict.verdict}"
             ink = FORBIDDEN if verdict.verdict == "violated" else INK
@@ -124,18 +106,18 @@ class TimingPicture:
             x += width_of(text, 11) + 18
         y += 12
         for line in _wrapped(_in_words(judgement.verdicts[_CENTRAL:]), 7.4)[:2]:
-            self._add(Words(_EDGE, y, line, 7.4, FAINT_INK))
+            self._add(Words(EDGE, y, line, 7.4, FAINT_INK))
             y += 10
         tested = "; ".join(in_words(each) for each in judgement.exercises)
         idle = " ".join(f"Not exercised: {printable(each)}." for each in judgement.idle_reasons)
         for line in _wrapped(tested, 7.4)[:2]:
-            self._add(Words(_EDGE, y, line, 7.4, FAINT_INK))
+            self._add(Words(EDGE, y, line, 7.4, FAINT_INK))
             y += 10
         for line in _wrapped(idle, 8.6, bold=True)[:2]:
-            self._add(Words(_EDGE, y + 2, line, 8.2, bold=True))
+            self._add(Words(EDGE, y + 2, line, 8.2, bold=True))
             y += 11.5
         for line in _wrapped(reason, 8.6)[:5]:
-            self._add(Words(_EDGE, y + 2, line, 8.6))
+            self._add(Words(EDGE, y + 2, line, 8.6))
             y += 11.5
         return self._say_what_saves(y) + 4
 
@@ -153,10 +135,9 @@ class TimingPicture:
                 f"{saving.text}."
             )
         if no_return is not None:
-            at = about_ns(no_return.at_ns, self._digits)
-            said.append(f"Point of no return: {at}.")
+            said.append(f"Point of no return: {self._about(no_return.at_ns)}.")
         for line in _wrapped(" ".join(said), 8.6, bold=True)[:3]:
-            self._add(Words(_EDGE, y + 2, line, 8.2, bold=True))
+            self._add(Words(EDGE, y + 2, line, 8.2, bold=True))
             y += 11.5
         return y
 
@@ -164,56 +145,14 @@ class TimingPicture:
         y = top
         for finding in self._found[:_FINDINGS_MAX]:
             y += 12
-            self._name_finding(finding, y)
+            said = f"{finding.label}, at {self._about(finding.first.at_ns)}{more_of(finding)}"
+            self._flag_finding(finding.first.at_ns, y, said, f"  [{', '.join(finding.names)}]")
         left_out = len(self._found) - _FINDINGS_MAX
         if left_out > 0:
             y += 11
             text = f"and {left_out} more, see the verdict"
             self._add(Words(frame.left, y, text, 7.4, FORBIDDEN))
         return y + (6 if self._found else 0)
-
-    def _name_finding(self, finding: Finding, y: float) -> None:
-        others = f" (and {finding.more} more)" if finding.more else ""
-        named = f"  [{', '.join(finding.names)}]"
-        said = f"{finding.label}, at {about_ns(finding.first.at_ns, self._digits)}{others}"
-        x = self.axis.place(finding.first.at_ns)
-        on_the_left = x - _EDGE > WIDTH - _EDGE - x
-        room = letters_in((x - _EDGE if on_the_left else WIDTH - _EDGE - x) - 12, 9.4)
-        text = said + named if len(said + named) <= room else shortened(said, room)
-        self._add(Sign(x, y, "D", FORBIDDEN, 8.0, INK, depth=9))
-        at, align = (x - 8, "right") if on_the_left else (x + 8, "left")
-        self._add(Words(at, y, text, 8, FORBIDDEN, align=align, bold=True, ground=PAPER))
-
-    def _name_moments(
-        self, moments: Sequence[Moment], frame: Frame, top: float
-    ) -> tuple[float, list[tuple[Moment, float]]]:
-        shown = [moment for moment in moments if self.axis.shows(moment.at_ns)]
-        captions = [
-            Caption(self.axis.place(moment.at_ns) + 2, _moment_text(moment, self._digits))
-            for moment in shown
-        ]
-        words = placed(captions, left=frame.left, right=frame.right, size=8.2, lines=4)
-        bottom = top + 10.0 * (1 + max((word.line for word in words), default=-1)) + 2
-        tops: dict[Caption, float] = {}
-        for word in words:
-            y = bottom - 10.0 * (word.line + 0.5)
-            bold = word.caption.text.startswith("TEARDOWN")
-            self._add(Words(word.x, y, word.text, 7.2, bold=bold, ground=PAPER))
-            tops[word.caption] = y - 4
-        tops_of_all = [tops.get(caption, bottom) for caption in captions]
-        return bottom, list(zip(shown, tops_of_all, strict=True))
-
-    def _moment_lines(self, lines: Sequence[tuple[Moment, float]], bottom: float) -> None:
-        for moment, top in lines:
-            colour, width, style = MOMENT_LINES[moment.kind]
-            x = self.axis.place(moment.at_ns)
-            self._add(Line(((x, top), (x, bottom)), colour, width, style, depth=5))
-
-    def _violation_lines(self, top: float, lanes: float, pen: Pen) -> None:
-        for count, finding in enumerate(self._found[:_FINDINGS_MAX], start=1):
-            x = self.axis.place(finding.first.at_ns)
-            low = pen.spots.get(finding.first.index, lanes)
-            self._add(Line(((x, top + 12 * count), (x, low)), FORBIDDEN, 0.9, depth=6))
 
     def _cuts(self, top: float, bottom: float) -> None:
         for cut in self.axis.cuts:
@@ -226,15 +165,7 @@ class TimingPicture:
         for piece in self.axis.pieces:
             if not piece.is_cut:
                 self._add(Line(((piece.left, bottom), (piece.right, bottom)), INK, 0.9))
-        used = -1e9
-        for at_ns in self.axis.ticks(_TICK_SPACING):
-            x = self.axis.place(at_ns)
-            self._add(Line(((x, top), (x, bottom)), HAIRLINE, 0.5, depth=1))
-            self._add(Line(((x, bottom), (x, bottom + 3)), INK, 0.9))
-            text = about_ns(at_ns, EXACT)
-            if x - used > width_of(text, 7) + 4:
-                self._add(Words(x, bottom + 10, text, 7, align="center"))
-                used = x
+        self._draw_ticks([(top, bottom)], bottom, bottom + 10, about_ns)
         y = bottom + 20
         for cut in self.axis.cuts:
             self._name_cut(cut, y)
@@ -243,14 +174,8 @@ class TimingPicture:
         before, after = hidden_before_and_after(chart.instants_ns, self.axis)
         self._add(Words(frame.left, y, before, 7, FAINT_INK))
         self._add(Words(frame.right, y, after, 7, FAINT_INK, align="right"))
-        middle = (frame.left + frame.right) / 2
-        self._add(Words(middle, y, "time from the start of the run", 7.4, align="center"))
+        self._add_centred(frame.left, frame.right, y, "time from the start of the run", 7.4)
         return y + 14
-
-    def _name_cut(self, cut: Piece, y: float) -> None:
-        text = f"{about_ns(cut.end_ns - cut.start_ns)} cut"
-        middle = (cut.left + cut.right) / 2
-        self._add(Words(middle, y, text, 6.2, FAINT_INK, align="center"))
 
     def _key(self, chart: Chart, frame: Frame, y: float) -> float:
         present = {
@@ -286,7 +211,7 @@ class TimingPicture:
         if trace.header.replay_sha256:
             notes.append(f"replay {trace.header.replay_sha256[:16]}")
         for line in _wrapped(".  ".join(notes) + ".", 6.8):
-            self._add(Words(_EDGE, y, line, 6.8, FAINT_INK))
+            self._add(Words(EDGE, y, line, 6.8, FAINT_INK))
             y += 9.5
         return y + 6
 
@@ -305,20 +230,15 @@ def _is_drawn_elsewhere(lane: Lane, trace: Trace) -> bool:
 
 
 def _frame_for(chart: Chart, found: Sequence[Finding]) -> Frame:
-    names = max((len(lane.name) for lane in chart.lanes), default=0)
-    names = min(names, _NAME_LETTERS)
-    tracks = max((len(each.name) for lane in chart.lanes for each in lane.tracks), default=0)
-    tracks = min(tracks, _TRACK_LETTERS)
-    track_left = _EDGE + max(width_of("x" * names, 8.8), 40) + 12
-    left = track_left + width_of("x" * tracks, 7.6) + 12
+    columns = NameColumns(chart.lanes, _NAME_LETTERS)
     violations = [each for finding in found for each in finding.violations]
     decisive = [finding.first.at_ns for finding in found]
     all_ns = decisive + [each.at_ns for each in violations]
-    axis = focused_axis(chart, all_ns, left=left, right=WIDTH - _EDGE)
+    axis = focused_axis(chart, all_ns, left=columns.axis_left, right=WIDTH - EDGE)
     bounds = bounds_of([moment.at_ns for moment in chart.moments] + all_ns)
     violating = frozenset(each.index for each in violations)
     named = frozenset(finding.first.index for finding in found[:_FINDINGS_MAX])
-    return Frame(axis, _EDGE, track_left, names, tracks, bounds, violating, named)
+    return columns.frame(axis, bounds, violating, named)
 
 
 def _digits_of(axis: TimeAxis) -> int:
@@ -327,12 +247,8 @@ def _digits_of(axis: TimeAxis) -> int:
     return 4 + max(len(str(axis.end_ns)) - len(str(drawn_ns)), 0)
 
 
-def _moment_text(moment: Moment, digits: int) -> str:
-    return f"{moment.label}, {about_ns(moment.at_ns, digits)}"
-
-
 def _wrapped(text: str, size: float, *, bold: bool = False) -> list[str]:
-    room = letters_in(WIDTH - 2 * _EDGE, size * (_BOLD if bold else 1))
+    room = letters_in(WIDTH - 2 * EDGE, size * (_BOLD if bold else 1))
     return textwrap.wrap(printable(text), room, break_on_hyphens=False)
 
 

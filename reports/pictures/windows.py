@@ -12,8 +12,9 @@ import msgspec
 from ...properties.core.verdict import SEVERITIES, Severity
 from ..core.words import EXACT, about_ns, shortened
 from ..draw.axis import round_up
-from ..draw.canvas import Line, Rect, Shape, Words, png, svg
+from ..draw.canvas import Line, Rect, Words
 from ..draw.palette import BAND, FAINT_INK, FORBIDDEN, GREEN, HAIRLINE, INK, mixed
+from ..draw.picture import Picture
 
 __all__ = ["CauseRow", "WindowPicture", "window_picture"]
 
@@ -71,7 +72,7 @@ def window_picture(
     return WindowPicture(title, label, rows, until_ns, from_ns=from_ns)
 
 
-class WindowPicture:
+class WindowPicture(Picture):
     """The picture of unsafe windows.
 
     Args:
@@ -85,29 +86,19 @@ class WindowPicture:
     def __init__(
         self, title: str, label: str, rows: Sequence[CauseRow], until_ns: int, *, from_ns: int = 0
     ) -> None:
+        super().__init__(WIDTH)
         # One instant alone has no width; it is drawn as the end of all that came before.
         self._from_ns = from_ns if from_ns < until_ns else 0
         self._until_ns = max(1, until_ns)
-        self._shapes: list[Shape] = [
-            Words(_EDGE, 20, shortened(title, 80), 13, INK, bold=True),
-            Words(_EDGE, 38, f"label: {label}", 9, FAINT_INK),
-        ]
+        self._add_heading(_EDGE, title, label, 80)
         if any(row.points for row in rows):
             said = "crash points: unsafe of all"
-            self._shapes.append(Words(WIDTH - _EDGE, 38, said, 9, FAINT_INK, align="right"))
+            self._add(Words(WIDTH - _EDGE, 38, said, 9, FAINT_INK, align="right"))
         for number, row in enumerate(rows):
             self._row(row, _TOP + number * _ROW, shaded=number % 2 == 0)
         bottom = _TOP + len(rows) * _ROW
         self._axis(bottom)
         self.height = bottom + 46.0
-
-    def svg(self) -> bytes:
-        """Return the picture as an SVG file."""
-        return svg(self._shapes, WIDTH, self.height)
-
-    def png(self) -> bytes:
-        """Return the picture as a PNG file, two dots to the point."""
-        return png(self._shapes, WIDTH, self.height)
 
     def _x(self, at_ns: int) -> float:
         share = (at_ns - self._from_ns) / (self._until_ns - self._from_ns)
@@ -115,20 +106,18 @@ class WindowPicture:
 
     def _row(self, row: CauseRow, top: float, *, shaded: bool) -> None:
         if shaded:
-            self._shapes.append(Rect(_EDGE, top, WIDTH - _EDGE, top + _ROW, BAND, depth=0))
+            self._add(Rect(_EDGE, top, WIDTH - _EDGE, top + _ROW, BAND, depth=0))
         middle = top + _ROW / 2 + 3
-        self._shapes.append(Words(_EDGE + 4, middle, shortened(row.cause, 28), 9, INK, bold=True))
+        self._add(Words(_EDGE + 4, middle, shortened(row.cause, 28), 9, INK, bold=True))
         bed = mixed(GREEN, 0.25)
         right = _RIGHT if row.covered_ns is None else max(self._x(row.covered_ns), _LEFT)
         if right > _LEFT:
-            self._shapes.append(Rect(_LEFT, top + 7, right, top + _ROW - 7, bed, depth=1))
+            self._add(Rect(_LEFT, top + 7, right, top + _ROW - 7, bed, depth=1))
         for from_ns, to_ns, severity in row.windows:
             left, right = self._x(from_ns), self._x(to_ns)
             right = max(right, left + _STRIP_MIN)
             share = 0.35 + 0.65 * SEVERITIES.index(severity) / (len(SEVERITIES) - 1)
-            self._shapes.append(
-                Rect(left, top + 3, right, top + _ROW - 3, mixed(FORBIDDEN, share), depth=2)
-            )
+            self._add(Rect(left, top + 3, right, top + _ROW - 3, mixed(FORBIDDEN, share), depth=2))
         worst = max((window[2] for window in row.windows), key=SEVERITIES.index, default="none")
         if row.points:
             is_whole = row.covered_ns is None or row.covered_ns >= self._until_ns
@@ -137,18 +126,16 @@ class WindowPicture:
         else:
             said = _in_words(row)
         ink = FORBIDDEN if row.windows else INK
-        self._shapes.append(Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right"))
+        self._add(Words(WIDTH - _EDGE - 4, middle, said, 9, ink, align="right"))
 
     def _axis(self, bottom: float) -> None:
         step_ns = round_up((self._until_ns - self._from_ns) / _TICKS)
         for at_ns in range(-(-self._from_ns // step_ns) * step_ns, self._until_ns + 1, step_ns):
             x = self._x(at_ns)
-            self._shapes.append(Line(((x, _TOP), (x, bottom + 4)), HAIRLINE))
-            self._shapes.append(
-                Words(x, bottom + 16, about_ns(at_ns), 8, FAINT_INK, align="center")
-            )
+            self._add(Line(((x, _TOP), (x, bottom + 4)), HAIRLINE))
+            self._add(Words(x, bottom + 16, about_ns(at_ns), 8, FAINT_INK, align="center"))
         said = "instant at which the end begins"
-        self._shapes.append(Words((_LEFT + _RIGHT) / 2, bottom + 32, said, 9, INK, align="center"))
+        self._add_centred(_LEFT, _RIGHT, bottom + 32, said, 9)
 
 
 def _in_words(row: CauseRow) -> str:

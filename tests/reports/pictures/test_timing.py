@@ -10,7 +10,8 @@ import pytest
 from quiesce.model.trace import events as ev
 from quiesce.model.trace.events import Header, Part, Record, Trace
 from quiesce.properties.core.verdict import Judgement
-from quiesce.reports.pictures.timing import WIDTH, TimingPicture
+from quiesce.reports.pictures.lane_picture import WIDTH
+from quiesce.reports.pictures.timing import TimingPicture
 
 Judge = Callable[[Trace], Judgement]
 
