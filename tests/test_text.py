@@ -100,3 +100,96 @@ def test_no_todo_is_left_without_an_owner() -> None:
     word = "TO" + "DO"
     for path in tracked("*.py"):
         assert word not in path.read_text(), name_of(path)
+
+
+# Plain English: words and long sentences may only become fewer.
+
+VAGUE = re.compile(r"\b(nobody|whoever|whatever|told|anew|confessed)\b", re.IGNORECASE)
+"""Words that hide who acts, or stand for a plainer one."""
+
+VAGUE_MAX: dict[str, dict[str, int]] = {
+    ".": {"told": 2},
+    "benchmarks": {},
+    "docs": {"anew": 1},
+    "model": {"anew": 17, "nobody": 28, "told": 60, "whatever": 26, "whoever": 11},
+    "news": {},
+    "properties": {"anew": 6, "nobody": 37, "told": 33, "whatever": 9, "whoever": 4},
+    "reports": {"nobody": 15, "told": 55, "whatever": 2, "whoever": 2},
+    "scenarios": {"nobody": 1, "told": 21, "whatever": 1, "whoever": 1},
+    "tests": {"anew": 14, "nobody": 38, "told": 279, "whatever": 14, "whoever": 5},
+}
+"""How often each word may stand in the Python files and documents of each top folder.
+
+Lower a number when a word has become rarer.  Never raise one: name who acts instead."""
+
+LONG_MAX: dict[str, int] = {"model": 52, "scenarios": 7, "properties": 24, "reports": 20}
+"""How many sentences of docstrings may have more than 25 words, for each top folder.
+
+Lower a number when sentences have become shorter.  Never raise one: split the sentence instead."""
+
+SENTENCE_WORDS_MAX = 25
+DOCSTRING = re.compile(r'^\s*r?"""(.*?)"""', re.DOTALL | re.MULTILINE)
+SENTENCE_END = re.compile(
+    r"(?<=[.?!:;])\s+"  # a colon or a semicolon ends a sentence as well
+    r"|\n\s*\n"  # so does an empty line,
+    r"|\s*(?:^|\n)\s*(?:-|\d+\.)\s+"  # an item of a list,
+    r"|\n\s*(?:>>>|[*\w.]+(?: \([^)]*\))?:\s)"  # an example, and an entry such as `path: ...`
+)
+
+
+def long_sentences(text: str) -> list[tuple[int, str]]:
+    """Return the sentences of docstrings with too many words, and the lines of the docstrings."""
+    found = []
+    for docstring in DOCSTRING.finditer(text):
+        for sentence in SENTENCE_END.split(docstring.group(1)):
+            words = sentence.split()
+            if len(words) > SENTENCE_WORDS_MAX:
+                found.append((text.count("\n", 0, docstring.start(1)) + 1, " ".join(words)))
+    return found
+
+
+def vague_words(folder: str) -> dict[str, list[str]]:
+    """Return the places of each vague word in the files below a folder, or at the top."""
+    inside = ":(glob)" if folder == "." else f"{folder}/"
+    places: dict[str, list[str]] = {word: [] for word in VAGUE_MAX[folder]}
+    for path in tracked(f"{inside}*.py", f"{inside}*.md"):
+        text = path.read_text()
+        if path == Path(__file__) or not VAGUE.search(text):
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            for word in VAGUE.findall(line):
+                place = f"{name_of(path)}:{number}: {line.strip()}"
+                places.setdefault(word.lower(), []).append(place)
+    return places
+
+
+def long_sentences_in(folder: str) -> list[str]:
+    return [
+        f"{name_of(path)}:{number}: {sentence}"
+        for path in SOURCES
+        if path.is_relative_to(ROOT / folder)
+        for number, sentence in long_sentences(path.read_text())
+    ]
+
+
+@pytest.mark.parametrize("folder", VAGUE_MAX)
+def test_vague_words_do_not_become_more(folder: str) -> None:
+    for word, places in vague_words(folder).items():
+        most = VAGUE_MAX[folder].get(word, 0)
+        assert len(places) <= most, "\n".join(
+            [f"{word!r} stands {len(places)} times in {folder}/, not at most {most}:", *places]
+        )
+
+
+@pytest.mark.parametrize("folder", LONG_MAX)
+def test_long_sentences_do_not_become_more(folder: str) -> None:
+    places, most = long_sentences_in(folder), LONG_MAX[folder]
+    assert len(places) <= most, "\n".join(
+        [f"{len(places)} sentences of {folder}/ are too long, not at most {most}:", *places]
+    )
+
+
+def test_every_folder_has_bounds_for_words_and_sentences() -> None:
+    folders = {name_of(path).split("/")[0] for path in tracked("*/*.py", "*/*.md")}
+    assert {folder for folder in folders if not folder.startswith(".")} | {"."} == {*VAGUE_MAX}
+    assert {*LONG_MAX} == {*FOLDERS}

@@ -1,16 +1,17 @@
 """From a `qvm` configuration to the hardware that its guest can find.
 
 A vdev with neither `loc` nor `intr` is a function of the guest's PCI bus, behind the host bridge
-at 0:0.0.  A vdev with both is at a fixed place in the guest's memory.  Documented are the
-identifiers and classes of the bridge, of virtio-blk, -net, -console and of the shared memory
-factory, and that their device numbers follow the text in the one example there is.
+at 0:0.0.  A vdev with both is at a fixed place in the guest's memory.
+
+Documented are the identifiers and classes of the bridge, of virtio-blk, -net, -console and of the
+shared memory factory.  In the one documented example their device numbers follow the text.
 
 Inferred, because no readable page says it:
 
 - The numbers: `PCI_NUMBERING`.  A forced place is kept free; the others take the lowest free
   device numbers, vdevs before pass-through functions.
-- Virtio functions have the capabilities of VIRTIO 1.2 with MSI-X, one vector for each queue and
-  one for configuration changes, and the fewest queues that the standard allows.
+- Virtio functions have the capabilities of VIRTIO 1.2 and the fewest queues that the standard
+  allows.  MSI-X has one vector for each queue and one for configuration changes.
 - A `legacy` vdev has the identifiers of VIRTIO 1.2, 4.1.2.3, and one I/O BAR.
 - The shared memory factory has one page of registers in BAR 0.
 - BARs have no address yet, as after power-on.

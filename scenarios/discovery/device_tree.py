@@ -100,8 +100,8 @@ def binary(root: TreeNode) -> bytes:
 def quoted(text: str) -> str:
     r"""Return a text as a string literal of the source format.
 
-    Quotes, backslashes and all that is not printable ASCII become escapes, so that a name
-    out of a file can neither end the literal nor begin a comment.
+    Quotes, backslashes and all characters but printable ASCII become escapes.  So a name from
+    a file can neither end the literal nor begin a comment.
 
     Example:
         >>> quoted('a"; /* \\')

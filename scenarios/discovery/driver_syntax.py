@@ -4,8 +4,8 @@
         devc-virtio [-OPTIONS] [LOCATION,IRQ]
         io-pkt-v4-hc | io-pkt-v6-hc  -d virtio [OPTIONS] ...
 
-What the drivers do with a number that begins with 0 (octal in C) is not documented, so it is
-reported as a problem rather than read in either way.
+QNX does not document how the drivers read a number that begins with 0 (octal in C).  The check
+reports such a number as a problem.
 
 Source:
     QNX 7.1 utilities reference, devb-virtio, devc-virtio, devc-ser* and devnp-virtio.so.

@@ -1,7 +1,7 @@
 """The device tree that describes a machine's direct-mapped vdevs to an ARM guest.
 
-Each virtio vdev is a `virtio,mmio` node and the shared memory factory a `qvm,guest_shm` node,
-with its registers at `loc` and its interrupt as a shared peripheral interrupt: the number in the
+Each virtio vdev is a `virtio,mmio` node and the shared memory factory a `qvm,guest_shm` node.  Its
+registers are at `loc`.  Its interrupt is a shared peripheral interrupt: the number in the
 configuration less 32, and level-triggered, because a virtio-mmio line stays asserted until it is
 acknowledged.
 

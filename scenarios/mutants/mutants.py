@@ -1,8 +1,8 @@
 """The eighteen ways in which teardowns have gone wrong, as changes to designs that are right.
 
-A mutant takes the plan of a correct design and gives it back with one thing wrong.  It is killed
-in a design if a property is violated in some run of the changed plan that holds in every run of the
-correct one.  Many patterns have more than one face; each face is a case of its own.
+A mutant takes the plan of a correct design and returns it with one thing wrong.  A property kills
+it in a design if some run of the changed plan violates the property, and every run of the correct
+design satisfies it.  Many patterns have more than one face; each face is a case of its own.
 
 Source:
     The patterns are drawn from published bugs of Linux, Xen, FreeBSD, QEMU, crosvm,

@@ -2,7 +2,7 @@
 
     python -m quiesce.scenarios.mutants.procedure_table > docs/quiesce-procedures.md
 
-For each kind of device a guest crashes while the device works for it, and its vdev follows the
+For each kind of device a guest crashes while the device works for it.  Its vdev then follows the
 documented procedure or a variation of it.  Each variation runs with the nominal, the earliest and
 the latest timing and with random ones.  qvm releases memory right afterwards, and the next guest
 comes up on the same frames and line.  So no variation is safe merely because something is slow.

@@ -1,8 +1,8 @@
 """What a `qvm` configuration says, as frozen plain data with all units resolved.
 
 Every entry keeps the `Place` where it stands.  Addresses and lengths are in bytes.  A value
-that could not be resolved (a `$asinfo_...{}` without a system page to look it up in) is
-`None`, and the entry is listed in `VmConfig.not_modelled`.
+that could not be resolved (a `$asinfo_...{}` without a system page) is `None`.  The list
+`VmConfig.not_modelled` then has the entry.
 
 Everything here encodes to JSON and back with `msgspec.json`, because the resolved
 configuration is part of a replay file.

@@ -1,7 +1,7 @@
 """Cutting `qvm` configuration text into words.
 
-The text is a stream of words.  A newline is a blank like any other, `#` outside quotes hides
-the rest of its line, and double quotes make one argument that may span lines.  A backslash
+The text is a stream of words.  A newline is a blank like any other.  `#` outside quotes hides
+the rest of its line.  Double quotes make one argument that may span lines.  A backslash
 at the end of a line joins it to the next one, inside quotes and outside; inside quotes a
 backslash also protects a double quote.  Quotes may begin in the middle of a word, as in
 `>"|logger -t guest"`.

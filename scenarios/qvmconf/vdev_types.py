@@ -1,7 +1,7 @@
 """The vdev types that QNX ships, as a table, and how their names are written.
 
-A type says on which architecture it exists, whether it needs, allows or forbids `loc` and
-`intr`, and which options it has beyond the common ones.
+A row says on which architecture the type exists and which options it has beyond the common ones.
+It also says whether the type needs, allows or forbids `loc` and `intr`.
 
 Source:
     QNX 7.1 and 8.0 hypervisor guides, vdev_ref pages named in each row; `field` marks what

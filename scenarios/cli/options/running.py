@@ -204,8 +204,8 @@ def _verify(
     The expectations stand in the [expect] table of a scenario file.
 
     Each scenario runs with the nominal timing.  With --thorough it also runs with every delay at
-    its least, with every delay at its greatest, and with drawn timings in which each delay takes
-    one end of its span.  What a scenario expects to hold must hold in all of them; a violation that
+    its least and with every delay at its greatest.  In further drawn timings each delay takes one
+    end of its span.  What a scenario expects to hold must hold in all of them; a violation that
     it expects must appear with the nominal timing.
 
     The exit status is 0 if every verdict is as expected, including an expected `violated`.
