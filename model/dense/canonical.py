@@ -1,23 +1,28 @@
-"""What a process or a component is at one moment, as a value that can be compared.
+"""Encodes a process or a component at one moment as a value that can be compared: its form.
 
-Two moments have equal forms if the same code, run from either, does the same: forms keep code
-position, locals and evaluation stack of every generator, and the attributes of every object; they
-leave out object identity, order of creation, times and causes.  Equal objects met twice are told
-from one object met twice by numbering objects in the order in which they are met.
+Two moments have equal forms only if the same code, run from either, does the same.  A form keeps:
 
-A form is one flat tuple: plain values, and between them a `Token` for whatever is more than a plain
-value, which says what it is and how many items follow that belong to it.  So a form can be read in
-one way only.
+- code position, locals and evaluation stack of every generator;
+- the attributes of every object.
 
-Chosen: the evaluation stack is read through `gc.get_referents`, for a `for` loop keeps its
-iterator there and nowhere else: two rounds of a loop over equal items differ in nothing but that.
-Rejected: locals alone, which would take such rounds for the same moment and prove too much.
+It leaves out object identity, order of creation, times and causes.  Objects are numbered in the
+order in which the reader meets them.  So a form with one object met twice differs from a form with
+two equal objects.
+
+A form is one flat tuple of plain values and tokens.  A `Token` stands for everything that is more
+than a plain value: it says what that is, and how many of the items that follow belong to it.  So
+only one reading of a form is possible.
+
+Chosen: the reader takes the evaluation stack from `gc.get_referents`.  A `for` loop keeps its
+iterator only there, so two rounds of a loop over equal items differ in nothing else.
+Rejected: locals alone.  Such rounds would then count as the same moment, and a proof would prove
+too much.
 Not tried: the pickler of the standard library with a `persistent_id`.  Its callbacks alone would
 cost a tenth to a third of a reading; what they would have to do was not measured.
 
-Whatever cannot be read completely is refused (`FormError`): a type is known exactly, or its objects
-consist of their attributes (`form_kinds`).  Module globals and class attributes are no part of a
-form; that model code does not change them is looked after by `outside_state`.
+The reader refuses what it cannot read completely (`FormError`): it must know a type exactly, or
+objects of the type must consist of their attributes (`form_kinds`).  Module globals and class
+attributes are no part of a form; `outside_state` checks that model code does not change them.
 
 Left out: the order in which a set gives its items, which model code must not depend on; the
 traceback of an exception; and what Python's own caches hold.
@@ -54,7 +59,7 @@ class Reader:
     Args:
         owners: Part of each component that is a part of its own, by identity of the component.
         processes: Name of each live process, by identity; equal for equal moments.
-        tokens: Those of all forms with which these are to be compared.
+        tokens: The tokens shared by all forms that the search compares with each other.
 
     Raises:
         UntestedInterpreterError: If forms were never tested under this interpreter.
@@ -62,17 +67,18 @@ class Reader:
     Attributes:
         delays: The pending delays met in the part that is being read, in order.
         form: The form of this part, as far as it has been read.
-        made: What was made to be read, and must live as long as its identity counts.
-        tokens: Those that were given.
+        made: Objects made for reading alone; they must live as long as their identity counts.
+        tokens: The same as in the arguments.
     """
 
     def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
         require_tested_interpreter()
         self.tokens = tokens
-        # What is read for itself elsewhere; to have met it here must not cut that short.
+        # Invariant: processes and parts have forms of their own.  Here they stand as names, and
+        # a meeting here leaves their own reading complete.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
         self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
-        # Invariant: a number says how many things of this part were met before, and so does not
+        # Invariant: a number says how many things of this part were met before.  So it does not
         # depend on how many processes and parts there are elsewhere.
         self._named_count = len(self._named)
         self._homes: dict[int, str] | None = {} if owners else None
@@ -90,6 +96,8 @@ class Reader:
             FormError: If something among them cannot be read completely.
             SharedStateError: If something that can change belongs to another part as well.
         """
+        # Every part starts with the named objects alone, so its form does not depend on which
+        # parts were read before.
         self._part = part
         self._known = self._named.copy()
         self.form = [self.tokens[tuple, len(things)]]
@@ -114,6 +122,7 @@ class Reader:
         if way is not Reader._met_or_new:
             way(self, thing)
             return
+        # A root is read in full even where `_named` knows it: this is its own reading.
         known = self._known
         if id(thing) not in known:
             known[id(thing)] = self.tokens.new_met(len(known) - self._named_count)
@@ -126,6 +135,8 @@ class Reader:
 
     def each(self, things: Iterable[Any]) -> None:
         """Read things one after the other."""
+        # Invariant: plain values go in as they are.  Equal ones have equal types (`LEAVES`), so
+        # equality of forms is equality of types and contents.
         put = self.form.append
         for thing in things:
             kind = type(thing)
@@ -134,10 +145,10 @@ class Reader:
             else:
                 _WAYS[kind](self, thing)
 
-    # What is the same wherever it is met.
+    # Values without identity: the same at every place where they are met.
 
     def _bool(self, thing: bool) -> None:
-        # True is equal to 1.
+        # True is equal to 1 in Python, so a bool gets a token of its own.
         self.form.append(_TRUE if thing else _FALSE)
 
     def _tuple(self, things: tuple[Any, ...]) -> None:
@@ -158,14 +169,17 @@ class Reader:
         else:
             self.form.append(token)
 
-    # What can be met again.
+    # Objects with identity: a second meeting gives the number of the first.
 
     def _met_or_new(self, thing: Any) -> None:
+        # Invariant: an object in `known` is alive until the end of `read`, held by the model or by
+        # `made`.  So no other object gets its identity meanwhile.
         known = self._known
         token = known.get(id(thing))
         if token is not None:
             self.form.append(token)
             return
+        # The number is taken before the body is read, so a cycle ends at its first repetition.
         try:
             known[id(thing)] = self.tokens.met[len(known) - self._named_count]
         except IndexError:
@@ -173,7 +187,9 @@ class Reader:
         _BODIES[type(thing)](self, thing)
 
     def claim(self, thing: object) -> None:
-        """Note that what can change is met in this part, and insist that it is in no other."""
+        """Note that this part holds a mutable thing; raises if another part holds it as well."""
+        # Invariant: parts share nothing that can change, so an event that enters one part leaves
+        # the forms of the others as they are.
         if self._homes is None:
             return
         home = self._homes.setdefault(id(thing), self._part)
@@ -189,6 +205,7 @@ class Reader:
     def _instance(self, thing: Any, kind: type, *, is_root: bool) -> None:
         how = KINDS[kind]
         if how.table is None and not how.slots:
+            # Without attributes all objects of the type are alike.
             self.form.append(self.tokens[declared(kind), 0])
             return
         if not is_root:
@@ -202,6 +219,7 @@ class Reader:
             if how.table is None:
                 return
         assert how.table is not None
+        # The order of the attributes depends on history; values stand in the order of the names.
         attributes = how.table(thing)
         token, values_of = self.tokens.attributes[kind, *attributes]
         put = self.form.append
@@ -222,7 +240,7 @@ class Reader:
         self._waiters(process)
 
     def _more(self, event: Event) -> None:
-        """Read what an event has beside what every one of its kind has."""
+        """Read the attributes of an event beside those of every event of its kind."""
         kind = type(event)
         how = KINDS[kind]
         if how.hides:
@@ -238,6 +256,7 @@ class Reader:
             self.claim(event)
             self.form.append(self.tokens["more", 2])
             self.attributes(more)
+        # A failure that is not defused ends the run; a defused one does not.
         if table.get("_ok") is False:
             self.form.append(self.tokens[("failed", "_defused" in table), 1])
 
@@ -253,6 +272,8 @@ class Reader:
             if callbacks is None:
                 put(tokens[("past delay", event.label), 0])
                 return
+            # Invariant: `delays` names the pending delays of a part in the order of its form, so
+            # equal forms give each delay the same position, and with it the same clock.
             self.claim(event)
             self.delays.append(event)
             put(tokens[("delay", event.label), 1])
@@ -260,7 +281,7 @@ class Reader:
             return
         is_triggered = event._value is not PENDING
         if not is_triggered and not callbacks:
-            # Nothing but its identity tells it from another one.
+            # Only its identity distinguishes it from another pending event without waiters.
             self.claim(event)
         events = getattr(event, "_events", ())
         head = (type(event), is_triggered, callbacks is None, len(events))
@@ -276,10 +297,11 @@ class Reader:
             self.form.append(_NO_WAITERS)
             return
         self.form.append(self.tokens["waiters", len(callbacks)])
+        # The order of the callbacks stays: the event resumes its waiters in this order.
         for callback in callbacks:
             if getattr(callback, "__func__", None) is First._on_event:
                 race: First = callback.__self__  # type: ignore[attr-defined]
-                # The race belongs to whoever waits for it, and is told there with all its events.
+                # The process that waits for the race holds it, and is read with all its events.
                 self.form.append(self.tokens[("race", race._events.index(event)), 1])
                 self._waiters(race)
             else:
@@ -290,6 +312,8 @@ class Reader:
         if frame is None:
             self.form.append(self.tokens["ended", 0])
             return
+        # Invariant: the referents of a suspended generator are its whole memory: its names, its
+        # locals, its evaluation stack (tested interpreters only, `require_tested_interpreter`).
         own_locals = frame.f_locals
         code = body.gi_code
         found = [
@@ -297,18 +321,18 @@ class Reader:
             for each in gc.get_referents(body)
             if (kind := type(each)) in LEAVES or not (kind in _FRAME_OWN or each is own_locals)
         ]
-        # Its function comes first; another one of the same code is a value like others.
+        # Its own function comes first.  A second function of the same code is a value like others.
         for at, each in enumerate(found):
             if type(each) is types.FunctionType and each.__code__ is code:
                 del found[at]
                 break
         held = without_dead(body, own_locals, found)
-        # An exception that was raised and handled somewhere below leaves a None at the end, which
-        # means nothing.  Another None there is dropped in vain, but safely: at one place in the
-        # code there are always equally many values, so that no two states come to look the same.
+        # An exception that was raised and handled further down leaves a None at the end that means
+        # nothing.  To drop another None there is safe.  At one place in the code there are always
+        # equally many values, so no two states come to look the same.
         if held and held[-1] is None:
             held.pop()
-        # The dictionary is one and the same for all readings, and grows from one to the next.
+        # `f_locals` is the same dictionary for all readings and grows, so its names are copied.
         local_names = tuple(sorted(own_locals))
         seen = frame.f_globals
         token = self.tokens.of_code(code, seen, frame.f_lasti, local_names, count=len(held))
@@ -349,7 +373,7 @@ def _read_mailbox(reader: Reader, mailbox: Any) -> None:
         reader.form.append(reader.tokens["more", 2])
         reader.attributes(more)
     reader.form.append(reader.tokens[Mailbox, len(items) + 1])
-    # What led to an item is a position in the trace and decides nothing.
+    # The cause of an item is a position in the trace and decides nothing.
     reader.each([item for item, _ in items])
     reader.each((mailbox._arrived,))
 
@@ -378,7 +402,7 @@ _EVENT_OWN = {
     Delay: _EVENT_BOOKS | {"label"},
     Pending: _EVENT_BOOKS | {"label", "span", "serial", "led_by"},
 }
-"""What is read of events by other means, by their types, or tells only how the kernel made them."""
+"""Attributes of events, by type, that other code reads, or that only say how they were made."""
 
 _MAILBOX_OWN = frozenset({"_kernel", "_items", "_arrived"})
 

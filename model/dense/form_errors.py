@@ -1,7 +1,7 @@
-"""What is refused because its state cannot be compared, told with place, type and remedy.
+"""Errors for things whose state cannot be compared, with place, type and remedy.
 
-A search merges states that look alike.  So whatever it cannot look into completely must not be
-part of a state: each of these errors names it instead.
+A search merges states that look alike.  So a thing that it cannot read completely must not be part
+of a state: each of these errors names such a thing.
 """
 
 from ..base.errors import QuiesceError
@@ -10,12 +10,12 @@ REMEDY = "keep what the model remembers in plain attributes (int, str, tuple, li
 
 
 class SharedStateError(QuiesceError):
-    """Something that can change is held by two parts of a model that is explored in parts.
+    """Two parts of a model that is explored in parts hold the same mutable thing.
 
     Args:
         kind: The type of the thing.
-        first: The part that was found to hold it.
-        second: The other one.
+        first: The part in which the reader met it first.
+        second: The other part.
     """
 
     def __init__(self, kind: str, first: str, second: str) -> None:
@@ -33,7 +33,7 @@ class SharedStateError(QuiesceError):
 
 
 class FormError(QuiesceError):
-    """An object that has no form: not all that it remembers can be read.
+    """The model holds an object whose state the reader cannot read completely.
 
     Args:
         kind: Its type.
@@ -56,7 +56,7 @@ class FormError(QuiesceError):
 
 
 class OutsideStateError(QuiesceError):
-    """Model code has changed what belongs to no object of the model.
+    """Model code has changed a thing that belongs to no object of the model.
 
     Such a thing is no part of a state, and keeps its value from one run of the search to the next.
 
@@ -72,15 +72,15 @@ class OutsideStateError(QuiesceError):
         """Name it and say what to do."""
         return (
             f"{self.place} changes while the model runs, and belongs to no object of it; keep it "
-            "in an attribute of a component that is made anew for each run"
+            "in an attribute of a component that each run builds for itself"
         )
 
 
 class HistoryReadError(QuiesceError):
-    """Model code looks at how much has happened, which states do not tell.
+    """Model code reads how much has happened, which is no part of a state.
 
     Args:
-        what: What it looks at.
+        what: What it reads.
     """
 
     def __init__(self, what: str) -> None:
@@ -90,16 +90,16 @@ class HistoryReadError(QuiesceError):
     def __str__(self) -> str:
         """Name it and say what to do."""
         return (
-            f"the model reads {self.what}, which tells how much has happened so far and is no "
+            f"the model reads {self.what}, which depends on how much has happened so far and is no "
             "part of a state; let a component count what it has to know"
         )
 
 
 class UntestedInterpreterError(QuiesceError):
-    """A proof was asked of an interpreter under which the reading of states was never tested.
+    """A proof was started under an interpreter for which reading states was never tested.
 
     Args:
-        interpreter: The one that runs.
+        interpreter: Name and version of the running interpreter.
         tested: Versions of CPython that may be used.
     """
 

@@ -1,9 +1,13 @@
-"""How objects of a type are read: where their attributes stand, and whether that is all.
+"""Says for each type where its objects keep their attributes, and whether they keep anything else.
 
-An object is read completely if its memory consists of its attributes: the table of attributes, the
-slots that its classes declare, and for subclasses of plain types the plain value.  Types written
-in C keep more; their objects are larger than what can be told of them.  `kind_of` compares the two
-sizes, so that no list of such types is needed.
+The reader reads an object completely if its memory consists of three things:
+
+- the table of attributes;
+- the slots that its classes declare;
+- the plain value, for subclasses of plain types.
+
+Types written in C keep more, so their objects are larger.  `kind_of` compares the two sizes, so no
+list of such types is needed.
 """
 
 import types
@@ -19,7 +23,7 @@ SOLID: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (float, float.hex),
     (tuple, lambda thing: tuple(tuple.__iter__(thing))),
 )
-"""Plain types, and what gives the plain value of an object of a subclass."""
+"""Plain types, and the function that gives the plain value of an object of a subclass."""
 
 _WORD = object.__basicsize__ // 2
 _IS_MADE_BY_CODE = 1 << 9
@@ -28,13 +32,13 @@ _HAS_ITS_WEAKREFS_OUTSIDE = 1 << 3
 
 
 class KindOf(NamedTuple):
-    """How the objects of a type are read.
+    """How to read the objects of a type.
 
     Attributes:
         table: Gives the table of attributes of an object; None if there is none.
         slots: Name and descriptor of each slot, those of base classes too.
         plain: Gives the plain value of an object; None if the type is no subclass of a plain one.
-        hides: Whether its objects have memory that none of these tells of.
+        hides: Whether its objects have memory that none of these shows.
     """
 
     table: Callable[[Any], dict[str, object]] | None
@@ -43,7 +47,7 @@ class KindOf(NamedTuple):
     hides: bool
 
     def slot_values(self, thing: Any) -> list[tuple[str, object]]:
-        """Return the slots of an object that have a value, with it."""
+        """Return name and value of each slot of an object that has a value."""
         found = []
         for name, place in self.slots:
             try:
@@ -54,13 +58,13 @@ class KindOf(NamedTuple):
 
 
 def declared(kind: type) -> type:
-    """Return the type as the model declares it, of one that was made to look at every access."""
+    """Return the type that the model declares, of a type that was made to watch accesses."""
     found: type = vars(kind).get("__observed__", kind)
     return found
 
 
 def kind_of(kind: type) -> KindOf:
-    """Return how the objects of a type are read."""
+    """Return how to read the objects of a type."""
     base: type = object
     plain = None
     for solid, value_of in SOLID:
@@ -68,6 +72,8 @@ def kind_of(kind: type) -> KindOf:
             base, plain = solid, value_of
     if issubclass(kind, BaseException):
         base, plain = BaseException, _of_exception
+    # Invariant: an object hides nothing if it is as large as its base, its slots and the words
+    # for table and weak references.  CPython keeps these two outside of most objects.
     slots = tuple(_slots(kind))
     words = len(slots)
     if base is not BaseException:
@@ -82,12 +88,13 @@ def kind_of(kind: type) -> KindOf:
 
 
 def _of_exception(thing: BaseException) -> tuple[object, ...]:
-    """Return what an exception tells; the traceback is for people."""
+    """Return the state of an exception without its traceback, which no code decides by."""
     place = BaseException.args.__get__(thing)  # type: ignore[attr-defined]
     return place, thing.__cause__, thing.__context__, thing.__suppress_context__
 
 
 def _slots(kind: type) -> list[tuple[str, Any]]:
+    # Two classes may declare a slot of the same name; the depth keeps the two apart.
     found = []
     for depth, each in enumerate(reversed(kind.__mro__)):
         if "__slots__" in vars(each) and each.__flags__ & _IS_MADE_BY_CODE:
@@ -98,9 +105,9 @@ def _slots(kind: type) -> list[tuple[str, Any]]:
 
 
 def _table_of(kind: type) -> Callable[[Any], dict[str, object]] | None:
-    """Return what gives the attributes, whatever the class says that `__dict__` is.
+    """Return the function that gives the attributes, even where the class overrides `__dict__`.
 
-    Returns None if there are none, or if no class of them all has a true way to the table.
+    Returns None if there are none, or if no class in the hierarchy has a true way to the table.
     """
     if not kind.__dictoffset__:
         return None
@@ -112,7 +119,7 @@ def _table_of(kind: type) -> Callable[[Any], dict[str, object]] | None:
 
 
 class ByType(dict[type, Found], Generic[Found]):
-    """What is the same for all objects of a type, found when the first of them is met."""
+    """A value for each type, found when the first object of the type is met."""
 
     def __init__(
         self, find: Callable[[type], Found], known: dict[type, Found] | None = None
@@ -121,14 +128,14 @@ class ByType(dict[type, Found], Generic[Found]):
         self._find = find
 
     def __missing__(self, kind: type) -> Found:
-        """Find it."""
+        """Find the value of a new type."""
         base = declared(kind)
         if base is not kind:
-            # The class of a component that is looked at is made for one run, and must not be kept.
+            # The class of a watched component is made for one run, and must not be kept.
             return self[base]
         found = self[kind] = self._find(kind)
         return found
 
 
 KINDS: ByType[KindOf] = ByType(kind_of)
-"""How the objects of all types are read that were met so far."""
+"""How to read the objects of each type that was met so far."""

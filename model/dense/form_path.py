@@ -1,6 +1,6 @@
-"""The way from a component to something that it holds, as it would be written in the model.
+"""The path from a component to a thing that it holds, written as model code would write it.
 
-It is looked for only when a search has to refuse something, so that it can say where it stands.
+The reader looks for it only when it refuses a thing, so that the error can say where it stands.
 """
 
 import types
@@ -15,11 +15,12 @@ from ..sim.kernel import Kernel, Mailbox
 from .form_kinds import KINDS
 
 LOOKED_AT_MAX = 20_000
-"""Objects after which the way is given up; the error then names the part alone."""
+"""Objects after which the reader gives the path up; the error then names the part alone."""
 
 
 def path_to(thing: object, roots: Sequence[object]) -> str:
-    """Return the shortest way from one of the roots to a thing; empty if there is none."""
+    """Return the shortest path from one of the roots to a thing; empty if there is none."""
+    # Breadth first: the first path found is a shortest one.
     todo = deque((_name(root), root) for root in roots)
     met = {id(root) for root in roots}
     while todo and len(met) < LOOKED_AT_MAX:
@@ -41,7 +42,7 @@ def _name(root: Any) -> str:
 
 
 def _inside(thing: Any) -> Iterator[tuple[str, object]]:
-    """Give what a thing holds, with the step to it."""
+    """Give the things that a thing holds, each with the step to it."""
     kind = type(thing)
     if isinstance(thing, Process):
         yield "", thing._generator

@@ -1,7 +1,7 @@
-"""What stands in a form for whatever is more than a plain value.
+"""The tokens of forms: each stands for something that is more than a plain value.
 
-Tokens are made once for each meaning and compared by identity, so that a form that is full of
-records and code is hashed and compared as quickly as one of small numbers.
+Tokens are interned: there is one for each meaning, and they are compared by identity.  So Python
+hashes and compares a form full of records and code as quickly as one of small numbers.
 """
 
 import types
@@ -17,11 +17,14 @@ from .form_kinds import declared
 Form = Hashable
 
 LEAVES = frozenset({int, str, bytes, type(None), type(Ellipsis)})
-"""Types whose values stand in a form as they are; none is equal to one of another of them."""
+"""Types whose values stand in a form as they are.
+
+Invariant: values of two different ones of these types are never equal.
+"""
 
 
 class Token:
-    """Stands in a form for what is more than a plain value; equal to itself alone.
+    """Stands in a form for something that is more than a plain value; equal to itself alone.
 
     Attributes:
         head: What it is.
@@ -35,7 +38,7 @@ class Token:
         self.count = count
 
     def __repr__(self) -> str:
-        """Tell what it stands for, in the same words for the same thing."""
+        """Return what it stands for, in the same words for the same thing."""
         return f"<{self.head!r} {self.count}>"
 
 
@@ -44,13 +47,14 @@ Values = Callable[[Any], Sequence[Any]]
 
 
 class Tokens(dict[tuple[Any, int], Token]):
-    """The tokens of all forms that are to be compared, by what they are and how many items follow.
+    """The tokens of all forms that a search compares, by head and number of items that follow.
 
     Attributes:
-        frozen: Tokens of values that never change, by the identity of the first of its value.
-        met: The token for what was met before, by its number.
-        attributes: The token for an object, and what gives the values of its attributes in the
-            order of their names; by its type, followed by these names.
+        frozen: Tokens of values that never change, by the identity of the first object with that
+            value.
+        met: The token for an object that was met before, by its number.
+        attributes: The token for an object, and the function that gives the values of its
+            attributes in the order of their names.  The key is its type, followed by these names.
         kinds: The types of all objects that were met, once each.
         methods: The tokens of methods, by the type of their object and their function.
         code: All code that was met, once each, with the module globals that it sees.
@@ -69,7 +73,8 @@ class Tokens(dict[tuple[Any, int], Token]):
         self._bytes: dict[bytes, bytes] = {}
 
     def __missing__(self, key: tuple[Any, int]) -> Token:
-        """Make the token that is asked for the first time."""
+        """Make the token of a key that is new."""
+        # Invariant: every type in a head stands in `kinds`, so `outside_state` looks at it.
         head = key[0][0] if type(key[0]) is tuple and key[0] else key[0]
         if isinstance(head, type):
             self.kinds[head] = None
@@ -77,7 +82,7 @@ class Tokens(dict[tuple[Any, int], Token]):
         return found
 
     def of_value(self, thing: Any) -> Token | None:
-        """Return the token for a value that never changes, or None if it may hold what does.
+        """Return the token for a value that never changes, or None if a part of it can change.
 
         Invariant: two values have one token only if they agree in the types and contents of all
         their parts; 1, 1.0 and True are equal, and different values.
@@ -86,18 +91,19 @@ class Tokens(dict[tuple[Any, int], Token]):
         if known is not None:
             return known
         try:
-            told = self._told(thing)
+            content = self._content_of(thing)
         except _NotPlain:
             return None
-        found = self._by_value.get(told)
+        found = self._by_value.get(content)
         if found is None:
-            found = self._by_value[told] = Token(thing, 0)
-            # It stays alive in its token, so that its identity is its own.
+            found = self._by_value[content] = Token(thing, 0)
+            # Invariant: an object in `frozen` stays alive in its token, so no other object gets
+            # its identity.  Later objects of the same value are not entered.
             self.frozen[id(thing)] = found
             self.kinds[type(thing)] = None
         return found
 
-    def _told(self, thing: Any) -> Hashable:
+    def _content_of(self, thing: Any) -> Hashable:
         """Return the types and contents of a frozen value.
 
         Raises:
@@ -105,7 +111,7 @@ class Tokens(dict[tuple[Any, int], Token]):
         """
         kind = type(thing)
         if isinstance(thing, Enum):
-            # Its members are one of a kind, and live as long as their class.
+            # A member exists once and lives as long as its class, so its identity stands for it.
             return kind, id(thing)
         if kind is tuple:
             values = thing
@@ -114,6 +120,7 @@ class Tokens(dict[tuple[Any, int], Token]):
             values = tuple([get(thing, name) for name in kind.__struct_fields__])
         else:
             raise _NotPlain
+        # The types of the parts are part of the key: `1`, `1.0` and `True` are equal keys.
         kinds = tuple(map(type, values))
         if not _PLAIN.issuperset(kinds):
             values = tuple([self._part(each) for each in values])
@@ -122,17 +129,17 @@ class Tokens(dict[tuple[Any, int], Token]):
     def _part(self, thing: Any) -> Hashable:
         kind = type(thing)
         if kind in _PLAIN:
-            # Of equal plain values of one type, one is as good as another.
+            # Equal plain values of one type are interchangeable.
             return thing  # type: ignore[no-any-return]
         if kind is float:
             return thing.hex()  # type: ignore[no-any-return]
-        token = self._told(thing) if kind is tuple else self.of_value(thing)
+        token = self._content_of(thing) if kind is tuple else self.of_value(thing)
         if token is None:
             raise _NotPlain
         return token
 
     def new_met(self, number: int) -> Token:
-        """Return the token for what was met before, made if there is none yet of its number."""
+        """Return the token for the met object of a number; makes it if it is new."""
         while len(self.met) <= number:
             self.met.append(Token(("met", len(self.met)), 0))
         return self.met[number]
@@ -145,11 +152,11 @@ class Tokens(dict[tuple[Any, int], Token]):
         Args:
             code: The code.
             seen: The module globals that it sees.
-            details: What else tells one such place from another.
+            details: What else distinguishes such places.
             count: How many items follow.
         """
-        # To hash code takes long; it stays alive with its globals, so that their identities are
-        # their own.
+        # Hashing code is slow, so the key holds identities.  Invariant: code and globals of each
+        # key stay alive in `self.code`, so no other object gets their identities.
         key = (id(code), id(seen), *details, count)
         found = self._by_code.get(key)
         if found is None:
@@ -158,7 +165,7 @@ class Tokens(dict[tuple[Any, int], Token]):
         return found
 
     def content(self, thing: bytearray) -> bytes:
-        """Return the bytes of an array, once for all arrays with the same ones."""
+        """Return the bytes of an array; arrays with equal bytes get the same object."""
         found = bytes(thing)
         return self._bytes.setdefault(found, found)
 
@@ -171,7 +178,7 @@ class _NotPlain(Exception):
 
 
 def _is_frozen(kind: Any) -> bool:
-    """Return whether records of a type are as they are made, and have fields alone."""
+    """Return whether records of a type never change, and have fields alone."""
     return bool(kind.__struct_config__.frozen) and not kind.__dictoffset__
 
 
@@ -186,7 +193,7 @@ class _Attributes(dict[tuple[Any, ...], tuple[Token, Values]]):
         kind, *names = key
         base = declared(kind)
         if base is not kind:
-            # The class of an observed component is made for it alone; its base is what counts.
+            # The class of an observed component is made for one run; its base counts.
             return self[base, *names]
         order = tuple(sorted(names))
         found = self[key] = (self._tokens[(kind, order), len(order)], _values_of(order))
@@ -201,6 +208,7 @@ def _values_of(order: tuple[str, ...]) -> Values:
 
 def unfolded(form: Form) -> Hashable:
     """Return a form with the items of each token in a tuple, its head in front."""
+    # Invariant: `rest` stands at the first item that belongs to no token read so far.
     rest = iter(form)  # type: ignore[call-overload]
 
     def item() -> Hashable:

@@ -1,8 +1,11 @@
-"""How values and collections are read into a form: everything that knows nothing of SimPy.
+"""Reads values and collections into a form: everything that knows nothing of SimPy.
 
-Every function here takes the reader of a form (`canonical.Reader`) and a thing, and appends what
-tells this thing from every other one.  A type that stands in no table here is read by its
-attributes (`form_kinds`), or refused if it has memory beside them.
+Every function here takes the reader of a form (`canonical.Reader`) and a thing.  It appends what
+distinguishes this thing from every other one.  The reader reads a type that stands in no table here
+by its attributes (`form_kinds`), or refuses it if it has memory beside them.
+
+Invariant of all functions here: the token that a function appends says how many items follow it,
+and the function appends exactly so many.
 """
 
 import array
@@ -29,14 +32,14 @@ if TYPE_CHECKING:
     from .canonical import Reader
 
 Way = Callable[[Any, Any], None]
-"""Adds the form of a thing to that which a reader is reading."""
+"""Appends the form of a thing to the form that a reader is making."""
 
 
 class UnreadableError(Exception):
-    """Something was met whose state cannot be read; the reader names it as a `FormError`.
+    """The reader has met a thing whose state it cannot read; it reports it as a `FormError`.
 
     Args:
-        thing: What.
+        thing: The thing.
         remedy: What to do instead; empty for the general advice.
     """
 
@@ -46,33 +49,38 @@ class UnreadableError(Exception):
         super().__init__(thing, remedy)
 
 
-# What is the same wherever it is met.
+# Values without identity: the same at every place where they are met.
 
 
 def read_number(reader: "Reader", thing: float) -> None:
-    """Read a float: 1.0 is equal to 1, and 0.0 to -0.0."""
+    """Read a float."""
+    # Its text and not its value: 1.0 is equal to 1, and 0.0 to -0.0, but they act differently.
     reader.form.append(reader.tokens[(float, float.hex(thing)), 0])
 
 
 def read_described(reader: "Reader", thing: Any) -> None:
-    """Read what its text tells completely."""
+    """Read a thing by its `repr`."""
+    # For types alone whose text contains their whole state.
     reader.form.append(reader.tokens[(type(thing), repr(thing)), 0])
 
 
 def read_moment(reader: "Reader", thing: Any) -> None:
     """Read a time of day, with or without a date."""
+    # The zone may be an object of the model, so it is read as one.
     reader.form.append(reader.tokens[(type(thing), repr(thing.replace(tzinfo=None))), 1])
     reader.each((thing.tzinfo,))
 
 
 def read_range(reader: "Reader", thing: Any) -> None:
-    """Read a range or a slice; empty ranges are equal, whatever their ends are."""
+    """Read a range or a slice."""
+    # Python calls all empty ranges equal; their ends differ and can be read, so they are kept.
     reader.form.append(reader.tokens[type(thing), 3])
     reader.each((thing.start, thing.stop, thing.step))
 
 
 def read_class(reader: "Reader", thing: type) -> None:
-    """Read a class; what its attributes are is looked after elsewhere (`outside_state`)."""
+    """Read a class by its identity; `outside_state` checks that its attributes stay the same."""
+    # The class of an observed component is made for one run; its base is the same for all runs.
     kind = declared(thing)
     reader.tokens.kinds[kind] = None
     reader.form.append(reader.tokens[("type", kind), 0])
@@ -85,7 +93,7 @@ def read_module(reader: "Reader", thing: types.ModuleType) -> None:
     reader.form.append(reader.tokens[("module", thing.__name__), 0])
 
 
-# What can be met again.
+# Objects with identity: the reader numbers them before it calls these functions.
 
 
 def read_fields(reader: "Reader", thing: Any) -> None:
@@ -93,9 +101,11 @@ def read_fields(reader: "Reader", thing: Any) -> None:
     kind = type(thing)
     names = kind.__struct_fields__
     table = KINDS[kind].table
+    # A frozen record without a table cannot change: two parts may share it.
     if table is not None or not kind.__struct_config__.frozen:
         reader.claim(thing)
     reader.form.append(reader.tokens[kind, len(names) + (table is not None)])
+    # A class may override access to attributes; this reads what the object holds.
     get = object.__getattribute__
     reader.each([get(thing, name) for name in names])
     if table is not None:
@@ -116,6 +126,8 @@ def read_solid(reader: "Reader", thing: Any) -> None:
     if how.table is not None or how.slots:
         reader.claim(thing)
     reader.form.append(reader.tokens[(kind, "plain"), 3])
+    # Invariant: what is made here lives until the end of the reading.  Otherwise a later object
+    # could get its identity and count as met.
     plain = how.plain(thing)
     reader.made.append(plain)
     reader.each((plain,))
@@ -124,14 +136,16 @@ def read_solid(reader: "Reader", thing: Any) -> None:
 
 
 def read_state(reader: "Reader", thing: Any) -> None:
-    """Read what tells of itself, completely, how it is made."""
+    """Read an iterator by what its `__reduce__` gives."""
+    # For types alone whose `__reduce__` contains their whole state and changes none of it.
     reader.claim(thing)
     try:
         state = _reduced(thing)
     except (TypeError, RuntimeError):
         raise UnreadableError(thing) from None
     if type(thing) in _DICT_ITERATORS:
-        # It goes on with a dictionary of which its state is a copy.
+        # Its state is a copy of what is left.  The iterator goes on with the dictionary itself, so
+        # two of them differ if they walk over different dictionaries.
         state += tuple(each for each in gc.get_referents(thing) if type(each) is dict)
     reader.form.append(reader.tokens[type(thing), len(state)])
     reader.made.append(state)
@@ -169,7 +183,7 @@ def read_bytearray(reader: "Reader", thing: bytearray) -> None:
 
 
 def refuse(reader: "Reader", thing: Any) -> None:  # noqa: ARG001 - as every way has it
-    """Refuse what has memory that nothing tells of."""
+    """Refuse an object with memory that no attribute shows."""
     raise UnreadableError(thing, _REMEDIES.get(type(thing).__name__, ""))
 
 
@@ -183,7 +197,8 @@ def read_method(reader: "Reader", method: Any) -> None:
     key = (owner, function)
     token = reader.tokens.methods.get(key)
     if token is None and _is_of_class(function, owner):
-        # What belongs to the function belongs to its class.
+        # A function of the class is named by class and function.  What it remembers is state of
+        # the class, which `outside_state` checks.
         reader.tokens.kinds[owner] = None
         token = reader.tokens.methods[key] = reader.tokens[("method", key), 1]
     if token is not None:
@@ -201,6 +216,7 @@ def _is_of_class(function: Any, owner: type) -> bool:
 
 def read_function(reader: "Reader", function: Any) -> None:
     """Read a function with all that it remembers from call to call."""
+    # Defaults and closure are read as objects below, and claim what can change themselves.
     cells = function.__closure__ or ()
     if function.__kwdefaults__ or function.__dict__:
         reader.claim(function)
@@ -213,7 +229,8 @@ def read_function(reader: "Reader", function: Any) -> None:
 
 
 def read_builtin(reader: "Reader", thing: Any) -> None:
-    """Read a function written in C, or a method of an object that it may be the last to hold."""
+    """Read a function written in C, or a method of an object."""
+    # The method may hold the last reference to its object, so the object is read as well.
     owner = thing.__self__
     if owner is None or isinstance(owner, types.ModuleType | type):
         name = getattr(owner, "__name__", "")
@@ -243,6 +260,7 @@ def read_items(reader: "Reader", things: Any) -> None:
     reader.claim(things)
     head = list if type(things) is list else (deque, things.maxlen)
     reader.form.append(reader.tokens[head, len(things)])
+    # Plain values alone need no look at each item; the form is the same either way.
     if LEAVES.issuperset(map(type, things)):
         reader.form += things
     else:
@@ -251,6 +269,8 @@ def read_items(reader: "Reader", things: Any) -> None:
 
 def read_mapping(reader: "Reader", mapping: Any) -> None:
     """Read a dict; the order of its entries counts."""
+    # Two shapes with tokens of their own: keys then values where all keys are plain, else pairs.
+    # Which shape it is depends on the contents alone, so equal dicts have equal forms.
     reader.claim(mapping)
     put = reader.form.append
     if LEAVES.issuperset(map(type, mapping)):
@@ -269,18 +289,22 @@ def read_mapping(reader: "Reader", mapping: Any) -> None:
 
 def read_set(reader: "Reader", things: Any) -> None:
     """Read a set; the order in which it gives its items counts among whole numbers alone."""
+    # A frozenset cannot change, so two parts may share it.
     if type(things) is set:
         reader.claim(things)
     form = reader.form
     form.append(reader.tokens[type(things), len(things)])
     kinds = set(map(type, things))
     if kinds == {int}:
-        # Numbers come in an order that depends on how the set was filled, and on nothing else.
+        # The order of whole numbers is the same in each process, but depends on how the set was
+        # filled.  A loop over it can see the order, so the form keeps it.
         form += things
         return
     if LEAVES.issuperset(kinds):
         form += sorted(things, key=repr)
         return
+    # Each item is read to the end of the form, taken off again, and put back in sorted order.
+    # Invariant: between two items the form is as long as at `begin`.
     begin = len(form)
     items = []
     for thing in things:
@@ -292,10 +316,11 @@ def read_set(reader: "Reader", things: Any) -> None:
 
 
 def body_of(kind: type) -> Way | None:
-    """Return the way to read objects of a type that has none of its own; None by attributes."""
+    """Return how to read objects of a type that stands in no table; None means by attributes."""
     if issubclass(kind, msgspec.Struct):
         return read_fields
     how = KINDS[kind]
+    # Invariant: an object with memory beside its attributes is refused, never read in part.
     if how.hides:
         return refuse
     if how.plain is None:
@@ -305,13 +330,13 @@ def body_of(kind: type) -> Way | None:
 
 
 _MODULES = sys.stdlib_module_names
-"""Those that a model may hold; what it changes in them is not seen."""
+"""Modules that a model may hold; the reader does not see what the model changes in them."""
 
 _REMEDIES = {
     "Random": "ask `kernel.choices`, so that every answer is explored",
     "ndarray": "keep numbers in a list",
 }
-"""What to do instead of what cannot be read, by the name of its type."""
+"""What to do instead, by the name of a type that cannot be read."""
 
 _ITERTOOLS: tuple[type, ...] = (
     *(itertools.chain, itertools.count, itertools.cycle, itertools.repeat, itertools.islice),
@@ -328,7 +353,7 @@ _ITERATORS: tuple[type, ...] = (
     *(type(iter(range(0))), type(iter(set())), type(iter(bytearray())), type(iter(int, 0))),
     *(enumerate, zip, map, filter, reversed, *_DICT_ITERATORS, *_ITERTOOLS),
 )
-"""Iterators of which it is known that what they tell of themselves is all that there is."""
+"""Iterators whose `__reduce__` gives their whole state, as tests show."""
 
 _ALIASES = tuple(
     {type(each) for each in (typing.List[int], typing.Callable[[], int], list[int], int | str)}  # noqa: UP006
@@ -347,7 +372,7 @@ WAYS: dict[type, Way] = {
         read_described,
     ),
 }
-"""How values are read that are as good as others with the same contents, by their exact types."""
+"""How to read values without identity, by their exact types."""
 
 BODIES: dict[type, Way] = {
     list: read_items,
@@ -364,4 +389,4 @@ BODIES: dict[type, Way] = {
     types.CellType: read_cell,
     **dict.fromkeys(_ITERATORS, read_state),
 }
-"""How objects are read that may be met again, by their exact types."""
+"""How to read objects with identity, by their exact types."""

@@ -1,4 +1,4 @@
-"""Numbers that have no value where every timing is explored at once; using one is an error."""
+"""Stand-ins for times and record indices in a search over all timings; using one is an error."""
 
 import sys
 from typing import NoReturn, cast
@@ -10,7 +10,7 @@ __all__ = ["NO_INDEX", "NO_TIME", "TimeReadError"]
 
 
 class TimeReadError(QuiesceError):
-    """The model looks at the time, which is no number where every timing is explored at once.
+    """The model reads the time, which is no number where a search explores all timings at once.
 
     Args:
         place: File and line of the reading code.
@@ -29,7 +29,7 @@ class TimeReadError(QuiesceError):
 
 
 class _NoNumber:
-    """Stands for a number that tells how much has happened, or when; using it is an error."""
+    """Stands for a count of what has happened, or for a time; using it is an error."""
 
     def _used(self, *_: object) -> NoReturn:
         raise HistoryReadError("the index of a record")

@@ -1,13 +1,13 @@
-"""What model code must leave as it is: module globals, class attributes, defaults of functions.
+"""Checks that model code changes no module globals, class attributes or defaults of functions.
 
-Such a thing belongs to no object of a model.  It is no part of a state, and a search runs a model
-again and again in one process, so that it would keep its value from one run to the next.  Model
+Such a thing belongs to no object of a model, so it is no part of a state.  A search runs a model
+again and again in one process, so the thing would keep its value from one run to the next.  Model
 code may read it; a change is an error that names it (`OutsideStateError`).
 
-What a model *can* reach is found from the classes of its objects and the code of its processes:
-the functions and globals that this code names, and so on.  Code of the standard library and of
-quiesce is not followed.  Of what is found, the identity of every value is compared after each
-event, and the form of those that can change inside.
+The check finds what a model *can* reach from the classes of its objects and the code of its
+processes: the functions and globals that this code names, and so on.  It does not follow code of
+the standard library and of quiesce.  After each event it compares the identity of every value that
+it has found, and the form of every value that can change inside.
 
 Not seen: a global of another module than the code's own, if its name is put together at run time;
 and what code written in C remembers.
@@ -34,10 +34,10 @@ _ABSENT = object()
 
 
 class OutsideState:
-    """Looks after what a model can reach and must not change.
+    """Checks what a model can reach and must not change.
 
     Args:
-        tokens: Those of the model's forms; they tell which types and which code were met.
+        tokens: The tokens of the model's forms; they name the types and the code that were met.
     """
 
     def __init__(self, tokens: Tokens) -> None:
@@ -50,11 +50,11 @@ class OutsideState:
         self._is_foreign = False
 
     def check(self) -> None:
-        """Insist that nothing has changed, and look at what was met since the last time.
+        """Check that nothing has changed, and take up what was met since the last call.
 
         Raises:
-            OutsideStateError: If something has.
-            FormError: If it cannot be told whether something changes.
+            OutsideStateError: If something has changed.
+            FormError: If the check cannot read a value completely.
         """
         for space in self._spaces.values():
             space.check()
@@ -64,6 +64,7 @@ class OutsideState:
         for where, value, form in self._values:
             if self._read(where, value) != form:
                 raise OutsideStateError(where)
+        # Taking up a value reads its form, which may meet new types and code: hence the loop.
         while self._looked_at < (len(self._tokens.kinds), len(self._tokens.code)):
             self._take_up()
 
@@ -73,7 +74,7 @@ class OutsideState:
         codes = list(islice(self._tokens.code.values(), code_before, None))
         self._looked_at = (len(self._tokens.kinds), len(self._tokens.code))
         if not self._is_foreign:
-            # A model of quiesce's own parts alone needs nobody to look after it.
+            # A model of quiesce's own parts alone is trusted: it needs no check.
             self._is_foreign = any(
                 not is_trusted(each.__module__) for kind in kinds for each in kind.__mro__
             ) or any(not is_trusted(str(seen.get("__name__"))) for _, seen in codes)
@@ -95,7 +96,7 @@ class OutsideState:
         self._met[id(thing)] = thing
         return True
 
-    # What is looked after.
+    # Taking up classes, code, modules and values.
 
     def _class(self, kind: type) -> None:
         for base in kind.__mro__:
@@ -195,10 +196,10 @@ class OutsideState:
 
 
 class _Space:
-    """Names and values that must stay as they are.
+    """The names of a class or a module whose values must stay as they are.
 
     Args:
-        where: A class or a module.
+        where: The class or module.
         space: Its names and values.
     """
 
@@ -208,12 +209,14 @@ class _Space:
         self._before: dict[str, object] = {}
 
     def add(self, names: Mapping[str, object]) -> None:
-        """Look after these names too, whether or not there is something of that name."""
+        """Check these names too, even those that have no value yet."""
         for name in names:
             self._before.setdefault(name, self._space.get(name, _ABSENT))
 
     def check(self) -> None:
-        """Insist that every name has the value that it had."""
+        """Check that every name has the value that it had."""
+        # Invariant: the fast comparison accepts only spaces in which every name has the identical
+        # value, and a class space also has no new name.
         before = self._before
         same = map(is_, map(self._space.get, before, repeat(_ABSENT)), before.values())
         if all(same) and (type(self._space) is dict or len(self._space) == len(before)):
@@ -231,7 +234,7 @@ class _Space:
 
 
 def is_trusted(module: str) -> bool:
-    """Return whether a module's code is known not to keep what it is told, between events."""
+    """Return whether a module's code is known to keep nothing from one event to the next."""
     top = module.partition(".")[0]
     if top in _TRUSTED:
         return True
@@ -242,7 +245,7 @@ def is_trusted(module: str) -> bool:
 
 
 def _names_of(code: types.CodeType) -> dict[str, None]:
-    """Return all names that code can use, those that are written as texts included."""
+    """Return all names that code can use, with those in its string constants."""
     names: dict[str, None] = {}
     todo = deque([code])
     while todo:
@@ -307,10 +310,10 @@ _MADE_OF: dict[type, tuple[str, ...]] = {
     property: ("fget", "fset", "fdel"),
     cached_property: ("func",),
 }
-"""What stands in a class for functions, and where these are."""
+"""Wrappers of functions in classes, and the attributes that hold the functions."""
 
 _BY_NAME = frozenset({"globals", "vars", "exec", "eval", "__dict__", "__globals__", "f_globals"})
-"""Names by whose help code can reach a global without naming it."""
+"""Names with which code can reach a global without naming it."""
 
 _OF_PYTHON = frozenset(
     {
@@ -322,4 +325,4 @@ _OF_PYTHON = frozenset(
         *("__struct_fields__", "__weakref__", "__abstractmethods__", "_abc_impl"),
     }
 )
-"""What Python keeps for itself, and may make when it is asked for."""
+"""Attributes that Python keeps for itself, and may make at the first access."""

@@ -1,27 +1,33 @@
 """A kernel in which the devices of one chain work, and all others stand idle.
 
-The others are built like everything else, so that addresses, PCI functions and what qvm does about
-them are those of the whole system; but none of their processes ever takes a step.  What they would
-have done to the chain that works is the time that their callbacks take, which whoever makes the
-slice supplies.
+The system builds the idle devices like all others.  So addresses, PCI functions and what qvm does
+about these devices are those of the whole system.  But none of their processes ever takes a step.
+The only effect that they would have had on the working chain is the time that their callbacks
+take.  The maker of the slice supplies this time (`build_of_slice`).
 
-That there is nothing else is checked while the slice runs.  An event in which a process of
-the chain enters a component of another one, by any of its attributes, is an error; so is an
-interrupt of a line that is not the chain's, and an access to memory that a driver of another chain
-has.  A hub may enter a component that stands idle by the methods in `DOORS` alone: these are
-known to tell the hub nothing on which the time or the kind of what it does next depends.
+The kernel checks while the slice runs that there is no other effect.  It raises an error if:
+
+- a process of the chain enters a component of another chain, by any of its attributes;
+- a process of the chain changes an interrupt line of another chain;
+- a process accesses memory that a driver of another chain has;
+- a hub enters an idle component by a method that is not in `DOORS`.  The methods in `DOORS` are
+  known to give the hub nothing on which the time or the kind of its next action depends.
 
 **Why that suffices**, by induction over the events of any run of the whole system.  Leave out of
-it every event of processes of other chains: what remains is a run of the slice.  At its beginning
-all components of the chain, the common part of the hubs and the chain's part of each of them are
-as in the slice.  Let it be so before an event.  If a process of the chain acts, then in the slice
-the same code finds the same state; what it enters is checked there, so it enters the chain, the
-hubs' common part and the chain's part of them, and leaves them as in the slice.  If a hub acts, it
-acts in the slice too: on the chain as in the whole; on others through a door, which decides
-nothing but how long a callback takes, and the slice has every such duration.  If a process of
-another chain acts, its own slice has checked what it enters, and that is nothing of this chain,
-nor of the hubs' common part.  So each run of the whole, seen from a chain, is a run of its slice;
-and what holds of all runs of the slice holds of it.
+that run every event of processes of other chains.  Claim: what remains is a run of the slice.
+
+- At the beginning all components of the chain, the common part of the hubs and the chain's part of
+  each hub are as in the slice.  Let it be so before an event.
+- If a process of the chain acts, the same code finds the same state in the slice.  The slice checks
+  what it enters.  So it enters only the chain, the hubs' common part and the chain's part of them,
+  and leaves them as in the slice.
+- If a hub acts, it acts in the slice too.  On the chain it acts as in the whole.  On others it acts
+  through a door, which decides only how long a callback takes, and the slice has every such length.
+- If a process of another chain acts, its own slice has checked what it enters.  That is nothing of
+  this chain, nor of the hubs' common part.
+
+So each run of the whole, seen from a chain, is a run of its slice.  What holds of all runs of the
+slice therefore holds of it.
 """
 
 import functools
@@ -46,8 +52,8 @@ _CONSTANT = frozenset(
     {
         *("name", "kernel", "timing", "__class__", "__dict__"),
         *("plan", "wiring", "port", "device"),
-        # What the bus asks of every function, to find out whose an address is: base addresses,
-        # which the PCI server alone writes, before any driver looks for its device.
+        # The bus reads base addresses of every function to find the owner of an address.  Only the
+        # PCI server writes them, before any driver looks for its device.
         *("function", "pci"),
     }
 )
@@ -56,13 +62,13 @@ _CONSTANT = frozenset(
 DOORS = frozenset(
     {
         *("config_read", "config_write"),  # the PCI server places it
-        *("control", "run"),  # qvm tells it where the VM is in its life, the guest starts drivers
+        *("control", "run"),  # qvm reports the state of the VM's life, the guest starts drivers
         *("end_worker", "disconnect", "server_name"),  # the death of qvm
-        "is_quiet_for",  # whether memory is wiped that nobody reads any more
-        *("interrupts", "handled"),  # threads of qvm wait for what never comes
+        "is_quiet_for",  # whether qvm wipes memory that no device reads any more
+        *("interrupts", "handled"),  # threads of qvm wait for interrupts that never come
     }
 )
-"""By what hubs enter components that stand idle."""
+"""Attributes by which hubs may enter components that stand idle."""
 
 _ACCESS = ("__getattribute__", "__setattr__")
 
@@ -71,9 +77,9 @@ class InfluenceError(InternalError):
     """A chain influences another one although the wiring graph says that it cannot.
 
     Args:
-        actor: Who acts.
+        actor: The component that acts.
         target: What it reaches.
-        how: By which access.
+        how: The access by which it does so.
     """
 
     def __init__(self, actor: str, target: str, how: str) -> None:
@@ -94,9 +100,9 @@ class SliceKernel(DenseKernel):
     """Runs one chain of a system.
 
     Args:
-        chains: Of the system.
-        number: Which of them works.
-        foreign_lines: Interrupt numbers of the others.
+        chains: The chains of the system.
+        number: The number of the chain that works.
+        foreign_lines: Interrupt numbers of the other chains.
         pinned: Answers to open questions that are fixed, by label.
     """
 
@@ -125,22 +131,26 @@ class SliceKernel(DenseKernel):
             process = super().process(generator)
             self._owners[process] = name
             return process
+        # The process exists, so that its component can wait for it or kill it.  It never acts, so
+        # it is no part of a state.
         process = super().process(_never(self))
         self.processes.pop()
         return process
 
     def emit(self, source: str, event: Any) -> int:
-        """Append an event to the trace; one of a line of another chain must come from a hub."""
+        """Append an event to the trace; an event of another chain's line must come from a hub."""
         intid = getattr(event, "intid", None)
         if intid in self._foreign_lines and not self._is_hub_at_work():
             raise InfluenceError(self._actor(), f"interrupt {intid}", type(event).__name__)
         return super().emit(source, event)
 
-    # What builds a slice calls.
+    # Called by `build_of_slice`.
 
     def watch(self) -> None:
-        """Look from here on at what is entered: the system is built."""
+        """Check accesses from here on: the system is built."""
+        # Invariant: while the system is built, no process has acted, so no access is missed.
         for component in self.enrolled:
+            # `arenas` are the parts of guest memory that drivers use, by the driver's name.
             ranges: dict[str, tuple[int, int]] = vars(component).get("arenas", {})
             self._fences += [each for name, each in ranges.items() if self._is_foreign(name)]
         for component in self.enrolled:
@@ -149,14 +159,15 @@ class SliceKernel(DenseKernel):
             elif self._is_foreign(component.name):
                 component.__class__ = _guarded(type(component))  # type: ignore[arg-type]
 
-    # What watched components call.
+    # Called by watched components.
 
     def check_component(self, component: Any, attribute: str) -> None:
-        """Insist that who comes to a component that stands idle may do so.
+        """Check that the acting process may enter a component that stands idle.
 
         Raises:
-            InfluenceError: If not.
+            InfluenceError: If it may not.
         """
+        # Without an actor the access comes from the search or from a callback of an event.
         if not self._actor():
             return
         if self._is_hub_at_work() and (attribute in DOORS or _is_inside(component)):
@@ -164,11 +175,12 @@ class SliceKernel(DenseKernel):
         raise InfluenceError(self._actor(), component.name, attribute)
 
     def check_memory(self, addr: int, length: int) -> None:
-        """Insist that an access to memory is to none of another chain's.
+        """Check that an access to memory touches no memory of another chain's drivers.
 
         Raises:
-            InfluenceError: If it is.
+            InfluenceError: If it does.
         """
+        # Invariant: a fence is a half-open range, `start <= address < end`.
         for start, end in self._fences:
             if addr < end and addr + length > start:
                 raise InfluenceError(self._actor() or "the host", f"memory at {addr:#x}", "access")
@@ -188,8 +200,9 @@ class SliceKernel(DenseKernel):
         return number not in {HUB, self._number}
 
     def _actor(self) -> str:
+        """Return the component whose process is at work; empty if no process is."""
         process = self.active_process
-        return "" if process is None else self._owners.get(process, "somebody")
+        return "" if process is None else self._owners.get(process, "an unknown process")
 
     def _is_hub_at_work(self) -> bool:
         """Return whether no process of the chain is at work."""
@@ -231,6 +244,8 @@ def build_of_slice(plan: SystemPlan, callback_spans: Mapping[tuple[str, str], Sp
 
 def _is_inside(component: object) -> bool:
     """Return whether the access comes from the component's own code, entered by a door."""
+    # A hub that came through a door runs methods of the idle component; what these touch of their
+    # own component is part of the door.
     frame = inspect.currentframe()
     while frame is not None:
         is_method = frame.f_code.co_name not in _ACCESS
@@ -242,7 +257,7 @@ def _is_inside(component: object) -> bool:
 
 @functools.cache
 def _guarded(kind: type) -> type:
-    """Return a class like `kind` that has every access looked at."""
+    """Return a class like `kind` whose accesses to attributes are checked."""
 
     class Guarded(kind):  # type: ignore[misc]
         __observed__ = kind
@@ -261,7 +276,7 @@ def _guarded(kind: type) -> type:
 
 @functools.cache
 def _fenced(kind: type[PhysicalMemory]) -> type:
-    """Return a class like the memory's that has the place of every access looked at."""
+    """Return a class like the memory's that checks the address of every access."""
 
     class Fenced(kind):  # type: ignore[misc, valid-type]
         __observed__ = kind

@@ -1,9 +1,10 @@
-"""The run of the whole system that does what a run of a slice does.
+"""Makes the run of the whole system that corresponds to a run of a slice.
 
-The devices that stand idle in the slice are at work in the whole, as fast as they can be; those of
-the slice take the times that the slice's run gives them.  Memory is released in more pieces than
-there, since more frames have been touched; each piece takes its share of the piece of which it is a
-part, so that every frame is released when the slice releases it, as far as whole numbers allow.
+The devices that stand idle in the slice work in the whole, as fast as they can.  The devices of the
+slice take the times that the slice's run gives them.  qvm releases memory in more pieces than in
+the slice, since more frames have been touched.  Each piece takes its share of the time of the piece
+that contains it.  So every frame is released when the slice releases it, as far as whole numbers
+allow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from .step import DelayName, Pick
 _RELEASE = ".release"
 _CALLBACK = ".callback"
 _STEPS = ("join", "cancel", "detach")
-"""What the delays are called of which callbacks consist, waits apart."""
+"""The names of the delays of which callbacks consist, without their waits."""
 
 Lasting = tuple[int, int, int]
 """Least and greatest length of a delay, and the one that it has."""
@@ -27,7 +28,7 @@ class Borrowed(Scheduled):
     """Takes the times of a slice's run as far as they are possible.
 
     Args:
-        lengths_ns: By the label of the delay and how many of that label came before it.
+        lengths_ns: By the label of the delay and the number of earlier delays of that label.
         answers: To named questions, in order for each label.
         spans_ns: Least and greatest length of each of these delays.
     """
