@@ -1,8 +1,8 @@
 """Address types that must not be mixed, and the arithmetic of page frames.
 
 A guest-physical address means something inside one VM only; a host-physical address names
-memory itself.  What a device puts on the bus is an I/O virtual address: where an IOMMU
-translates it equals the guest-physical one, and without an IOMMU it *is* host-physical.
+memory itself.  A device puts an I/O virtual address on the bus.  Where an IOMMU translates, it
+equals the guest-physical address; without an IOMMU it *is* the host-physical address.
 """
 
 from typing import NewType
@@ -18,7 +18,7 @@ StreamId = NewType("StreamId", int)
 Epoch = NewType("Epoch", int)
 
 HOST_EPOCH = Epoch(0)
-"""The epoch of what belongs to the host itself and not to a VM; it never ends."""
+"""The epoch of the host itself and of no VM; it never ends."""
 
 
 def frame_of(addr: int) -> FrameIndex:

@@ -1,9 +1,9 @@
 """The one source of nondeterminism of a run.
 
-Whatever a run leaves open goes through a `Choices` object: how long a delay takes inside its
-span, and which of several named options happens.  Both come down to one question, "a
-whole number below this bound", and every answer is logged with its label and bound.  A
-scenario together with such a log *is* the run: it can be replayed, shrunk and enumerated.
+A run asks a `Choices` object for all that it leaves open: how long a delay takes inside its span,
+and which of several named options happens.  Both come down to one question, "a whole number below
+this bound".  The object logs every answer with its label and bound.  A scenario together with
+such a log *is* the run: quiesce can replay, shrink and enumerate it.
 
 The answer 0 is always the plainest one: the earliest time, the documented or default option,
 the first in order.  A question with one possible answer is no choice and is not logged.
@@ -24,10 +24,10 @@ TIE = "kernel.tie"
 """Label of the order in which delays fire that end at one instant."""
 
 _END_IN = 10
-"""A random delay takes each end of its span once in this many draws: races hide there."""
+"""A random delay takes each end of its span once in this many draws, where races are likeliest."""
 
-# Habits of `Biased`, by the byte that is drawn: below `_LEAST` always least, and so on; from
-# `_TAIL` on anything.
+# Habits of `Biased`, by the byte that is drawn.  Below `_LEAST` always the least, then up to
+# `_GREATEST` always the greatest, then up to `_TAIL` always in the tail; from there anything.
 _LEAST = 52
 _GREATEST = 104
 _TAIL = 130
@@ -38,9 +38,9 @@ _TAIL_PART = 10
 
 
 class Choices:
-    """Decides everything that a run leaves open, and remembers what it decided.
+    """Decides everything that a run leaves open, and logs the decisions.
 
-    Subclasses say how, by `_option` for named options and `_offset` for delays.
+    Subclasses decide, by `_option` for named options and `_offset` for delays.
 
     Attributes:
         log: The answers so far, in the order of the questions.
@@ -52,6 +52,7 @@ class Choices:
     def below(self, bound: int, label: str) -> int:
         """Return a whole number from 0 to `bound - 1`; 0 is the plainest."""
         assert bound >= 1, (label, bound)
+        # Invariant: every entry of the log had at least two possible answers.
         if bound == 1:
             return 0
         value = self._option(bound, label)
@@ -96,7 +97,7 @@ class Nominal(Choices):
 
 
 class Ordered(Nominal):
-    """Nominal choices but for some named options, which are given by their place in the log.
+    """Takes nominal choices, but for some named options given by their place in the log.
 
     Args:
         given: Place in the log to answer; an answer that is too great becomes the greatest.
@@ -185,10 +186,16 @@ class Ends(Choices):
 class Biased(Choices):
     """Draws every answer by a profile in which whole kinds of questions lean to one side.
 
-    Most violations need a coincidence: one kind of delay long *while* another is short.  Answers
-    drawn one by one rarely agree so; here each label gets a habit for the whole run, in the order
-    in which labels come up: always least, always greatest, always in the tail, or anything, and
-    then each end and the tail one time in eight.  Options lean in the same way.
+    Most violations need a coincidence: one kind of delay is long *while* another is short.  Answers
+    drawn one by one rarely agree so.  Here each label gets a habit for the whole run, in the order
+    in which labels come up:
+
+    - always the least;
+    - always the greatest;
+    - always in the tail;
+    - anything, and then each end and the tail one time in eight.
+
+    Options lean in the same way.
 
     Args:
         data: The profile: one byte for each of the first labels, then 8 bytes of seed; the zero
@@ -237,7 +244,7 @@ class Biased(Choices):
 
 
 class Replay(Choices):
-    """Gives the answers of an earlier run, and insists that the questions are the same.
+    """Gives the answers of an earlier run, and checks that the questions are the same.
 
     Args:
         recorded: The log of that run.
@@ -248,6 +255,7 @@ class Replay(Choices):
         self._recorded = list(recorded)
 
     def _option(self, bound: int, label: str) -> int:
+        # Invariant: the log is a prefix of the recording, so its length is the next position.
         position = len(self.log)
         if position == len(self._recorded):
             raise ReplayMismatch(position, "already over", _in_words(label, bound))
@@ -275,8 +283,8 @@ class Replay(Choices):
 class Guided(Choices):
     """Gives the answers of an earlier run label by label, as far as they fit.
 
-    Unlike a replay it bears that the questions differ: each label has its own sequence of
-    answers, one that is too great becomes the greatest possible, and one that is missing 0.
+    Unlike in a replay the questions may differ.  Each label has its own sequence of answers.  An
+    answer that is too great becomes the greatest possible; a missing answer becomes 0.
 
     Args:
         answers: The answers of each label, in order.
@@ -307,12 +315,12 @@ def by_label(log: Iterable[ChoicePoint]) -> dict[str, tuple[int, ...]]:
     return {label: tuple(values) for label, values in answers.items()}
 
 
-class Retold(Choices):
-    """Tells an earlier run once more in a system that has changed a little.
+class AdaptedReplay(Choices):
+    """Repeats an earlier run in a system that has changed a little.
 
     Each label has its own sequence of answers, as in `Guided`.  A delay whose span has another
-    length takes the same share of it.  Where the answers of a label run out its last one goes on,
-    and a label that the earlier run never asked gets what is nominal.
+    length takes the same share of it.  Where the answers of a label run out, its last answer is
+    repeated.  A label that the earlier run never asked gets the nominal answer.
 
     Args:
         recorded: The log of that run.
@@ -323,6 +331,7 @@ class Retold(Choices):
         self._answers: dict[str, list[ChoicePoint]] = {}
         for point in recorded:
             self._answers.setdefault(point[0], []).append(point)
+        # Invariant: the next answer of a label is the last of its list, so `pop` takes it.
         for answers in self._answers.values():
             answers.reverse()
 
@@ -344,11 +353,11 @@ class Retold(Choices):
         return value if earlier == bound else value * (bound - 1) // (earlier - 1)
 
 
-class Varied(Retold):
-    """Tells an earlier run once more, with some labels drawn anew.
+class Varied(AdaptedReplay):
+    """Repeats an earlier run, but draws new answers for some labels.
 
-    Each label is either retold or drawn for the whole run, so that the rest of the run stays as it
-    was while one kind of delay goes its own way.
+    Each label is either repeated or drawn for the whole run.  So one kind of delay differs, while
+    the rest of the run stays as it was.
 
     Args:
         recorded: The log of that run.
@@ -363,18 +372,19 @@ class Varied(Retold):
         self._one_in = one_in
         self._is_drawn: dict[str, bool] = {}
 
-    def _goes_its_own_way(self, label: str) -> bool:
+    def _draws(self, label: str) -> bool:
+        """Return whether the answers of a label are drawn in this run."""
         if label not in self._is_drawn:
             self._is_drawn[label] = self._random.randrange(self._one_in) == 0
         return self._is_drawn[label]
 
     def _option(self, bound: int, label: str) -> int:
-        if self._goes_its_own_way(label):
+        if self._draws(label):
             return self._drawn.below(bound, label)
         return super()._option(bound, label)
 
     def _offset(self, bound: int, label: str) -> int:
-        if self._goes_its_own_way(label):
+        if self._draws(label):
             return self._drawn.between(0, bound - 1, label)
         return super()._offset(bound, label)
 

@@ -1,7 +1,7 @@
 """Time as whole nanoseconds: closed intervals of it, and how people write it.
 
-A `Span` is all that the model knows of a duration: its two ends.  Which value inside is
-taken is decided by the run's `Choices`, never by the model.  Both ends belong to the span.
+A `Span` is all that the model knows of a duration: its two ends.  The run's `Choices` take a value
+inside it, never the model.  Both ends belong to the span.
 """
 
 import re
@@ -16,7 +16,7 @@ MS = 1_000_000
 SECOND = 1_000_000_000
 
 LONGEST_NS = 1 << 56
-"""The greatest end of a span, some two years; eight of them can be added and told from no bound."""
+"""The greatest end of a span, some two years; the sum of eight is still below `UNBOUNDED_NS`."""
 
 UNBOUNDED_NS = 1 << 60
 """Stands for the greatest end of a span that has none."""
@@ -84,7 +84,7 @@ class Span(msgspec.Struct, frozen=True):
             self._insist_on_length()
 
     def _insist_on_numbers(self) -> None:
-        # A length that is left open knows its own range.
+        # A symbolic length is no int and checks its own range.
         if not all(
             type(each) is int or hasattr(each, "range") for each in (self.lo_ns, self.hi_ns)
         ):

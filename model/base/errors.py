@@ -1,11 +1,16 @@
-"""What can go wrong for the user, told with place, word and remedy.
+"""The errors that reach the user, each with place, word and remedy.
 
-Three families reach the user: bad input (`InputError` and its kinds), a replay that does
-not fit its scenario (`ReplayMismatch`), and a limit that was hit (`BoundHit`).  A modelled
-fault is never an exception but an event of the trace; a bug of ours is a failed assertion.
+There are three families:
 
-Every class hands all its arguments to `super().__init__` and builds its text in `__str__`,
-because SimPy makes a failed event's exception anew from its class and arguments.
+- bad input (`InputError` and its kinds);
+- a replay that does not fit its scenario (`ReplayMismatch`);
+- a limit that the run has reached (`BoundHit`).
+
+A modelled fault is never an exception but an event of the trace; a bug of ours is a failed
+assertion.
+
+Invariant: every class hands all its arguments to `super().__init__` and builds its text in
+`__str__`, because SimPy rebuilds a failed event's exception from its class and arguments.
 """
 
 import difflib
@@ -35,9 +40,9 @@ class Problem(msgspec.Struct, frozen=True):
 
     Attributes:
         place: Where it stands.
-        message: What was found and what was expected, as a clause without a full stop.
-        word: The offending word as written; empty where no single word is to blame.
-        remedy: What to do about it, as an imperative; empty where the message says it.
+        message: What stands there and what was expected, as a clause without a full stop.
+        word: The offending word as written; empty where no single word is wrong.
+        remedy: What the user can do, as an imperative; empty where the message says it.
     """
 
     place: Place
@@ -92,7 +97,7 @@ class ReplayMismatch(QuiesceError):
     """A replay whose recorded choices do not fit the run.
 
     Args:
-        position: Index of the choice at which the two part, from 0.
+        position: Index of the first choice in which the two differ, from 0.
         recorded: What the replay file has there, in words.
         asked: What the run asked for, in words.
     """
@@ -112,7 +117,7 @@ class ReplayMismatch(QuiesceError):
 
 
 class BoundHit(QuiesceError):
-    """A run that did more than it was allowed to; its result would be worth nothing.
+    """A run has passed a bound; its result must not be used.
 
     Args:
         bound: Name of the bound.

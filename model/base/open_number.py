@@ -1,9 +1,9 @@
-"""A length of time that is left open while a model runs: which one it is, is said afterwards.
+"""A symbolic duration: a length of time that has no value while a model runs.
 
-A model hands the ends of its spans on to the kernel and looks at nothing of them.  So a plan may
-have open numbers in their place; what the model does is then known for all their values at once,
-and a search fills them in.  Code that wants to know more of one than can be said for all its
-values is an error: what it does would depend on the value.
+A model passes the ends of its spans on to the kernel and does not look at them.  So a plan may have
+symbolic durations in their place.  What the model does then holds for all their values at once,
+and a search fills the values in afterwards.  Code must not ask such a duration for anything that
+differs between its values, because the run would then depend on the value: that is an error.
 """
 
 from typing import Never
@@ -14,11 +14,11 @@ from .errors import QuiesceError
 
 
 class OpenNumberError(QuiesceError):
-    """Model code looks at a length of time that is left open.
+    """Model code uses a symbolic duration in a way whose result depends on its value.
 
     Args:
-        name: Of the number.
-        use: What was done with it.
+        name: The name of the duration.
+        use: What the code did with it.
     """
 
     def __init__(self, name: str, use: str) -> None:
@@ -37,11 +37,11 @@ class OpenNumberError(QuiesceError):
 class OpenNumber(msgspec.Struct, frozen=True):
     """A number of nanoseconds that may have any whole value of a range.
 
-    It stands for `value * factor // divisor * count`, which never falls as the value grows; the
-    quotient may be rounded up instead of down.
+    It stands for `value * factor // divisor * count`, where the quotient may be rounded up instead
+    of down.
 
     Attributes:
-        name: Of the value; equal names have equal values.
+        name: The name of the value; equal names have equal values.
         least_ns: The least value.
         greatest_ns: The greatest value.
         factor: At least 0.
@@ -59,7 +59,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
     rounds_up: bool = False
 
     def at(self, value_ns: int) -> int:
-        """Return what it is for one value.
+        """Return the number of nanoseconds for one value.
 
         Example:
             >>> (OpenNumber("vm_exit", 200, 9_000) * 3).at(500)
@@ -72,12 +72,14 @@ class OpenNumber(msgspec.Struct, frozen=True):
 
     @property
     def range(self) -> tuple[int, int]:
-        """The least and greatest of what it stands for."""
+        """The least and the greatest number of nanoseconds for which it stands."""
+        # Invariant: the result never falls as the value grows, so the ends give the ends.
         return self.at(self.least_ns), self.at(self.greatest_ns)
 
     def __mul__(self, count: int) -> "OpenNumber":
         if not isinstance(count, int) or count < 0:
             self._unusable("multiplied by something else than a count")
+        # Rounding comes before `count`: n parts of a divided duration are n times the rounded part.
         if self.divisor != 1:
             return msgspec.structs.replace(self, count=self.count * count)
         return msgspec.structs.replace(self, factor=self.factor * count)
@@ -89,7 +91,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
             self._unusable("divided by something else than a count")
         return msgspec.structs.replace(self, divisor=self.divisor * count)
 
-    # Comparisons have an answer where it is the same for all values.
+    # A comparison has an answer only if it is the same for all values.
 
     def __le__(self, other: object) -> bool:
         return self._never(other, above=True)
@@ -109,6 +111,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
             return True
         if not isinstance(other, OpenNumber | int):
             self._unusable("compared with something else than a number")
+        # Two different names vary independently, so only their ranges are compared.
         low, high = self.range
         other_low, other_high = other.range if isinstance(other, OpenNumber) else (other, other)
         if not above:
@@ -131,7 +134,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
 
 
 def divided_up(number: int, parts: int) -> int:
-    """Return one of so many equal parts of a number that may be open, rounded up.
+    """Return one of so many equal parts of a number that may be symbolic, rounded up.
 
     Example:
         >>> divided_up(9, 4)
@@ -143,10 +146,10 @@ def divided_up(number: int, parts: int) -> int:
 
 
 def name_of(number: object) -> str:
-    """Return the name of a number that is left open, or an empty string."""
+    """Return the name of a symbolic duration, or an empty string for a number."""
     return number.name if isinstance(number, OpenNumber) else ""
 
 
 def settled(number: int | OpenNumber, values_ns: dict[str, int]) -> int:
-    """Return a number that may be open for given values, by name."""
+    """Return the number for given values, by name; a plain number is returned as it is."""
     return number.at(values_ns[number.name]) if isinstance(number, OpenNumber) else number

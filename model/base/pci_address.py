@@ -1,4 +1,4 @@
-"""Where a function stands on a PCI bus."""
+"""The address of a function on a PCI bus."""
 
 import msgspec
 

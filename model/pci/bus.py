@@ -1,9 +1,8 @@
 """The guest's PCI bus as its configuration cycles see it.
 
-A slot answers reads of configuration space.  Of some slots only a part is known: a function that
-is passed through has registers of which the configuration tells the identifiers at most.  A
-read that touches an unknown byte gives `None`, which no hardware would; it means that
-only the hardware knows.  Nothing is made up in its place.
+A slot answers reads of configuration space.  Of some slots only a part is known: of a function
+that is passed through, the `qvm` configuration gives the identifiers at most.  A read that touches
+an unknown byte gives `None`: only the hardware knows the value, and the model invents none.
 
 Source:
     PCI Local Bus 3.0, 3.2.2.3 (absent functions read as all ones) and 6.2.1 (header type).
@@ -96,9 +95,10 @@ class PciBus:
             self.slots[slot.address] = slot
 
     def read(self, address: PciAddress, offset: int, length: int) -> int | None:
-        """Return what a configuration read gives: all ones where nothing is, `None` if unknown.
+        """Return what a configuration read gives; `None` if only the hardware knows.
 
-        The multi-function bit comes from the bus, which alone knows the neighbours.
+        An absent function reads as all ones.  The bus sets the multi-function bit, because a slot
+        does not know its neighbours.
         """
         slot = self.slots.get(address)
         if slot is None:
@@ -110,7 +110,7 @@ class PciBus:
         return value
 
     def write(self, address: PciAddress, offset: int, length: int, value: int) -> None:
-        """Carry out a configuration write; it is lost where nothing is."""
+        """Carry out a configuration write; it is lost where no function is."""
         if address in self.slots:
             self.slots[address].write(offset, length, value)
 

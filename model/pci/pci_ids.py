@@ -1,7 +1,7 @@
-"""What the listings call vendors, devices and classes.
+"""The names of vendors, devices and classes in the listings of `pci-tool` and `lspci`.
 
-Two tables, because two programs have two data bases.  Of the one behind `pci-tool` only the
-entries of a documented listing are known; that of `lspci` is the public list of PCI identifiers.
+There are two tables, because the two programs have two data bases.  Of the data base of `pci-tool`
+only the entries of a documented listing are known.  `lspci` uses the public list of identifiers.
 
 Source:
     QNX 7.1 hypervisor guide, virtio guest, for `pci-tool`; the PCI ID repository, version of

@@ -1,12 +1,12 @@
-"""The guest's walk over configuration space: what a PCI server finds, and in which order.
+"""The guest's walk over configuration space: which functions a PCI server finds, in which order.
 
-Everything here is learned by configuration reads and writes of the bus; the `qvm` configuration
-is not looked at.  So what is absent, hidden behind an empty function 0, or on a bus beyond the
-limit is not found, as on the real system.
+The walk uses configuration reads and writes of the bus alone, and not the `qvm` configuration.  So
+it does not find a function that is absent, behind an empty function 0, or on a bus beyond the
+limit, as on the real system.
 
-Buses are tried by number up to the limit, without following bridges.  The option of the PCI
-server is called a limit of the bus scan; that it counts from bus 0 and includes the limit is
-inferred from a limit of 0 being in use.
+The walk tries buses by number up to the limit, without following bridges.  The option of the PCI
+server is called a limit of the bus scan.  That it counts from bus 0 and includes the limit is
+inferred: a limit of 0 is in use.
 
 Source:
     PCI Local Bus 3.0, 6.1 to 6.2.5.1 and 6.7; VIRTIO 1.2, 4.1.2 to 4.1.4; QNX 7.1 utilities
@@ -54,7 +54,7 @@ class FoundBar(msgspec.Struct, frozen=True):
     Attributes:
         index: Number of its (first) register.
         size: Bytes.
-        address: What it is set to; 0 as long as nobody has placed it.
+        address: The address in it; 0 until firmware or the PCI server has placed it.
         is_io: Whether it is in I/O space.
         is_64bit: Whether it takes two registers.
         is_prefetchable: Whether reads have no side effects.
@@ -77,7 +77,7 @@ class FoundCapability(msgspec.Struct, frozen=True):
 
 
 class FoundFunction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the walk has learned of one function; `None` is what only the hardware knows.
+    """A function as the walk has found it; `None` stands for what only the hardware knows.
 
     Attributes:
         index: Its place in the order of discovery, from 0.
@@ -143,7 +143,7 @@ def _present(bus: PciBus, bus_scan_limit: int) -> Iterator[PciAddress]:
         for device in range(DEVICES_PER_BUS):
             first = PciAddress(number, device)
             if bus.read(first, PCI_VENDOR_ID, 2) == NO_VENDOR:
-                continue  # a device has a function 0 or none at all
+                continue  # A device without function 0 has no function at all.
             header = bus.read(first, PCI_HEADER_TYPE, 1)
             has_more = header is None or header & HEADER_TYPE_MULTI_FUNCTION
             yield first
@@ -201,6 +201,7 @@ def _sized(bus: PciBus, address: PciAddress, index: int) -> tuple[int | None, in
     before = bus.read(address, offset, 4)
     if before is None:
         return None, None
+    # The walk restores the register, so the bus is afterwards as it was before.
     bus.write(address, offset, 4, 0xFFFFFFFF)
     mask = bus.read(address, offset, 4)
     bus.write(address, offset, 4, before)
@@ -212,7 +213,7 @@ def _capabilities(bus: PciBus, address: PciAddress) -> Iterator[FoundCapability]
     if status is None or not status & PCI_STATUS_CAP_LIST:
         return
     pointer = bus.read(address, PCI_CAPABILITY_LIST, 1)
-    # A list may be broken: a loop is left after as many steps as there is room for.
+    # A broken list may be a loop: the walk leaves it after as many steps as there is room for.
     for _ in range(_CAPABILITIES_MAX):
         offset = (pointer or 0) & ~3
         head = bus.read(address, offset, 2) if offset >= _HEADER_END else None

@@ -56,6 +56,7 @@ def decode(data: bytes, file: str = "<trace>") -> Trace:
 
 def _records_of(lines: Iterable[bytes], file: str) -> Iterator[Record]:
     """Yield the records in the lines behind the first."""
+    # Invariant of a trace: times never fall, and a cause is an earlier record or `NO_CAUSE`.
     latest_ns = -(1 << 63)
     for index, line in enumerate(lines):
         try:
@@ -77,10 +78,10 @@ class TraceFile:
         path: A trace file.
 
     Attributes:
-        header: Of the trace.
+        header: The header of the trace.
 
     Raises:
-        TraceFormatError: If it is none; a damaged record is found when it is reached.
+        TraceFormatError: If the file is no trace.  A damaged record raises when it is reached.
         OSError: If it cannot be read.
     """
 
@@ -91,7 +92,7 @@ class TraceFile:
 
     @property
     def records(self) -> Iterator[Record]:
-        """The records from the first on, anew at each reading."""
+        """The records from the first on; each use reads the file again."""
         with self.path.open("rb") as file:
             file.readline()
             yield from _records_of(file, str(self.path))
@@ -99,7 +100,7 @@ class TraceFile:
 
     @property
     def causes(self) -> Iterator[int]:
-        """The cause of each record, for less than reading the records takes."""
+        """The cause of each record; faster than reading the records."""
         decode_cause = _cause_decoder.decode
         with self.path.open("rb") as file:
             file.readline()
@@ -113,7 +114,7 @@ class TraceFile:
             self._check_end(file)
 
     def _check_end(self, file: BinaryIO) -> None:
-        """Make sure that the last line is whole: a record can be cut off behind its last brace."""
+        """Check that the last line is whole: a record can be cut off behind its last brace."""
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
             file.seek(0)
@@ -133,7 +134,7 @@ def _decode_header(line: bytes, file: str) -> Header:
 
 
 def _damaged(file: str, line: int, message: str) -> TraceFormatError:
-    return TraceFormatError([Problem(Place(file, line), message, remedy="record it anew")])
+    return TraceFormatError([Problem(Place(file, line), message, remedy="record it again")])
 
 
 def write(trace: Trace, path: Path) -> None:
@@ -152,14 +153,14 @@ def read(path: Path) -> Trace:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside it and rename it, so that it is never half."""
+    """Write a file under a temporary name and rename it, so that no reader finds half of it."""
     with whole_file(path) as file:
         file.write(data)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written piece by piece; it gets its name when all of it is there."""
+    """Open a file to write it piece by piece; it gets its name when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

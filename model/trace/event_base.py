@@ -4,4 +4,4 @@ import msgspec
 
 
 class TraceEvent(msgspec.Struct, frozen=True, tag_field="type", tag=True, gc=False):
-    """Something that happened; the class name is the type's name in files."""
+    """One thing that happened; the class name is the type's name in files."""

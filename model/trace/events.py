@@ -28,10 +28,10 @@ from .virtio_events import VirtioEvent
 SCHEMA_VERSION = 1
 
 NO_CAUSE = -1
-"""The cause of what nothing in the run brought about."""
+"""The cause of a record that no earlier record has brought about."""
 
 UNKNOWN_EPOCH = -1
-"""The epoch of what is still under way when it cannot be told for whom."""
+"""The epoch of what is still under way if the model cannot say for which VM."""
 
 
 # The life of a VM.
@@ -45,7 +45,7 @@ class VmStarted(TraceEvent, frozen=True):
 
 
 class MilestoneReached(TraceEvent, frozen=True):
-    """A VM has come that far on its way to work.
+    """A VM has reached a milestone on its way to work.
 
     Attributes:
         milestone: One of `MILESTONES`.
@@ -68,7 +68,10 @@ MILESTONES = (
     "file-system-mounted",
     "io-running",
 )
-"""The stations of a guest from its assembly to its work; all but two are each driver's own."""
+"""The milestones of a guest from its assembly to its work.
+
+Each driver has its own, but for `assembled` and `pci-scanned`.
+"""
 
 
 class GuestEnded(TraceEvent, frozen=True):
@@ -84,7 +87,7 @@ class GuestEnded(TraceEvent, frozen=True):
 
 
 class SignalSent(TraceEvent, frozen=True):
-    """Somebody sends the qvm process a signal, `SIGTERM` for example."""
+    """A process of the host, or its kernel, sends qvm a signal, `SIGTERM` for example."""
 
     vm: str
     epoch: int
@@ -92,7 +95,7 @@ class SignalSent(TraceEvent, frozen=True):
 
 
 class TerminationBegun(TraceEvent, frozen=True):
-    """The qvm process begins to end: from here its teardown is timed.
+    """The qvm process begins to end: the time of its teardown counts from here.
 
     Attributes:
         cause: Name of the termination cause, `guest-crash` for example.
@@ -134,7 +137,7 @@ class ControlMessageSent(TraceEvent, frozen=True):
 
 
 class CallbackBegun(TraceEvent, frozen=True):
-    """A vdev's control function is called with `VDEV_CTRL_TERMINATE`."""
+    """qvm calls a vdev's control function with `VDEV_CTRL_TERMINATE`."""
 
     vm: str
     epoch: int
@@ -180,7 +183,7 @@ class QvmExited(TraceEvent, frozen=True):
 
     Attributes:
         status: The exit code, or 128 plus the signal number of a process that a signal killed,
-            as a shell shows it; -1 if the host went down with it and nobody is left to read it.
+            as a shell shows it; -1 if the host went down with it and no process can read it.
     """
 
     vm: str
@@ -189,7 +192,7 @@ class QvmExited(TraceEvent, frozen=True):
 
 
 class RestartRequested(TraceEvent, frozen=True):
-    """The supervisor is to start a VM again as soon as the qvm of this instance is gone."""
+    """The supervisor will start a VM again as soon as the qvm of this instance is gone."""
 
     vm: str
     epoch: int
@@ -220,7 +223,7 @@ class HostShutdownBegun(TraceEvent, frozen=True):
 
 
 class HostReset(TraceEvent, frozen=True):
-    """The board's reboot callout has reset all processors: no instruction of anybody runs.
+    """The board's reboot callout has reset all processors: none executes an instruction.
 
     Attributes:
         peripherals: Whether it has reset the devices as well.
@@ -230,22 +233,22 @@ class HostReset(TraceEvent, frozen=True):
 
 
 class OutsideEnded(TraceEvent, frozen=True):
-    """From here on nothing new is started from outside; what is under way runs to its end.
+    """From here on nothing outside starts anything new; what is under way runs to its end.
 
     No frame comes from a wire, no report from a USB device, no message from a peer, and the drivers
-    of living guests ask for nothing more.
+    of living guests make no further request.
     """
 
 
 class StillUnderWay(TraceEvent, frozen=True):
     """Something that the end of the observation leaves undecided; it stands before that end.
 
-    Either a delay that had not ended within the bound on quiet, or a stimulus that would have been
-    answered had it come once more.
+    It is either a delay that had not ended within the bound on quiet, or a stimulus that the system
+    would have answered if it had come once more.
 
     Attributes:
         component: The device, agent or process.
-        epoch: On whose behalf; -1 if that cannot be told.
+        epoch: The epoch on whose behalf it acts; -1 if the model cannot say.
         effect: What may follow: `write`, `interrupt`, or `both`.
         what: In words, `frames from the wire`.
     """
@@ -282,7 +285,7 @@ class FramesReleased(TraceEvent, frozen=True):
 
 
 class FramesQuarantined(TraceEvent, frozen=True):
-    """Frames are kept from everybody for good, because a device may still write them."""
+    """Frames are never granted again, because a device may still write them."""
 
     vm: str
     epoch: int
@@ -317,7 +320,7 @@ class CpuRead(TraceEvent, frozen=True):
         addr: Host-physical address.
         length: Bytes; the range does not cross a frame.
         content: `data` (what a disk or a peer gets, or a request says), or `descriptor` (entries of
-            a ring: all that a thread looks at in one frame at one instant is one event).
+            a ring: all that a thread reads in one frame at one instant is one event).
     """
 
     reader: str
@@ -331,7 +334,7 @@ class CpuRead(TraceEvent, frozen=True):
 
 
 class FrameArrived(TraceEvent, frozen=True):
-    """A frame has come from the wire, asked for by nobody, and the device will store it."""
+    """An unsolicited frame has come from the wire, and the device will store it."""
 
     device: str
     length: int
@@ -436,10 +439,10 @@ class DmaRead(TraceEvent, frozen=True):
     """A device has read memory: at this instant the bytes are those that it gets.
 
     Attributes:
-        epoch: The epoch for which it reads, fixed when the work was asked for.
+        epoch: The epoch for which it reads, fixed when the work was requested.
         addr: Host-physical address.
         length: Bytes; the range does not cross a frame.
-        content: `data`, or `descriptor` (what tells the device what to do: an entry of a ring, a
+        content: `data`, or `descriptor` (what says what the device shall do: an entry of a ring, a
             command, a list of addresses, an instruction).
     """
 
@@ -465,7 +468,7 @@ class DmaReadBlocked(TraceEvent, frozen=True):
 
 
 class DmaDropped(TraceEvent, frozen=True):
-    """A device has thrown a write away before issuing it.
+    """A device has dropped a write before issuing it.
 
     Attributes:
         reason: `no_descriptor`, `bus_master_off` or `reset`.
@@ -498,24 +501,24 @@ class IommuUnmapped(TraceEvent, frozen=True):
 
 
 class IommuSynced(TraceEvent, frozen=True):
-    """Invalidation is complete: nothing translated the old way is still on its way."""
+    """Invalidation is complete: no write that an old translation let through is on its way."""
 
     master: str
     epoch: int
 
 
 class IommuReset(TraceEvent, frozen=True):
-    """All that was programmed into the IOMMU is gone, because its driver starts anew.
+    """The IOMMU has lost all its programming, because its driver has started again.
 
     Attributes:
-        unprogrammed: `bypass` or `abort`: what becomes of accesses until it is programmed again.
+        unprogrammed: `bypass` or `abort`: what happens to accesses until it is programmed again.
     """
 
     unprogrammed: str
 
 
 class AtcInvalidationBegun(TraceEvent, frozen=True):
-    """The IOMMU tells a device to forget the translations that it keeps itself (ATS)."""
+    """The IOMMU sends a device an invalidation of the translations that it keeps itself (ATS)."""
 
     master: str
     epoch: int
@@ -539,7 +542,7 @@ class FaultRecordsRead(TraceEvent, frozen=True):
     Attributes:
         kept: How many went to the list of the client.
         dropped: How many found that list full (`SSF_DROPPED_FAULTS`).
-        lost: Whether the IOMMU's own flag said that it had no room for further ones.
+        lost: Whether the IOMMU's own flag said that it had no room for further records.
     """
 
     epoch: int
@@ -555,7 +558,7 @@ class IrqAttached(TraceEvent, frozen=True):
     """A process of the host takes interrupts of a line or vector.
 
     Attributes:
-        owner: The VM or host driver for whose sake.
+        owner: The VM or host driver that attaches.
         epoch: The VM's epoch, or 0 for a host driver.
     """
 
@@ -644,7 +647,7 @@ class IrqInjected(TraceEvent, frozen=True):
 
 
 class IrqHandled(TraceEvent, frozen=True):
-    """An owner has served the interrupt and says so to the kernel."""
+    """An owner has served the interrupt and reports that to the kernel."""
 
     intid: int
     owner: str
@@ -662,10 +665,10 @@ class IrqActivated(TraceEvent, frozen=True):
 
 
 class IrqDeactivated(TraceEvent, frozen=True):
-    """An active interrupt is ended, and may come again.
+    """Software has ended an active interrupt, and it may come again.
 
     Attributes:
-        by: `owner`, or `kernel` if that cleans up.
+        by: `owner`, or `kernel` if the kernel cleans up.
     """
 
     intid: int
@@ -685,7 +688,7 @@ class IrqRouteMapped(TraceEvent, frozen=True):
 
 
 class IrqRouteRemoved(TraceEvent, frozen=True):
-    """That route is gone from the tables; what was translated before may still be on its way."""
+    """That route is gone from the tables; messages translated before may still be on their way."""
 
     intid: int
     device: str
@@ -693,7 +696,7 @@ class IrqRouteRemoved(TraceEvent, frozen=True):
 
 
 class IrqRouteSynced(TraceEvent, frozen=True):
-    """Nothing is on its way any more that was translated before that route was removed."""
+    """No message that was translated before the removal of that route is on its way."""
 
     intid: int
     device: str
@@ -701,7 +704,7 @@ class IrqRouteSynced(TraceEvent, frozen=True):
 
 
 class IrqMessageRefused(TraceEvent, frozen=True):
-    """A message has found no way to a vector and is lost.
+    """A message has no route to a vector and is lost.
 
     Attributes:
         reason: `unmapped`, or `lpis_disabled`.
@@ -738,7 +741,7 @@ class QuiesceStepEnded(TraceEvent, frozen=True):
 
 
 class StopConfirmed(TraceEvent, frozen=True):
-    """Somebody has *seen* that the device writes no more for an epoch, and all has landed."""
+    """Software has *seen* that the device writes no more for an epoch and that all has landed."""
 
     device: str
     epoch: int
@@ -801,7 +804,7 @@ class ServerStalled(TraceEvent, frozen=True):
 
 
 class UnblockPulseSent(TraceEvent, frozen=True):
-    """`message-block-timeout` is over: the kernel asks a server to let go of a VM's message."""
+    """`message-block-timeout` is over: the kernel asks a server to give up a VM's message."""
 
     vm: str
     epoch: int
@@ -809,7 +812,7 @@ class UnblockPulseSent(TraceEvent, frozen=True):
 
 
 class ServerDied(TraceEvent, frozen=True):
-    """A host driver's process is gone; whoever waited for it is unblocked with an error."""
+    """A host driver's process is gone; the kernel unblocks its clients with an error."""
 
     server: str
 
@@ -884,7 +887,7 @@ AnyEvent = (
     | ServerDied
     | VirtioEvent
 )
-"""Every event type there is."""
+"""Any event of a trace."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -893,7 +896,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         at_ns: Instant, in nanoseconds from the start of the run.
         source: Dotted name of the component.
-        cause: Index of the record that brought it about, or -1.
+        cause: Index of the earlier record that brought it about, or -1.
         event: What happened.
     """
 
@@ -917,7 +920,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Something that can write memory or interrupt for a VM whose end is planned.
+    """A component that can write memory or interrupt for a VM whose end is planned.
 
     Attributes:
         device: The device, vdev or back end, as it stands in events.
@@ -933,12 +936,12 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class Assumption(msgspec.Struct, frozen=True):
-    """Something that the run takes for granted.
+    """A value or a rule that the run takes for granted.
 
     Attributes:
         name: Key of a time span or label of a choice.
         value: As it would be written in a scenario file.
-        basis: Where it comes from; begins with `assumed` or `not documented` if nowhere.
+        basis: Its source; begins with `assumed` or `not documented` if there is none.
     """
 
     name: str
@@ -951,13 +954,13 @@ class Service(msgspec.Struct, frozen=True):
 
     Attributes:
         vm: The VM.
-        device: Of the physical device, back end or vdev, as its events name it.
-        answer: What shows that it has worked: `handled` (its interrupt is), `landed` (a write of
-            it has) or `completed` (a request is).
+        device: The physical device, back end or vdev, as its events name it.
+        answer: What shows that it has worked: `handled` (its interrupt was handled), `landed` (its
+            write has landed) or `completed` (a request was completed).
         intid: Line or vector of its interrupt; -1 if it has none of its own.
-        begins: What shows that it has something to do, beside its interrupt: `asked` (a driver
-            gives it work, and each piece is answered), `landed` (a write of it has landed, and each
-            is answered), or an empty string for nothing else.
+        begins: What shows that it has work, beside its interrupt: `asked` (a driver gives it work,
+            and each piece is answered), `landed` (a write of it has landed, and each is answered),
+            or an empty string for nothing else.
     """
 
     vm: str
@@ -973,21 +976,21 @@ class Service(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What must be known besides the events to judge and to draw a trace.
+    """What properties and reports must know besides the events to judge and to draw a trace.
 
     Attributes:
-        scenario: Its name.
+        scenario: Name of the scenario.
         description: One sentence.
         parts: The components, in the order in which they are drawn.
         detail: `teardown`, or `virtio` if the events of `virtio_events` are there too.
         teardown_ns_max: Bound on the time from `TerminationBegun` to `QvmExited`.
-        irq_after_teardown_max: How often a dead epoch's interrupt may be taken by the
-            host and still count as contained.
+        irq_after_teardown_max: How often the host may take a dead epoch's interrupt that still
+            counts as contained.
         quiet_ns_max: Bound on the time from `OutsideEnded` to `ObservationEnded`.
         virtio_reset_ns_max: Bound on the reset of a virtio device; the standard gives none.
         services: What devices do for VMs that may be started again.
         actors: What can write memory or interrupt for the VMs that end.
-        assumptions: All that the run rests on.
+        assumptions: All that the run takes for granted.
         replay_sha256: Identity of the scenario and its choices.
     """
 

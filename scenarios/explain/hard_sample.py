@@ -20,13 +20,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ...model.base.choices import (
+    AdaptedReplay,
     Biased,
     ChoicePoint,
     Choices,
     Earliest,
     Latest,
     Nominal,
-    Retold,
     Seeded,
     Varied,
 )
@@ -98,7 +98,7 @@ class Sample:
         kind, number = timing
         if kind == "moved":
             seed = number // 2
-            varied = Varied(self._choices, seed) if number % 2 else Retold(self._choices)
+            varied = Varied(self._choices, seed) if number % 2 else AdaptedReplay(self._choices)
             return self._moved(plan, number), varied
         if kind == "varied":
             return plan, Varied(self._choices, number, 2 + number % 5)

@@ -20,7 +20,7 @@ A real stop is slower than these acts, since its register write is posted.  So n
 timing alone can prevent what they do not prevent.
 """
 
-from ...model.base.choices import ChoicePoint, Replay, Retold
+from ...model.base.choices import AdaptedReplay, ChoicePoint, Replay
 from ...model.base.errors import BoundHit
 from ...model.machine.interventions import Intervention, run_with_intervention
 from ...model.machine.system import run_watched
@@ -145,7 +145,9 @@ class _ActTester:
 
     def _prevents(self, act: Intervention) -> bool:
         try:
-            trace = run_with_intervention(self._plan, Retold(self._choices), act, self._events_max)
+            trace = run_with_intervention(
+                self._plan, AdaptedReplay(self._choices), act, self._events_max
+            )
         except BoundHit:
             # A driver that waits for a silenced device waits for ever: the run hits its bound.
             return False

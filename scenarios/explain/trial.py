@@ -1,6 +1,6 @@
 """Tests a changed plan: with the choices of the explained run, then with a hard sample.
 
-A change *saves* the run, repeated with the same choices (`choices.Retold`), if
+A change *saves* the run, repeated with the same choices (`choices.AdaptedReplay`), if
 
 - the explained property holds, or qvm quarantines memory and nothing is left to test it,
 - the runs still exercise the central properties that the original run exercised,
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from ...model.base.choices import ChoicePoint, Choices, Retold
+from ...model.base.choices import AdaptedReplay, ChoicePoint, Choices
 from ...model.machine.interventions import run_bounded
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import FramesQuarantined, QvmExited, TerminationBegun, Trace, VmStarted
@@ -254,7 +254,7 @@ class ChangeTester:
         if self.runs >= self._runs_max or self._records_left <= 0:
             raise BoundReached
         self.runs += 1
-        choices: Choices = Retold(self._choices)
+        choices: Choices = AdaptedReplay(self._choices)
         if timing is not None:
             plan, choices = self._sample.applied(timing, plan)
         trace = run_bounded(plan, choices, self._events_max)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quiesce.model.base.choices import (
+    AdaptedReplay,
     ChoicePoint,
     Choices,
     Drawn,
@@ -14,7 +15,6 @@ from quiesce.model.base.choices import (
     Latest,
     Nominal,
     Replay,
-    Retold,
     Seeded,
     Varied,
 )
@@ -119,7 +119,7 @@ def test_drawn_choices_replay(data: st.DataObject) -> None:
 
 
 def test_a_run_that_is_told_once_more_keeps_each_labels_answers_in_order() -> None:
-    choices = Retold([("a", 10, 3), ("b", 5, 4), ("a", 10, 7)])
+    choices = AdaptedReplay([("a", 10, 3), ("b", 5, 4), ("a", 10, 7)])
     assert choices.between(0, 4, "b") == 4
     assert [choices.between(100, 109, "a") for _ in range(4)] == [103, 107, 107, 107]
     assert choices.between(0, 8, "new") == 4
@@ -127,14 +127,14 @@ def test_a_run_that_is_told_once_more_keeps_each_labels_answers_in_order() -> No
 
 
 def test_a_delay_of_another_length_takes_the_same_share_of_it() -> None:
-    choices = Retold([("a", 11, 10), ("b", 11, 0), ("c", 11, 5)])
+    choices = AdaptedReplay([("a", 11, 10), ("b", 11, 0), ("c", 11, 5)])
     assert choices.between(0, 100, "a") == 100
     assert choices.between(0, 100, "b") == 0
     assert choices.between(0, 100, "c") == 50
 
 
 def test_an_option_that_is_gone_becomes_the_last_there_is() -> None:
-    choices = Retold([("order", 3, 2)])
+    choices = AdaptedReplay([("order", 3, 2)])
     assert choices.pick(("x", "y"), "order") == "y"
 
 
@@ -142,9 +142,11 @@ def test_a_varied_run_draws_some_labels_anew_and_retells_the_rest() -> None:
     labels = [f"label{number}" for number in range(60)]
     log = [(label, 1_001, 500) for label in labels for _ in range(3)]
     varied = Varied(log, seed=4)
-    told = {label: {varied.between(0, 1_000, label) for _ in range(3)} for label in labels}
-    retold = [label for label in labels if told[label] == {500}]
-    assert 30 < len(retold) < 55
+    answers = {label: {varied.between(0, 1_000, label) for _ in range(3)} for label in labels}
+    repeated = [label for label in labels if answers[label] == {500}]
+    assert 30 < len(repeated) < 55
     again = Varied(log, seed=4)
-    assert all({again.between(0, 1_000, label) for _ in range(3)} == told[label] for label in told)
+    assert all(
+        {again.between(0, 1_000, label) for _ in range(3)} == answers[label] for label in answers
+    )
     assert len(varied.log) == 180

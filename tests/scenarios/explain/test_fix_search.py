@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from quiesce.model.base.choices import Biased, ChoicePoint, Choices, Retold, Seeded
+from quiesce.model.base.choices import AdaptedReplay, Biased, ChoicePoint, Choices, Seeded
 from quiesce.model.machine.interventions import Intervention, run_bounded, run_with_intervention
 from quiesce.model.machine.system import run
 from quiesce.model.plan.system_plan import QuiescePlan, StepPlan, SystemPlan
@@ -99,7 +99,7 @@ def test_the_change_that_is_named_saves_every_mutant_in_other_timings_too(name: 
     fix = searched(found).best
     if fix is None:
         pytest.skip("no change saves it")
-    again = run(fix.change.plan, Retold(found.log))
+    again = run(fix.change.plan, AdaptedReplay(found.log))
     troubles = violated(again)
     assert found.culprit.property not in troubles, fix.change.text
     assert troubles <= violated(found.trace)
@@ -238,7 +238,7 @@ def test_a_change_after_which_nothing_is_tested_saves_nothing() -> None:
     found = Explained.of(result, is_quick=True)
     assert found is not None
     silent = replace(result.plan, pinned=result.plan.pinned | {"guest.crash-reaches-qvm": "never"})
-    assert not violated(run(silent, Retold(result.recording.choices)))
+    assert not violated(run(silent, AdaptedReplay(result.recording.choices)))
     saving = found.explanation.saving
     assert saving is not None
     assert "crash-reaches-qvm" not in saving.text
@@ -305,7 +305,9 @@ def test_before_the_point_of_no_return_an_act_helps_and_after_it_none_does() -> 
     severity = culprit.violation.severity
 
     def is_prevented(act: Intervention) -> bool:
-        (verdict,) = check(run_with_intervention(plan, Retold(log), act), (culprit.property,))
+        (verdict,) = check(
+            run_with_intervention(plan, AdaptedReplay(log), act), (culprit.property,)
+        )
         return all(each.severity != severity for each in verdict.violations)
 
     for chance in no_return.chances:
@@ -326,7 +328,7 @@ def test_maps_that_are_removed_and_synced_in_time_prevent_a_late_write() -> None
     # The later an act works on the way of a write, the longer there is time for it.
     assert chances["silence"] < chances["cut"] <= no_return.at_ns
     assert (
-        run_with_intervention(plan, Retold(log), Intervention("cut", "eth0", 0)).records
+        run_with_intervention(plan, AdaptedReplay(log), Intervention("cut", "eth0", 0)).records
         != trace.records
     )
 

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from quiesce.model.base.choices import Biased, Nominal, Retold, Seeded, Varied
+from quiesce.model.base.choices import AdaptedReplay, Biased, Nominal, Seeded, Varied
 from quiesce.model.trace.events import TerminationBegun
 from quiesce.scenarios.explain.hard_sample import Sample, Timing
 from quiesce.scenarios.resolve.library import resolved
@@ -38,7 +38,7 @@ def test_each_kind_makes_its_own_choices(sample: Sample, result: RunResult) -> N
     assert made == {
         "nominal": Nominal,
         "biased": Biased,
-        "moved": Retold,
+        "moved": AdaptedReplay,
         "drawn": Seeded,
         "varied": Varied,
     }
