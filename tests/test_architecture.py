@@ -28,8 +28,8 @@ PLAIN_DATA = ("model.base", "model.trace", "model.dense.step", "model.dense.tran
 """What knows nothing of the model but its data: folders, or single modules."""
 
 FOR_ENGINES = ("model.plan",)
-"""Plain data of what is to be run: engines draw it, move it and make it smaller, and hand it to
-whoever runs it.  Properties stay without: what they must know stands in the header of a trace."""
+"""Plain data of what is to be run: engines draw, change and shrink it, and hand it to the function
+that runs it.  Properties do not import it: what they must know stands in the header of a trace."""
 
 ENGINES = ("properties.generate", "properties.search")
 

@@ -168,6 +168,7 @@ def assemble(config: VmConfig, numbering: Numbering = "as-configured") -> GuestH
     numbers = {vdev.place: free.take(vdev.place) for vdev in automatic}
     slots = [PciSlot.of_function(PciAddress(0, 0), "the host bridge", PciFunction(QVM_HOST_BRIDGE))]
     slots += [_vdev_slot(vdev, _forced(vdev) or numbers[vdev.place]) for vdev in vdevs]
+    # Vdevs have their numbers by now: passed-through functions take what is left.
     for window in windows:
         slots.append(_passed_slot(window, window.pci_guest or free.take(window.place)))
     types = [vdev.type for vdev in automatic]
@@ -212,6 +213,8 @@ class _FreeNumbers:
     """Allocates the device numbers of bus 0 that no forced place claims."""
 
     def __init__(self, vdevs: Iterable[VdevConfig], windows: Iterable[PassWindow]) -> None:
+        # Invariant: `taken` has the host bridge, every forced number of bus 0 and every number
+        # given out, so that `take` gives each number once.
         self.taken = {0}
         forced = [(_forced(vdev), vdev.place) for vdev in vdevs]
         forced += [(window.pci_guest, window.place) for window in windows]

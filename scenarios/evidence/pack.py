@@ -42,7 +42,7 @@ from ..resolve.resolve import Resolved
 from ..run.crash_sweep import SweepRequest, sweep_scenario
 from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
 from ..run.one_run import RunRequest, run_once
-from ..run.progress import TellProgress
+from ..run.progress import ReportProgress
 
 __all__ = ["Extent", "collect_evidence", "read_requirements", "seal"]
 
@@ -83,7 +83,7 @@ def collect_evidence(
     folder: Path,
     extent: Extent,
     requirements: Sequence[Requirement],
-    progress: TellProgress,
+    progress: ReportProgress,
 ) -> Pack:
     """Examine scenarios by each method asked for, and return the pack.
 
@@ -182,7 +182,7 @@ def _check_names(scenarios: Sequence[Resolved]) -> None:
 
 
 def _look_at(
-    word: str, scenario: Resolved, folder: Path, extent: Extent, progress: TellProgress
+    word: str, scenario: Resolved, folder: Path, extent: Extent, progress: ReportProgress
 ) -> ScenarioEvidence:
     name = scenario.plan.name
     quoted = shlex.quote(word)
@@ -217,7 +217,9 @@ def _look_at(
     )
 
 
-def _sampled(word: str, name: str, folder: Path, extent: Extent, progress: TellProgress) -> Method:
+def _sampled(
+    word: str, name: str, folder: Path, extent: Extent, progress: ReportProgress
+) -> Method:
     request = FuzzRequest(
         scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
     )
@@ -231,7 +233,7 @@ def _sampled(word: str, name: str, folder: Path, extent: Extent, progress: TellP
 
 
 def _swept(
-    word: str, name: str, folder: Path, extent: Extent, progress: TellProgress
+    word: str, name: str, folder: Path, extent: Extent, progress: ReportProgress
 ) -> tuple[Method, tuple[Window, ...]]:
     result = sweep_scenario(SweepRequest(scenario=word, jobs=extent.jobs, out=folder), progress)
     windows = tuple(
@@ -244,7 +246,7 @@ def _swept(
 
 
 def _proved(
-    word: str, name: str, folder: Path, extent: Extent, progress: TellProgress
+    word: str, name: str, folder: Path, extent: Extent, progress: ReportProgress
 ) -> tuple[Method, tuple[MeasuredDistance, ...]]:
     request = ProveRequest(scenario=word, out=folder, seconds=extent.proof_limit)
     proven, judgement, _ = prove_scenario(request, progress)

@@ -9,7 +9,7 @@ from ...reports.explanation.explanation import (
     SavingChange,
     explain,
 )
-from ..run.progress import TellProgress, tell_nothing
+from ..run.progress import ReportProgress, report_nothing
 from ..run.runner import RunResult
 from .fix_search import Fix, FixSearchResult, RefutedFix, Thoroughness, find_fix
 from .no_return import point_of_no_return
@@ -18,7 +18,7 @@ __all__ = ["Explained", "explained"]
 
 
 def explained(
-    result: RunResult, *, is_quick: bool = False, progress: TellProgress = tell_nothing
+    result: RunResult, *, is_quick: bool = False, progress: ReportProgress = report_nothing
 ) -> Explanation | None:
     """Return why the worst violation of a run came about; None if nothing is violated.
 
@@ -50,7 +50,7 @@ class Explained:
 
     @classmethod
     def of(
-        cls, result: RunResult, *, is_quick: bool = False, progress: TellProgress = tell_nothing
+        cls, result: RunResult, *, is_quick: bool = False, progress: ReportProgress = report_nothing
     ) -> "Explained | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)

@@ -20,7 +20,7 @@ from ...model.base.choices import ChoicePoint
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import Trace
 from ..format.amounts import least_enough, round_up
-from ..run.progress import TellProgress, tell_nothing
+from ..run.progress import ReportProgress, report_nothing
 from .environment import also_answered, otherwise_answered
 from .hard_sample import Sample, Timing
 from .single_changes import AdjustableChange, Change, Size, changes_of
@@ -126,7 +126,7 @@ def find_fix(
     actor: str,
     *,
     thoroughness: Thoroughness | None = None,
-    progress: TellProgress = tell_nothing,
+    progress: ReportProgress = report_nothing,
 ) -> FixSearchResult:
     """Return the change that saves a run and survives other timings.
 
@@ -174,10 +174,13 @@ class _FixSearch:
         refuted: The documented procedure, if a timing refutes it.
     """
 
-    def __init__(self, tester: ChangeTester, progress: TellProgress) -> None:
+    def __init__(self, tester: ChangeTester, progress: ReportProgress) -> None:
         self._tester = tester
         self._progress = progress
+        # Invariant: every fix in `_found` has survived the sample, those of grade PARTLY for the
+        # explained property alone.
         self._found: list[Fix] = []
+        # Changes that mend the run wholly, and that the sample has not confirmed.
         self._refuted: list[tuple[Change, Rerun]] = []
         self.tried = 0
         self.documented: Fix | None = None
@@ -199,6 +202,7 @@ class _FixSearch:
             found = self._try(change)
             if found is not None and self.documented is None:
                 self.documented = found
+        # Invariant: `changes` ascend in size, so that no later one is better than an entire fix.
         for candidate in changes:
             if self._is_done(candidate.size):
                 return
@@ -312,6 +316,8 @@ class _FixSearch:
                 return False
             return tester.outlives_killers(plan, entirely=grade.is_whole)
 
+        # A round that fails adds the refuting timing to those that `is_enough` tries, so that the
+        # next least amount is greater.
         for _ in range(_ROUNDS):
             if not is_enough(adjustable.most_ns):
                 return None

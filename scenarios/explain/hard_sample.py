@@ -79,7 +79,9 @@ class Sample:
         self._choices = choices
         ending = [at for at, each in enumerate(plan.vms) if each.end is not None]
         named = [at for at in ending if plan.vms[at].name == vm]
+        # Invariant: `_vm` is the place of a VM with an end, or -1; then no timing is `moved`.
         self._vm = (named or ending or [-1])[0]
+        # Invariant: `_instants` ascend, and `_end` of them come before the first end or with it.
         self._instants, self._end = _instants(trace)
         self._acts = _acts(trace)
         self._teardown_ns = _teardown_ns(trace)
@@ -95,6 +97,8 @@ class Sample:
 
     def applied(self, timing: Timing, plan: SystemPlan) -> tuple[SystemPlan, Choices]:
         """Return a plan, a change of the run's own, and choices that give it a timing."""
+        # Invariant: a timing depends on the original run, kind and number, and not on the plan: the
+        # same timing tests every change.
         kind, number = timing
         if kind == "moved":
             seed = number // 2

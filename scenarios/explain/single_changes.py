@@ -105,6 +105,7 @@ def changes_of(
     """
     number = next((at for at, each in enumerate(plan.vms) if each.name == vm), 0)
     site = _Site(plan, number, actor)
+    # Invariant: sizes ascend from here to the end; `fix_search` stops at the first entire fix.
     yield from _bounds(site)
     yield from _timeouts(site)
     yield from _steps(site)

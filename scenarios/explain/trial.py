@@ -132,6 +132,7 @@ class ChangeTester:
         self._property = property_name
         self._sample = sample
         self._size = size
+        # A change may lengthen the run, but a run without end must stop.
         self._events_max = _GROWTH * len(trace.records) + _ROOM
         self._runs_max = runs_max
         self._records_left = records_max
@@ -148,6 +149,7 @@ class ChangeTester:
         self._costs = COSTS - {property_name}
         self._may_be_kept = property_name not in COSTS
         self._starts = _starts(trace)
+        # Invariant: no timing stands twice, and there are at most `_KILLERS`.
         self._killers: list[Timing] = []
 
     def rerun(self, plan: SystemPlan) -> Rerun:

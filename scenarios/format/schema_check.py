@@ -88,6 +88,7 @@ class _Walk:
     ) -> None:
         options = [_bare(option) for option in expected.types]
         structs = [option for option in options if isinstance(option, types.StructType)]
+        # A union has structs of one tag field, or one struct; so a table never fits two options.
         if isinstance(value, dict) and structs:
             self._tagged(value, structs, path)
             return
@@ -148,6 +149,7 @@ class _Walk:
                 place = self._places.of_key(here)
                 self.problems.append(unknown_word(place, extra["noun"], key, extra["keys"]))
                 continue
+            # One problem for each value: its answer counts only if its type is right.
             before = len(self.problems)
             self.check(item, expected.value_type, here)
             answers = extra.get("answers", {}).get(key, (item,))

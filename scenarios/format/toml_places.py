@@ -71,8 +71,10 @@ class Places:
 class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
+        # Invariant: between two items `_at` is at the first character that is not yet scanned.
         self._at = 0
         self._spots: dict[KeyPath, Spot] = {}
+        # How many tables each array of tables has so far; the last one is open.
         self._array_lengths: dict[KeyPath, int] = {}
 
     def scan(self) -> dict[KeyPath, Spot]:
@@ -94,6 +96,7 @@ class _Scanner:
         keys = [key for key, _ in self._dotted_key()]
         self._at += 2 if is_array else 1
         path: KeyPath = ()
+        # TOML 1.0.0: a key before the last may name an array of tables and means its last table.
         for key in keys[:-1]:
             path = self._element((*path, key))
             self._note(path, Spot(start, start))
@@ -152,6 +155,7 @@ class _Scanner:
         self._at += 1
         self._skip(_BLANK)
         index = 0
+        # The text is valid TOML, so each loop ends at its bracket and never past the text.
         while self._text[self._at] != "]":
             self._note((*path, index), Spot(self._at, self._at))
             self._value((*path, index))
@@ -174,6 +178,7 @@ class _Scanner:
         self._skip(_BLANK)
 
     def _note(self, path: KeyPath, spot: Spot) -> None:
+        # The first mention wins: a table that several headers extend stands at the first of them.
         self._spots.setdefault(path, spot)
 
     def _skip(self, pattern: re.Pattern[str]) -> str:

@@ -103,6 +103,8 @@ def _violated(trace: Trace) -> set[str]:
 
 def score(mutant: Mutant, seeds: int = SEEDS) -> Score:
     """Run a mutant in all its cases and return its score."""
+    # Every property holds in each correct design in all these timings; the suite tests that.  So a
+    # violation shows the change and nothing else.
     correct = designs()
     cases = tuple(
         _score_case(case, case.change(correct[case.design]), seeds) for case in mutant.cases
@@ -128,6 +130,7 @@ def _score_case(case: Case, plan: SystemPlan, seeds: int) -> CaseScore:
         try:
             found.append(violated_properties(plan, choices))
         except BoundHit as hit:
+            # A run without end shows nothing, so it neither kills nor spares the mutant.
             given_up.append(f"timing {number} ({type(choices).__name__}): {hit}")
     names = tuple(sorted(set().union(*found)))
     runs = len(found) + len(given_up)

@@ -17,7 +17,7 @@ from ...properties.prove.system_proof import Limits
 from ...properties.registry import TEARDOWN, named
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
-from ..run.progress import TellProgress
+from ..run.progress import ReportProgress
 from .attained_distances import attained_distances
 from .proof import ContradictionError, Found, at_any_instant, sampled
 from .proof_files import write_proof
@@ -78,7 +78,7 @@ class ProveResult(NamedTuple):
     files: tuple[Path, ...]
 
 
-def prove_scenario(request: ProveRequest, tell: TellProgress) -> ProveResult:
+def prove_scenario(request: ProveRequest, tell: ReportProgress) -> ProveResult:
     """Prove or refute a scenario, write the files and return what was found.
 
     Args:
@@ -103,7 +103,7 @@ def _proven(
     request: ProveRequest,
     scenario: Resolved,
     kinds: tuple[type[Property], ...],
-    tell: TellProgress,
+    tell: ReportProgress,
 ) -> ProvenScenario:
     plan = at_any_instant(scenario.plan) if request.any_instant else scenario.plan
     states = OpenStates(
@@ -163,7 +163,7 @@ def _proof(
     kinds: tuple[type[Property], ...],
     limits: Limits,
     states: OpenStates,
-    tell: TellProgress,
+    tell: ReportProgress,
 ) -> ScenarioProof:
     """Prove it in slices, unless something speaks against that."""
 

@@ -14,7 +14,7 @@ from ...properties.prove.windows import Window
 from ...reports.pictures.windows import window_picture
 from ..resolve import replay
 from ..resolve.resolve import Resolved
-from ..run.progress import TellProgress
+from ..run.progress import ReportProgress
 from .proof import Found, windows_of_plan
 from .wait_budget import WaitBudget, budget_of_wait
 from .waits import OpenStates
@@ -59,7 +59,7 @@ def find_windows_and_budgets(
     *,
     windows: bool,
     states: OpenStates,
-    tell: TellProgress,
+    tell: ReportProgress,
 ) -> WindowsAndBudgets:
     """Search for unsafe windows, if they are wanted, and for the budget of each open wait.
 

@@ -64,7 +64,9 @@ class Assembly:
         self._arguments = Arguments(collector, asinfo)
         self._locations = Locations(self._arguments)
         self._own_types = set(user_vdevs)
+        # The context that was opened last; an option that stands for itself does not close it.
         self._context: Draft | None = None
+        # The option that was read last, for errors about words behind it.
         self._previous = ""
         self._system: OptionValue | None = None
         self._regions = Regions(self._locations, collector)
@@ -141,6 +143,7 @@ class Assembly:
     # What an option word can be, in the order in which it is tried.
 
     def _option(self, token: Token) -> None:
+        # The order decides: an option of the open context hides one of the same name at the top.
         word = token.text
         context = self._context
         if token.quoted:
@@ -177,6 +180,8 @@ class Assembly:
             take(token, value, [Token(blob, token.place), *words])
 
     def _context_option(self, token: Token, context: Draft) -> None:
+        # Invariant: a context is damaged if an error lies inside it; `checks` then keeps silent
+        # about what it lacks.
         errors = len(self._collector.errors)
         self._read_context_option(token, context)
         context.is_damaged |= len(self._collector.errors) > errors
@@ -238,6 +243,7 @@ class Assembly:
         """Return whether a word in an argument's place is the next option instead."""
         if word.quoted or not self._is_option(word):
             return False
+        # Free text may look like an option on the same line, but not at the start of the next one.
         return word.first or kind not in _FREE_TEXT
 
     def _is_option(self, word: Token) -> bool:

@@ -234,6 +234,8 @@ def _report_overlaps(
     extents: list[Extent], collector: Collector, only_between: tuple[str, str] | None = None
 ) -> None:
     """Report each range that begins before the furthest end of those that begin earlier."""
+    # Invariant: of the ranges so far `last` ends furthest, and all of them begin no later than
+    # the present one.  So the present one overlaps an earlier range only if it overlaps `last`.
     last: Extent | None = None
     for extent in sorted(extents, key=lambda item: (item[0], item[1])):
         start, length, what, _ = extent
@@ -271,6 +273,7 @@ def _claim(
     place: Place,
     collector: Collector,
 ) -> None:
+    # The first claim stays in `used`: every later one is compared with it.
     before = used.setdefault(key, (owner, place))
     if before[1] != place:
         message = f"{key} is taken by {before[0]} ({before[1]}) already"

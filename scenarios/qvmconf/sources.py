@@ -68,6 +68,7 @@ class WordStream:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
+        # Invariant: the last source is being read; each other one waits behind its `@file` word.
         self._open: list[_Source] = []
         self._total_bytes = 0
         self.word_count = 0
@@ -111,6 +112,7 @@ class WordStream:
 
     def peek(self) -> Token | None:
         """Return the next word of the same text, which may be an argument, if there is one."""
+        # An argument stands in the same text as its option: no inclusion lies between them.
         source = self._open[-1]
         if source.next_index == len(source.words):
             return None
@@ -160,6 +162,7 @@ class WordStream:
         if not name:
             raise SourceError("no file is named", "write the path right behind the @")
         identity = path.resolve()
+        # `_open` is the chain of inclusions, so a file in it would include itself.
         if any(source.identity == identity for source in self._open):
             chain = [source.identity.name for source in self._open if source.identity]
             raise SourceError(

@@ -102,6 +102,8 @@ def scenario_files(
     configurations = {f"{vm.name}.qvmconf": _configuration(vm, plan) for vm in plan.vms}
     scenario = _scenario(plan)
     files = {SCENARIO: toml_text(scenario), **configurations}
+    # Read back before `replay` and `expect` are added: the replay file may not exist yet, and
+    # neither changes the plan.
     _read_back(plan, files)
     if replay:
         scenario = {"replay": replay} | scenario

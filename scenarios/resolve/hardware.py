@@ -151,6 +151,8 @@ class _Matcher:
             for number, entry in enumerate(guest.config.passes)
         }
         self._guests = guests
+        # Invariant: `_owners` has an entry for each device that is matched, and only for those.
+        # Two devices may have the same `pass` entry, but then there is a problem for it.
         self._owners: dict[int, PassKey] = {}
         self._has_unmatched = False
 
@@ -165,9 +167,11 @@ class _Matcher:
                 nameless.append(index)
             else:
                 self._match_word(index, entry.pass_)
+        # Devices that name their `pass` entry have claimed it by now, so the others choose among
+        # what is left.
         for index in nameless:
             self._match_only_one(index)
-        # What is left over may be what an unmatched device means; one problem at a time.
+        # An unmatched device may mean a `pass` entry that is left over: one problem at a time.
         self._note_left_over(is_problem=not self._has_unmatched)
         return self._owners
 
@@ -207,6 +211,7 @@ class _Matcher:
         free = {key: item for key, item in self.passes.items() if key not in taken}
         found = [key for key, item in free.items() if item.can_do_dma]
         if entry.interrupt is not None:
+            # The interrupt narrows the choice, and never makes it empty.
             on_line = [key for key in found if _host_vector(free[key]) == entry.interrupt]
             found = on_line or found
         path: KeyPath = ("platform", "device", index)
@@ -262,6 +267,8 @@ class _Lines:
     """Allocates interrupt numbers that no configuration and no device of the scenario uses."""
 
     def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
+        # Invariant: `_used` has every line that a configuration or the scenario names, and every
+        # line that was allocated; an allocated line therefore has one user.
         self._used = {_host_vector(entry) for entry in matcher.passes.values()}
         for entry in scenario.platform.device:
             self._used.add(getattr(entry, "interrupt", None))

@@ -102,6 +102,7 @@ def resolve(source: ScenarioSource) -> Resolved:
         is_timed = "message_block_timeout" in scenario.timing
         note_without_effect(guest, vm, hardware, diagnostics, is_timed=is_timed)
         vms.append(vm)
+    # The plan below needs values that a problem may have left out.
     diagnostics.raise_problems()
     plan = SystemPlan(
         name=source.name,
@@ -125,6 +126,7 @@ def resolve(source: ScenarioSource) -> Resolved:
     )
     if scenario.mutant is not None:
         plan = _mutated(plan, scenario.mutant.name, diagnostics)
+    # A mutant may change which sources act and how often, so the plan has it by now.
     if scenario.observe is None:
         observe = until_all_have_acted(plan)
     else:

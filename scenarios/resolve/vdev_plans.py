@@ -113,6 +113,7 @@ def pci_slots(guest: GuestEntry) -> dict[str, int]:
         if vdev.transport == "pci"
     ]
     forced = {name: vdev.loc.pci for name, vdev in pairs if vdev.loc and vdev.loc.pci}
+    # Invariant: `taken` has the host bridge at 0, every forced number and every one given out.
     taken = {0} | {address.device for address in forced.values() if address.bus == 0}
     slots = {}
     for name, _ in pairs:
@@ -175,7 +176,7 @@ def _plan(
         case "virtio-console":
             hears = not vdev.hostdev or any(end.mode != "write" for end in vdev.hostdev)
             if hears and name not in guest.entry.workload:
-                basis = "assumed: somebody types, or pastes, without end"
+                basis = "assumed: a user types, or pastes, without end"
                 diagnostics.assume(f"{guest.name}.{name}.input", "busy", basis)
             return ConsolePlan(name, queue_size=_SMALL_QUEUE, has_input=hears, **where)
         case "virtio-entropy":

@@ -100,6 +100,7 @@ def carry_out(search: FuzzTask, effort: Effort, progress: CampaignProgress) -> C
 
     def finished(number: int, part: Campaign) -> None:
         campaign.absorb(part)
+        # Only a whole chunk is kept: a later campaign skips its number.
         if part.tally.runs == CHUNK:
             keep(search, number, part, database)
         progress(campaign, time.monotonic() - begun)
@@ -178,6 +179,7 @@ def _in_processes(
         try:
             while True:
                 now = time.monotonic()
+                # Two chunks for each process, so that none waits for the parent.
                 while len(running) < 2 * jobs and (deadline is None or now < deadline):
                     task = next(todo, None)
                     if task is None:

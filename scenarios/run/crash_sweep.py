@@ -21,7 +21,7 @@ from ...properties.search.tally import Tally
 from ..format.schema_check import unknown_word
 from ..resolve.library import resolved
 from ..resolve.resolve import Resolved
-from .progress import TellProgress
+from .progress import ReportProgress
 from .sweep_files import write_sweep
 from .swept_cause import Swept
 
@@ -68,7 +68,7 @@ class SweepResult(NamedTuple):
     seconds: float
 
 
-def sweep_scenario(request: SweepRequest, progress: TellProgress) -> SweepResult:
+def sweep_scenario(request: SweepRequest, progress: ReportProgress) -> SweepResult:
     """Sweep each cause, write the files and return for which instants the system is unsafe.
 
     Args:
@@ -133,7 +133,7 @@ def _until(request: SweepRequest, scenario: Resolved) -> int:
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
-def _sweep(target: SweepTarget, jobs: int, progress: TellProgress) -> Swept:
+def _sweep(target: SweepTarget, jobs: int, progress: ReportProgress) -> Swept:
     instants = crash_instants(target, run_watched)
     pieces = _pieces(instants)
     part = SweepPart()
@@ -175,6 +175,7 @@ def _sweep_piece(target: SweepTarget, instants: tuple[int, ...]) -> SweepPart:
 def _pieces(instants: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Cut the instants into pieces; each begins with the last instant of the one before."""
     bounds = [*range(0, len(instants) - 1, _INSTANTS_AT_A_TIME), len(instants) - 1]
+    # A gap lies between two neighbours, so the pieces share an instant and no gap is lost.
     if len(bounds) == 1:
         return [instants]
     return [instants[start : end + 1] for start, end in pairwise(bounds)]

@@ -20,7 +20,7 @@ from .counterexample import Counterexample, Written, made_small, write_counterex
 from .duration_files import durations_json, write_durations
 from .given_up import write_given_up
 from .one_run import Explain
-from .progress import TellProgress
+from .progress import ReportProgress
 from .unwritable import unwritable
 
 __all__ = ["FuzzRequest", "FuzzResult", "fuzz_scenario"]
@@ -74,7 +74,7 @@ class FuzzResult(NamedTuple):
     written: Written
 
 
-def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: TellProgress) -> FuzzResult:
+def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: ReportProgress) -> FuzzResult:
     """Draw runs until the request is met, write the files and return what was found.
 
     Args:
@@ -120,7 +120,7 @@ def _effort(request: FuzzRequest) -> Effort:
 
 
 def _example(
-    campaign: Campaign, scenario: Resolved, progress: TellProgress
+    campaign: Campaign, scenario: Resolved, progress: ReportProgress
 ) -> Counterexample | None:
     """Shrink the most important violation and return it; None if there is none."""
     findings = list(campaign.findings.values())
@@ -176,7 +176,7 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
 
 
 def _write_unfinished(
-    campaign: Campaign, scenario: Resolved, folder: Path, progress: TellProgress
+    campaign: Campaign, scenario: Resolved, folder: Path, progress: ReportProgress
 ) -> list[Path]:
     """Write the replay file of the first run that was given up, if there is one.
 

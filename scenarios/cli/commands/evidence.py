@@ -82,6 +82,7 @@ def _made(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack
             request.scenarios, place, request.extent, requirements, show_progress
         )
         seal(pack, place)
+        # The pack is whole by now; the rename makes it visible at once or not at all.
         place.chmod(0o755)
         os.replace(place, request.out)  # noqa: PTH105
     finally:
