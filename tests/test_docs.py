@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer.main
+from typer.core import TyperGroup
 
 from quiesce.model.plan.open_questions import CALLBACKS_AFTER, QUESTIONS
 from quiesce.model.plan.termination import CAUSES
@@ -183,3 +185,16 @@ def test_a_path_and_a_name_that_do_not_exist_are_found() -> None:
     assert missing_names_in(row) == ["fabric.py: vanish"]
     assert paths_named_in(row) == ["model/bus/fabric.py", "model/gone.py"]
     assert not (ROOT / "model" / "gone.py").exists()
+
+
+def test_every_option_in_the_readme_is_one_of_its_command() -> None:
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, TyperGroup)
+    proofs = README[README.index("## Prove") : README.index("## Read the verdict")]
+    lines = [f"quiesce prove {option}" for option in re.findall(r"`(--[a-z-]+)", proofs)]
+    assert len(lines) > 4, "the table was read"
+    lines += re.findall(r"^    (quiesce .*)$", README, re.MULTILINE)
+    for line in lines:
+        _, name, *words = shlex.split(line, comments=True)
+        known = {option for each in group.commands[name].params for option in each.opts}
+        assert {word for word in words if word.startswith("-")} <= known, line
