@@ -1,1 +1,1 @@
-"""Guest drivers: they set up, submit and handle, and stop anywhere."""
+"""The guest and its drivers, which may stop at any point."""

@@ -1,8 +1,8 @@
 """The guest's driver for a passed-through AHCI controller with one disk.
 
 Command list, FIS receive area, command tables and buffers lie in guest memory.  As many requests
-as the plan's depth are in flight, each in a slot of its own; a finished one makes room for the
-next.
+as the plan's depth are in flight, each in a slot of its own.  When a request has ended, the driver
+issues the next.
 """
 
 from ..hardware.ahci import (
@@ -35,8 +35,8 @@ class AhciDriver(DeviceDriver[AhciController]):
     Attributes:
         list_addr, fis_addr: Guest addresses of the two areas of the port.
         tables, buffers: One of each for every slot in use.
-        in_flight: Slots that have been issued.
-        remaining: Requests that are yet to be made; 0 at once means without end.
+        in_flight: Slots that the driver has issued.
+        remaining: Requests that the driver has yet to issue; 0 at the start means without end.
         until_own_registers: Requests up to the one into the controller's registers; 0 for none.
     """
 
@@ -57,9 +57,9 @@ class AhciDriver(DeviceDriver[AhciController]):
         self.until_own_registers = plan.own_registers_at
 
     def set_up(self) -> Steps:
-        """Reset the controller, tell it its areas, start it and issue the first requests.
+        """Reset the controller, program its areas, start it and issue the first requests.
 
-        The engine is started when a disk is there (AHCI 1.3.1, 10.3.1).
+        The driver starts the engine when a disk is there (AHCI 1.3.1, 10.3.1).
         """
         self.post("PCI.BME", 1)
         self.post("GHC.HR", 1)

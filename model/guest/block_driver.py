@@ -1,9 +1,9 @@
 """`devb-virtio`: the guest's virtio-blk driver, the file system on its disk, and an application.
 
-With `mount` the driver asks for the disk's identifier, `/dev/hd0` appears, and a file system
-of the qnx6 kind is mounted: its first superblock behind 8 KiB of boot block, the second one at the
-end of the disk, and the root's inode table are read.  Then the application keeps some requests in
-flight.
+With `mount` the driver reads the disk's identifier, `/dev/hd0` appears, and the guest mounts a file
+system of the qnx6 kind.  For that it reads three places: the first superblock behind 8 KiB of boot
+block, the second superblock at the end of the disk, and the root's inode table.  Then the
+application keeps some requests in flight.
 
 Source:
     VIRTIO 1.2, 5.2; QNX 7.1 utilities reference, devb-virtio (`pci=`, `smem=` with `irq=`); qnx6
@@ -50,13 +50,13 @@ DATA_SECTOR = (0x2000 + 0x1000) // SECTOR_SIZE
 """The first sector behind the superblock area."""
 
 WORKING_SECTORS = 1024
-"""The application goes round in this many sectors."""
+"""The application uses this many sectors, again and again."""
 
 _CAPACITY = (0, 8)
 """Offset and length of `capacity` in the configuration space."""
 
 REUSED = b"\x11"
-"""What the guest writes into memory that was given back to it."""
+"""The byte that the guest writes into memory that it has got back."""
 
 _STATUS_PENDING = b"\xff"
 _BUFFERS_MAX = 3
@@ -72,7 +72,7 @@ class RequestMemory(NamedTuple):
 
 
 class BlockRequest(NamedTuple):
-    """What the guest asks the disk for: type, first sector, bytes."""
+    """A request to the disk: type, first sector, bytes."""
 
     kind: BlockRequestType
     sector: int
@@ -83,10 +83,10 @@ class BlockDriver(VirtioDriver):
     """The driver.
 
     Attributes:
-        remaining: Requests that the application has yet to make.
+        remaining: Requests that the application has yet to submit.
         idle_memory: Request memory that is not in flight.
         in_flight: Head to request memory.
-        statuses: Status byte to how often it came back.
+        statuses: Status byte to how often a request ended with it.
         unflushed: Writes since the last flush.
     """
 
@@ -115,7 +115,7 @@ class BlockDriver(VirtioDriver):
         return bool(self.in_flight)
 
     def stop_requests(self) -> None:
-        """Make no further request."""
+        """Submit no further request."""
         self.remaining = 0
 
     def buffers(self) -> list[Buffer]:
@@ -149,10 +149,10 @@ class BlockDriver(VirtioDriver):
             if self.is_live:
                 yield from self._fill()
 
-    # A disk that is taken for hung.
+    # A bus reset: the guest assumes that the disk hangs.
 
     def _reset_bus(self) -> Steps:
-        """Reset the device, take back what is in flight, and set the device up anew.
+        """Reset the device, take back the requests in flight, and set the device up again.
 
         The order is that of virtio-win #1493: the device is reset first, and only then are the
         requests completed.
@@ -166,7 +166,7 @@ class BlockDriver(VirtioDriver):
         yield from self.initialize(self.access)
 
     def _complete_in_flight(self, queue: DriverQueue) -> None:
-        """Complete all requests towards the guest, which uses their memory for something else."""
+        """Complete all requests in flight in the guest, which uses their memory again."""
         for memory in self.in_flight.values():
             if self.is_detailed:
                 self.emit(BufferFreed(*queue.who, memory.data, self._data_length))
@@ -189,7 +189,7 @@ class BlockDriver(VirtioDriver):
             self.milestone("file-system-mounted")
 
     def _request_and_wait(self, request: BlockRequest) -> Steps:
-        """Make one request and wait for it."""
+        """Submit a request and wait until it ends."""
         self._submit(request)
         yield from self.ring_if_asked(self.queues[0])
         while self.in_flight and not self.has_failed:
@@ -257,7 +257,7 @@ class BlockDriver(VirtioDriver):
 
 
 def written_content(sector: int, length: int) -> bytes:
-    """Return what the application writes from a sector on: bytes that name the sector."""
+    """Return the content that the application writes from a sector on: it names the sector."""
     return b"".join(
         (~place & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little") * (SECTOR_SIZE // 8)
         for place in range(sector, sector + length // SECTOR_SIZE)

@@ -10,7 +10,7 @@ class CanDriver(DeviceDriver[Can]):
     """The driver.
 
     Attributes:
-        has_foreign_frame: A frame was handed to it that was received for a former owner.
+        has_foreign_frame: It got a frame that the controller had received for a former owner.
     """
 
     procedure = PROCEDURE

@@ -23,7 +23,7 @@ class ConsoleDriver(VirtioDriver):
 
     Attributes:
         buffer_of: Head to the receive buffer that the device has.
-        printing: Whether the device has something to print.
+        printing: Whether the device has output to print.
         prints_left: Pieces of output that it has yet to print.
         received: The input that came last.
     """
@@ -64,7 +64,7 @@ class ConsoleDriver(VirtioDriver):
         self.idle.append(addr)
 
     def is_waiting(self) -> bool:
-        """Return whether something is being printed; receive buffers wait for ever."""
+        """Return whether output is in flight; receive buffers wait for ever."""
         return self.printing
 
     def stop_requests(self) -> None:

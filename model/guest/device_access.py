@@ -1,8 +1,8 @@
-"""How a virtio driver reaches its device's registers: one set of verbs, two transports.
+"""How a virtio driver reaches its device's registers: one interface, two transports.
 
-Each verb makes the register accesses that the standard asks for, one after the other.  An access
-leaves the guest and costs an exit; `accesses` counts them, and the driver lets that much time pass
-for all that it did in a row.
+Each method makes the register accesses that the standard asks for, one after the other.  An access
+leaves the guest and costs an exit.  `accesses` counts the accesses, and the driver lets as much
+time pass as they take together.
 
 Source:
     VIRTIO 1.2, 4.1.4 (PCI) and 4.2.2 (MMIO).
@@ -25,7 +25,7 @@ FEATURE_WORDS = 2
 """Words of features that a driver reads and writes: bits 0 to 63."""
 
 _MESSAGE_ADDR = 0xFEE0_0000
-"""Where messages go; the guest's interrupt controller takes the data alone."""
+"""The address of messages; the guest's interrupt controller uses their data alone."""
 
 _CAPABILITY = Struct("<BBBxxxII")
 
@@ -35,7 +35,7 @@ class DeviceAccess(Protocol):
 
     Attributes:
         accesses: Register accesses since the driver last let time pass for them.
-        acknowledge_cost: Accesses that it takes to find out what an interrupt is about.
+        acknowledge_cost: Accesses that it takes to read the cause of an interrupt.
     """
 
     accesses: int
@@ -70,7 +70,7 @@ class DeviceAccess(Protocol):
         ...
 
     def reset_queue(self) -> None:
-        """Ask for the reset of the selected queue."""
+        """Request the reset of the selected queue."""
         ...
 
     def read_queue_reset(self) -> tuple[int, int]:
@@ -86,11 +86,11 @@ class DeviceAccess(Protocol):
         ...
 
     def read_interrupt(self) -> int:
-        """Return what an interrupt is about, as bits of the interrupt status."""
+        """Return the cause of an interrupt, as bits of the interrupt status."""
         ...
 
     def acknowledge(self, bits: int) -> None:
-        """Acknowledge these bits, where reading them does not do so."""
+        """Acknowledge these bits, if reading them does not."""
         ...
 
     def read_config(self, offset: int, length: int) -> tuple[int, int]:
@@ -169,7 +169,7 @@ class MmioAccess:
         return self._read(mmio.VIRTIO_MMIO_QUEUE_READY)
 
     def reset_queue(self) -> None:
-        """Ask for the reset of the selected queue."""
+        """Request the reset of the selected queue."""
         self._write(mmio.VIRTIO_MMIO_QUEUE_RESET, 1)
 
     def read_queue_reset(self) -> tuple[int, int]:
@@ -177,15 +177,15 @@ class MmioAccess:
         return self._read(mmio.VIRTIO_MMIO_QUEUE_RESET), self._read(mmio.VIRTIO_MMIO_QUEUE_READY)
 
     def map_vector(self, queue: int) -> int:  # noqa: ARG002
-        """Return that there are no vectors: all queues share one line."""
+        """Return `NO_VECTOR`: all queues share one line."""
         return NO_VECTOR
 
     def ring(self, queue: int, value: int) -> None:  # noqa: ARG002
-        """Write the doorbell; the value says which queue."""
+        """Write the doorbell; the value is the queue."""
         self._write(mmio.VIRTIO_MMIO_QUEUE_NOTIFY, value)
 
     def read_interrupt(self) -> int:
-        """Return the interrupt status, which stays as it is."""
+        """Return the interrupt status; reading does not change it."""
         return self._read(mmio.VIRTIO_MMIO_INTERRUPT_STATUS)
 
     def acknowledge(self, bits: int) -> None:
@@ -250,7 +250,7 @@ class PciAccess:
 
     @property
     def acknowledge_cost(self) -> int:
-        """A message needs no look at the device; INTx needs the ISR."""
+        """0 with messages, whose vector is the cause; 1 with INTx, for the read of the ISR."""
         return 0 if self.has_msix else 1
 
     def read_status(self) -> int:
@@ -301,7 +301,7 @@ class PciAccess:
         return self._read(pci.COMMON_CFG_QUEUE_ENABLE, 2)
 
     def reset_queue(self) -> None:
-        """Ask for the reset of the selected queue."""
+        """Request the reset of the selected queue."""
         self._write(pci.COMMON_CFG_QUEUE_RESET, 2, 1)
 
     def read_queue_reset(self) -> tuple[int, int]:
@@ -359,7 +359,7 @@ class PciAccess:
         if kind == pci.VIRTIO_PCI_CAP_NOTIFY_CFG:
             self.multiplier = self._config(offset + 16)
         if kind in self.windows or bar not in self.placed.bars:
-            return  # the first of each kind is the preferred one
+            return  # the first structure of each kind is the preferred one
         self.windows[kind] = self.site.io.map(self.placed.bars[bar] + start)
 
     def _enable_msix(self, offset: int) -> None:

@@ -1,8 +1,8 @@
 """What the guest's drivers for passed-through devices have in common.
 
-A driver sets its device up, keeps it busy from its interrupt handler alone, and at an orderly end
-stops it by the documented procedure.  It is one process, so that the death of the guest ends it
-where it stands; the device goes on.
+A driver sets its device up, gives it work from its interrupt handler alone, and at an orderly end
+stops it by the documented procedure.  It is one process, so the death of the guest ends it at any
+point; the device goes on.
 """
 
 from typing import Generic, NamedTuple, TypeVar
@@ -18,7 +18,7 @@ from .layout import GuestAllocator
 
 
 class GuestSite(NamedTuple):
-    """What a driver gets from the guest that it belongs to.
+    """The surroundings of a driver in its guest.
 
     Attributes:
         vm: Name of the VM.
@@ -38,17 +38,17 @@ DeviceKind = TypeVar("DeviceKind", bound=PhysicalDevice | EduFunction)
 
 
 class GuestDriver(Component, Generic[Driven]):
-    """A guest's driver for anything that is no vdev of qvm.
+    """A guest's driver for a device or a back end that is no vdev of qvm.
 
     Args:
-        site: What it gets from its guest.
-        device: What it drives; the driver is called `vm.device.driver`.
+        site: Its surroundings in the guest.
+        device: The device; the driver is called `vm.device.driver`.
 
     Attributes:
-        interrupts: Interrupts that have been injected for it.
-        handled: What has been served, for qvm to unmask.
-        is_stopping: The driver asks for nothing more.
-        is_set_up: It has brought its device to work.
+        interrupts: Interrupts that qvm has injected for it.
+        handled: Interrupts that it has served, for qvm to unmask.
+        is_stopping: The driver makes no further request.
+        is_set_up: It has set its device up.
     """
 
     procedure: Procedure
@@ -68,7 +68,7 @@ class GuestDriver(Component, Generic[Driven]):
         raise NotImplementedError
 
     def stop_requests_after_set_up(self) -> None:
-        """Make no request beyond those of the set-up, which runs to its end."""
+        """Make no further request if the device is set up; a set-up runs to its end."""
         self.is_stopping |= self.is_set_up
 
     def shut_down(self) -> Steps:
@@ -83,11 +83,11 @@ class DeviceDriver(GuestDriver[DeviceKind]):
     # What a driver of a kind supplies.
 
     def set_up(self) -> Steps:
-        """Bring the device from whatever state it is in to work."""
+        """Bring the device from any state to work."""
         raise NotImplementedError
 
     def serve(self) -> None:
-        """Take what the device has done and give it more to do."""
+        """Take the results of the device and give it further work."""
         raise NotImplementedError
 
     # What the guest calls.
@@ -101,6 +101,8 @@ class DeviceDriver(GuestDriver[DeviceKind]):
                 yield self.interrupts.wait()
             intid = self.interrupts.take()
             yield self.kernel.delay(self.timing.irq_to_guest, f"{self.name}.irq")
+            # Invariant: the cause is read before the device is served, so an interrupt during the
+            # service sets the cause again.
             if self.device.read_cause():
                 self.serve()
             yield self.kernel.delay(self.timing.guest_irq_service, f"{self.name}.service")
@@ -113,5 +115,5 @@ class DeviceDriver(GuestDriver[DeviceKind]):
         self.device.port.post(register, value, self.epoch)
 
     def emit_dma_requested(self, addr: int, length: int) -> None:
-        """Note that the device may write memory from here on: a buffer, a ring, a status area."""
+        """Emit that the device may write memory from here on: a buffer, a ring, a status area."""
         self.emit(DmaRequested(self.device.name, self.epoch, addr, length))

@@ -1,4 +1,4 @@
-"""A virtqueue as a guest's driver uses it: what is in flight, and what each step tells the trace.
+"""A virtqueue as a guest's driver uses it: its chains in flight, and the trace events of each step.
 
 The order of the steps is the standard's: descriptors, barrier, index, barrier, the other side's
 suppression field, barrier, doorbell (VIRTIO 1.2, 2.7.13 and 2.8.21).
@@ -24,7 +24,7 @@ from .layout import GuestAllocator
 DriverSide = SplitDriverQueue | PackedDriverQueue
 
 INDIRECT_BUFFERS_MAX = 8
-"""Buffers that an indirect table of these drivers has room for."""
+"""How many buffers an indirect table of these drivers has room for."""
 
 
 class EventEmitter(Protocol):
@@ -39,15 +39,15 @@ class DriverQueue:
     """One virtqueue of a driver.
 
     Args:
-        driver: Whose it is.
+        driver: The driver that it belongs to.
         who: Name of the vdev, epoch and number of the queue, for events.
         side: The driver side of the ring.
-        allocator: Where indirect tables come from.
+        allocator: The source of memory for indirect tables.
         is_detailed: Whether the events of `virtio_events` are emitted.
 
     Attributes:
-        tables: Indirect tables that no chain stands in.
-        table_of: Head to the table of its chain.
+        tables: Indirect tables that no chain uses.
+        table_of: Head to the indirect table of its chain.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class DriverQueue:
         """Write a chain into the ring and return its head; there must be room for it."""
         table = self._free_table() if self.side.features.indirect else None
         head = self.side.add(readable, writable, table)
+        # Invariant: the driver has asked `has_room` before, so the ring takes every chain.
         assert head is not None, "a driver has no more in flight than its queue holds"
         if table is not None:
             self.table_of[head] = table
@@ -93,7 +94,9 @@ class DriverQueue:
         return head
 
     def publish(self) -> None:
-        """Make what was added visible, and note whether the device asks to be told."""
+        """Publish the added chains, and record whether the device wants a notification."""
+        # Invariant: `must_ring` stays true until `claim_doorbell`, so a driver that is stopped in
+        # between still knows that the doorbell is due.
         if not self.is_detailed:
             self.side.publish()
             self.must_ring |= self.side.must_notify()
@@ -106,14 +109,16 @@ class DriverQueue:
         self.driver.emit(BarrierPassed(*self.who, "suppression_read"))
 
     def claim_doorbell(self) -> bool:
-        """Return whether the doorbell is due, and take it for rung."""
+        """Return whether the doorbell is due, and clear that: the caller rings it."""
         must_ring, self.must_ring = self.must_ring, False
         if must_ring and self.is_detailed:
             self.driver.emit(BarrierPassed(*self.who, "kick"))
         return must_ring
 
     def reap(self) -> list[UsedBuffer]:
-        """Take back all that is used, with notifications off meanwhile."""
+        """Take back all used chains, with notifications suppressed meanwhile."""
+        # Invariant: after notifications are allowed again the ring is looked at once more, so a
+        # chain that was used in between is not missed (VIRTIO 1.2, 2.7.14).
         side = self.side
         taken: list[UsedBuffer] = []
         self._suppress()
@@ -131,11 +136,11 @@ class DriverQueue:
             self._suppress()
 
     def ring_value(self, has_data: bool) -> int:
-        """Return what goes into the doorbell."""
+        """Return the value to write to the doorbell."""
         return self.side.notification_data(self.index) if has_data else self.index
 
     def free(self) -> None:
-        """Take back the ring's memory, which the device does not touch any more."""
+        """Take back the ring's memory; the device does not use it any more."""
         if self.is_detailed:
             for addr, length in zip(self.side.layout.areas(), self._part_sizes(), strict=True):
                 self.driver.emit(BufferFreed(*self.who, addr, length))

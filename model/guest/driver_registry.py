@@ -1,7 +1,7 @@
 """The guest's driver for each kind of physical device.
 
-A driver class is made with `(site, device)`: where the guest finds memory and interrupts, and the
-device that was passed through to it.
+A driver is made with `(site, device)`: its surroundings in the guest, and the device that is passed
+through to the guest.
 """
 
 from functools import cache

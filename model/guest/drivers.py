@@ -1,4 +1,4 @@
-"""Which driver a guest starts for which vdev."""
+"""Makes the drivers that a guest starts for its vdevs."""
 
 from collections import Counter
 
@@ -21,14 +21,14 @@ from .site import DriverSite
 from .virtio_net_driver import VirtioNetDriver
 
 _TABLES = 2048
-"""Bytes for what a queue of a network driver needs beside its ring and its buffers."""
+"""Bytes that a queue of a network driver needs beside its ring and its buffers."""
 
 
 def vdev_drivers(site: DriverSite, plan: VmPlan, slots: dict[str, int]) -> list[VdevDriver]:
     """Return a driver for each vdev of a VM.
 
-    A driver on PCI is told the how-manieth device of its type it is to take.  Each gets memory of
-    its own from the site's.
+    A driver on PCI gets the index of its device among those of its type.  Each driver gets memory
+    of its own from the site's allocator.
 
     Args:
         site: What the drivers share.
@@ -52,7 +52,7 @@ def vdev_drivers(site: DriverSite, plan: VmPlan, slots: dict[str, int]) -> list[
 
 
 def memory_needed(plan: AnyVdevPlan) -> int:
-    """Return bytes of guest memory that the driver of a vdev allocates, rounded up generously."""
+    """Return an upper bound, in bytes, of the guest memory that a vdev's driver allocates."""
     if isinstance(plan, SharedMemoryPlan):
         return 0
     ring = 32 * plan.queue_size + 2 * FRAME_SIZE

@@ -23,7 +23,7 @@ class EduDriver(DeviceDriver[EduFunction]):
         self.buffer = site.allocator.allocate(device.plan.length, 64)
 
     def set_up(self) -> Steps:
-        """Wait for what a former owner has asked for, then open the gate and ask."""
+        """Wait for a former owner's transfer, then open the gate and start the first transfer."""
         device = self.device
         yield from wait_until(self.kernel, device, lambda: not device.is_transferring, _POLL_NS_MAX)
         device.read_cause()
@@ -32,7 +32,7 @@ class EduDriver(DeviceDriver[EduFunction]):
         self._start_transfer()
 
     def serve(self) -> None:
-        """Ask for the next transfer."""
+        """Start the next transfer."""
         if not self.is_stopping:
             self._start_transfer()
 

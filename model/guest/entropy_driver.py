@@ -1,4 +1,4 @@
-"""The guest's virtio-entropy driver: it asks for random bytes, one request after the other.
+"""The guest's virtio-entropy driver: it requests random bytes, one request after the other.
 
 Source:
     VIRTIO 1.2, 5.4.
@@ -18,7 +18,7 @@ class EntropyDriver(VirtioDriver):
     """The driver.
 
     Attributes:
-        remaining: Requests that it has yet to make.
+        remaining: Requests that it has yet to submit.
         buffer: Where the bytes go; 0 before it is allocated.
         is_asking: Whether a request is in flight.
         received: Bytes of the last answer.
@@ -33,7 +33,7 @@ class EntropyDriver(VirtioDriver):
         self.received = 0
 
     def work(self) -> Steps:
-        """Make all requests."""
+        """Submit all requests, one after the other."""
         self.buffer = self.site.allocator.allocate(self.plan.length)
         while self.remaining and not self.has_failed:
             queue = self.queues[REQUEST_QUEUE]
@@ -54,7 +54,7 @@ class EntropyDriver(VirtioDriver):
         return self.is_asking
 
     def stop_requests(self) -> None:
-        """Make no further request."""
+        """Submit no further request."""
         self.remaining = 0
 
     def buffers(self) -> list[Buffer]:

@@ -1,4 +1,4 @@
-"""The guest's driver for a passed-through device that is known only by its rules."""
+"""The guest's driver for a passed-through generic device."""
 
 from ..hardware.generic_device import GenericDevice
 from ..hardware.generic_procedure import PROCEDURE
@@ -8,7 +8,7 @@ from .device_driver import DeviceDriver, GuestSite
 
 RING_SIZE = 64
 _JOBS_UNHEARD_MAX = 64
-"""What is asked for in advance from a device that never interrupts and so is never asked again."""
+"""How many operations the driver requests in advance from a device that never interrupts."""
 
 _POLL_NS_MAX = 1_000_000_000
 
@@ -18,7 +18,7 @@ class GenericDriver(DeviceDriver[GenericDevice]):
 
     Attributes:
         area, stride, ring: Buffers and completion ring.
-        remaining: Operations that are yet to be asked for; 0 at once means without end.
+        remaining: Operations that the driver has yet to request; 0 at the start means without end.
         until_own_registers: Operations up to the one into the device's registers; 0 for none.
     """
 
@@ -36,7 +36,7 @@ class GenericDriver(DeviceDriver[GenericDevice]):
         self.until_own_registers = plan.own_registers_at
 
     def set_up(self) -> Steps:
-        """Reset the device, tell it its areas, enable it, and ask for the first operations."""
+        """Reset the device, program its areas, enable it, and request the first operations."""
         plan = self.device.plan
         self.post("RESET", 1)
         yield from wait_until(
@@ -61,7 +61,7 @@ class GenericDriver(DeviceDriver[GenericDevice]):
             self._request_next(number % plan.in_flight)
 
     def serve(self) -> None:
-        """Ask anew for each operation that is done."""
+        """Request a further operation for each that is done."""
         for number in self.device.acknowledge():
             self._request_next(number)
 

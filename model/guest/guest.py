@@ -56,20 +56,20 @@ class Drivers(NamedTuple):
 
 
 class Guest(Component):
-    """The guest operating system as far as it matters here: the sum of its drivers.
+    """The guest operating system; the model has its drivers and its PCI server.
 
     Args:
         pci: Its PCI server; `None` if it has no PCI bus.
         drivers: Its drivers.
         pic: Its interrupt controller.
-        shutdown_handlers: What is known of what its drivers do at an orderly shutdown.
+        shutdown_handlers: The devices whose drivers are known to stop them, or not to, at an
+            orderly shutdown.
         starts: Whether it ever runs.
 
-    A guest that has stopped will never read again what it knew, and so forgets it: two runs that
-    differ in nothing else are then the same from there on.
+    The model drops the drivers of a stopped guest, so that equal states compare equal.
 
     Attributes:
-        is_running: Whether any instruction of it is still executed.
+        is_running: Whether the guest still executes instructions.
         has_booted: Whether its drivers have been started.
     """
 
@@ -113,7 +113,9 @@ class Guest(Component):
             yield from self.pci.scan()
 
     def stop(self, manner: str) -> None:
-        """Execute no further instruction, wherever each driver stands."""
+        """Stop all drivers at once, each at the point that it has reached."""
+        # Invariant: a stopped guest never runs again.  The process that calls this is not killed;
+        # it ends with this call.
         if self.is_running:
             self.is_running = False
             for thread in self.threads:
@@ -130,14 +132,14 @@ class Guest(Component):
         self.pic.drop_handlers()
 
     def stop_requests(self) -> None:
-        """Let no driver ask for anything more than what its set-up asks for."""
+        """Stop the requests of all drivers; a driver that sets up ends its set-up first."""
         for vdev_driver in self.vdev_drivers:
             vdev_driver.stop_requests_after_set_up()
         for driver in (*self.device_drivers, *self.back_end_drivers):
             driver.stop_requests_after_set_up()
 
     def shut_down(self) -> Steps:
-        """Let every driver end its work in order, then stop; a crash may come in between."""
+        """Let every driver end its work in order, then stop; a crash may interrupt this."""
         if self.is_running:
             thread = self.start(self._shut_down)
             self.threads.append(thread)
@@ -160,7 +162,7 @@ class Guest(Component):
         self.stop("shut_down")
 
     def _vdev_drivers_with_handlers(self) -> list[VdevDriver]:
-        """Return the drivers that stop their vdevs; they work no more, the others work on."""
+        """Return the drivers that stop their vdevs; these end their work, the others go on."""
         stopping = []
         for thread, driver in zip(self.vdev_threads, self.vdev_drivers, strict=True):
             vdev = driver.name.removeprefix(f"{self.vm}.").removesuffix(".driver")

@@ -1,7 +1,7 @@
-"""Where a guest's drivers put their rings and buffers.
+"""The guest memory of the drivers: their rings and buffers.
 
-Each driver has a range of its own, so that where its buffers lie, and with that how many frames
-they cross, does not depend on how fast the others come up.
+Each driver has a range of its own.  So the addresses of its buffers, and how many frames they
+cross, do not depend on how fast the other drivers start.
 """
 
 from ..base.addresses import FRAME_SIZE
@@ -13,11 +13,11 @@ DRIVERS_START = 1 << 16
 
 
 class GuestAllocator:
-    """Hands out guest memory from one range, in order, and touches it as a driver does.
+    """Allocates guest memory from one range, in order, and touches it as a driver does.
 
     Args:
         ram: Guest memory.
-        memory: Host memory, where the touched frames come to exist.
+        memory: Host memory, which commits the touched frames.
         start: First address of the range.
         end: First address behind it.
     """
@@ -30,7 +30,7 @@ class GuestAllocator:
 
     @classmethod
     def in_region(cls, ram: GuestRam, memory: PhysicalMemory, region: RamPlan) -> "GuestAllocator":
-        """Return one of all that drivers may have of a region."""
+        """Return an allocator of all memory that drivers may use in a region."""
         return cls(ram, memory, region.start + DRIVERS_START, region.start + region.length)
 
     def reserve(self, length: int) -> "GuestAllocator":
@@ -45,7 +45,7 @@ class GuestAllocator:
         return self._end - self._next
 
     def host_range(self) -> tuple[int, int]:
-        """Return where what is left lies in host memory: its start and its end."""
+        """Return start and end of the free rest of the range, in host memory."""
         start = self.ram.host_addr(self._next, self._end - self._next)
         return (start, start + self._end - self._next)
 

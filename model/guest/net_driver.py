@@ -1,7 +1,7 @@
 """The guest's driver for a passed-through e1000-class controller.
 
-It resets the controller, lays a ring of receive buffers into guest memory, and hands each buffer
-back as soon as it has been filled.
+It resets the controller and writes a ring of receive buffers into guest memory.  As soon as a
+buffer has been filled, the driver gives it to the controller again.
 """
 
 from ..hardware.nic import DESCRIPTOR, DESCRIPTOR_SIZE, STATUS_DONE, Nic
@@ -16,7 +16,7 @@ class NetDriver(DeviceDriver[Nic]):
     """The driver.
 
     Attributes:
-        next_to_clean: The descriptor that is filled next.
+        next_to_clean: The descriptor that the controller fills next.
     """
 
     procedure = PROCEDURE
@@ -30,7 +30,7 @@ class NetDriver(DeviceDriver[Nic]):
         self.next_to_clean = 0
 
     def set_up(self) -> Steps:
-        """Reset the controller, lay out the ring, and let frames in."""
+        """Reset the controller, write the ring, and enable receive."""
         size = self.device.plan.ring_size
         self.post("CTRL.RST", 1)
         yield from self.device.port.flush()
@@ -55,7 +55,8 @@ class NetDriver(DeviceDriver[Nic]):
         cleaned = 0
         while cleaned < size and self._is_done(self.next_to_clean):
             self._write_descriptor(self.next_to_clean)
-            # The slot before the one just cleaned was the gap that marks a full ring.
+            # Invariant: one descriptor stays a gap, which distinguishes a full ring from an empty
+            # one.  The gap moves to the descriptor just cleaned.
             self._request((self.next_to_clean - 1) % size)
             self.next_to_clean = (self.next_to_clean + 1) % size
             cleaned += 1

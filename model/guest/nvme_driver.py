@@ -39,7 +39,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
     Attributes:
         admin, io: Its queues.
         buffers, lists: Data and PRP list of each request in flight.
-        remaining: Requests that are yet to be made; 0 at once means without end.
+        remaining: Requests that the driver has yet to submit; 0 at the start means without end.
     """
 
     procedure = PROCEDURE
@@ -105,13 +105,13 @@ class NvmeDriver(DeviceDriver[Nvme]):
         yield from self._until(lambda: self.device.is_admin_idle)
 
     def _announce_completions(self, pair: QueuePair) -> None:
-        """Note that the controller may write the completion entries of a queue."""
+        """Emit that the controller may write the completion entries of a queue."""
         self.emit_dma_requested(pair.completions, pair.size * COMPLETION_SIZE)
 
     # Working.
 
     def serve(self) -> None:
-        """Take all completions; a finished request makes room for the next."""
+        """Take all completions, and submit a further request for each."""
         for identifier in self._completions(self.admin):
             if identifier == _EVENT_IDENTIFIER and not self.is_stopping:
                 self._submit(self.admin, NvmeCommand(queues.ADMIN_ASYNC_EVENT, identifier))

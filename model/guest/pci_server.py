@@ -1,9 +1,8 @@
-"""The guest's PCI server: it walks configuration space, and places what it finds.
+"""The guest's PCI server: it walks configuration space, and places the functions that it finds.
 
-One bus is probed in one burst of accesses, and each function found is examined and placed in one:
-identity, base address registers sized by writing ones, addresses, interrupt line, command.  The
-time of a burst is that of as many exits from the guest as it has accesses; the guest can die
-between any two bursts.
+It probes a bus in one burst of accesses.  It examines and places each function in one further
+burst: identity, base address registers sized by writing ones, addresses, interrupt line, command.
+A burst takes as long as that many exits from the guest.  The guest can die between any two bursts.
 
 Source:
     PCI Local Bus 3.0, 6.1 to 6.2.5.1 and 6.7; QNX 7.1 utilities reference, pci-server.
@@ -77,12 +76,12 @@ class PciServer(Component):
         vm: Name of the VM.
         epoch: Number of the instance.
         io: The guest's buses.
-        bus_scan_limit: The highest bus number that is tried.
+        bus_scan_limit: The highest bus number that the server probes.
 
     Attributes:
         found: Every function, in the order of discovery.
         is_done: Whether the scan is over.
-        done: Signals that.
+        done: Signals the end of the scan.
     """
 
     def __init__(

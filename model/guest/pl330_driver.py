@@ -1,8 +1,8 @@
 """The guest's driver for a passed-through PL330: one channel that fills a block again and again.
 
-The program is written into guest memory in the controller's own instructions: for each block, wait
-for the peripheral, load, store, as often as the block has bursts; then a barrier and an event; and
-that for ever.
+The driver writes the program into guest memory in the controller's own instructions.  For each
+burst of the block it waits for the peripheral, loads and stores.  A barrier and an event end the
+block, and the program starts again, without end.
 """
 
 from ..hardware.pl330 import (
@@ -46,7 +46,7 @@ class Pl330Driver(DeviceDriver[Pl330]):
         self.block_addr = allocator.allocate(plan.burst_length * plan.bursts, 4096)
 
     def set_up(self) -> Steps:
-        """Kill what runs in the channel, then start the program."""
+        """Kill the program that runs in the channel, then start the own program."""
         device = self.device
         self.post("DBGINST0", DMAKILL << 16 | 1)
         self.post("DBGCMD", 0)
@@ -61,7 +61,7 @@ class Pl330Driver(DeviceDriver[Pl330]):
         yield from device.port.flush()
 
     def serve(self) -> None:
-        """Take the block; reading the event has cleared it, and the channel is already at work."""
+        """Take the block; reading the event has cleared it, and the channel works on the next."""
 
     def _until_stopped(self) -> Steps:
         device = self.device

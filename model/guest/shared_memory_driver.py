@@ -26,7 +26,7 @@ class SharedMemoryDriver(Component):
     Attributes:
         control: The control page of the region; `None` as long as it is not attached.
         index: Its number among the clients.
-        seen: What the control page's status read as last.
+        seen: The last value of the control page's status.
     """
 
     def __init__(self, site: DriverSite, plan: SharedMemoryPlan, index: int = 0) -> None:
@@ -40,7 +40,7 @@ class SharedMemoryDriver(Component):
         self.seen = 0
 
     def run(self) -> Steps:
-        """Attach, tell the others, and listen."""
+        """Attach, notify the other clients, and wait for their notifications."""
         if not self.plan.region:
             return
         factory = yield from self._find()
@@ -62,7 +62,7 @@ class SharedMemoryDriver(Component):
             self.seen = self.control.read(shm.CONTROL_STATUS, 4)
 
     def stop_requests_after_set_up(self) -> None:
-        """Make no further request; this driver makes none but at its start."""
+        """Do nothing: this driver makes requests only at its start."""
 
     def shut_down(self) -> Steps:
         """Leave the region."""

@@ -18,9 +18,9 @@ class DriverSite(NamedTuple):
     Attributes:
         vm: Name of the VM, for the trace.
         epoch: Number of the instance, for the trace.
-        allocator: Where its memory comes from.
-        io: What it reaches besides RAM.
-        pic: Where its interrupts come from.
+        allocator: The source of its memory.
+        io: The registers that it reaches.
+        pic: The source of its interrupts.
         pci: The guest's PCI server.
         is_detailed: Whether the events of `virtio_events` are emitted.
     """

@@ -1,4 +1,4 @@
-"""The guest's side of a back end in another process: it gives buffers and takes them back."""
+"""The guest's driver of a back end in another process: it gives buffers and takes them back."""
 
 from ..host.user_back_end import USED_ELEMENT, USED_RING_HEADER, SharedMemory, UserBackEnd
 from ..host.user_back_end_procedure import PROCEDURE

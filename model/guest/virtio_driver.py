@@ -4,10 +4,10 @@
              -> queues: size, addresses, vector, enable -> DRIVER_OK -> work
         work -> write 0, wait for 0 -> memory is the driver's own again
 
-The driver sees registers and memory and nothing else.  Each access to a register leaves the guest.
-Simulating each would cost a delay of its own; consecutive ones are a burst instead, after which
-as much time passes as that many exits take.  So a guest can die between any two bursts and at no
-other place.  A doorbell and the look at an interrupt come after their delay.
+The driver sees only registers and memory.  Each access to a register leaves the guest.  Consecutive
+accesses are one burst, with one delay that is as long as that many exits.  So a guest can die
+between any two bursts and at no other place.  The effect of a doorbell and of reading an interrupt
+comes after their delay.
 
 Source:
     VIRTIO 1.2, 3.1 (initialisation), 3.3.1 (clean-up), 4.1.5 and 4.2.3 (transports).
@@ -69,7 +69,7 @@ COMMON_FEATURES = feature_mask(
     VIRTIO_F_RING_PACKED,
     VIRTIO_F_RING_RESET,
 )
-"""What every driver here understands of the features that belong to no device type."""
+"""The features that belong to no device type and that every driver here understands."""
 
 CONFIG_CHANGE = -1
 
@@ -87,7 +87,7 @@ class VirtioDriver(Component):
 
     Args:
         site: What it shares with the guest's other drivers.
-        plan: How it is told to find its device: address and interrupt, or PCI.
+        plan: How it finds its device, by its command line: address and interrupt, or PCI.
         name: The vdev's name in the VM, for the trace.
         device_id: The virtio device type that it drives.
         understood: Features of the device type that it makes use of.
@@ -134,7 +134,7 @@ class VirtioDriver(Component):
         return (0,)
 
     def work(self) -> Steps:
-        """Do what the device is there for, until there is nothing left to do."""
+        """Submit the driver's requests, until all are done."""
         raise NotImplementedError
 
     def take_used(self, queue: DriverQueue, used: UsedBuffer) -> None:
@@ -146,15 +146,15 @@ class VirtioDriver(Component):
         return False
 
     def stop_requests(self) -> None:
-        """Make no further request."""
+        """Submit no further request."""
 
     def stop_requests_after_set_up(self) -> None:
-        """Make no further request if the driver works; one that sets up works its list off."""
+        """Submit no further request if the device is live; a set-up runs to its end."""
         if self.is_live:
             self.stop_requests()
 
     def buffers(self) -> list[Buffer]:
-        """Return the memory that was given to the device, for its return."""
+        """Return the buffers that the driver takes back when the device is reset."""
         return []
 
     # Life.
@@ -171,8 +171,9 @@ class VirtioDriver(Component):
         read 0 (`DEVICE_RESETS`).
 
         The driver may have been stopped between publishing a request and ringing the doorbell, so
-        it rings once more; a notification too many does no harm (VIRTIO 1.2, 2.7.7.1).  Likewise an
-        interrupt may have been lost between its arrival and its handling.
+        it rings once more; a superfluous notification does no harm (VIRTIO 1.2, 2.7.7.1). An
+        interrupt may also have been lost between its arrival and its handling, so the driver looks
+        once more.
         """
         if self.access is None:
             return
@@ -198,7 +199,9 @@ class VirtioDriver(Component):
         return (yield from self.initialize(access))
 
     def initialize(self, access: DeviceAccess) -> Steps:
-        """Bring the device from whatever state it is in to work; gives whether it does."""
+        """Bring the device from any state to DRIVER_OK; gives whether the device agreed."""
+        # Invariant: the driver reads 0 before it sets a queue up, so the device no longer uses a
+        # ring of a former owner.
         yield from self._reset()
         self._write_status(_ACKNOWLEDGED)
         self._write_status(_DRIVEN)
@@ -218,7 +221,7 @@ class VirtioDriver(Component):
         return True
 
     def _find(self) -> Steps:
-        """Find the device where the driver was told to look."""
+        """Find the device at the place that the driver's command line gives."""
         if self.common.transport == "mmio":
             access = MmioAccess(self.site.io.map(self.common.loc))
             is_there = access.identify() == self.device_id
@@ -359,16 +362,18 @@ class VirtioDriver(Component):
         yield from self.handle_interrupt(number)
 
     def handle_interrupt(self, number: int) -> Steps:
-        """Find out what an interrupt is about, acknowledge it, and take back what is used.
+        """Read the cause of an interrupt, acknowledge it, and take back used buffers.
 
         Args:
-            number: The guest's interrupt number, or `NO_VECTOR` to look at everything.
+            number: The guest's interrupt number, or `NO_VECTOR` to look at all queues.
         """
         access = self.access
         assert access is not None
         if access.acknowledge_cost:
             span = burst_span(self.timing.vm_exit, access.acknowledge_cost)
             yield self.kernel.delay(span, f"{self.name}.acknowledge")
+            # Invariant: the interrupt is acknowledged before the rings are read, so a buffer that
+            # is used afterwards interrupts again.
             bits = self._acknowledge(access)
         else:
             bits = ISR_QUEUE
@@ -393,7 +398,7 @@ class VirtioDriver(Component):
         return bits
 
     def _check_needs_reset(self) -> Steps:
-        """See whether the device asks for a reset; what was in flight counts as neither."""
+        """Read whether the device needs a reset; then the driver counts as failed."""
         status = self._read_status()
         yield self.pass_burst("status")
         if status & _NEEDS_RESET:
@@ -404,7 +409,7 @@ class VirtioDriver(Component):
     # Queue reset and taking down.
 
     def reset_queue(self, queue: DriverQueue) -> Steps:
-        """Reset one queue, see that it is done, and take its memory back (VIRTIO 1.2, 2.6.1)."""
+        """Reset one queue, read that it is done, and take its memory back (VIRTIO 1.2, 2.6.1)."""
         access = self.access
         assert access is not None
         access.select_queue(queue.index)
@@ -452,14 +457,14 @@ class VirtioDriver(Component):
         return value
 
     def pass_burst(self, what: str) -> Event:
-        """Return a wait as long as the accesses since the last one take."""
+        """Return a wait as long as the accesses since the last wait take."""
         assert self.access is not None
         span = burst_span(self.timing.vm_exit, self.access.accesses)
         self.access.accesses = 0
         return self.kernel.delay(span, f"{self.name}.{what}")
 
     def milestone(self, name: str) -> None:
-        """Say how far the guest has come."""
+        """Emit a milestone of the guest."""
         self.emit(MilestoneReached(self.site.vm, self.epoch, name))
 
     def _write_status(self, value: int) -> None:

@@ -43,7 +43,7 @@ class VirtioNetDriver(VirtioDriver):
         sends_left: Frames that it has yet to send.
         received: First byte behind the header of the frame that came last; -1 before the first.
         command: Address of the command in flight on the control queue; 0 if none is.
-        command_status: What became of the last command; -1 before the first.
+        command_status: The status of the last command; -1 before the first.
     """
 
     def __init__(self, site: DriverSite, plan: NetPlan, index: int = 0) -> None:
@@ -96,7 +96,7 @@ class VirtioNetDriver(VirtioDriver):
             self.idle_receive.append((queue.index, addr))
 
     def is_waiting(self) -> bool:
-        """Return whether frames are being sent; receive buffers wait for ever."""
+        """Return whether frames to send are in flight; receive buffers wait for ever."""
         return any(index % 2 for index, _ in self.buffer_of if index < 2 * self.pairs)
 
     def stop_requests(self) -> None:
@@ -143,7 +143,7 @@ class VirtioNetDriver(VirtioDriver):
         yield from self.ring_if_asked(queue)
 
     def _use_pairs(self, pairs: int) -> Steps:
-        """Tell the device how many pairs to use, and wait until it has heard it."""
+        """Send the command that sets the number of pairs, and wait for its end."""
         index = control_queue(self.plan.queue_pairs)
         queue = self.queues[index]
         addr = self.site.allocator.allocate(_COMMAND_LENGTH + 1)

@@ -1,7 +1,7 @@
 """The guest's driver for a passed-through xHCI controller with one reporting USB device.
 
-Contexts, the three rings and the report buffers lie in guest memory.  The transfer ring is kept
-full: every report that has come is asked for anew.
+Contexts, the three rings and the report buffers lie in guest memory.  The driver keeps the transfer
+ring full: for every report that has come it requests a further one.
 """
 
 from ..bus.memory import GuestRam
@@ -34,7 +34,7 @@ class ProducerRing:
         self.cycle = CYCLE
 
     def enqueue(self, parameter: int, status: int, control: int) -> None:
-        """Write a block, and the link behind it if it is the last before that."""
+        """Write a block, and after the last block of the ring also the link."""
         self._write(parameter, status, control)
         self.index += 1
         if self.index == self.size - 1:
@@ -74,7 +74,7 @@ class XhciDriver(DeviceDriver[Xhci]):
         self.buffers = [allocator.allocate(BUFFER_LENGTH, 64) for _ in range(size)]
 
     def set_up(self) -> Steps:
-        """Reset the controller, give it its rings, run it, configure the endpoint, and ask."""
+        """Reset the controller, program its rings, run it, and request the first reports."""
         self.post("PCI.BME", 1)
         self.post("USBCMD.HCRST", 1)
         yield from self.device.port.flush()
@@ -98,12 +98,12 @@ class XhciDriver(DeviceDriver[Xhci]):
         control = rings.control_of(rings.CONFIGURE_ENDPOINT, rings.SLOT << 24)
         self.commands.enqueue(self.input_addr, 0, control)
         self.post("DB0", 0)
-        # One block stays free, so that the ring is never full.
+        # Invariant: one block stays free, so the ring is never full.
         for _ in range(self.transfers.size - 2):
             self._request_report()
 
     def serve(self) -> None:
-        """Take all events; a report that has come is asked for anew."""
+        """Take all events, and request a further report for each that has come."""
         for _ in range(self.events_size):
             addr = self.events_addr + TRB_SIZE * self.event_index
             event = Trb(*TRB.unpack(self.ram.read(addr, TRB_SIZE)))

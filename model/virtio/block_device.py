@@ -3,15 +3,16 @@
         parse    header read from the guest                     -> BlockRequest
         fetch    data to write or segments read from the guest  -> bytes
         execute  disk read, or cache written                    -> BlockAnswer
-        commit   cache to persistent storage, where the answer may not be told before
+        commit   cache to persistent storage, where the answer has to wait for that
         data_pieces, status_piece, used_length                  -> what goes back to the guest
 
-Nothing here waits, and nothing writes guest memory: the caller does, piece by piece, and may die
-between any two.  A write is cached by `execute` and survives a loss of power once it is committed.
+These functions neither wait nor write guest memory.  The caller does, piece by piece, and may die
+between any two pieces.  `execute` caches a write; the write survives a loss of power once `commit`
+has stored it.
 
-A chain without room for header or status is a `MalformedRequest`, for there is nowhere to
-put a status.  Every other mistake of a driver ends in IOERR ("device or driver error"), and what
-the device does not know in UNSUPP.
+A chain without room for header or status is a `MalformedRequest`, for it has no place for a status.
+Every other mistake of a driver ends in IOERR ("device or driver error"), and a type that the device
+does not know ends in UNSUPP.
 
 Left out: SECURE_ERASE, LIFETIME, several queues, zones.
 
@@ -48,7 +49,7 @@ from .memory import GuestMemory
 from .virtqueue import Buffer, DescriptorChain
 
 SEGMENT_F_UNMAP = 1
-"""The one flag of a segment that is known; for WRITE_ZEROES only."""
+"""The only flag of a segment in the standard; for WRITE_ZEROES only."""
 
 _ZEROS = bytes(SECTOR_SIZE)
 _WRITES = frozenset({BlockRequestType.OUT, BlockRequestType.DISCARD, BlockRequestType.WRITE_ZEROES})
@@ -68,7 +69,7 @@ _CONFIGURABLE = feature_mask(
     VIRTIO_BLK_F_WRITE_ZEROES,
 )
 BLOCK_FEATURES = _CONFIGURABLE & ~feature_mask(VIRTIO_BLK_F_RO)
-"""The features of the device type that a writable disk offers if nothing else is said."""
+"""The features of the device type that a writable disk offers by default."""
 
 
 class MalformedRequestReason(Enum):
@@ -130,7 +131,7 @@ class BlockAnswer(msgspec.Struct, frozen=True):
     Attributes:
         status: The status byte.
         data: What goes into the writable buffers before it.
-        to_commit: Sectors to be committed before the driver is told, ascending.
+        to_commit: Sectors to be committed before the driver gets the answer, ascending.
     """
 
     status: BlockStatus
@@ -144,15 +145,15 @@ class BlockDevice:
     Args:
         capacity: Sectors of 512 bytes.
         offered: The features of the device type that are offered, as a number.
-        identifier: What GET_ID gives: up to 20 bytes of ASCII.
-        seg_max: The most data buffers of one request, told to the driver and not enforced.
-        block_size: Bytes, told to the driver as the best unit; requests count in 512 bytes.
+        identifier: The answer to GET_ID: up to 20 bytes of ASCII.
+        seg_max: The most data buffers of one request, reported to the driver and not enforced.
+        block_size: Bytes, reported to the driver as the best unit; requests count in 512 bytes.
         segment_sectors_max: The most sectors of one segment of a DISCARD or WRITE_ZEROES.
         segments_max: The most segments of such a request.
 
     Attributes:
-        committed: Sector to content, in persistent storage; what is missing holds zeros.
-        cached: Sector to content that is newer than what is committed.
+        committed: Sector to content, in persistent storage; a missing sector holds zeros.
+        cached: Sector to content that is newer than the committed content.
         negotiated: The features in force.
         writeback: The configuration field of that name.
     """
@@ -223,7 +224,7 @@ class BlockDevice:
     # The steps of a request.
 
     def parse(self, memory: GuestMemory, chain: DescriptorChain) -> BlockRequest | MalformedRequest:
-        """Read the header and find what belongs to it, however the driver has cut the buffers.
+        """Read the header and find data and status, for any division into buffers.
 
         Source:
             VIRTIO 1.2, 2.7.4.1 (no assumption about the arrangement of descriptors).
@@ -240,13 +241,13 @@ class BlockDevice:
         )
 
     def fetch(self, memory: GuestMemory, request: BlockRequest) -> bytes:
-        """Read from the guest what `execute` needs: nothing if the request is refused anyway."""
+        """Read from the guest the bytes that `execute` needs; none if the request is refused."""
         status = self.verdict(request)
         takes_data = status is None and request.header.type in _WRITES
         return read_buffers(memory, request.readable) if takes_data else b""
 
     def verdict(self, request: BlockRequest) -> BlockStatus | None:
-        """Return the status of a request that is refused for what it is; `None` if it is not."""
+        """Return the status with which a request is refused; `None` if it is accepted."""
         kind = request.header.type
         needed = _NEEDED_FEATURE.get(kind)
         if kind not in _KNOWN or (needed is not None and not self._offers(needed)):
@@ -299,7 +300,7 @@ class BlockDevice:
                 self.committed[sector] = content
 
     def lose_cache(self) -> tuple[int, ...]:
-        """Drop what is not committed, as a loss of power does; return the sectors, ascending."""
+        """Drop the cache, as a loss of power does; return the sectors lost, ascending."""
         lost = tuple(sorted(self.cached))
         self.cached.clear()
         return lost
@@ -313,12 +314,12 @@ class BlockDevice:
         """Return the newest content of some sectors."""
         committed, cached = self.committed, self.cached
         places = range(sector, sector + count)
-        if not cached:  # the usual case, made short
+        if not cached:  # the usual case, without a look into the cache for each sector
             return b"".join(map(committed.get, places, repeat(_ZEROS)))
         return b"".join([cached.get(place) or committed.get(place, _ZEROS) for place in places])
 
     def state(self) -> tuple[object, ...]:
-        """Return all that changes, as one hashable value."""
+        """Return all attributes that change, as one hashable value."""
         return (
             tuple(sorted(self.committed.items())),
             tuple(sorted(self.cached.items())),
@@ -351,7 +352,7 @@ class BlockDevice:
         return BlockAnswer(BlockStatus.OK, to_commit=to_commit)
 
     def _clear_segments(self, request: BlockRequest, fetched: bytes) -> BlockAnswer:
-        """Clear what a DISCARD or WRITE_ZEROES names, all of it or nothing."""
+        """Clear the segments of a DISCARD or WRITE_ZEROES, all of them or none."""
         starts = range(0, len(fetched), SEGMENT_SIZE)
         segments = [BlockSegment.unpack(fetched[at : at + SEGMENT_SIZE]) for at in starts]
         is_discard = request.header.type == BlockRequestType.DISCARD
@@ -374,7 +375,7 @@ class BlockDevice:
 
 
 def data_pieces(request: BlockRequest, answer: BlockAnswer) -> list[tuple[int, bytes]]:
-    """Return what goes into guest memory before the status: addresses and bytes, in order."""
+    """Return the writes to guest memory before the status: addresses and bytes, in order."""
     pieces = []
     start = 0
     for addr, length in request.writable:
@@ -386,15 +387,15 @@ def data_pieces(request: BlockRequest, answer: BlockAnswer) -> list[tuple[int, b
 
 
 def status_piece(request: BlockRequest, answer: BlockAnswer) -> tuple[int, bytes]:
-    """Return address and content of the status byte, the last that is written of a request."""
+    """Return address and content of the status byte, the last byte written of a request."""
     return request.status_addr, bytes((answer.status,))
 
 
 def used_length(request: BlockRequest, answer: BlockAnswer) -> int:
     """Return the bytes written, counted from the start of the writable part without a gap.
 
-    The status byte stands behind the room for data.  Where that was not filled, the status
-    does not count, for a driver may take the first so many bytes for written.
+    The status byte stands behind the room for data.  If that room was not filled, the status does
+    not count, for a driver may assume that the first `used_length` bytes were written.
 
     Source:
         VIRTIO 1.2, 2.7.8.2.
@@ -428,7 +429,7 @@ def split_buffers(
 
 
 def read_buffers(memory: GuestMemory, buffers: Iterable[Buffer]) -> bytes:
-    """Return what stands in some buffers, one behind the other."""
+    """Return the content of some buffers, one after the other."""
     return b"".join(memory.read(addr, length) for addr, length in buffers)
 
 

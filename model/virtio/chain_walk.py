@@ -1,4 +1,4 @@
-"""How a device checks what a driver gave it, as far as both ring formats agree.
+"""How a device checks the ring and the chains of a driver, for both ring formats.
 
 Source:
     VIRTIO 1.2, 2.7.4 to 2.7.6 and 2.8.5 to 2.8.16.
@@ -22,7 +22,7 @@ from .virtqueue import Buffer, DescriptorChain, MalformedChain, MalformedReason,
 
 
 def ring_fault(memory: GuestMemory, layout: RingLayout, *, packed: bool) -> MalformedChain | None:
-    """Return what is wrong with the place of a ring that a driver gave, if anything is."""
+    """Return the rule that size or address of a driver's ring breaks, if any."""
     size = layout.size
     if not (is_packed_size(size) if packed else is_split_size(size)):
         return MalformedChain(MalformedReason.RING_SIZE, layout.descriptor_area, size)
@@ -57,7 +57,7 @@ class ChainBuilder:
     Args:
         memory: Where the buffers must lie.
         limit: The most buffers a chain may have: the queue size.
-        accepts_zero_length: Whether a buffer without bytes is let pass.  The standard neither
+        accepts_zero_length: Whether a buffer without bytes is accepted.  The standard neither
             allows nor forbids it, and devices differ.
     """
 

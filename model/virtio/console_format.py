@@ -23,7 +23,7 @@ EMERGENCY_WRITE_OFFSET = 8
 
 
 class ConsoleEvent(IntEnum):
-    """What a control message says."""
+    """The events of control messages."""
 
     DEVICE_READY = 0
     PORT_ADD = 1
@@ -40,7 +40,7 @@ class ConsoleControl(msgspec.Struct, frozen=True):
 
     Attributes:
         port: The port it is about.
-        event: A `ConsoleEvent`, or what else was written.
+        event: A `ConsoleEvent`, or another number that was written.
         value: Depends on the event.
     """
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class VirtioDeviceId(IntEnum):
-    """The device types that have a number in the standard and are met in VMs."""
+    """The device types that have a number in the standard and occur in VMs."""
 
     NET = 1
     BLOCK = 2

@@ -1,6 +1,7 @@
 """The registers that every transport has in common: status, features, queues, configuration.
 
-`MmioTransport` and `PciTransport` give these registers their offsets; what they mean is here.
+`MmioTransport` and `PciTransport` give these registers their offsets; this module holds their
+meaning.
 
 Source:
     VIRTIO 1.2, 2.1 to 2.6, 4.1.4.3 and 4.2.2.
@@ -28,7 +29,7 @@ ISR_CONFIG = 2
 
 
 class QueueRegisters:
-    """What a driver has told of one queue.
+    """The registers of one queue, as the driver has written them.
 
     Args:
         size_max: The most descriptors the device takes; 0 if there is no such queue.
@@ -50,7 +51,7 @@ class QueueRegisters:
 
     @property
     def layout(self) -> RingLayout:
-        """Size and addresses as told; whether they make sense is for the device to find out."""
+        """Size and addresses as the driver wrote them, unchecked; the device checks them."""
         return RingLayout(self.size, self.descriptor_area, self.driver_area, self.device_area)
 
     def state(self) -> tuple[object, ...]:
@@ -148,7 +149,7 @@ class DeviceRegisters:
         return has_feature(self.machine.negotiated, VIRTIO_F_RING_RESET)
 
     def complete_queue_reset(self, index: int) -> None:
-        """End the reset of a queue: it is out of use and may be set up anew.
+        """End the reset of a queue: it is out of use and may be set up again.
 
         Raises:
             AssertionError: If no reset of this queue was requested.
@@ -182,7 +183,7 @@ class DeviceRegisters:
         return [QueueNotified(index, value >> 16 if has_data else None)]
 
     def fail(self) -> bool:
-        """Set DEVICE_NEEDS_RESET; return whether the driver has to be told."""
+        """Set DEVICE_NEEDS_RESET; return whether the driver must be notified."""
         return self.machine.fail()
 
     def change_config(self, offset: int, data: bytes) -> None:
@@ -192,7 +193,7 @@ class DeviceRegisters:
         self.config_generation = (self.config_generation + 1) & 0xFFFFFFFF
 
     def read_config(self, offset: int, length: int) -> int:
-        """Return the little-endian value of some configuration bytes; there are 0s behind."""
+        """Return the little-endian value of some configuration bytes; 0s behind the end."""
         return int.from_bytes(self.config[offset : offset + length], "little")
 
     def write_config(self, offset: int, length: int, value: int) -> list[Effect]:

@@ -5,12 +5,12 @@
         any -- the device fails --> DEVICE_NEEDS_RESET
         live -- SUSPEND written ... SUSPEND shown, DRIVER_OK clear -- DRIVER_OK --> live
 
-A reset takes time.  From the write of 0 until the device is done the old status stays
-readable, and work in flight may still touch memory; silence is due from the instant at which
-0 can be read.  Which effects a device drops or finishes meanwhile is its own affair.
+A reset takes time.  From the write of 0 until the device is done, the old status stays readable,
+and work in flight may still touch memory.  From the instant at which 0 can be read, the device must
+be silent.  The device decides which effects it drops or finishes meanwhile.
 
-What a driver may not do is reported as a `StatusFault` and then carried out as a lenient
-device would, for the machine must also describe guests that break the rules.
+A write that breaks a rule gives a `StatusFault`.  It is carried out as a lenient device would do,
+for the machine must also describe guests that break the rules.
 
 Source:
     VIRTIO 1.2, 2.1, 2.2, 2.4 and 3.1.1; suspension VIRTIO 1.4, 2.1 and 3.4; stopped mode
@@ -36,7 +36,7 @@ class DeviceStatus(IntFlag):
 
 
 class StatusChange(Enum):
-    """What a write of the status brought about."""
+    """The effect of a write of the status."""
 
     NOTHING = "nothing"
     RESET_REQUESTED = "reset requested"
@@ -60,7 +60,7 @@ class StatusFault(Enum):
 
 
 class OperatingMode(Enum):
-    """Whether the owner of the device has stopped it, whatever the status says (VIRTIO 1.4)."""
+    """Whether the owner of the device has stopped it, beside its status (VIRTIO 1.4)."""
 
     ACTIVE = "active"
     STOPPED = "stopped"
@@ -84,26 +84,26 @@ class StatusMachine:
         self.accepted = 0
         self.status = DeviceStatus(0)
         self.is_resetting = False
-        """Whether a reset was requested and is not done."""
+        """Whether a reset was requested and has not ended."""
         self.is_suspending = False
         """Whether a suspension was requested and is not shown yet."""
         self.mode = OperatingMode.ACTIVE
 
     @property
     def negotiated(self) -> int:
-        """The features in force: those accepted once FEATURES_OK stands, otherwise none."""
+        """The features in force: those accepted once FEATURES_OK is set, otherwise none."""
         return self.accepted if DeviceStatus.FEATURES_OK in self.status else 0
 
     @property
     def is_live(self) -> bool:
-        """Whether the driver has set the device going and no completed reset came since."""
+        """Whether the driver has set DRIVER_OK, and no reset has ended since."""
         return DeviceStatus.DRIVER_OK in self.status
 
     @property
     def may_touch_guest(self) -> bool:
         """Whether the device may read queues, write memory and notify (2.1.2, 2.4.1).
 
-        During a reset this is still so for what is in flight.
+        During a reset it may, for requests in flight.
         """
         needs_reset = DeviceStatus.DEVICE_NEEDS_RESET in self.status
         return self.is_live and not needs_reset and self.mode is OperatingMode.ACTIVE
@@ -120,10 +120,11 @@ class StatusMachine:
             value: The byte written.
 
         Returns:
-            What it brings about, and the rule it breaks, if any.
+            The effect of the write, and the rule that it breaks, if any.
         """
         if value == 0:
-            if self.is_resetting:  # the one under way is the one that was asked for
+            # Invariant: at most one reset is under way; a further write of 0 asks for the same.
+            if self.is_resetting:
                 return StatusChange.NOTHING, None
             self.is_resetting = True
             self.is_suspending = False
@@ -136,7 +137,7 @@ class StatusMachine:
         return change, fault
 
     def complete_reset(self) -> None:
-        """End the reset: from here on 0 is readable and silence is due.
+        """End the reset: from here on 0 is readable, and the device must be silent.
 
         Raises:
             AssertionError: If no reset was requested.
@@ -161,7 +162,7 @@ class StatusMachine:
         return self.is_live and not self.is_resetting
 
     def complete_suspend(self) -> None:
-        """Show that all is used and notified and the device is suspended (1.4, 3.4.2).
+        """Set SUSPEND: all chains are used and notified, and the device is suspended (1.4, 3.4.2).
 
         Raises:
             AssertionError: If no suspension was requested.
@@ -181,7 +182,7 @@ class StatusMachine:
         )
 
     def _apply(self, written: DeviceStatus) -> StatusChange:
-        """Set bits; nothing but a reset or the device itself takes one away."""
+        """Set bits; only a reset or the device itself clears a bit."""
         added = written & ~self.status & ~DeviceStatus.DEVICE_NEEDS_RESET
         if not added:
             return StatusChange.NOTHING

@@ -1,7 +1,7 @@
-"""What a register access brings about, in either transport.
+"""The effects of a register access, in either transport.
 
-A register file changes its own registers at once and tells the rest as a list of effects:
-what the device behind it has to do, and when, is not the register file's business.
+A register file changes its own registers at once, and returns all other consequences as a list of
+effects.  The device behind it carries them out, and decides when.
 """
 
 import msgspec
@@ -22,7 +22,7 @@ class QueueNotified(msgspec.Struct, frozen=True):
 
 
 class StatusWritten(msgspec.Struct, frozen=True):
-    """The driver has written the status: the value, what it changes, what rule it breaks."""
+    """The driver has written the status: the value, its effect, and the rule that it breaks."""
 
     value: int
     change: StatusChange
@@ -64,7 +64,7 @@ class VectorMapped(msgspec.Struct, frozen=True):
 
     Attributes:
         index: The queue, or `None` for configuration changes.
-        vector: What is readable now; NO_VECTOR if the mapping failed or was taken away.
+        vector: The vector that reads back; NO_VECTOR if the mapping failed or was removed.
     """
 
     index: int | None
@@ -76,8 +76,8 @@ class MsiMessage(msgspec.Struct, frozen=True):
 
     Attributes:
         vector: The MSI-X vector it comes from.
-        addr: Where the write goes.
-        data: What is written, 32 bits.
+        addr: The address of the write.
+        data: The data of the write, 32 bits.
     """
 
     vector: int
@@ -109,9 +109,9 @@ class CapabilityWritten(msgspec.Struct, frozen=True):
     """A writable field of a capability was written.
 
     Attributes:
-        offset: Where in configuration space.
+        offset: Its offset in configuration space.
         length: Bytes.
-        value: What was written.
+        value: The value that was written.
     """
 
     offset: int
@@ -123,7 +123,7 @@ class AccessRefused(msgspec.Struct, frozen=True):
     """An access that the register file does not carry out.
 
     Attributes:
-        offset: Where.
+        offset: Its offset.
         length: Bytes.
         reason: Why, as a clause.
     """

@@ -13,5 +13,5 @@ CONFIG_SIZE = 0
 
 
 def is_entropy_request(chain: DescriptorChain) -> bool:
-    """Return whether a chain is what a driver may put into the queue: writable, not empty."""
+    """Return whether a driver may put a chain into the queue: it is writable and not empty."""
     return not chain.readable and chain.writable_length > 0

@@ -1,6 +1,6 @@
-"""Feature bits that belong to no device type, and what of them concerns a ring.
+"""Feature bits that belong to no device type, and those of them that change a ring.
 
-Bits 0 to 23 and 50 to 127 belong to the device type; they stand with its request format.
+Bits 0 to 23 and 50 to 127 belong to the device type; the module of its request format has them.
 
 Source:
     VIRTIO 1.2, 2.2 and 6; VIRTIO_F_ADMIN_VQ since 1.3, VIRTIO_F_SUSPEND since 1.4.
@@ -56,7 +56,7 @@ def feature_names(features: int) -> list[str]:
 
 
 def ring_features(negotiated: int) -> RingFeatures:
-    """Return what the negotiated features mean for the rings."""
+    """Return the negotiated features that change how a ring is used."""
     return RingFeatures(
         event_index=has_feature(negotiated, VIRTIO_F_EVENT_IDX),
         indirect=has_feature(negotiated, VIRTIO_F_INDIRECT_DESC),
@@ -67,7 +67,7 @@ def ring_features(negotiated: int) -> RingFeatures:
 def acceptance_fault(offered: int, accepted: int) -> str | None:
     """Return why a device may not agree to the accepted features, or `None`.
 
-    A device may refuse on grounds of its own besides.
+    A device may also refuse for reasons of its own.
 
     Source:
         VIRTIO 1.2, 2.2.1, 2.2.2 and 6.1.

@@ -1,4 +1,4 @@
-"""Where things stand in a virtqueue: offsets, sizes, alignments, flags, index arithmetic.
+"""The layout of a virtqueue: offsets, sizes, alignments, flags, index arithmetic.
 
 All fields are little-endian.  The names of flags are those of the standard.
 
@@ -57,7 +57,7 @@ PACKED_ALIGNMENTS = (16, 4, 4)
 
 
 class RingLayout(msgspec.Struct, frozen=True):
-    """Size and addresses of a virtqueue, as a driver tells them to a transport.
+    """Size and addresses of a virtqueue, as a driver writes them to a transport.
 
     Attributes:
         size: Number of descriptors.
@@ -161,8 +161,8 @@ def distance(from_: int, to: int) -> int:
 def passes_event(event: int, new: int, old: int) -> bool:
     """Return whether an index that moved from `old` to `new` went past the entry `event`.
 
-    This is the rule by which either side decides, with VIRTIO_F_EVENT_IDX, whether it has to
-    notify the other: the entry at position `event` is among those written since `old`.
+    With VIRTIO_F_EVENT_IDX either side decides by this rule whether it must notify the other.  It
+    must if the entry at position `event` is among those written since `old`.
 
     Source:
         VIRTIO 1.2, 2.7.7.2 and 2.7.10.

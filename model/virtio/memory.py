@@ -1,8 +1,8 @@
 """The memory that both sides of a virtqueue share, and a simple one for tests.
 
-A queue keeps no copy of what stands in memory: each look at a ring is a read through
-`GuestMemory`, as it is on a bus.  Whoever implements the protocol decides what an access means:
-plain bytes here, frames with owners and epochs in a full model.
+A queue keeps no copy of memory: each look at a ring is a read through `GuestMemory`, as on a bus.
+The implementation of the protocol decides what an access means: plain bytes here, frames with
+owners and epochs in a full model.
 """
 
 from typing import Protocol
@@ -11,8 +11,8 @@ from typing import Protocol
 class GuestMemory(Protocol):
     """Memory addressed by guest-physical addresses, as a driver or a device reaches it.
 
-    Reading or writing what is not there is a mistake of the caller: a device asks `contains`
-    for every address that a guest gave it.
+    Reading or writing outside of memory is a mistake of the caller: a device asks `contains` for
+    every address that a guest gave it.
     """
 
     def contains(self, addr: int, length: int) -> bool:

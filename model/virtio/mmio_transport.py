@@ -66,8 +66,8 @@ class MmioTransport:
     """The register file of one virtio-mmio device.
 
     Args:
-        registers: What does not depend on the transport.
-        vendor_id: What `VendorID` reads as.
+        registers: The registers that do not depend on the transport.
+        vendor_id: The value of the register `VendorID`.
         shared_regions: Shared memory regions by id: base address and length.
     """
 
@@ -88,7 +88,7 @@ class MmioTransport:
         return self.registers.interrupt_status != 0
 
     def read(self, offset: int, length: int) -> int:
-        """Return what a read gives; 0 where it may not or can not be read."""
+        """Return the value of a read; 0 where the driver cannot or must not read."""
         if offset >= VIRTIO_MMIO_CONFIG:
             if offset % length:
                 return 0
@@ -104,11 +104,11 @@ class MmioTransport:
         Args:
             offset: From the start of the device's registers.
             length: Bytes.
-            value: What is written, as a little-endian number of that length.
+            value: The value, as a little-endian number of that length.
 
         Returns:
-            What it brings about beyond the registers themselves; an `AccessRefused` if it is
-            not carried out.
+            The effects beyond the registers themselves; an `AccessRefused` if the write is not
+            carried out.
         """
         if offset >= VIRTIO_MMIO_CONFIG:
             if length not in {1, 2, 4} or offset % length:

@@ -1,7 +1,7 @@
 """MSI-X: the table of messages, the pending bits, masking of one vector or of all.
 
-A vector that is signalled while it is masked becomes pending; its message goes out when the
-mask is lifted, and only once however often it was signalled.
+A vector that is signalled while it is masked becomes pending.  Its message goes out when the vector
+is unmasked, and only once, also after several signals.
 
 Source:
     PCI Local Bus 3.0, 6.8.2.
@@ -18,7 +18,7 @@ MSIX_VECTORS_MAX = 2048
 
 
 class MsixEntry:
-    """One vector: where its message goes, what it says, whether it is masked."""
+    """One vector: address and data of its message, and whether it is masked."""
 
     def __init__(self) -> None:
         self.addr = 0
@@ -67,7 +67,7 @@ class MsixTable:
         return body, (MSIX_ENABLE | MSIX_MASKALL).to_bytes(2, "little")
 
     def is_masked(self, vector: int) -> bool:
-        """Return whether a vector's message is held back, by its own mask or by that of all."""
+        """Return whether a vector's message is held back, by its own mask or the function's."""
         return self.is_function_masked or self.entries[vector].is_masked
 
     def signal(self, vector: int) -> MsiMessage | None:
@@ -81,17 +81,17 @@ class MsixTable:
         return MsiMessage(vector, entry.addr, entry.data)
 
     def withdraw(self, vector: int) -> None:
-        """Take back a pending interrupt whose cause is gone."""
+        """Clear a pending interrupt whose cause has been cleared."""
         self.pending &= ~(1 << vector)
 
     def set_control(self, is_enabled: bool, is_function_masked: bool) -> list[Effect]:
-        """Take the enable and mask bits of the capability; return the messages let go."""
+        """Take the enable and mask bits of the capability; return the messages that go out."""
         self.is_enabled = is_enabled
         self.is_function_masked = is_function_masked
         return self._released()
 
     def read(self, offset: int, length: int) -> int:
-        """Return what a read of table or pending bits gives, 0 between them."""
+        """Return the value of a read of table or pending bits; 0 between them."""
         if length not in {4, 8} or offset % length:
             return 0
         if length == 8:
@@ -107,7 +107,7 @@ class MsixTable:
         """Carry out a write of the table; the pending bits are read-only.
 
         Returns:
-            The messages that an unmasked vector lets go.
+            The messages that go out because a vector was unmasked.
         """
         if length not in {4, 8} or offset % length:
             return [AccessRefused(offset, length, "not an aligned access of 32 or 64 bits")]
@@ -119,7 +119,7 @@ class MsixTable:
         return self._released()
 
     def reset(self) -> None:
-        """Return to the state after power-on: all masked, nothing pending."""
+        """Return to the state after power-on: all vectors masked, none pending."""
         self.entries = [MsixEntry() for _ in self.entries]
         self.pending = 0
         self.is_enabled = False

@@ -55,7 +55,7 @@ VIRTIO_NET_ERR = 1
 
 
 class GsoType(IntEnum):
-    """How a large packet is to be cut."""
+    """How a large packet is to be segmented."""
 
     NONE = 0
     TCPV4 = 1
@@ -71,8 +71,8 @@ class NetHeader(msgspec.Struct, frozen=True):
         gso_type: A `GsoType`, with bit 7 for ECN.
         header_length: Bytes of headers.
         gso_size: Bytes of data in each cut packet.
-        checksum_start: Where the checksum begins to count.
-        checksum_offset: Where behind that it belongs.
+        checksum_start: The offset from which the checksum counts.
+        checksum_offset: The offset of the checksum field behind `checksum_start`.
         buffer_count: Merged receive buffers; 1 on receive without MRG_RXBUF, 0 on transmit.
     """
 
@@ -157,7 +157,7 @@ def pack_queue_pairs_command(pairs: int) -> bytes:
 
 
 def unpack_queue_pairs_command(data: bytes) -> int | None:
-    """Return the number of pairs that a control command asks for, `None` if it is another."""
+    """Return the number of pairs that a control command sets; `None` for another command."""
     if len(data) != _CONTROL.size:
         return None
     class_, command, pairs = _CONTROL.unpack(data)

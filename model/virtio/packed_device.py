@@ -1,6 +1,6 @@
 """The device side of a packed virtqueue: takes lists, writes used descriptors over them.
 
-What positions are and how a descriptor says whose it is: see `packed_ring`.
+`packed_ring` explains positions, and by which bits a descriptor belongs to driver or device.
 
 Left out: a device that returns a multi-buffer request in one go (2.8.9).  Each buffer is
 returned for itself, or in order for all before it.
@@ -29,14 +29,14 @@ from .virtqueue import DescriptorChain, MalformedChain, MalformedReason, RingFea
 class PackedDeviceQueue:
     """The device side: takes lists of descriptors and writes used ones over them.
 
-    Nothing that the driver wrote is trusted: a list that breaks the rules is a
-    `MalformedChain`, upon which a device sets DEVICE_NEEDS_RESET.
+    The device does not trust the driver: a list that breaks the rules gives a `MalformedChain`, and
+    the device then sets DEVICE_NEEDS_RESET.
 
     Args:
         memory: The memory as the device reaches it.
         layout: Size and addresses as the driver gave them.
         features: What was negotiated.
-        accepts_zero_length: Whether a buffer without bytes is let pass.
+        accepts_zero_length: Whether a buffer without bytes is accepted.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class PackedDeviceQueue:
         return tuple(self.in_flight)
 
     def has_available(self) -> bool:
-        """Return whether `next_chain` would find something, be it malformed."""
+        """Return whether `next_chain` would find a list, sound or malformed."""
         return self.fault is not None or self._is_available(self._read(self.next_available)[3])
 
     def next_chain(self) -> DescriptorChain | MalformedChain | None:
@@ -93,7 +93,7 @@ class PackedDeviceQueue:
 
         With VIRTIO_F_IN_ORDER it stands for all buffers up to this one that are in flight.
 
-        Nothing is checked here: a faulty device writes what it likes.
+        The id is not checked: a faulty device may write any number.
 
         Args:
             head_index: The buffer id.
@@ -102,6 +102,8 @@ class PackedDeviceQueue:
         Returns:
             The address of the descriptor, 16 bytes.
         """
+        # Invariant: the flags in memory still show the driver's lap, so the driver does not see the
+        # descriptor before `publish_used`.
         position = self.next_used
         addr = self.ring.descriptor(position)
         self.memory.write(addr + 8, USED_BODY.pack(length, head_index))
@@ -112,17 +114,19 @@ class PackedDeviceQueue:
                 descriptors += self.in_flight.pop(skipped)
         self.in_flight.pop(head_index, None)
         flags = self.ring.used_bits(position) | (VIRTQ_DESC_F_WRITE if length else 0)
+        # Invariant: `next_used` skips all descriptors of the buffers that this one stands for, as
+        # the driver does when it takes them back.
         self.unpublished.append((position, flags, descriptors))
         self.next_used = self.ring.advance(position, descriptors)
         return addr
 
     def publish_used(self) -> int:
-        """Write the flags of all used descriptors; return the address of those that count.
+        """Write the flags of all used descriptors; return the address of the first one's flags.
 
         The flags of the first are written last: until then the driver sees none of them.
 
         Raises:
-            AssertionError: If there is nothing to publish.
+            AssertionError: If no used descriptor waits to be published.
         """
         assert self.unpublished
         addr = 0
@@ -134,7 +138,7 @@ class PackedDeviceQueue:
         return addr
 
     def must_notify(self) -> bool:
-        """Return whether the driver must be told of what was published since the last call."""
+        """Return whether the driver must be notified of what was published since the last call."""
         moved, self.moved = self.moved, 0
         if moved == 0:
             return False
@@ -142,7 +146,7 @@ class PackedDeviceQueue:
         return self.ring.asks_for_event(self.layout.driver_area, published, moved)
 
     def complete(self, head_index: int, length: int) -> bool:
-        """Write the descriptor, publish it and return whether the driver must be told.
+        """Write the descriptor, publish it and return whether the driver must be notified.
 
         Raises:
             AssertionError: If the buffer is not in flight.
@@ -158,7 +162,7 @@ class PackedDeviceQueue:
         self.ring.request_event(self.layout.device_area, self.next_available)
 
     def suppress_notifications(self) -> None:
-        """Tell the driver that notifications are not needed."""
+        """Write that the device needs no notifications."""
         self.wants_notifications = False
         self.ring.decline_events(self.layout.device_area)
 
@@ -195,7 +199,8 @@ class PackedDeviceQueue:
         return flags & STATE_BITS == self.ring.available_bits(self.next_available)
 
     def _walk(self) -> DescriptorChain | MalformedChain:
-        """Take the list at `next_available`; the position moves only if it is sound."""
+        """Take the list at `next_available`; the position moves only if the list is sound."""
+        # Invariant: at most `size` descriptors are read, so a list of a hostile driver ends.
         builder = ChainBuilder(self.memory, self.layout.size, self.accepts_zero_length)
         position = self.next_available
         count = 0
@@ -215,6 +220,8 @@ class PackedDeviceQueue:
             if reason is not None:
                 return builder.malformed(reason, place, addr)
             position = self.ring.advance(position, 1)
+        # Invariant: the buffer id is that of the last descriptor of the list (2.8.6), and each id
+        # is in flight once.
         if buffer_id in self.in_flight:
             return builder.malformed(MalformedReason.HEAD_IN_FLIGHT, place, buffer_id)
         self.in_flight[buffer_id] = count
@@ -222,7 +229,8 @@ class PackedDeviceQueue:
         return builder.chain(buffer_id)
 
     def _descriptor_fault(self, position: int, flags: int, fetched: int) -> MalformedReason | None:
-        """Return what is wrong with finding this descriptor as the n-th of its list."""
+        """Return the rule that this descriptor breaks as the n-th of its list, if any."""
+        # Invariant: the descriptors in flight and those of this list fit into the ring.
         if fetched > self.layout.size:
             return MalformedReason.LOOP
         if fetched + sum(self.in_flight.values()) > self.layout.size:

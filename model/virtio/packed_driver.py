@@ -1,6 +1,6 @@
 """The driver side of a packed virtqueue: writes available descriptors, finds used ones.
 
-What positions are and how a descriptor says whose it is: see `packed_ring`.
+`packed_ring` explains positions, and by which bits a descriptor belongs to driver or device.
 
 Source:
     VIRTIO 1.2, 2.8.
@@ -57,7 +57,7 @@ class PackedDriverQueue:
         """Descriptors published since `must_notify`; counts no further than two laps."""
         self.next_used = 0
         self.batch: UsedBuffer | None = None
-        """The descriptor that stands for several buffers, while they are handed out in order."""
+        """The descriptor that stands for several buffers, while `pop_used` returns these."""
         self.wants_notifications = True
 
     @property
@@ -101,6 +101,8 @@ class PackedDriverQueue:
             table = b"".join(DESCRIPTOR.pack(a, n, 0, flags) for a, n, flags in elements)
             self.memory.write(indirect_table, table)
             elements = [(indirect_table, len(table), VIRTQ_DESC_F_INDIRECT)]
+        # Invariant: an id is either in `free_ids` or in `in_flight`; `free_count` and the
+        # descriptors of `in_flight` add up to the size of the ring.
         buffer_id = self.free_ids.popleft()
         self._write_list(buffer_id, elements)
         self.free_count -= len(elements)
@@ -116,6 +118,8 @@ class PackedDriverQueue:
         Returns:
             How many were published.
         """
+        # Invariant: lists are published in the order of the ring, the oldest first.  The device
+        # stops at the first list that is not published.
         count = len(self.unpublished) if count is None else count
         assert 0 <= count <= len(self.unpublished)
         for _ in range(count):
@@ -125,14 +129,14 @@ class PackedDriverQueue:
         return count
 
     def must_notify(self) -> bool:
-        """Return whether the device must be told of what was published since the last call."""
+        """Return whether the device must be notified of what was published since the last call."""
         moved, self.moved = self.moved, 0
         if moved == 0:
             return False
         return self.ring.asks_for_event(self.layout.device_area, self._published(), moved)
 
     def has_used(self) -> bool:
-        """Return whether `pop_used` would find something."""
+        """Return whether `pop_used` would find a used buffer, sound or malformed."""
         return self.batch is not None or self._is_used(self._read_next_used()[3])
 
     def pop_used(self) -> UsedBuffer | MalformedUsed | None:
@@ -154,8 +158,10 @@ class PackedDriverQueue:
         if self.features.in_order:
             used = self._first_of_batch(used)
         descriptors, _ = self.in_flight.pop(used.head_index)
-        # The id last used comes first, which keeps the number of reachable states small.
+        # The id last used comes first, which keeps the number of states small.
         self.free_ids.appendleft(used.head_index)
+        # Invariant: `next_used` moves by the descriptors of the list, for the device skips them
+        # too.
         self.free_count += descriptors
         self.next_used = self.ring.advance(self.next_used, descriptors)
         if self.wants_notifications and self.features.event_index:
@@ -168,7 +174,7 @@ class PackedDriverQueue:
         self.ring.request_event(self.layout.driver_area, self.next_used)
 
     def suppress_notifications(self) -> None:
-        """Tell the device that notifications are not needed."""
+        """Write that the driver needs no notifications."""
         self.wants_notifications = False
         self.ring.decline_events(self.layout.driver_area)
 
@@ -181,7 +187,7 @@ class PackedDriverQueue:
         return queue_index | self.ring.off_wrap(self._published()) << 16
 
     def reset(self) -> tuple[int, ...]:
-        """Forget everything, as after a reset of the queue or the device.
+        """Return to the state before first use, as after a reset of the queue or the device.
 
         Returns:
             The ids that were in flight; their buffers belong to the driver again.
@@ -215,7 +221,8 @@ class PackedDriverQueue:
             flags |= 0 if is_last else VIRTQ_DESC_F_NEXT
             body = DESCRIPTOR_BODY.pack(addr, length, buffer_id)
             if place == 0:
-                # Its flags still show the last lap, so the device stops in front of the list.
+                # Invariant: the flags of the first descriptor in memory still show the last lap, so
+                # the device stops in front of the list until it is published.
                 self.unpublished.append((first, flags, len(elements)))
             else:
                 body += INDEX.pack(flags)

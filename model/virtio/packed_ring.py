@@ -8,8 +8,8 @@ at the start, in the upper half it is 0.
         slot       0 ... size-1        0 ... size-1       0 ...
         wrap              1                   0             1
 
-A descriptor says by its AVAIL and USED bits on which lap who wrote it.  The flags of the first
-descriptor of a list are written last, so that no half list is ever seen.
+The AVAIL and USED bits of a descriptor show which side wrote it, and on which lap.  Each side
+writes the flags of the first descriptor of a list last, so the other side never sees half a list.
 
 Source:
     VIRTIO 1.2, 2.8.
@@ -28,11 +28,11 @@ from .memory import GuestMemory
 from .virtqueue import RingFeatures
 
 STATE_BITS = VIRTQ_DESC_F_AVAIL | VIRTQ_DESC_F_USED
-"""The bits of a descriptor that say on which lap who wrote it."""
+"""The bits of a descriptor that show which side wrote it, and on which lap."""
 
 
 class PackedRing:
-    """What both sides need to know of a packed ring: positions, flags and notifications."""
+    """What both sides of a packed ring share: positions, flags and notifications."""
 
     def __init__(self, memory: GuestMemory, layout: RingLayout, features: RingFeatures) -> None:
         self.memory = memory
@@ -51,6 +51,8 @@ class PackedRing:
 
     def available_bits(self, position: int) -> int:
         """Return the AVAIL and USED bits of a descriptor made available at a position."""
+        # Invariant: available means AVAIL != USED and AVAIL = wrap counter; used means both equal
+        # the wrap counter (2.8.1).
         return VIRTQ_DESC_F_AVAIL if position < self.layout.size else VIRTQ_DESC_F_USED
 
     def used_bits(self, position: int) -> int:
@@ -62,7 +64,7 @@ class PackedRing:
         return position % self.layout.size | (position < self.layout.size) << 15
 
     def request_event(self, area: int, position: int) -> None:
-        """Ask the other side, in one's own event suppression, to notify from a position on."""
+        """Ask the other side to notify from a position on, in the own event suppression."""
         if self.features.event_index:
             event = EVENT_SUPPRESSION.pack(self.off_wrap(position), RING_EVENT_FLAGS_DESC)
         else:
@@ -70,14 +72,14 @@ class PackedRing:
         self.memory.write(area, event)
 
     def decline_events(self, area: int) -> None:
-        """Tell the other side, in one's own event suppression, not to notify."""
+        """Ask the other side not to notify, in the own event suppression."""
         self.memory.write(area, EVENT_SUPPRESSION.pack(0, RING_EVENT_FLAGS_DISABLE))
 
     def asks_for_event(self, area: int, position: int, moved: int) -> bool:
         """Return whether the other side's event suppression asks for a notification.
 
-        Values that the other side must not use count as "enable": a notification too many does
-        no harm, one too few may put it to sleep for ever.
+        Values that the other side must not use count as "enable": a superfluous notification does
+        no harm, a missing one may put the other side to sleep for ever.
 
         Args:
             area: Address of the other side's event suppression.
@@ -94,6 +96,8 @@ class PackedRing:
         is_specific = flags & 3 == RING_EVENT_FLAGS_DESC and self.features.event_index
         if not is_specific or offset >= self.layout.size:
             return True
+        # Invariant: `moved` positions end in front of `position`; the event is among them if its
+        # distance behind the last of them is less than `moved`.
         event = offset if off_wrap >> 15 else offset + self.layout.size
         behind: int = (position - event - 1) % self.span
         return behind < moved

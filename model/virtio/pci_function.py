@@ -1,11 +1,10 @@
 """The configuration space of one PCI function: identity, BARs, command, capabilities, INTx.
 
-Every register is a byte of configuration space with a mask of the bits that software may
-write; sizing a BAR by writing ones follows from that.  What a write brings about beyond the
-registers comes back as effects.
+Every register is a byte of configuration space with a mask of the bits that software may write;
+sizing a BAR by writing ones follows from that.  A write returns its other consequences as effects.
 
-`bus_master_enable` is the register.  Whether the hardware behind it obeys is for the device
-model to say, and so is what happens to a message that was due while it is clear.
+`bus_master_enable` is the register.  The device model decides whether the hardware behind it obeys,
+and what happens to a message that was due while the bit is clear.
 
 Source:
     PCI Local Bus 3.0, 6.1, 6.2 (header, BARs) and 6.7 (capabilities).
@@ -67,7 +66,7 @@ _COMMAND_WRITABLE = (
 
 
 class PciIdentity(msgspec.Struct, frozen=True):
-    """What a function says of itself.
+    """The identity of a function in its configuration header.
 
     Attributes:
         vendor_id: 16 bits.
@@ -117,7 +116,7 @@ class PciFunction:
     """The configuration space of one function with a header of type 0.
 
     Args:
-        identity: What it says of itself.
+        identity: Its identity.
         bars: Its base address registers, in any order.
         msix_vectors: How many MSI-X vectors it has; 0 for no MSI-X capability.
         msix_bar: The BAR that holds the MSI-X table at 0 and the pending bits in its second half.
@@ -165,7 +164,7 @@ class PciFunction:
 
     @property
     def intx_is_asserted(self) -> bool:
-        """Whether it asserts the line: pending, not disabled, and no MSI-X in its place."""
+        """Whether it asserts the line: pending, not disabled, and MSI-X is not enabled."""
         is_disabled = bool(self.command & PCI_COMMAND_INTX_DISABLE)
         uses_messages = self.msix is not None and self.msix.is_enabled
         return self.intx_is_pending and not is_disabled and not uses_messages
@@ -180,7 +179,7 @@ class PciFunction:
 
         Args:
             capability_id: Its id.
-            body: What follows id and next pointer.
+            body: The bytes behind id and next pointer.
             writable: Mask of the writable bits of the body; shorter means read-only.
 
         Returns:
@@ -204,7 +203,7 @@ class PciFunction:
         return at
 
     def read(self, offset: int, length: int) -> int:
-        """Return what a configuration read gives; all ones if it is not aligned or beyond."""
+        """Return the value of a configuration read; all ones if not aligned or out of range."""
         if length not in {1, 2, 4} or offset % length or offset + length > CONFIG_SPACE_SIZE:
             return (1 << 8 * length) - 1
         return self._get(offset, length)
@@ -228,7 +227,7 @@ class PciFunction:
         return effects + self._capability_effects(offset, length, value)
 
     def bar_address(self, index: int) -> int | None:
-        """Return where a BAR is, or `None` if the command register does not let it decode."""
+        """Return the address of a BAR; `None` if the command register disables its decoding."""
         bar = self.bars[index]
         needed = PCI_COMMAND_IO if bar.is_io else PCI_COMMAND_MEMORY
         if not self.command & needed:

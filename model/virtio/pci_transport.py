@@ -4,10 +4,10 @@
         BAR 4  0x0000 common configuration   0x1000 interrupt status (ISR)
                0x2000 device configuration   0x3000 doorbells, one each 4 bytes
 
-The capabilities say where things are, so a driver does not depend on this arrangement; it is
-that of QEMU.
+The capabilities give the offsets, so a driver does not depend on this arrangement, which is that of
+QEMU.
 
-With MSI-X enabled an event is a message, or nothing if no vector is mapped.  Without it an
+With MSI-X enabled an event is a message, or has no interrupt if no vector is mapped.  Without it an
 event sets a bit of the ISR and asserts INTx; reading the ISR clears both.
 
 Source:
@@ -76,7 +76,7 @@ _AREAS = {
 
 
 def virtio_pci_identity(device_id: int, class_code: int) -> PciIdentity:
-    """Return what a virtio device in a QNX VM says of itself on PCI.
+    """Return the PCI identity of a virtio device in a QNX VM.
 
     Args:
         device_id: The virtio device type.
@@ -97,7 +97,7 @@ class PciTransport:
     """The register file of one modern virtio PCI device.
 
     Args:
-        registers: What does not depend on the transport.
+        registers: The registers that do not depend on the transport.
         class_code: Base class, sub-class and programming interface, 24 bits.
         vectors: MSI-X vectors; by default one for each queue and one for configuration changes,
             0 for a device with INTx only.
@@ -127,7 +127,7 @@ class PciTransport:
         return self.function.intx_is_asserted
 
     def config_read(self, offset: int, length: int) -> int:
-        """Return what a configuration read gives; the window reads through to the BAR."""
+        """Return the value of a configuration read; the window reads through to the BAR."""
         if self.window + 16 <= offset < self.window + 20:
             access = self._window_access(offset)
             if isinstance(access, AccessRefused):
@@ -147,7 +147,7 @@ class PciTransport:
         return self.bar_write(bar, place, width, value & (1 << 8 * width) - 1)
 
     def bar_read(self, bar: int, offset: int, length: int) -> int:
-        """Return what a read at an offset of a BAR gives; 0 where there is nothing."""
+        """Return the value of a read at an offset of a BAR; 0 where there is no register."""
         if bar == MSIX_BAR.index and self.function.msix is not None:
             return self.function.msix.read(offset, length)
         if bar != REGISTER_BAR.index:
@@ -162,7 +162,7 @@ class PciTransport:
         return 0
 
     def bar_write(self, bar: int, offset: int, length: int, value: int) -> list[Effect]:
-        """Carry out a write at an offset of a BAR and return what it brings about."""
+        """Carry out a write at an offset of a BAR and return its effects."""
         if bar == MSIX_BAR.index and self.function.msix is not None:
             return self.function.msix.write(offset, length, value)
         structure, place = offset & ~0xFFF, offset & 0xFFF
@@ -175,7 +175,7 @@ class PciTransport:
         return [AccessRefused(offset, length, f"no register that can be written in BAR {bar}")]
 
     def notify_used(self, index: int) -> MsiMessage | None:
-        """Send a used buffer notification; return the message if it is one and not masked."""
+        """Send a used buffer notification; return its message if it has one and is not masked."""
         return self._notify(self.registers.queues[index].vector, ISR_QUEUE)
 
     def notify_config(self) -> MsiMessage | None:
@@ -183,12 +183,13 @@ class PciTransport:
         return self._notify(self.registers.config_vector, ISR_CONFIG)
 
     def complete_reset(self) -> None:
-        """End a device reset: 0 becomes readable, no queue, no vector, no interrupt is left."""
+        """End a device reset: 0 becomes readable; queues, vectors and interrupts are cleared."""
         self.registers.complete_reset()
         self.function.set_intx(False)
         if self.function.msix is not None:
             for vector in range(self.vectors):
-                self.function.msix.withdraw(vector)  # what is masked must not outlive the reset
+                # Invariant: no message that was pending behind a mask goes out after the reset.
+                self.function.msix.withdraw(vector)
 
     def complete_queue_reset(self, index: int) -> None:
         """End the reset of one queue."""
@@ -230,8 +231,8 @@ class PciTransport:
     def _notify(self, vector: int, isr_bit: int) -> MsiMessage | None:
         msix = self.function.msix
         has_messages = msix is not None and msix.is_enabled
-        # The bit is there before the interrupt is; that of a configuration change is set in any
-        # case, that of a queue only where the line tells (4.1.4.5.1).
+        # Invariant: the bit is set before the interrupt.  The bit of a configuration change is set
+        # in any case, that of a queue only if the interrupt goes by the line (4.1.4.5.1).
         if isr_bit == ISR_CONFIG or not has_messages:
             self.registers.interrupt_status |= isr_bit
         if msix is not None and msix.is_enabled:
@@ -253,7 +254,7 @@ class PciTransport:
         if length != (4 if has_data else 2):
             width = 32 if has_data else 16
             return [AccessRefused(NOTIFY_OFFSET + place, length, f"a doorbell takes {width} bits")]
-        # The place says which queue; the value repeats it (4.1.5.2).
+        # The offset gives the queue; the value repeats it (4.1.5.2).
         return self.registers.notified(value & ~0xFFFF | index)
 
     def _read_common(self, place: int, length: int) -> int:
@@ -311,7 +312,7 @@ class PciTransport:
 
     def _write_queue_enable(self, value: int) -> list[Effect]:
         if value != 1 or self.registers.selected is None:
-            # A driver never writes 0 here (4.1.4.3.2); a queue is taken back by a reset.
+            # A driver never writes 0 here (4.1.4.3.2); only a reset takes a queue out of use.
             return [AccessRefused(COMMON_CFG_QUEUE_ENABLE, 2, "only 1, for a queue that exists")]
         return self.registers.enable_selected()
 

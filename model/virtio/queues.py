@@ -1,4 +1,4 @@
-"""The way in to the rings: the two sides of a virtqueue as the negotiated features ask for."""
+"""Makes the two sides of a virtqueue, in the format of the negotiated features."""
 
 from .features import VIRTIO_F_RING_PACKED, has_feature, ring_features
 from .layout import RingLayout, packed_layout_at, split_layout_at
@@ -34,7 +34,7 @@ def device_queue(
         memory: The memory as the device reaches it.
         layout: Size and addresses as the driver gave them.
         negotiated: The features in force, as a number.
-        accepts_zero_length: Whether a buffer without bytes is let pass.
+        accepts_zero_length: Whether a buffer without bytes is accepted.
     """
     features = ring_features(negotiated)
     side = PackedDeviceQueue if has_feature(negotiated, VIRTIO_F_RING_PACKED) else SplitDeviceQueue

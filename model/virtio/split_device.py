@@ -1,4 +1,4 @@
-"""The device side of a split virtqueue: takes chains, hands them back, trusts nothing it reads.
+"""The device side of a split virtqueue: takes chains, returns them used, checks all it reads.
 
 The drawing of the steps is in `split_driver`.
 
@@ -29,19 +29,18 @@ from .virtqueue import DescriptorChain, MalformedChain, MalformedReason, RingFea
 
 
 class SplitDeviceQueue:
-    """The device side: takes chains from the available ring, hands them back in the used ring.
+    """The device side: takes chains from the available ring, returns them in the used ring.
 
-    Nothing that the driver wrote is trusted.  A ring that is misplaced, an index that jumps and
-    a chain that breaks the rules give a `MalformedChain`, upon which a device sets
-    DEVICE_NEEDS_RESET.
+    The device does not trust the driver.  A misplaced ring, an index that jumps and a chain that
+    breaks the rules give a `MalformedChain`; the device then sets DEVICE_NEEDS_RESET.
 
     Args:
         memory: The memory as the device reaches it.
         layout: Size and addresses as the driver gave them.
         features: What was negotiated.
         start_index: Where both indices begin; see `SplitDriverQueue`.
-        accepts_zero_length: Whether a buffer without bytes is let pass.  The standard does not
-            say; QEMU's devices refuse it.
+        accepts_zero_length: Whether a buffer without bytes is accepted.  The standard does not say;
+            QEMU's devices refuse it.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class SplitDeviceQueue:
         return tuple(self.in_flight)
 
     def has_available(self) -> bool:
-        """Return whether `next_chain` would find something, be it malformed."""
+        """Return whether `next_chain` would find a chain, sound or malformed."""
         if self.fault is not None:
             return True
         return self._index_at(self.layout.available_index) != self.next_available
@@ -90,7 +89,8 @@ class SplitDeviceQueue:
         ready = distance(self.next_available, available_index)
         if ready == 0:
             return None
-        # A chain needs a descriptor of its own, so the table bounds what can be outstanding.
+        # Invariant: each chain needs a descriptor of its own, so available and in-flight chains
+        # together never exceed the size of the table.  More means that the index has jumped.
         if ready + len(self.in_flight) > layout.size:
             reason = MalformedReason.AVAILABLE_INDEX_TOO_FAR
             return MalformedChain(reason, layout.available_index, available_index)
@@ -98,9 +98,13 @@ class SplitDeviceQueue:
         head = self._index_at(entry)
         if head >= layout.size:
             return MalformedChain(MalformedReason.HEAD_OUTSIDE_TABLE, entry, head)
+        # Invariant: `in_flight` holds each head once; a head that comes twice would give one buffer
+        # to two requests.
         if head in self.in_flight:
             return MalformedChain(MalformedReason.HEAD_IN_FLIGHT, entry, head)
         found = self._walk(head)
+        # Invariant: `next_available` moves past sound chains only.  After a malformed one the
+        # device stops at this entry.
         if isinstance(found, DescriptorChain):
             self.in_flight[head] = None
             self.next_available = (self.next_available + 1) & INDEX_MASK
@@ -114,7 +118,7 @@ class SplitDeviceQueue:
         With VIRTIO_F_IN_ORDER the element stands for all chains up to this one that are in
         flight: the first of them gives the slot, and the next element goes behind the last.
 
-        Nothing is checked here: a faulty device writes what it likes.
+        The head is not checked: a faulty device may write any number.
 
         Args:
             head_index: Head of the chain.
@@ -130,6 +134,8 @@ class SplitDeviceQueue:
             batch = self.in_flight_heads.index(head_index) + 1
             for skipped in self.in_flight_heads[: batch - 1]:
                 del self.in_flight[skipped]
+        # Invariant: `next_used` moves by the number of chains that the element stands for, so the
+        # driver counts as many used chains as the device.
         self.in_flight.pop(head_index, None)
         self.next_used = (self.next_used + batch) & INDEX_MASK
         return addr
@@ -140,17 +146,20 @@ class SplitDeviceQueue:
         Source:
             VIRTIO 1.2, 2.7.8.2.
         """
+        # Invariant: every element before `next_used` is in memory before the index that shows it.
         self.published_index = self.next_used
         addr = self.layout.used_index
         self.memory.write(addr, INDEX.pack(self.published_index))
         return addr
 
     def must_notify(self) -> bool:
-        """Return whether the driver must be told of what was published since the last call.
+        """Return whether the driver must be notified of what was published since the last call.
 
         Source:
             VIRTIO 1.2, 2.7.7.2.
         """
+        # Invariant: the driver's suppression is read after the index was written.  The other order
+        # could miss a driver that goes to sleep in between.
         old, new = self.notified_index, self.published_index
         self.notified_index = new
         if old == new:
@@ -160,7 +169,7 @@ class SplitDeviceQueue:
         return not self._index_at(self.layout.driver_area) & VIRTQ_AVAIL_F_NO_INTERRUPT
 
     def complete(self, head_index: int, length: int) -> bool:
-        """Write the element, publish it and return whether the driver must be told.
+        """Write the element, publish it and return whether the driver must be notified.
 
         Raises:
             AssertionError: If the chain is not in flight.
@@ -173,7 +182,8 @@ class SplitDeviceQueue:
     def allow_notifications(self) -> None:
         """Ask to be notified of the next available chain.
 
-        What came before this is noticed by nobody: call `has_available` before going to sleep.
+        No notification comes for chains made available before: call `has_available` before the
+        device goes to sleep.
         """
         self.wants_notifications = True
         if self.features.event_index:
@@ -182,7 +192,7 @@ class SplitDeviceQueue:
             self.memory.write(self.layout.device_area, INDEX.pack(0))
 
     def suppress_notifications(self) -> None:
-        """Tell the driver that notifications are not needed, in the way the driver does."""
+        """Write that the device needs no notifications; see `SplitDriverQueue`."""
         self.wants_notifications = False
         if self.features.event_index:
             passed = (self.next_available - 1) & INDEX_MASK
@@ -244,7 +254,9 @@ class SplitDeviceQueue:
                 return builder.chain(head)
             if following >= entries:
                 return builder.malformed(MalformedReason.NEXT_OUTSIDE_TABLE, place, following)
-            if visited == entries:  # every further step would come to a descriptor again
+            # Invariant: after `entries` steps every descriptor of the table was visited, so a
+            # further step would be a loop.
+            if visited == entries:
                 return builder.malformed(MalformedReason.LOOP, place, following)
             index = following
 

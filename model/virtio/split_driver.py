@@ -7,7 +7,7 @@
         pop_used <--- used idx                              <--- publish_used
 
 Positions run freely modulo 2^16; the slot of a position is its remainder by the queue size.
-Nothing of the device's is kept in Python: it is read again at every step.
+Python keeps no field that the device writes; the driver reads it again at every step.
 
 Source:
     VIRTIO 1.2, 2.7.
@@ -48,8 +48,8 @@ class SplitDriverQueue:
         memory: The memory in which the ring and the buffers lie.
         layout: Size and addresses; the parts are aligned and in memory.
         features: What was negotiated.
-        start_index: Where both indices begin: 0 on a fresh queue, something else when a queue
-            goes on from where another left it.
+        start_index: Where both indices begin: 0 on a fresh queue, another value when the queue
+            continues a former one.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SplitDriverQueue:
         self.notified_index = index
         self.next_used = index
         self.batch: UsedBuffer | None = None
-        """The element that stands for several chains, while they are handed out in order."""
+        """The element that stands for several chains, while `pop_used` returns them in order."""
         self.wants_notifications = True
 
     @property
@@ -124,6 +124,7 @@ class SplitDriverQueue:
         needed = 1 if indirect_table is not None else count
         if needed > len(self.free):
             return None
+        # Invariant: a descriptor is either in `free` or part of one chain in `in_flight`.
         indices = tuple([self.free.popleft() for _ in range(needed)])
         if indirect_table is None:
             self._write_chain(self.layout.descriptor_area, indices, readable, writable)
@@ -132,6 +133,7 @@ class SplitDriverQueue:
             self._write_chain(indirect_table, range(count), readable, writable)
             reference = (indirect_table, DESCRIPTOR_SIZE * count, VIRTQ_DESC_F_INDIRECT, 0)
             self.memory.write(self.layout.descriptor(indices[0]), DESCRIPTOR.pack(*reference))
+        # Invariant: chain and ring entry are in memory before `publish` writes the index.
         head = indices[0]
         entry = self.layout.available_entry(self.next_available)
         self.memory.write(entry, INDEX.pack(head))
@@ -156,7 +158,7 @@ class SplitDriverQueue:
         return count
 
     def must_notify(self) -> bool:
-        """Return whether the device must be told of what was published since the last call.
+        """Return whether the device must be notified of what was published since the last call.
 
         Source:
             VIRTIO 1.2, 2.7.10.
@@ -170,7 +172,7 @@ class SplitDriverQueue:
         return not self._index_at(self.layout.device_area) & VIRTQ_USED_F_NO_NOTIFY
 
     def has_used(self) -> bool:
-        """Return whether `pop_used` would find something."""
+        """Return whether `pop_used` would find a used chain, sound or malformed."""
         return self._index_at(self.layout.used_index) != self.next_used
 
     def pop_used(self) -> UsedBuffer | MalformedUsed | None:
@@ -179,6 +181,7 @@ class SplitDriverQueue:
         With VIRTIO_F_IN_ORDER one element may stand for several chains.  They come back one by
         one; those that have no element of their own count as written completely.
         """
+        # Invariant: the device cannot have used more chains than are in flight.
         layout = self.layout
         ready = distance(self.next_used, self._index_at(layout.used_index))
         if ready == 0:
@@ -190,6 +193,8 @@ class SplitDriverQueue:
         if used.head_index not in self.in_flight:
             reason = MalformedUsedReason.UNKNOWN_HEAD
             return MalformedUsed(reason, layout.used_element(self.next_used), used.head_index)
+        # Invariant: with a batch, `next_used` moves by one for each chain returned; the batch ends
+        # when its own head is the oldest chain in flight.
         if self.features.in_order:
             used = self._first_of_batch(used)
         self._free_chain(self.in_flight.pop(used.head_index)[0])
@@ -201,7 +206,8 @@ class SplitDriverQueue:
     def allow_notifications(self) -> None:
         """Ask to be notified of the next used chain.
 
-        What was used before this is noticed by nobody: call `has_used` before going to sleep.
+        No notification comes for chains used before: call `has_used` before the driver goes to
+        sleep.
         """
         self.wants_notifications = True
         if self.features.event_index:
@@ -210,10 +216,10 @@ class SplitDriverQueue:
             self.memory.write(self.layout.driver_area, INDEX.pack(0))
 
     def suppress_notifications(self) -> None:
-        """Tell the device that notifications are not needed.
+        """Write that the driver needs no notifications.
 
-        With the event index there is no word for "none": `used_event` names the entry before
-        the next one, which comes again only when `idx` has gone all the way round.
+        With the event index no value means "none".  So `used_event` names the entry before the next
+        entry, which comes again only after 2^16 entries.
         """
         self.wants_notifications = False
         if self.features.event_index:
@@ -231,7 +237,7 @@ class SplitDriverQueue:
         return queue_index | self.published_index << 16
 
     def reset(self) -> tuple[int, ...]:
-        """Forget everything, as after a reset of the queue or the device.
+        """Return to the state before first use, as after a reset of the queue or the device.
 
         Returns:
             The heads that were in flight; their buffers belong to the driver again.
@@ -285,8 +291,8 @@ class SplitDriverQueue:
         return UsedBuffer(oldest, self.in_flight[oldest][1])
 
     def _free_chain(self, indices: tuple[int, ...]) -> None:
-        # In order, the table is used round and round (2.7.5); otherwise the descriptors last
-        # used come first, which keeps the number of reachable states small.
+        # Invariant: with VIRTIO_F_IN_ORDER the descriptors are used in ring order (2.7.5).
+        # Otherwise the descriptors last used come first, which keeps the number of states small.
         if self.features.in_order:
             self.free.extend(indices)
         else:

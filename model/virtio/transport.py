@@ -1,4 +1,4 @@
-"""What a device model needs of a transport, whichever it is."""
+"""The interface of a transport that a device model uses, the same for MMIO and PCI."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Transport(Protocol):
 
     @property
     def line_is_asserted(self) -> bool:
-        """Whether the device asserts its level interrupt; look after every access."""
+        """Whether the device asserts its level interrupt; it may change with every access."""
         ...
 
     def notify_used(self, index: int) -> MsiMessage | None:

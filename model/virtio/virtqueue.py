@@ -1,4 +1,4 @@
-"""What split and packed virtqueues have in common: the two roles and what they hand out.
+"""What split and packed virtqueues have in common: the two roles and the values they return.
 
 Either format has a driver side that adds buffers and takes them back, and a device side that
 takes chains and returns them used.  The steps are separate, because a guest, a device or a VM
@@ -11,9 +11,9 @@ process may die between any two of them:
                                                  must_notify()
         pop_used()  buffer taken back
 
-What the other side wrote is never trusted.  A chain that breaks the rules comes back as a
-`MalformedChain`, a used buffer that does as a `MalformedUsed`: values, because a broken guest
-is an event of the model and not a failure of it.
+Neither side trusts the other.  A chain that breaks the rules is returned as a `MalformedChain`, a
+used buffer that does as a `MalformedUsed`.  They are values, because a broken guest is an event of
+the model and not a failure of it.
 
 Source:
     VIRTIO 1.2, 2.6 to 2.8.
@@ -49,8 +49,8 @@ class DescriptorChain(msgspec.Struct, frozen=True):
     """A request as the device finds it in the ring.
 
     Attributes:
-        head_index: Split: index of the first descriptor.  Packed: buffer id.  What the device
-            gives back when it has used the chain.
+        head_index: Split: index of the first descriptor.  Packed: buffer id.  The device returns
+            it when it has used the chain.
         readable: The device-readable buffers, in order.
         writable: The device-writable buffers, in order.
         fetched: Addresses of the descriptors that were read to find them, 16 bytes each, those
@@ -176,7 +176,7 @@ class DriverQueue(Protocol):
         ...
 
     def initialise(self) -> None:
-        """Write the empty ring to memory, as a driver does before it tells the transport."""
+        """Write the empty ring to memory, as a driver does before it writes the registers."""
         ...
 
     def add(
@@ -193,11 +193,11 @@ class DriverQueue(Protocol):
         ...
 
     def must_notify(self) -> bool:
-        """Return whether the device must be told of what was published since the last call."""
+        """Return whether the device must be notified of what was published since the last call."""
         ...
 
     def has_used(self) -> bool:
-        """Return whether `pop_used` would find something."""
+        """Return whether `pop_used` would find a used buffer, sound or malformed."""
         ...
 
     def pop_used(self) -> UsedBuffer | MalformedUsed | None:
@@ -209,7 +209,7 @@ class DriverQueue(Protocol):
         ...
 
     def suppress_notifications(self) -> None:
-        """Tell the device that used buffer notifications are not needed."""
+        """Write that the driver needs no used buffer notifications."""
         ...
 
     def notification_data(self, queue_index: int) -> int:
@@ -217,7 +217,7 @@ class DriverQueue(Protocol):
         ...
 
     def reset(self) -> tuple[int, ...]:
-        """Forget everything after a queue or device reset; return the heads given up."""
+        """Return to the state before first use; return the heads that were in flight."""
         ...
 
     def state(self) -> tuple[object, ...]:
@@ -239,7 +239,7 @@ class DeviceQueue(Protocol):
         ...
 
     def has_available(self) -> bool:
-        """Return whether `next_chain` would find something, be it malformed."""
+        """Return whether `next_chain` would find a chain, sound or malformed."""
         ...
 
     def next_chain(self) -> DescriptorChain | MalformedChain | None:
@@ -255,11 +255,11 @@ class DeviceQueue(Protocol):
         ...
 
     def must_notify(self) -> bool:
-        """Return whether the driver must be told of what was published since the last call."""
+        """Return whether the driver must be notified of what was published since the last call."""
         ...
 
     def complete(self, head_index: int, length: int) -> bool:
-        """Write, publish and decide in one go; return whether the driver must be told."""
+        """Write and publish a used element; return whether the driver must be notified."""
         ...
 
     def allow_notifications(self) -> None:
@@ -267,7 +267,7 @@ class DeviceQueue(Protocol):
         ...
 
     def suppress_notifications(self) -> None:
-        """Tell the driver that available buffer notifications are not needed."""
+        """Write that the device needs no available buffer notifications."""
         ...
 
     def reset(self) -> tuple[int, ...]:
