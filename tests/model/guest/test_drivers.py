@@ -85,9 +85,7 @@ def test_a_forced_device_number_is_kept_free_for_its_vdev(walk_system: PlanMaker
 
 
 @pytest.mark.parametrize("loc", [0x1C00_8000, 0x1C00_1000])
-def test_a_driver_with_a_wrong_address_finds_no_disk(
-    walk_system: PlanMaker, loc: int
-) -> None:
+def test_a_driver_with_a_wrong_address_finds_no_disk(walk_system: PlanMaker, loc: int) -> None:
     """Nothing checks that both sides agree; the device just never appears."""
     plan = walk_system(transport="mmio")
     kernel, system = built(plan)
