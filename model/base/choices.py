@@ -1,7 +1,7 @@
 """The one source of nondeterminism of a run.
 
-A run asks a `Choices` object for all that it leaves open: how long a delay takes inside its span,
-and which of several named options happens.  Both come down to one question, "a whole number below
+A run asks a `Choices` object for all that it leaves open: the length of a delay inside its span,
+and the choice between named options.  Both come down to one question, "a whole number below
 this bound".  The object logs every answer with its label and bound.  A scenario together with
 such a log *is* the run: quiesce can replay, shrink and enumerate it.
 
@@ -160,7 +160,7 @@ class Ends(Choices):
     """Takes one end of every span, drawn from a generator with a seed; nothing in between.
 
     With an even seed each label keeps to one end for the whole run, so that one kind of delay is
-    long while another is short; with an odd seed each delay is drawn by itself.  Ties come in any
+    long while another is short.  With an odd seed each delay is drawn by itself.  Ties come in any
     order; open questions get their default answer.
 
     Args:

@@ -10,7 +10,7 @@ A modelled fault is never an exception but an event of the trace; a bug of ours 
 assertion.
 
 Invariant: every class hands all its arguments to `super().__init__` and builds its text in
-`__str__`, because SimPy rebuilds a failed event's exception from its class and arguments.
+`__str__`.  SimPy rebuilds a failed event's exception from its class and arguments.
 """
 
 import difflib

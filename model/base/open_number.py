@@ -2,8 +2,8 @@
 
 A model passes the ends of its spans on to the kernel and does not look at them.  So a plan may have
 symbolic durations in their place.  What the model does then holds for all their values at once,
-and a search fills the values in afterwards.  Code must not ask such a duration for anything that
-differs between its values, because the run would then depend on the value: that is an error.
+and a search fills the values in afterwards.  It is an error if code asks such a duration for
+anything that differs between its values, because the run would then depend on the value.
 """
 
 from typing import Never

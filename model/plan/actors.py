@@ -1,8 +1,8 @@
 """Which devices, vdevs and back ends of a plan can write memory or interrupt for a VM that ends.
 
-A verdict on the end of a VM is worth what was at work when it came.  The header of a trace lists
-what could have been, so that whoever judges it can say which of them a property was put to the test
-by, and which stood idle.
+A verdict on the end of a VM is worth little if no device was at work when the end came.  The header
+of a trace lists the components that could have been at work.  So a judgement can say which of them
+have tested a property, and which stood idle.
 """
 
 from ..trace.events import Actor

@@ -1,7 +1,7 @@
-"""The plans of physical devices: what they are called, what is particular to them, what they do.
+"""The plans of physical devices: their names, their particular behaviour and their workload.
 
-As every plan they are plain, resolved data.  The workload of a device stands with it, since it says
-how much traffic there is when its owner dies.
+As every plan they are plain, resolved data.  The workload of a device stands with it, because it
+decides how much traffic there is when the owner dies.
 """
 
 import msgspec
@@ -73,7 +73,7 @@ class NvmePlan(msgspec.Struct, frozen=True, tag="nvme", tag_field="kind"):
         in_flight: How many of them the guest keeps in flight.
         operation: `read` or `write`.
         length: Bytes of a request, a multiple of 512.
-        events: Between two asynchronous events, asked for by nobody; none for no events.
+        events: Time between two asynchronous events, which are unsolicited; none for no events.
         shadow_doorbells: Whether the guest sets up shadow doorbells (DBBUF).
         keeps_shadow: Whether the shadow doorbell pages survive a controller reset (openvmm 3915).
         keeps_event_requests: Whether outstanding event requests survive it (Linux CVE-2022-48790).
@@ -109,14 +109,14 @@ class XhciPlan(msgspec.Struct, frozen=True, tag="xhci", tag_field="kind"):
         name: Unique in the system.
         intid: Line or vector number.
         trigger: `level`, `edge` or `message`.
-        interval: Between two reports of the USB device, asked for once and for all.
+        interval: Time between two reports of the USB device, which the driver requests once.
         report_length: Bytes of a report.
         ring_size: TRBs of each ring.
         prefetch: Transfers that it reads ahead and then carries out.
-        port_events: Between two port status changes, asked for by nobody; none for no changes.
+        port_events: Time between two port status changes, which are unsolicited; none for none.
         stops_early: Whether Stop Endpoint completes before transfers in flight are accounted for
             (crosvm bad3f03fa385).
-        halts: Whether it ever halts when told to.
+        halts: Whether it halts at all after USBCMD.RS=0.
         traits: What is particular to it.
     """
 
@@ -143,7 +143,7 @@ class Pl330Plan(msgspec.Struct, frozen=True, tag="pl330", tag_field="kind"):
         burst_length: Bytes of a burst.
         bursts: Bursts of a block, 1 to 256; at the end of each block comes an event.
         buffer_bursts: Bursts that its write buffer holds.
-        pace: Between two bursts, as the peripheral asks for them.
+        pace: Time between two bursts, as the peripheral asks for them.
         killable: Whether it takes the debug command at all.
         traits: What is particular to it; `says_stopped_early` lets a channel read as stopped while
             its write buffer drains.
@@ -167,8 +167,8 @@ class CanPlan(msgspec.Struct, frozen=True, tag="can", tag_field="kind"):
         name: Unique in the system.
         intid: Line number.
         trigger: `level`; it has no messages.
-        gap: Between two frames on the bus.
-        frames: How many arrive in the run, asked for by nobody; 0 for without end.
+        gap: Time between two frames on the bus.
+        frames: How many unsolicited frames arrive in the run; 0 for without end.
         fifo_size: Frames that it holds before it loses the next one.
         frame_length: Bytes of a frame.
         traits: What is particular to it.
@@ -185,13 +185,13 @@ class CanPlan(msgspec.Struct, frozen=True, tag="can", tag_field="kind"):
 
 
 class EduPlan(msgspec.Struct, frozen=True, tag="edu", tag_field="kind"):
-    """QEMU's teaching device: one transfer, a fixed time after it was asked for.
+    """QEMU's teaching device: one transfer, a fixed time after its request.
 
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
         trigger: `level` or `message`.
-        dma_delay: From the command to the transfer.
+        dma_delay: Time from the command to the transfer.
         dma_mask: Address bits that leave the device; a guest needs as many as its memory has.
         length: Bytes of a transfer, at most those of the device's own buffer.
         traits: The usual ones; nothing about it varies.
@@ -211,26 +211,26 @@ class EduPlan(msgspec.Struct, frozen=True, tag="edu", tag_field="kind"):
 
 
 class GenericPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
-    """A device that is known by its rules in words alone.
+    """A device of which only its rules are known.
 
     Attributes:
         name: Unique in the system.
         intid: Line or vector number.
         trigger: `level`, `edge` or `message`.
-        period: Between two operations that nobody asks for; none if it works when asked.
+        period: Time between two operations of its own accord; none if it works on request.
         service: Duration of an operation.
         lengths: Bytes of each piece of data that an operation writes; empty for none.
         reads: Bytes that it reads before.
         completion_length: Bytes of the completion entry; 0 for none.
         interrupts: Whether the end of an operation interrupts.
         depth: Operations that it works on at a time.
-        jobs: How many the guest asks for, where they are asked for; 0 for without end.
+        jobs: How many operations the guest requests, if it works on request; 0 for without end.
         in_flight: How many of them the guest keeps in flight.
-        stop: What its stop does to what it has accepted: `after-current` finishes what runs,
-            `after-queued` all that was asked for, `at-once` breaks off what runs.
+        stop: What its stop does to accepted operations: `after-current` finishes those that run,
+            `after-queued` finishes all, `at-once` breaks off those that run.
         is_pcie: Whether it is a PCIe function, or a device of the SoC.
         own_registers_at: The operation, from 1, whose buffer the guest puts on the device's own
-            registers, where they are asked for; 0 for none.
+            registers, if it works on request; 0 for none.
         traits: What is particular to it.
     """
 
@@ -260,20 +260,20 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
     """A back end in another process that maps guest memory and writes it by CPU.
 
     Attributes:
-        name: Of the process, unique in the system.
+        name: Name of the process, unique in the system.
         intid: The interrupt that qvm injects when a buffer is used.
-        period: Between two buffers that it fills unasked, as a network back end does; none for one
-            that answers requests.
+        period: Time between two buffers that it fills unsolicited, as a network back end does; none
+            if it answers requests.
         service: Duration of a request.
         length: Bytes of a buffer.
         buffers: How many the guest gives it at a time.
-        on_stop: What GET_VRING_BASE does: `drain` answers when all that was taken is done; `drop`
-            answers at once and throws it away; `early` answers at once and goes on with it.
-        on_unmap: What DMA_UNMAP does: `drain` answers when the controller has stopped and holds no
-            buffer, and then parts with the memory; `early` answers at once and goes on (SPDK 2074).
+        on_stop: What GET_VRING_BASE does: `drain` answers when all taken requests are done; `drop`
+            answers at once and drops them; `early` answers at once and goes on with them.
+        on_unmap: What DMA_UNMAP does: `early` answers at once and goes on (SPDK 2074).  `drain`
+            answers when the controller has stopped and holds no buffer; it then gives up the memory.
         on_disconnect: What the end of its socket does: `drain`, `drop`, or `ignore`: go on as if
             nothing had happened.
-        unmaps: Whether it parts with guest memory after a disconnect.
+        unmaps: Whether it gives up guest memory after a disconnect.
     """
 
     name: str

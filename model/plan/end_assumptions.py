@@ -1,4 +1,4 @@
-"""What a run takes for granted about the ends of its VMs, beyond spans and open questions."""
+"""The assumptions of a run about the ends of its VMs, beyond spans and open questions."""
 
 from ..trace.events import Assumption
 from .system_plan import SystemPlan, VmPlan

@@ -1,15 +1,15 @@
-"""Where a time span of the model comes from, and how far to trust it."""
+"""The source of a time span of the model, and how far to trust it."""
 
 import msgspec
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Where a default span comes from.
+    """The source of a default span.
 
     Attributes:
-        part: Which part of a system waits that long; a `catalogue` figure is there for scenarios to
-            choose from, and no part asks for it by itself.
-        meaning: What is measured, from which instant to which.
+        part: Which part of a system waits that long; scenarios choose from `catalogue` figures, and
+            no part uses one by itself.
+        meaning: The interval, from which instant to which.
         grade: `verified`, `recalled` or `assumed`.
         source: The document, paper or measurement, and how the span follows from it.
         tail_ns: A rare value beyond the span, worth injecting; 0 if none is known.

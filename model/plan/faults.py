@@ -1,7 +1,7 @@
 """Named faults of software and fabric that a plan can switch on: what real systems got wrong.
 
-A fault here is in what the model is otherwise sure to do right.  Wrong quiesce procedures, peculiar
-devices and unfavourable answers to open questions need no fault: a plan can say those anyway.
+A fault concerns a thing that the model otherwise always does right.  Wrong quiesce procedures,
+peculiar devices and unfavourable answers to open questions need no fault: a plan can state them.
 """
 
 import msgspec
@@ -14,10 +14,11 @@ class Faults(msgspec.Struct, frozen=True):
         memory_before_callbacks: qvm returns guest RAM and only then calls its vdevs.
         no_invalidate: smmuman removes maps and leaves the cached translations.
         no_sync: smmuman does not wait for what was translated before.
-        no_atc_invalidate: smmuman does not tell devices to forget the translations that they keep.
-        atc_timeout_is_success: A device that does not answer counts as one that has forgotten them.
-        no_drain: The invalidation does not ask for translated writes to be waited for (VT-d).
-        entry_in_halves: smmuman changes a stream's entry word by word, and half of it lets pass.
+        no_atc_invalidate: smmuman does not invalidate the translations that devices keep.
+        atc_timeout_is_success: A device that does not answer counts as one that has cleared them.
+        no_drain: The invalidation does not wait for translated writes (VT-d).
+        entry_in_halves: smmuman changes a stream's entry word by word, and half of it lets
+            accesses pass.
         unmap_stops_early: Removing several maps stops before the first one, and counts as done.
         bypass_after_unmap: A device without maps is handed to the host, unrestricted.
         detach_before_masked: The kernel calls a line detached before the mask has taken effect.
@@ -27,7 +28,7 @@ class Faults(msgspec.Struct, frozen=True):
         hidden_master: The interrupt controller itself writes its tables, which lie in guest RAM.
         route_kept: The route of a device's messages stays when its owner detaches.
         route_cache_kept: The route is removed, and the copy that the hardware has cached stays.
-        no_route_sync: Nobody waits until the removal of a route has taken effect.
+        no_route_sync: qvm does not wait until the removal of a route has taken effect.
         pending_not_discarded: The route is removed, and what is pending behind it stays pending.
         list_registers_kept: A virtual CPU that goes leaves its list registers as they are.
     """
@@ -54,4 +55,4 @@ class Faults(msgspec.Struct, frozen=True):
 
 
 NO_FAULTS = Faults()
-"""A model that does right whatever it is sure of."""
+"""A model without faults."""

@@ -1,4 +1,4 @@
-"""What a run takes to go well, unless its scenario says otherwise: devices and host by the book."""
+"""The assumptions that devices and host work as documented, unless the scenario says otherwise."""
 
 from ..trace.events import Assumption
 from .faults import NO_FAULTS
@@ -18,7 +18,7 @@ BY_THE_BOOK = "by the book"
 
 
 def good_behaviour(plan: SystemPlan) -> tuple[Assumption, ...]:
-    """Return what is taken to go well: one assumption for each device, and one for the host."""
+    """Return one assumption for each device without traits, and one for a host without faults."""
     rows = [
         Assumption(f"{device.name}.traits", BY_THE_BOOK, _DEVICE)
         for device in plan.passable

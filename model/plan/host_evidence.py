@@ -20,4 +20,4 @@ HOST_EVIDENCE: dict[str, Evidence] = {
         tail_ns=100 * US,
     ),
 }
-"""Taken into `timing.EVIDENCE`."""
+"""The evidence by key of `Timing`."""

@@ -1,15 +1,23 @@
-"""Which devices of a planned system have nothing to do with each other.
+"""Which devices of a planned system cannot influence each other.
 
-Taken from the wiring graph (`wiring`): without its *hubs*, the parts that every device works
-through, the graph falls into pieces, and each piece is a chain: a vdev with its driver, its peer
-or the host driver behind it, and that one's disk.  All devices that are passed through to one
-VM are one chain, for they share the VM's interrupt thread; so are devices that share a line, and
-everything that an IOMMU stands before.
+The wiring graph (`wiring`) shows it.  Its *hubs* are the parts through which every device works.
+Without them the graph falls into pieces, and each piece is a chain.  For example, a chain is a vdev
+with its driver, its peer or the host driver behind it, and the disk of that driver.  Some devices
+form one chain although no edge joins them:
 
-A hub serves each chain with a part of its own: memory with the frames of a driver's buffers, the
-interrupt controller and the kernel with a line, qvm with a callback.  What it does for one chain is
-to depend on another in no other way than by the time that callbacks take.  `joined_because` names
-plans of which that is not so; they are one chain whatever the graph says.
+- all devices that are passed through to one VM, because they share the VM's interrupt thread;
+- devices that share a line;
+- all devices behind an IOMMU.
+
+A hub serves each chain with a part of its own:
+
+- memory with the frames of a driver's buffers;
+- the interrupt controller and the kernel with a line;
+- qvm with a callback.
+
+The work of a hub for one chain depends on another chain only by the time that callbacks take.
+`joined_because` names the plans for which that is not so; their devices are one chain even if the
+graph falls into pieces.
 """
 
 from collections.abc import Iterator
@@ -32,14 +40,14 @@ HUB_KINDS = frozenset({"guest", "qvm", "memory", "interrupts", "supervisor"})
 """Kinds of parts that serve every chain."""
 
 ALWAYS_HUBS = ("run", "bsp")
-"""Components that a plan may leave out of its parts and that stand there all the same."""
+"""Components that exist even where they are no part of a plan."""
 
 
 class Chain(msgspec.Struct, frozen=True):
     """Devices that can influence each other.
 
     Attributes:
-        name: Of the first device in it, for the reader.
+        name: Name of the first device in it, for the reader.
         parts: Names of its parts.
     """
 
@@ -53,7 +61,7 @@ class Chains(msgspec.Struct, frozen=True):
     Attributes:
         chains: All of them, in the order of the plan.
         hubs: Names of the hubs.
-        why_one: Why there is but one, or an empty string.
+        why_one: Why there is only one, or an empty string.
     """
 
     chains: tuple[Chain, ...]
@@ -61,9 +69,9 @@ class Chains(msgspec.Struct, frozen=True):
     why_one: str = ""
 
     def number_of(self, component: str) -> int | None:
-        """Return the chain of a component, `HUB` for a hub, or None if nothing is known of it.
+        """Return the chain of a component, `HUB` for a hub, or None for an unknown component.
 
-        A component that is no part of its own belongs to the part whose name its own begins with.
+        A component that is no part itself belongs to the part with whose name its name begins.
         """
         numbers = {part: at for at, chain in enumerate(self.chains) for part in chain.parts}
         numbers |= dict.fromkeys((*self.hubs, *ALWAYS_HUBS), HUB)
@@ -74,7 +82,7 @@ class Chains(msgspec.Struct, frozen=True):
 
 
 def chains_of(plan: SystemPlan) -> Chains:
-    """Return the devices of a plan in groups that have nothing to do with each other."""
+    """Return the devices of a plan in groups that cannot influence each other."""
     import networkx  # noqa: PLC0415
 
     graph = wiring(plan)
@@ -84,6 +92,7 @@ def chains_of(plan: SystemPlan) -> Chains:
     devices = graph.subgraph([name for name in graph if name not in hubs]).to_undirected()
     devices = networkx.Graph(devices)
     devices.add_edges_from(_joined(plan))
+    # Invariant: a reason against independence joins all devices, even if it concerns only some.
     if why_one:
         devices.add_edges_from(zip(list(devices), list(devices)[1:], strict=False))
     order = {name: at for at, name in enumerate(graph)}
@@ -102,7 +111,7 @@ def joined_because(plan: SystemPlan) -> str:
     orderly = [quiesce for vm in plan.vms for quiesce in vm.quiesce]
     reasons = {
         "faults of the host concern all devices": plan.faults != NO_FAULTS,
-        "smmuman starts anew": plan.smmuman_crash is not None,
+        "smmuman starts again": plan.smmuman_crash is not None,
         "a VM starts again": any(vm.restart for vm in plan.vms),
         "a VM meets more than one end": any(len(vm.ends) > 1 for vm in plan.vms),
         "the whole host goes down": any(cause.ends_host for cause in ends),
@@ -126,11 +135,11 @@ def _writes_memory(plan: SystemPlan, interrupts: InterruptPlan) -> bool:
 
 
 def _joined(plan: SystemPlan) -> Iterator[tuple[str, str]]:
-    """Give pairs of parts that belong together although no edge says so."""
+    """Give pairs of parts that belong together although no edge joins them."""
     for vm in plan.vms:
         driven = (*vm.passed_through, *vm.back_ends)
         yield from combinations(driven, 2)
-        # They write each other's interrupts over.
+        # Vdevs with one interrupt number overwrite each other's interrupts.
         direct = [one for one in vm.vdevs if one.transport == "mmio"]
         for first, second in combinations(direct, 2):
             if first.intr == second.intr:
@@ -143,7 +152,7 @@ def _joined(plan: SystemPlan) -> Iterator[tuple[str, str]]:
 
 
 def _behind_callbacks(vm: VmPlan) -> Iterator[tuple[str, str]]:
-    """Give each vdev that only acts at termination, with what it acts on."""
+    """Give each vdev that acts at termination alone, with its target."""
     known = [vdev.name for vdev in vm.vdevs]
     for callback in vm.quiesce:
         target = callback.device

@@ -26,11 +26,11 @@ INTERRUPT_EVIDENCE: dict[str, Evidence] = {
     ),
     "its_sync": Evidence(
         "routes",
-        "the command after which no message is on its way the old way, from its begin to its end",
+        "the command after which no message is on its way by the old route, from begin to end",
         "assumed",
         "no figure published; bounds of Xen, gic-v3-its.c: 1 ms a batch, 100 ms to drain",
         tail_ns=1 * MS,
         bound_ns=100 * MS,
     ),
 }
-"""By the name of the span in `Timing`."""
+"""The evidence by key of `Timing`."""

@@ -9,18 +9,18 @@ TABLES = ("host", "guest")
 
 
 class InterruptPlan(msgspec.Struct, frozen=True):
-    """The interrupt controller and what stands between it and a device's messages.
+    """The interrupt controller, and the unit that leads a device's messages to it.
 
     Attributes:
         controller: `gicv3`, `gicv2` or `apic` (I/O APIC and local APICs).
-        routes: What leads a message to its vector: `its` (GICv3 Interrupt Translation Service, to
-            an LPI), `remapping` (VT-d interrupt remapping), or `none`, where the number that the
-            message carries is the vector.
-        deactivated_by: Who ends an interrupt at the controller: the `kernel`, before the owner
-            runs, or the `owner`, when it has served it.  A guest does that itself through a list
-            register that is linked to the physical interrupt, or a write to its virtual EOI.
+        routes: The unit that leads a message to its vector: `its` (GICv3 Interrupt Translation
+            Service, to an LPI), `remapping` (VT-d interrupt remapping), or `none`, where the number
+            in the message is the vector.
+        deactivated_by: Which software ends an interrupt at the controller: the `kernel`, before the
+            owner runs, or the `owner`, when it has served it.  A guest does that itself through a
+            list register that is linked to the physical interrupt, or a write to its virtual EOI.
         pending_table: Where the redistributor keeps its LPI pending table: in memory of the `host`
-            or in what is RAM of a `guest`.
+            or in RAM of a `guest`.
         unmasked_at_once: Devices whose line qvm unmasks as soon as it has taken their interrupt,
             not when the guest has handled it: the attribute `u` of `intr`.
     """

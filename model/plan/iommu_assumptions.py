@@ -1,4 +1,4 @@
-"""What a run takes for granted about its IOMMU, beyond spans and open questions."""
+"""The assumptions of a run about its IOMMU, beyond spans and open questions."""
 
 from ..trace.events import Assumption
 from .iommu_plan import iommu_of

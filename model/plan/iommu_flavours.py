@@ -9,10 +9,13 @@
 | translated requests | entry looked up if CR0.ATSCHK is set | context entry is looked up |
 | devices of the SoC | confined | not confined |
 
-Sources: Arm SMMUv3 (IHI 0070), 3.21 and 4.7, event queue; Intel VT-d, invalidation queue, draining
-(DRD, DWD) and primary fault logging; for what draining means the
-Intel 4 Series datasheet, IOTLB register; for devices of the SoC the QNX 7.0 hypervisor guide
-(smmuman): VT-d cannot control DMA of memory-mapped devices.
+Sources:
+
+- Arm SMMUv3 (IHI 0070), 3.21 and 4.7, event queue;
+- Intel VT-d, invalidation queue, draining (DRD, DWD) and primary fault logging;
+- for what draining means, the Intel 4 Series datasheet, IOTLB register;
+- for devices of the SoC, the QNX 7.0 hypervisor guide (smmuman): VT-d cannot control DMA of
+  memory-mapped devices.
 """
 
 import msgspec
@@ -26,9 +29,9 @@ class Flavour(msgspec.Struct, frozen=True):
 
     Attributes:
         name: `smmuv3` or `vt-d`.
-        title: As people write it.
-        fault_records: How many refused accesses it has room for, if nothing else is known.
-        overflow_stops: Whether nothing is recorded while its overflow flag is set.
+        title: The name for people.
+        fault_records: The greatest number of unread fault records, if nothing else is known.
+        overflow_stops: Whether it records nothing while its overflow flag is set.
         sync_drains: Whether the wait for an invalidation also waits for translated writes.
         checks_translated: Whether it looks up the stream of a request that the device has
             translated itself, if nothing else is known.

@@ -1,4 +1,4 @@
-"""The plan of an IOMMU: its kind, and what a platform or its software can set about it."""
+"""The plan of an IOMMU: its kind, and the settings of the platform and its software."""
 
 import msgspec
 
@@ -8,19 +8,19 @@ BYPASS, ABORT = "bypass", "abort"
 
 
 class IommuPlan(msgspec.Struct, frozen=True):
-    """An IOMMU as it stands before all bus masters that it confines.
+    """The IOMMU before all bus masters that it confines.
 
     Attributes:
         flavour: `smmuv3` or `vt-d`.
-        unprogrammed: What becomes of accesses while nothing is programmed for a stream, or for any:
+        unprogrammed: What happens to accesses of a stream that software has not programmed:
             `bypass` lets them pass untranslated, `abort` refuses them (SMMUv3 GBPA.ABORT; VT-d
             lets them pass until translation is enabled).
-        groups: Names of devices that it cannot tell apart; each group shares one stream.
-        fault_records: Refused accesses that it has room for.
+        groups: Names of the devices of each group that shares one stream.
+        fault_records: The greatest number of unread fault records.
         write_drain: Whether an invalidation can wait for translated writes (VT-d DWD); an SMMUv3
             always does.
-        checks_translated: Whether requests that a device has translated itself are looked up
-            (SMMUv3 CR0.ATSCHK).
+        checks_translated: Whether the unit looks up the stream of requests that a device has
+            translated itself (SMMUv3 CR0.ATSCHK).
     """
 
     flavour: str = SMMUV3
@@ -38,12 +38,12 @@ class IommuPlan(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> Flavour:
-        """What follows from the flavour."""
+        """The properties that follow from the flavour."""
         return FLAVOURS[self.flavour]
 
 
 def iommu_of(flavour: str) -> IommuPlan:
-    """Return an IOMMU of a flavour of which nothing else is known."""
+    """Return an IOMMU with the defaults of its flavour."""
     kind = FLAVOURS[flavour]
     return IommuPlan(
         flavour, fault_records=kind.fault_records, checks_translated=kind.checks_translated

@@ -1,8 +1,8 @@
 """How long the outside goes on where a scenario does not say.
 
-A run is to show what the outside does to the dead and to the next owner.  So every source acts at
-least twice after the last end or restart, and a VM that was started again has had the time to boot.
-Then nothing new is started, and the run goes on until all is quiet.
+A run shall show what the outside does to a VM that is gone and to the next owner.  So every source
+acts at least twice after the last end or restart.  A VM that was started again has the time to
+boot.  Then the outside starts nothing new, and the run goes on until all is quiet.
 """
 
 from ..base.clock import Span, exactly
@@ -15,10 +15,10 @@ LEAST_NS = 1_000_000
 
 
 def until_all_have_acted(plan: SystemPlan) -> Span:
-    """Return how long the outside goes on for every source to have acted twice.
+    """Return how long the outside goes on so that every source acts twice.
 
     Args:
-        plan: Of the system; its own `observe` is not looked at.
+        plan: The plan of the system; its own `observe` is not used.
     """
     periods = [nic.gap for nic in plan.nics]
     for device in (*plan.devices, *plan.back_ends):
@@ -31,4 +31,4 @@ def until_all_have_acted(plan: SystemPlan) -> Span:
 
 
 _PERIODS = ("gap", "interval", "period", "events", "port_events", "pace")
-"""What the plans of devices call the time between two acts of the outside."""
+"""The fields of plans that give the time between two acts of the outside."""

@@ -1,6 +1,6 @@
-"""What the documentation leaves open, each with its possible answers.
+"""The questions that the documentation leaves open, each with its possible answers.
 
-Such a thing is never a silent constant.  It is asked by name when a run comes to it; the
+Such a question is never a silent constant.  A run asks it by name when it reaches the place; the
 first answer is the default, and a scenario may pin another.
 """
 
@@ -16,7 +16,7 @@ class OpenQuestion(msgspec.Struct, frozen=True):
         label: Its name in choice logs and scenario files.
         part: Which part of a system asks it; see `assumptions.parts_used`.
         answers: Every possible answer, the default first.
-        meaning: What is asked.
+        meaning: The question.
         basis: What the documentation says and why this default; begins with `not documented`
             where it says nothing.
     """
@@ -49,7 +49,7 @@ CALLBACKS_AFTER: dict[str, OpenQuestion] = {
     for cause in CAUSES
     if cause.orderly and cause.reaches_qvm and cause.basis == "inferred"
 }
-"""By cause, where the page that describes the cause does not say it."""
+"""The question for each cause whose page does not say whether callbacks run."""
 
 VCPUS_AT_CALLBACKS = OpenQuestion(
     "qvm.vcpus-at-callbacks",
@@ -134,7 +134,7 @@ SHARED_STREAM = OpenQuestion(
     "smmuman.shared-stream",
     "groups",
     ("own-maps-only", "kept-until-last", "all-refused"),
-    "what smmuman does when one of several clients goes whose devices the IOMMU cannot tell apart: "
+    "what smmuman does when one of several clients goes whose devices share one stream: "
     "remove that client's maps, keep them until the last client goes, or refuse all of the devices",
     "not documented; the smmuman guide says only that too few stream identifiers are shared",
 )
@@ -161,8 +161,8 @@ CRASH_SEEN_BY = OpenQuestion(
     "crash",
     ("at-once", "never"),
     "whether a guest crash ends in the reboot callout, by which qvm learns of it",
-    "QNX hypervisor guide, guest_stop: whatever reaches the callout ends qvm; a guest that hangs "
-    "does not reach it",
+    "QNX hypervisor guide, guest_stop: a guest that reaches the callout ends qvm; a guest that "
+    "hangs does not reach it",
 )
 
 MASK_TRACKING = OpenQuestion(
@@ -292,4 +292,4 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
     WATCHDOG_STATUS,
     *CALLBACKS_AFTER.values(),
 )
-"""All of them."""
+"""All open questions."""

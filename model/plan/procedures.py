@@ -1,7 +1,7 @@
-"""The documented procedures that make devices quiet, as plain data by kind of device.
+"""The documented procedures that quiesce devices, as plain data by kind of device.
 
 A procedure is a list of steps, each with its bound in nanoseconds.  `hardware/*_procedure` carry
-the steps out; drawn systems and scenarios take the orders from here.
+out the steps; drawn systems and scenarios take the orders from here.
 """
 
 from typing import NamedTuple
@@ -30,10 +30,10 @@ Order = tuple[tuple[str, int], ...]
 
 
 class DocumentedProcedure(NamedTuple):
-    """How software makes devices of one kind quiet, according to its source.
+    """How software quiesces devices of one kind, according to its source.
 
     Attributes:
-        steps: Every step by name, with the register access that it is and what a wait confirms.
+        steps: Every step by name, with its register access, or the condition that it waits for.
         order: The documented order.
         source: Where the order comes from.
         fallbacks: What software does when a wait of the documented order has timed out, and then
@@ -242,7 +242,7 @@ PL330 = DocumentedProcedure(
     source="Arm DDI 0424, 3.3 and 3.5; Linux dmaengine client.rst, terminate and synchronize",
     fallbacks=((("soc-reset", 0), ("await-reset", 1_000_000), ("confirm", 1_000_000)),),
 )
-"""Both halves of Linux's dmaengine; a poll is taken to last a microsecond."""
+"""Both halves of Linux's dmaengine; the bounds assume that a poll lasts a microsecond."""
 
 CAN = DocumentedProcedure(
     steps={
@@ -304,7 +304,7 @@ POLICY = DocumentedProcedure(
     source="assumed: stop, wait, reset, see",
     fallbacks=(_POLICY_RESET,),
 )
-"""Stop, wait, reset, see: what fits every device unless its maker says otherwise."""
+"""Stop, wait, reset, check: an order for every device unless its maker says otherwise."""
 
 DOCUMENTED: dict[str, DocumentedProcedure] = {
     "nic": NIC,

@@ -1,9 +1,9 @@
 """What the devices of a plan do for a VM that may be started again.
 
-The header of a trace tells it, so that a property can judge whether a device works for its next
-owner.  A device is listed if it has work for every instance: what comes from outside comes without
-end, or each guest asks for something.  One whose frames are counted over the whole run may rightly
-be idle after a restart, and is left out.
+The header of a trace lists it, so that a property can judge whether a device works for its next
+owner.  A device is listed if it has work for every instance: its input from outside never ends,
+or each guest makes requests.  A device whose frames are counted over the whole run is left out,
+because it may rightly be idle after a restart.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def _of_device(vm: str, device: NicPlan | AnyDevicePlan) -> Iterator[Service]:
         case AhciPlan() | NvmePlan() | EduPlan():
             yield Service(vm, name, "handled", line, "asked")
         case _:
-            # Not each write of these is followed by an interrupt.
+            # An interrupt does not follow each write of these devices.
             yield Service(vm, name, "handled", line)
 
 
@@ -68,7 +68,7 @@ def _of_vdevs(vm: VmPlan) -> Iterator[Service]:
             case EntropyPlan():
                 has_work, begins = vdev.requests > 0, "asked"
             case NetPlan():
-                # It is given receive buffers as well, which it cannot answer by itself.
+                # The driver also gives it receive buffers, which it cannot answer by itself.
                 has_work, begins = vdev.sends > 0 or not vdev.frames, ""
             case ConsolePlan():
                 has_work = vdev.prints > 0 or (vdev.has_input and not vdev.inputs)

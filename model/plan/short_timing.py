@@ -1,9 +1,9 @@
-"""Timing tables for small runs: what is slow and decides nothing is short in them.
+"""Timing tables for small runs, with short spans for slow delays that decide nothing.
 
-The documented spans of a boot, a link that comes up or a controller that gets ready make a run
-long and change no order of events.  `SHORT` shortens those alone; what races are made of stays as
-documented.  `TIGHT` also returns memory right after the last thing that was waited for and lets
-posted writes take up to their tail, so that no mistake is saved by mere slowness.
+Some documented spans make a run long and change no order of events: a boot, a link that comes up, a
+controller that gets ready.  `SHORT` shortens those alone; spans of delays that race stay as
+documented.  `TIGHT` also returns memory right after the last wait and lets posted writes take up
+to their tail.  So a slow teardown hides no mistake.
 """
 
 from msgspec.structs import replace
@@ -46,4 +46,4 @@ TIGHT = replace(
     guest_shutdown=Span(100_000, 300_000),
     flr=Span(10_000, 100_000),
 )
-"""Memory is returned the moment nothing holds it back."""
+"""As `SHORT`; memory returns as soon as the last wait has ended."""

@@ -1,8 +1,8 @@
-"""The description of a system to be built and of the run to be made: plain, resolved data.
+"""The plan of a system and of a run of it: plain, resolved data.
 
 A plan is what remains of a scenario and its configurations when every name is resolved and
-every unit is gone.  It can be written to a replay file and read back equal; building it needs
-nothing else but a `Choices` object.
+every unit is gone.  quiesce can write it to a replay file and read it back equal.  To build it
+takes nothing but a `Choices` object.
 """
 
 import msgspec
@@ -39,7 +39,7 @@ class NicPlan(msgspec.Struct, frozen=True):
         ring_size: Receive descriptors, a multiple of 8.
         prefetch: Descriptors that it reads ahead and then owns.
         buffer_length: Bytes of a receive buffer.
-        frames: How many frames arrive in the run, asked for by nobody; 0 for without end.
+        frames: How many unsolicited frames arrive in the run; 0 for without end.
         frame_length: Bytes of each frame.
         gap: Between two frames.
         traits: What is particular to it.
@@ -65,14 +65,14 @@ class DiskPlan(msgspec.Struct, frozen=True):
     """A disk controller with one disk, and the host driver that owns both.
 
     Attributes:
-        name: Of the hardware, `ahci0`.
-        server: Of the host driver, `devb-ahci`.
+        name: Name of the hardware, `ahci0`.
+        server: Name of the host driver, `devb-ahci`.
         intid: Line or vector number.
         slots: Commands the controller works on at a time, 1 to 32; `sdmmc` has one.
         service: Duration of a request; for `sdmmc` without the transfer.
         kind: One of `DISK_KINDS`.
-        terminate: What ends the cancelling of a transfer that `sdmmc` has begun: `sync`, the
-            channel has stopped; `async`, it has been told to.
+        terminate: When `sdmmc` has cancelled a transfer that it has begun: `sync`, when the channel
+            has stopped; `async`, when the stop has been issued.
     """
 
     name: str
@@ -94,7 +94,7 @@ class StepPlan(msgspec.Struct, frozen=True):
     """One step of a quiesce procedure.
 
     Attributes:
-        name: What is done; each device says which steps it knows.
+        name: The step; each device says which steps it knows.
         bound_ns: After how long a wait gives up; 0 for a step that does not wait.
     """
 
@@ -107,7 +107,7 @@ class QuiescePlan(msgspec.Struct, frozen=True):
 
     Attributes:
         vdev: Name of the vdev; may be the device's own.
-        device: Name of the physical device or vdev that is made quiet.
+        device: Name of the physical device or vdev that the callback quiesces.
         steps: In order.
         on_timeout: `quarantine` the memory or `release` it all the same.
     """
@@ -149,7 +149,7 @@ class EndPlan(msgspec.Struct, frozen=True):
 
 
 class CrashPlan(msgspec.Struct, frozen=True):
-    """When a process of the host ends and is started anew.
+    """When a process of the host ends and is started again.
 
     Attributes:
         delay: How long after the event.
@@ -165,7 +165,7 @@ class ShutdownPlan(msgspec.Struct, frozen=True):
 
     Attributes:
         device: Name of the device or vdev.
-        stops: Whether it stops it; else it leaves it on.
+        stops: Whether the driver stops the device; else it leaves the device on.
     """
 
     device: str
@@ -176,7 +176,7 @@ class VmPlan(msgspec.Struct, frozen=True):
     """A VM, its guest and its end.
 
     Attributes:
-        name: Of the VM.
+        name: Name of the VM.
         ram: Guest memory.
         nics: Names of the passed-through NICs.
         devices: Names of the other passed-through devices.
@@ -190,9 +190,9 @@ class VmPlan(msgspec.Struct, frozen=True):
         block_timeout_ns: After how long a message to a stalled host server is given up; 0 for
             never, none for as long as `Timing.message_block_timeout` says.
         quiesce: What its vdevs do at termination, in the order of the configuration.
-        shutdown_handlers: What is known of the guest's drivers; of the others it is asked.
+        shutdown_handlers: What is known of the guest's drivers; a run asks for the others.
         end: How it ends; none means that it outlives the run.
-        then: What else befalls it, such as a kill while it shuts down.
+        then: Further causes of its end, such as a kill while it shuts down.
         restart: Whether a supervisor starts it again on the same frames and vectors.
     """
 
@@ -231,12 +231,12 @@ class VmPlan(msgspec.Struct, frozen=True):
 
     @property
     def driven(self) -> tuple[str, ...]:
-        """The names of all that its guest has drivers for."""
+        """The names of all devices, vdevs and back ends for which its guest has drivers."""
         return (*(vdev.name for vdev in self.vdevs), *self.passed_through, *self.back_ends)
 
     @property
     def ends(self) -> tuple[EndPlan, ...]:
-        """All that is planned to end it, the first cause first."""
+        """All planned causes of its end, the first one first."""
         return () if self.end is None else (self.end, *self.then)
 
 
@@ -244,7 +244,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
     """A whole system and one run of it, but for the choices.
 
     Attributes:
-        name: Of the scenario.
+        name: Name of the scenario.
         description: One sentence.
         vms: At least one.
         nics: All NICs.
@@ -252,8 +252,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
         disks: All disks with their host drivers.
         back_ends: All back ends in processes of their own that map guest memory.
         iommu: Whether there is one; without it guests are unity-mapped.
-        iommu_unit: What it is, if there is one.
-        smmuman_crash: When smmuman ends and starts anew; none means that it does not.
+        iommu_unit: The IOMMU, if there is one.
+        smmuman_crash: When smmuman ends and starts again; none means that it does not.
         interrupts: The interrupt controller.
         detail: Which events the trace has; see `trace.Header`.
         timing: Spans.
@@ -262,8 +262,8 @@ class SystemPlan(msgspec.Struct, frozen=True):
         observe: How long the outside goes on after the last planned end or restart; then what is
             under way runs to its end.
         quiet_ns_max: How long that may take.
-        horizon_ns: Instant at which the outside ends, whatever has happened.
-        teardown_ns_max: What a teardown may take.
+        horizon_ns: Latest instant at which the outside ends, even without a planned end.
+        teardown_ns_max: How long a teardown may take.
         irq_after_teardown_max: See `trace.Header`.
         virtio_reset_ns_max: See `trace.Header`.
     """
@@ -292,7 +292,7 @@ class SystemPlan(msgspec.Struct, frozen=True):
 
     @property
     def has_guest_table(self) -> bool:
-        """Whether the interrupt controller keeps a table in what is guest RAM."""
+        """Whether the interrupt controller keeps a table in guest RAM."""
         return self.faults.hidden_master or self.interrupts.pending_table == "guest"
 
     @property
@@ -307,5 +307,5 @@ class SystemPlan(msgspec.Struct, frozen=True):
         return not any(is_on_soc(plan) for plan in self.devices if plan.name == device)
 
     def has_unity_map(self, vm: VmPlan) -> bool:
-        """Return whether guest addresses of a VM are the host's own, for want of translation."""
+        """Return whether guest addresses of a VM equal host addresses, for lack of translation."""
         return not all(self.is_confined(device) for device in vm.passed_through)

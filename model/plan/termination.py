@@ -1,12 +1,15 @@
 """How a VM can end, as data.
 
-Each row says what the guest does, by which delays qvm comes to know of it, and what then happens.
-The actors read the rows and know no cause by name.  `basis` tells how sure it is that callbacks run
+Each row says what the guest does, after which delays qvm learns of it, and what then happens.
+The actors read the rows and know no cause by name.  `basis` says how sure it is that callbacks run
 or do not: `documented` (the page says it) or `inferred` (it follows, but no page says it).
 
-Sources, all of QNX: the hypervisor user's guide (guest_stop, errcodes, quiescing, watchdog, safety,
-dss), the virtual device developer's guide and API reference (terminate, guest_termination_cause_t,
-vdev_ref_status), the Neutrino programmer's guide (process_PROCTERM).
+Sources, all of QNX:
+
+- the hypervisor user's guide (guest_stop, errcodes, quiescing, watchdog, safety, dss);
+- the virtual device developer's guide and API reference (terminate, guest_termination_cause_t,
+  vdev_ref_status);
+- the Neutrino programmer's guide (process_PROCTERM).
 """
 
 import msgspec
@@ -37,13 +40,13 @@ class TerminationCause(msgspec.Struct, frozen=True, kw_only=True):
         path: Timing keys of the delays until qvm begins to end, in order.
         asks_guest: Whether the guest is asked first, with a power button; a guest that ignores it
             meets the second signal, which is unconditional.
-        reaches_qvm: Whether qvm comes to know of it at all.
-        stalls_server: Whether it begins with a host server that no longer answers; what follows
-            is told in `host.stalled_server`.
+        reaches_qvm: Whether qvm learns of it at all.
+        stalls_server: Whether it begins with a host server that no longer answers; see
+            `machine.stalled_server` for what follows.
         ends_host: Whether the whole host goes down; see `host.power`.
         orderly: Whether qvm itself runs its exit path, the vdevs' callbacks included.
-        exit_status: What a supervisor reads; 128 plus the number for a process that a
-            signal killed, as a shell shows it; `NO_STATUS` if nobody is left to read it.
+        exit_status: The status that a supervisor reads; `NO_STATUS` if no process is left to read
+            it.  For a process that a signal killed it is 128 plus the number, as a shell shows it.
         architecture: `arm`, `x86` or `any`.
         basis: `documented` or `inferred`; see the module.
         status_basis: `documented`, `assumed`, or which open question decides the exit status:
@@ -86,11 +89,11 @@ CAUSES: tuple[TerminationCause, ...] = (
     ),
     TerminationCause(
         name="guest-reboot",
-        meaning="the guest reboots itself: its qvm ends all the same, and a supervisor starts anew",
+        meaning="the guest reboots itself: its qvm ends all the same, and a supervisor restarts it",
         guest=SHUTS_DOWN,
         path=_EXIT,
         exit_status=0,
-        source=f"{_STOP}; how a supervisor tells it from a shutdown is not documented",
+        source=f"{_STOP}; how a supervisor recognises a reboot is not documented",
     ),
     TerminationCause(
         name="guest-crash",
@@ -98,7 +101,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         guest=CRASHES,
         path=_EXIT,
         exit_status=0,
-        source=f"{_STOP}: whatever reaches the reboot callout ends qvm; {_CODES}",
+        source=f"{_STOP}: a guest that reaches the reboot callout ends qvm; {_CODES}",
     ),
     TerminationCause(
         name="guest-suspend",
@@ -108,7 +111,7 @@ CAUSES: tuple[TerminationCause, ...] = (
         reaches_qvm=False,
         exit_status=0,
         basis="inferred",
-        source="hypervisor user's guide, quiescing: devices run on whatever the guest does",
+        source="hypervisor user's guide, quiescing: devices run on when the guest stops",
     ),
     TerminationCause(
         name="sigterm-x86",
@@ -137,7 +140,7 @@ CAUSES: tuple[TerminationCause, ...] = (
     ),
     TerminationCause(
         name="sigquit",
-        meaning="SIGQUIT: the power is cut, the guest is not told",
+        meaning="SIGQUIT: the power is cut, the guest gets no warning",
         guest=RUNS_ON,
         signal="SIGQUIT",
         path=("signal_delivery",),
@@ -207,7 +210,7 @@ CAUSES: tuple[TerminationCause, ...] = (
     ),
     TerminationCause(
         name="unsupported",
-        meaning="the guest does what qvm was told to abort on",
+        meaning="the guest does something on which qvm is configured to abort",
         guest=RUNS_ON,
         path=_EXIT,
         exit_status=5,
@@ -309,7 +312,7 @@ CAUSES: tuple[TerminationCause, ...] = (
     ),
     TerminationCause(
         name="host-shutdown",
-        meaning="the host is shut down or rebooted, and no VM is told",
+        meaning="the host is shut down or rebooted, and no VM gets a warning",
         guest=RUNS_ON,
         path=(),
         orderly=False,
@@ -330,6 +333,6 @@ CAUSES: tuple[TerminationCause, ...] = (
         source="8.0 hypervisor user's guide, dss: kernel shutdown, then the board's reboot callout",
     ),
 )
-"""Every cause that can be asked for."""
+"""Every cause that a scenario can name."""
 
 BY_NAME: dict[str, TerminationCause] = {cause.name: cause for cause in CAUSES}

@@ -1,8 +1,12 @@
-"""How long things take: a span for each kind of delay, with the evidence behind it.
+"""A span for each kind of delay, with the evidence behind it.
 
 `Timing` has one field for each kind; a scenario overrides what it knows better.  `EVIDENCE` says
-for each default where it comes from.  Its grade tells how far to trust it: `verified` (the source
-was read), `recalled` (known from the source, not re-read) or `assumed` (derived or chosen here).
+for each default where it comes from.  Its grade says how far to trust it:
+
+- `verified`: the source was read;
+- `recalled`: known from the source, not read again;
+- `assumed`: derived or chosen here.
+
 Several of these quantities have never been published for QNX; their spans are wide on purpose.
 """
 
@@ -457,7 +461,7 @@ EVIDENCE: dict[str, Evidence] = {
         "catalogue",
         "between two pieces of input from the terminal behind a virtio-console vdev",
         "assumed",
-        "from pasted text at 1 Mbit/s to fast typing; nobody asks for it",
+        "from pasted text at 1 Mbit/s to fast typing; the input is unsolicited",
         tail_ns=1_000 * MS,
     ),
     "entropy_req": Evidence(

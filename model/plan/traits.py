@@ -1,7 +1,7 @@
-"""The ways in which one device differs from the next in what its standard leaves to it.
+"""The ways in which devices differ where their standard leaves room.
 
-Each of these was seen in at least one real device or device model.  A device that is known only by
-such rules in words is put together from them (`generic_device`).
+Each of these was seen in at least one real device or device model.  `generic_device` builds a
+device from such rules alone.
 """
 
 import msgspec
@@ -12,23 +12,33 @@ CANCEL = "cancel"
 NOTHING = "nothing"
 
 RESET_FATES = (POST, DROP, CANCEL, NOTHING)
-"""What a reset does to an effect that is under way: finish it and let it out; finish it and throw
-it away; break it off; or go on as if there had been no reset, without the reset waiting for it."""
+"""What a reset does to an effect that is under way, in the order of `RESET_FATES`:
+
+- finish it and let it out;
+- finish it and drop it;
+- break it off;
+- let it go on as if there had been no reset, without a wait.
+"""
 
 CLEARS, LATE, NEVER, KEEPS = "clears", "late", "never", "keeps"
 
 ATC_ANSWERS = (CLEARS, LATE, NEVER, KEEPS)
-"""How a device answers an invalidation of its translations: it clears them and says so; it clears
-them too late; it does nothing and says nothing; it does nothing and says that it has."""
+"""How a device answers an invalidation of its translations, in the order of `ATC_ANSWERS`:
+
+- it clears them and answers;
+- it clears them too late;
+- it does nothing and never answers;
+- it does nothing and answers that it has cleared them.
+"""
 
 
 class ResetPolicy(msgspec.Struct, frozen=True):
     """What a reset does to each effect of the operations that are under way.
 
     Attributes:
-        data: Of their data.
-        completion: Of their status or ring entry.
-        interrupt: Of their interrupt.
+        data: The fate of their data.
+        completion: The fate of their status or ring entry.
+        interrupt: The fate of their interrupt.
     """
 
     data: str = CANCEL
@@ -52,8 +62,8 @@ class Traits(msgspec.Struct, frozen=True):
         translates_at_start: Whether addresses are translated when an operation starts, so that a
             later unmap does not reach it (ATS, or a device behind its own cache).
         ats: Whether it keeps translations itself (PCI Express Address Translation Services).
-        atc_answer: What it does when it is told to forget them: `clears` them, does so `late`,
-            `never` answers, or `keeps` them and says that it has cleared them.
+        atc_answer: What it does at an invalidation of them: `clears` them, does so `late`, `never`
+            answers, or `keeps` them and answers that it has cleared them.
         says_stopped_early: Whether the device reads as idle while writes are on their way.
         keeps_interrupt: Whether a pending interrupt survives a reset and reaches the next owner.
         keeps_side_state: Whether addresses that the driver has set up, rings and descriptors read
@@ -63,8 +73,8 @@ class Traits(msgspec.Struct, frozen=True):
         keeps_input: Whether input received before a reset is delivered after it.
         falls_back_to_line: Whether the device uses its line when messages are disabled (QEMU
             vfio b3e27c3aee8f).
-        takes_bus_writes: Whether bus masters can write its registers, the device itself in the
-            midst of an operation: a reset then forgets what is under way (QEMU CVE-2021-3929).
+        takes_bus_writes: Whether bus masters can write its registers, even the device itself in
+            the midst of an operation.  A reset then forgets what is under way (QEMU CVE-2021-3929).
     """
 
     reset: ResetPolicy = ResetPolicy()
@@ -88,7 +98,7 @@ class Traits(msgspec.Struct, frozen=True):
 
 
 def plain_traits(plan: type[msgspec.Struct]) -> Traits:
-    """Return the traits of a device of a kind that is like most of its kind.
+    """Return the default traits of a kind of device.
 
     Args:
         plan: The type of the kind's plans.

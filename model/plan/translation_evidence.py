@@ -16,7 +16,7 @@ TRANSLATION_EVIDENCE: dict[str, Evidence] = {
         "iommu-entry",
         "between two words of a stream's entry, if it is not changed as a whole",
         "assumed",
-        "two stores to memory and whatever the CPU does in between",
+        "two stores to memory, and other work of the CPU between them",
         tail_ns=10 * US,
     ),
     "ats_translation": Evidence(

@@ -17,7 +17,7 @@ RESET_POLICIES: dict[str, str] = {
     "cancel": "have the back end drop what it has not begun, wait for the rest, give nothing back",
     "nothing": "let 0 be read at once; what is in flight is given back whenever it is done",
 }
-"""What a vdev does about requests in flight when it is reset."""
+"""What a vdev does with requests in flight when the driver resets it."""
 
 WRITE_CACHES: dict[str, str] = {
     "write-back": "VIRTIO_BLK_F_FLUSH: a write is durable after a flush",
@@ -29,14 +29,14 @@ WRITE_CACHES: dict[str, str] = {
 
 DEVICE_RESETS: dict[str, str] = {
     "after-requests": "the driver waits for its requests, resets the device and waits for 0",
-    "at-once": "the driver resets the device whatever is in flight, and waits for 0",
+    "at-once": "the driver resets the device with requests in flight, and waits for 0",
     "not-awaited": "the driver resets the device, and takes its memory back without reading 0",
 }
 """How a guest's driver takes a virtio device down when the guest shuts down."""
 
 
 class VirtioPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What all virtio vdevs have in common.
+    """The plan that all virtio vdevs have in common.
 
     Attributes:
         transport: `mmio` (direct-mapped) or `pci`.
@@ -95,12 +95,12 @@ class BlockPlan(VirtioPlan, frozen=True):
         depth: How many of them it keeps in flight.
         operation: `read` or `write`.
         length: Bytes of a request, a multiple of 512.
-        think: Between a completion and the next request.
+        think: Time between a completion and the next request.
         flush_every: After how many writes the guest flushes; 0 for never.
-        bus_reset: How long after its start the guest's driver takes the disk for hung, once: it
-            resets the device, takes all requests back and sets the device up anew; none for never.
-        gives_back_first: Whether that driver takes the requests back before it resets the device,
-            so that the guest uses their memory while the disk still does (virtio-win 1370, 1493).
+        bus_reset: How long after its start the guest's driver takes the disk for hung, once; none
+            for never.  It resets the device, takes all requests back and sets the device up again.
+        gives_back_first: Whether that driver takes the requests back before it resets the device.
+            The guest then uses their memory while the disk still does (virtio-win 1370, 1493).
     """
 
     name: str
@@ -133,7 +133,7 @@ class NetPlan(VirtioPlan, frozen=True):
         queue_pairs: Pairs of receive and transmit queues; more than one need the control queue.
         buffers: Receive buffers that the guest keeps in each receive queue.
         buffer_length: Bytes of a receive buffer, the header included.
-        frames: How many frames the peer sends, asked for by nobody; 0 for without end.
+        frames: How many unsolicited frames the peer sends; 0 for without end.
         frame_length: Bytes of each, of those that the guest sends as well.
         gap: Between two frames of the peer.
         sends: How many frames the guest sends.
@@ -157,11 +157,11 @@ class ConsolePlan(VirtioPlan, frozen=True):
         name: Unique in the VM.
         buffers: Receive buffers of the guest.
         buffer_length: Bytes of each.
-        inputs: How many pieces of input come, asked for by nobody; 0 for without end.
+        inputs: How many unsolicited pieces of input come; 0 for without end.
         input_length: Bytes of each piece, and of each that the guest prints.
         gap: Between two pieces of input.
         prints: How many pieces the guest prints.
-        has_input: Whether anything can be typed at all; a log file cannot be typed into.
+        has_input: Whether the other side can send input at all; a log file cannot.
     """
 
     name: str
@@ -208,4 +208,4 @@ class SharedMemoryPlan(msgspec.Struct, frozen=True):
 
 
 AnyVdevPlan = BlockPlan | NetPlan | ConsolePlan | EntropyPlan | SharedMemoryPlan
-"""Every kind of vdev that the model knows from inside."""
+"""The plan of any vdev whose queues and registers the model has."""

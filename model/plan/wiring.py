@@ -1,4 +1,4 @@
-"""Which components a planned system has, and who can influence whom, without building it."""
+"""Which components a planned system has, and which can influence which, without building it."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ def parts_of(plan: SystemPlan) -> tuple[Part, ...]:
 
 
 def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
-    """Return who can influence whom: an edge from each component to those that it acts on.
+    """Return a graph with an edge from each component to those that it can influence.
 
     Nodes carry the attribute `kind` of their `Part`.
     """
@@ -76,7 +76,7 @@ def wiring(plan: SystemPlan) -> "networkx.DiGraph[str]":
 
 
 def _cards(disk: DiskPlan) -> list[str]:
-    """Return the SD controller, if that is what the DMA controller called a disk serves."""
+    """Return the SD controller of a disk whose DMA controller serves one."""
     return [f"{disk.name}.card"] if disk.kind == "sdmmc" else []
 
 
@@ -119,7 +119,7 @@ def _hardware_edges(plan: SystemPlan) -> Edges:
         edges += _along(name, *way_to_cpu)
     if plan.iommu:
         edges += _along("smmuman", "iommu", "smmuman")
-        # It tells devices to forget the translations that they keep.
+        # The IOMMU invalidates the translations that devices keep.
         keepers = [device.name for device in plan.passable if device.traits.ats]
         edges += [("iommu", name) for name in keepers if confined[name]]
     for disk in plan.disks:
@@ -130,7 +130,7 @@ def _hardware_edges(plan: SystemPlan) -> Edges:
 
 
 def _shared_memory_edges(plan: SystemPlan) -> Edges:
-    """Return who notifies whom: the vdevs whose guests attach to the same region."""
+    """Return an edge between any two vdevs whose guests attach to the same region."""
     clients = [(vm.name, one) for vm in plan.vms for one in vm.factories if one.region]
     return [
         (f"{name}.{one.name}", f"{other}.{two.name}")

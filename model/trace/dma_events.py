@@ -1,9 +1,15 @@
 """Events of the writes and reads of bus masters.
 
-Five instants of a DMA write have events of their own: `DmaRequested` (a driver asked for it),
-`DmaFetched` (the device owns the descriptor), `DmaIssued` (it left the device),
-`DmaTranslated` (it passed the IOMMU) and `DmaLanded` (memory has changed).  A reset stops what is
-not yet issued, an unmap stops what is not yet translated, and nothing stops what is translated.
+Five instants of a DMA write have events of their own:
+
+- `DmaRequested`: a driver asked for it;
+- `DmaFetched`: the device owns the descriptor;
+- `DmaIssued`: it left the device;
+- `DmaTranslated`: it passed the IOMMU;
+- `DmaLanded`: memory has changed.
+
+A reset stops what is not yet issued, an unmap stops what is not yet translated, and nothing stops
+what is translated.
 
 A read has one event, at the instant at which memory is read: `DmaRead` for a device, `CpuRead`
 for a host thread.  Before it a reset or an unmap can still stop the read; after it the device or

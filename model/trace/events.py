@@ -4,12 +4,12 @@ The trace is the model's only output, and all that properties and reports read. 
 trace of real hardware can stand in its place.  The `Header` carries what they must know of the
 configuration in order to judge the trace.
 
-Every write and every interrupt carries the epoch in which it was *requested*: the number of
-the VM instance for which the device or worker acts.  Epochs count through the whole run, over all
-VMs, from 1; epoch 0 is the host's own.
+Every write and every interrupt carries the epoch in which it was *requested*.  An epoch is the
+number of the VM instance for which the device or worker acts.  Epochs count through the whole run,
+over all VMs, from 1; epoch 0 is the host's own.
 
-This module is the door: it has the union of all event types and gives every name of the modules in
-which the types stand, by theme.
+This module is the door.  The event types stand in modules by theme; it has their union and gives
+all their names.
 """
 
 from collections.abc import Iterator

@@ -148,8 +148,8 @@ class QvmExited(TraceEvent, frozen=True):
     """The qvm process is gone and its exit status can be read.
 
     Attributes:
-        status: The exit code, or 128 plus the signal number of a process that a signal killed,
-            as a shell shows it; -1 if the host went down with it and no process can read it.
+        status: The exit code; -1 if the host went down with it and no process can read it.  For a
+            process that a signal killed it is 128 plus the signal number, as a shell shows it.
     """
 
     vm: str
@@ -201,16 +201,16 @@ class HostReset(TraceEvent, frozen=True):
 class OutsideEnded(TraceEvent, frozen=True):
     """From here on nothing outside starts anything new; what is under way runs to its end.
 
-    No frame comes from a wire, no report from a USB device, no message from a peer, and the drivers
-    of living guests make no further request.
+    No frame comes from a wire, no report from a USB device, no message from a peer.  The drivers of
+    living guests make no further request.
     """
 
 
 class StillUnderWay(TraceEvent, frozen=True):
     """Something that the end of the observation leaves undecided; it stands before that end.
 
-    It is either a delay that had not ended within the bound on quiet, or a stimulus that the system
-    would have answered if it had come once more.
+    It is either a delay or a stimulus.  The delay had not ended within the bound on quiet; the
+    system would have answered the stimulus if it had come once more.
 
     Attributes:
         component: The device, agent or process.

@@ -65,7 +65,7 @@ def test_each_vdev_of_the_article_is_a_chain_with_what_stands_behind_it() -> Non
         ("qvm178.virtio-console.peer", 2),
         ("qvm178.vgic", HUB),
         ("run", HUB),
-        ("nobody", None),
+        ("unknown", None),
     ],
 )
 def test_a_component_belongs_where_its_name_begins(component: str, number: int | None) -> None:

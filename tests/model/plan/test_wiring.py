@@ -43,15 +43,15 @@ def test_an_io_apic_has_its_own_name_and_remapping_before_it(nic_system: PlanMak
 def test_every_part_that_tells_something_is_in_the_header(nic_system: PlanMaker) -> None:
     plan = messages(nic_system(), ITS)
     names = [part.name for part in header_of(plan).parts]
-    told = {record.source for record in run(plan, Nominal()).records} - {"run"}
-    assert {"gicr", "its", "gic"} <= told
-    assert told <= set(names)
+    sources = {record.source for record in run(plan, Nominal()).records} - {"run"}
+    assert {"gicr", "its", "gic"} <= sources
+    assert sources <= set(names)
 
 
 def test_releasing_the_table_is_an_early_release_even_if_nothing_lands(
     nic_system: PlanMaker, documented_steps: tuple[tuple[str, int], ...]
 ) -> None:
-    """The order shows it without luck: nobody has seen the redistributor stop."""
+    """The order shows it without luck: no software has seen the redistributor stop."""
     plan = messages(nic_system(documented_steps), ITS)
     (order,) = check(run(plan, Nominal()), ["teardown-order"])
     assert [violation.data["device"] for violation in order.violations] == ["gicr"]
