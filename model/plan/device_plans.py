@@ -270,7 +270,7 @@ class UserBackEndPlan(msgspec.Struct, frozen=True):
         on_stop: What GET_VRING_BASE does: `drain` answers when all taken requests are done; `drop`
             answers at once and drops them; `early` answers at once and goes on with them.
         on_unmap: What DMA_UNMAP does: `early` answers at once and goes on (SPDK 2074).  `drain`
-            answers when the controller has stopped and holds no buffer; it then gives up the memory.
+            answers when the controller has stopped and holds no buffer, then gives up the memory.
         on_disconnect: What the end of its socket does: `drain`, `drop`, or `ignore`: go on as if
             nothing had happened.
         unmaps: Whether it gives up guest memory after a disconnect.
