@@ -2,17 +2,18 @@
 
     python benchmarks/bug_finding.py [--json] [--seeds N] [--limit N] [--mutant NAME] [--shrink]
 
-Both samplers run the same plan: the first design in which the mutant applies, with the clean-up of
-a process as wide as it is documented (`--tight` leaves it short, as `quiesce mutants` has it).
-`uniform` takes every delay uniformly from its span and every option with equal chance.  What
-counts is that something is hit: the two properties that condemn a wrong order without any hit,
-`teardown-order` and `timeout-quarantines`, are left out, for they need no luck.
+Both samplers run the same plan: the first design in which the mutant applies.  The clean-up of a
+process has its documented span; `--tight` leaves it short, as `quiesce mutants` has it.  `uniform`
+takes every delay uniformly from its span and every option with equal chance.
 
-A mutant needs a coincidence if uniform sampling does not find it at once, in the median.  What is
-not found within the limit counts as one more than the limit.
+Only violations that need a hit count.  The properties `teardown-order` and `timeout-quarantines`
+are left out, since a wrong order violates them in every run.
 
-Where drawing finds no hit within the limit, the mutant is tried once more with every property, in
-the tight design; `judged_by` then says `all`.  What is wrong there is wrong in every run.
+A mutant needs a coincidence if uniform sampling does not find it at once, in the median.  A mutant
+that is not found within the limit counts as one more than the limit.
+
+Where drawing finds no hit within the limit, the benchmark tries the mutant again with every
+property, in the tight design; `judged_by` then says `all`.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from quiesce.scenarios.mutants.mutants import BY_NAME, MUTANTS, designs
 LIMIT = 2_000
 
 HITS = tuple(name for name in TEARDOWN if name not in {"teardown-order", "timeout-quarantines"})
-"""What is violated only if something is hit."""
+"""The properties that are violated only if a late write or interrupt hits something."""
 
 
 def wide(plan: SystemPlan) -> SystemPlan:

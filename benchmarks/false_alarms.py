@@ -1,10 +1,10 @@
-"""Runs of drawn systems that follow the procedures: in none of them may anything be violated.
+"""Runs drawn systems that follow the procedures, and reports every violation as a false alarm.
 
     python benchmarks/false_alarms.py [--systems N] [--seed N] [--jobs N] [--json]
 
 Each run has a system of its own, 1 to 6 devices and 1 to 3 guests, and choices of its own.  A
-violation is a false alarm, or a procedure that is not as right as it looks; it is made small and
-shown.
+violation is a false alarm, or shows that a procedure is wrong.  The benchmark shrinks and prints
+it.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from quiesce.properties.search.shrink import shrink
 CHUNK = 500
 
 
-class Found(msgspec.Struct):
-    """What a chunk of runs showed."""
+class ChunkCounts(msgspec.Struct):
+    """The counts of a chunk of runs, and its violations."""
 
     systems: int = 0
     words: dict[str, dict[str, int]] = {}
@@ -38,9 +38,9 @@ class Found(msgspec.Struct):
     violated: dict[str, int] = {}
 
 
-def chunk(number: int, systems: int) -> Found:
-    """Draw, run and judge."""
-    found = Found()
+def chunk(number: int, systems: int) -> ChunkCounts:
+    """Draw, run and judge the systems of one chunk."""
+    found = ChunkCounts()
 
     @seed(number)
     @settings(
@@ -71,7 +71,7 @@ def chunk(number: int, systems: int) -> Found:
     return found
 
 
-def merged(parts: list[Found]) -> dict[str, Any]:
+def merged(parts: list[ChunkCounts]) -> dict[str, Any]:
     """Return the counts of all chunks."""
     total: dict[str, Any] = {"systems": sum(part.systems for part in parts)}
     for field in ("shapes", "causes", "violated"):

@@ -1,4 +1,4 @@
-"""How fast a long trace becomes a file of another format, and how much memory that takes.
+"""Measures how fast a long trace becomes a file of another format, and the memory for that.
 
 The trace is that of `nic-crash-bare`, copied end to end until it is as long as asked for; it is
 read from its file while it is written to the other one, as `quiesce export` does.  The yardstick is
@@ -25,7 +25,7 @@ from quiesce.scenarios.run.runner import choices_for, run_scenario
 
 
 def long_trace(events: int, path: Path) -> TraceFile:
-    """Write a trace of so many records to a file, without ever holding all of it."""
+    """Write a trace of so many records to a file, with only a part of it in memory."""
     trace = run_scenario(resolved("nic-crash-bare"), *choices_for()).trace
     length_ns = trace.records[-1].at_ns + 1_000
     encode_lines = msgspec.json.Encoder().encode_lines

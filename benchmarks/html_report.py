@@ -1,4 +1,4 @@
-"""What the page of a run costs: seconds to make, size, seconds to open, seconds to paint.
+"""Measures the page of a run: seconds to make, size, seconds to open, seconds to paint.
 
 Shipped runs with the slider, and a trace of 100,000 events (that of
 `nic-crash-bare` copied end to end, without a slider).  Opened in Chromium without a window if it is

@@ -1,4 +1,4 @@
-"""What `quiesce prove` makes of the shipped scenarios, each in a process of its own.
+"""Proves the shipped scenarios, each in a process of its own, and prints verdicts and costs.
 
     python benchmarks/library_proofs.py [--json] [--seconds N] [--match PATTERN] [--jobs N]
 
@@ -25,7 +25,7 @@ WHY = ("cut short", "why so large", "still taking new values")
 
 
 def proof_of(name: str, seconds: int) -> dict[str, Any]:
-    """Return what one proof came to."""
+    """Return verdict, size and processor time of one proof."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "quiesce.scenarios", "prove", name]
         command += ["--seconds", str(seconds), "--no-plot", "--json", "--out", folder]
@@ -52,7 +52,7 @@ def is_meant_to_be_violated(name: str) -> bool:
 
 
 def main() -> int:
-    """Prove them and tell."""
+    """Prove the scenarios and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=int, default=60)

@@ -1,9 +1,10 @@
-"""Whether the length of an observation decides a verdict, over drawn systems and the library.
+"""Checks that no verdict depends on the length of the observation.
 
     python benchmarks/observation.py [--systems N] [--phases N] [--seed N] [--library]
 
-Each system is run once for each length, with the same times and answers by label; a property that
-holds for one length and is violated for another is shown.
+The systems are drawn ones or those of the library.  Each runs once for each length, with the same
+times and answers by label; a property that holds for one length and is violated for another is
+shown.
 """
 
 import argparse

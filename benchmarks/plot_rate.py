@@ -1,4 +1,4 @@
-"""How long the pictures of a run take, for runs of growing length.
+"""Measures how long the pictures of a run take, for runs of growing length.
 
     python benchmarks/plot_rate.py [--json]
 

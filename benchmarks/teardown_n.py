@@ -9,7 +9,7 @@ The longest way from crash to release is 2 + 2n + D.
     python benchmarks/teardown_n.py [--n N] [--drain D] [--nostop K] [--no-slicing] [--jobs N]
         [--json]
 
-Without slicing the verdict alone is worked out unless `--distances` asks for more.
+Without slicing the prover finds the verdict alone, unless `--distances` asks for more.
 """
 
 import argparse
@@ -126,7 +126,7 @@ class Family:
         crash, release = event_is(TerminationBegun), event_is(FramesReleased)
         longest = lambda: Distance(CRASH_TO_RELEASE, crash, release)  # noqa: E731
         claims = [Claim((), (longest,), ("qvm",))]
-        # Who is stopped last has the least time left, so a fault shows there first.
+        # The device that is stopped last has the least time left, so a fault shows there first.
         for name in reversed(self.names):
             landing = event_is(DmaLanded, sources=[name])
             watch = lambda name=name, landing=landing: NeverAfter(  # noqa: E731

@@ -1,4 +1,4 @@
-"""How many requests a second go through a virtqueue whose every byte stands in memory.
+"""Measures the requests a second through a virtqueue whose every byte stands in memory.
 
 A request is a block read: a header of 16 bytes, 512 bytes of data, a status byte.  The driver
 writes the header and the chain and publishes it; the device finds the chain, reads the header,

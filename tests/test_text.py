@@ -106,21 +106,21 @@ VAGUE = re.compile(r"\b(nobody|whoever|whatever|told|anew|confessed)\b", re.IGNO
 """Words that hide who acts, or stand for a plainer one."""
 
 VAGUE_MAX: dict[str, dict[str, int]] = {
-    ".": {"told": 2},
+    ".": {"told": 1},
     "benchmarks": {},
     "docs": {"anew": 1},
-    "model": {"anew": 17, "nobody": 28, "told": 60, "whatever": 26, "whoever": 11},
+    "model": {"anew": 11, "nobody": 13, "told": 31, "whatever": 14, "whoever": 2},
     "news": {},
-    "properties": {"anew": 6, "nobody": 37, "told": 33, "whatever": 9, "whoever": 4},
+    "properties": {"anew": 6, "nobody": 23, "told": 33, "whatever": 9, "whoever": 4},
     "reports": {"nobody": 15, "told": 55, "whatever": 2, "whoever": 2},
     "scenarios": {"nobody": 1, "told": 21, "whatever": 1, "whoever": 1},
-    "tests": {"anew": 14, "nobody": 38, "told": 279, "whatever": 14, "whoever": 5},
+    "tests": {"anew": 12, "nobody": 21, "told": 176, "whatever": 7, "whoever": 2},
 }
 """How often each word may stand in the Python files and documents of each top folder.
 
 Lower a number when a word has become rarer.  Never raise one: name who acts instead."""
 
-LONG_MAX: dict[str, int] = {"model": 52, "scenarios": 7, "properties": 24, "reports": 20}
+LONG_MAX: dict[str, int] = {"model": 35, "scenarios": 7, "properties": 24, "reports": 20}
 """How many sentences of docstrings may have more than 25 words, for each top folder.
 
 Lower a number when sentences have become shorter.  Never raise one: split the sentence instead."""

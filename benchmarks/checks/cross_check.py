@@ -1,4 +1,4 @@
-"""Proofs against many runs and against an oracle that shares nothing with the properties.
+"""Compares proofs with many runs, and with an oracle that shares no code with the properties.
 
     python benchmarks/checks/cross_check.py [--plans 100] [--runs 4000] [--jobs 2]
 
@@ -22,12 +22,12 @@ from tests.crosscheck.tiny_plans import tiny  # noqa: E402
 
 
 def of_number(number: int, runs: int) -> Outcome:
-    """Compare what is said of the system with this number."""
+    """Compare the answers about the system with this number."""
     return compared(tiny(number), runs)
 
 
 def main() -> int:
-    """Compare all, and tell how often each property was found broken."""
+    """Compare all systems, and print how often each property is violated."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plans", type=int, default=100)
     parser.add_argument("--runs", type=int, default=4_000)

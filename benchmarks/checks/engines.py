@@ -1,4 +1,4 @@
-"""What two versions of the prover say of models drawn at random, compared.
+"""Compares the answers of two versions of the prover about models drawn at random.
 
     python benchmarks/checks/engines.py --against CHECKOUT [--models N] [--seed S]
 
@@ -28,7 +28,7 @@ DOORS = ("quiesce.scenarios.prove.dense", "quiesce.scenarios.dense")
 """Where the door stands, in one version or another."""
 
 SECONDS = 20
-"""After so long a search is given up; its answer is then not compared."""
+"""Bound on a search; the answer of a longer one is not compared."""
 
 
 def drawn(seed: int) -> list[list[dict[str, Any]]]:
@@ -135,7 +135,7 @@ def answers_of(checkout: Path, models: int, seed: int, door: str) -> "subprocess
 
 
 def main() -> int:
-    """Compare, and tell."""
+    """Compare all models and print the disagreements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", type=Path, help="another checkout")
     parser.add_argument("--models", type=int, default=100)

@@ -1,10 +1,10 @@
-"""Known changes of the code, each of which makes some verdict wrong: does a test notice it?
+"""Makes known wrong changes to the code, one at a time, and checks that a test notices each.
 
     python benchmarks/checks/known_changes.py [WORD ...]
 
-The tree is copied; each change is made in the copy, the tests named with it are run, and the
-change is taken back.  With words, only changes whose name has one of them.  Exit status 1 if a
-change survives or does not fit the code any more.
+The check makes each change in a copy of the tree, runs the tests that are named with it, and takes
+the change back.  With words, it makes only the changes whose names contain one of them.  Exit
+status 1 if a change survives or does not fit the code any more.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Mutation testing of one module with cosmic-ray: which small changes does no test notice?
+"""Mutation testing of one module with cosmic-ray: lists the small changes that no test notices.
 
     python benchmarks/checks/mutation.py MODULE [--tests "FILES"] [--most N] [--seed N]
 
@@ -74,7 +74,7 @@ words and numbers that are never negative, is replaced by its opposite alone."""
 
 
 def main() -> int:
-    """Make the mutants, run the tests on each, and tell which survive."""
+    """Make the mutants, run the tests on each, and print which survive."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("module")
     parser.add_argument("--tests", default="")

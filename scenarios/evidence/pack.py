@@ -32,13 +32,13 @@ from ...reports.evidence.pack import (
 )
 from ...reports.evidence.page import page
 from ...reports.explanation.why import why
-from ..explain.explaining import explained
+from ..explain.explaining import explain_run
 from ..format.schema_check import unknown_word
 from ..mutants.mutant_scores import scores
 from ..mutants.mutants import MUTANTS
 from ..prove.prove_scenario import ProveRequest, prove_scenario
 from ..resolve.library import find, resolved
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from ..run.crash_sweep import SweepRequest, sweep_scenario
 from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
 from ..run.one_run import RunRequest, run_once
@@ -99,7 +99,7 @@ def collect_evidence(
     """
     scenarios = [(word, resolved(word)) for word in words]
     _check_names([scenario for _, scenario in scenarios])
-    found = [_look_at(word, scenario, folder, extent, progress) for word, scenario in scenarios]
+    found = [_examine(word, scenario, folder, extent, progress) for word, scenario in scenarios]
     mutants: tuple[MutantScore, ...] = ()
     if extent.mutants:
         progress("mutation score")
@@ -173,7 +173,7 @@ def _line_of(text: str, word: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if word in line), 0)
 
 
-def _check_names(scenarios: Sequence[Resolved]) -> None:
+def _check_names(scenarios: Sequence[ResolvedScenario]) -> None:
     names = [scenario.plan.name for scenario in scenarios]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -181,14 +181,14 @@ def _check_names(scenarios: Sequence[Resolved]) -> None:
             raise ScenarioError([Problem(Place("SCENARIOS"), message, name, "rename one file")])
 
 
-def _look_at(
-    word: str, scenario: Resolved, folder: Path, extent: Extent, progress: ReportProgress
+def _examine(
+    word: str, scenario: ResolvedScenario, folder: Path, extent: Extent, progress: ReportProgress
 ) -> ScenarioEvidence:
     name = scenario.plan.name
     quoted = shlex.quote(word)
     progress(f"{name}: one run")
     request = RunRequest(scenario=word, out=folder)
-    run = run_once(request, partial(explained, is_quick=True, progress=progress))
+    run = run_once(request, partial(explain_run, is_quick=True, progress=progress))
     judgement = run.result.judgement
     methods = [Method(f"quiesce run {quoted}", judgement, _files(folder, run.folder))]
     if extent.runs:
@@ -223,7 +223,7 @@ def _sampled(
     request = FuzzRequest(
         scenario=word, out=folder, examples=extent.runs, jobs=extent.jobs, forget=True
     )
-    explain = partial(explained, is_quick=True, progress=progress)
+    explain = partial(explain_run, is_quick=True, progress=progress)
     judgement = fuzz_scenario(request, explain, progress).judgement
     if judgement is None:
         # At least one run is asked for, so the user stopped it before the first was finished.
@@ -272,7 +272,7 @@ def _files(folder: Path, of: Path) -> tuple[str, ...]:
     )
 
 
-def _inputs(word: str, scenario: Resolved, folder: Path) -> dict[str, str]:
+def _inputs(word: str, scenario: ResolvedScenario, folder: Path) -> dict[str, str]:
     """Keep a copy of every file that a scenario was read from, and return their hashes."""
     files = [find(word), *(Path(file) for config in scenario.configs for file in config.files)]
     copies: dict[str, str] = {}

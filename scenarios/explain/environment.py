@@ -13,10 +13,10 @@ from ...model.base.choices import ChoicePoint
 from ...model.plan.open_questions import QUESTIONS, OpenQuestion
 from ...model.plan.system_plan import SystemPlan
 
-__all__ = ["Answered", "also_answered", "answers_of", "otherwise_answered"]
+__all__ = ["AnsweredPlan", "also_answered", "answers_of", "otherwise_answered"]
 
 
-class Answered(NamedTuple):
+class AnsweredPlan(NamedTuple):
     """A plan with an open question answered otherwise.
 
     Attributes:
@@ -28,7 +28,7 @@ class Answered(NamedTuple):
     plan: SystemPlan
 
 
-def answers_of(plan: SystemPlan, asked: Iterable[ChoicePoint]) -> Iterator[Answered]:
+def answers_of(plan: SystemPlan, asked: Iterable[ChoicePoint]) -> Iterator[AnsweredPlan]:
     """Give the plans in which one open question of a run is answered otherwise.
 
     Args:
@@ -46,7 +46,7 @@ def answers_of(plan: SystemPlan, asked: Iterable[ChoicePoint]) -> Iterator[Answe
         for answer in question.answers:
             if answer != given[question.label]:
                 pinned = plan.pinned | {question.label: answer}
-                yield Answered(_text(question, answer), replace(plan, pinned=pinned))
+                yield AnsweredPlan(_text(question, answer), replace(plan, pinned=pinned))
 
 
 def otherwise_answered(
@@ -71,10 +71,10 @@ def otherwise_answered(
             yield question.label, question.answers[first.get(question.label, 0)]
 
 
-def also_answered(plan: SystemPlan, label: str, answer: str) -> Answered:
+def also_answered(plan: SystemPlan, label: str, answer: str) -> AnsweredPlan:
     """Return the plan with one more open question answered."""
     question = next(each for each in QUESTIONS if each.label == label)
-    return Answered(
+    return AnsweredPlan(
         _text(question, answer),
         replace(plan, pinned=plan.pinned | {label: answer}),
     )

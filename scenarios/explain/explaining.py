@@ -14,10 +14,10 @@ from ..run.runner import RunResult
 from .fix_search import Fix, FixSearchResult, RefutedFix, Thoroughness, find_fix
 from .no_return import point_of_no_return
 
-__all__ = ["Explained", "explained"]
+__all__ = ["RunExplanation", "explain_run"]
 
 
-def explained(
+def explain_run(
     result: RunResult, *, is_quick: bool = False, progress: ReportProgress = report_nothing
 ) -> Explanation | None:
     """Return why the worst violation of a run came about; None if nothing is violated.
@@ -27,11 +27,11 @@ def explained(
         is_quick: Whether to try each change with fewer other timings and to stop earlier.
         progress: Called with how far the search for a change has come.
     """
-    found = Explained.of(result, is_quick=is_quick, progress=progress)
+    found = RunExplanation.of(result, is_quick=is_quick, progress=progress)
     return None if found is None else found.explanation
 
 
-class Explained:
+class RunExplanation:
     """An explanation, with the plan that it says would have saved the run.
 
     Attributes:
@@ -51,7 +51,7 @@ class Explained:
     @classmethod
     def of(
         cls, result: RunResult, *, is_quick: bool = False, progress: ReportProgress = report_nothing
-    ) -> "Explained | None":
+    ) -> "RunExplanation | None":
         """Return the explanation of a run; None if nothing is violated."""
         finding = main_finding(result.trace, result.judgement)
         if finding is None:

@@ -27,7 +27,7 @@ def problems_of(value: Any, expected: type, places: Places) -> list[Problem]:
         expected: The msgspec type that it should have.
         places: The places of the same text.
     """
-    walk = _Walk(places)
+    walk = _SchemaWalk(places)
     walk.check(value, types.type_info(expected), ())
     return sorted(walk.problems, key=lambda problem: (problem.place.line, problem.place.column))
 
@@ -61,7 +61,7 @@ def shown(word: str) -> str:
     return repr(cut)
 
 
-class _Walk:
+class _SchemaWalk:
     def __init__(self, places: Places) -> None:
         self._places = places
         self.problems: list[Problem] = []

@@ -10,7 +10,7 @@ from ...model.trace.codec import write_whole
 from ...properties.prove.counterexample import NotReplayedError
 from ...properties.prove.judging import readings_of
 from ..resolve import replay
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .proof import Found, distances_of, run_path
 from .slice_results import Extreme
 from .sliced_proof import ScenarioProof
@@ -37,7 +37,7 @@ class AttainedDistance(NamedTuple):
 
 
 def attained_distances(
-    scenario: Resolved, plan: SystemPlan, proof: ScenarioProof
+    scenario: ResolvedScenario, plan: SystemPlan, proof: ScenarioProof
 ) -> tuple[AttainedDistance, ...]:
     """Return the distances of a proof, each tried in the ordinary kernel.
 
@@ -60,7 +60,7 @@ def attained_distances(
 
 
 def _attained(
-    scenario: Resolved, plan: SystemPlan, name: str, extreme: Extreme, *, is_of_slice: bool
+    scenario: ResolvedScenario, plan: SystemPlan, name: str, extreme: Extreme, *, is_of_slice: bool
 ) -> Found:
     chosen = f"a run in which this is attained: {name}, {format_ns(extreme.ns)}"
     result = run_path(scenario, plan, extreme.path, chosen, is_of_slice=is_of_slice)

@@ -39,7 +39,7 @@ from ...properties.prove.system_proof import (
     unsafe_windows,
 )
 from ..resolve.replay import Recording
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from ..run.runner import TIMINGS, RunResult, run_recording, run_scenario
 from .waits import OpenStates
 
@@ -229,7 +229,7 @@ class ContradictionError(InternalError):
 
 
 def sampled(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
     unfinished: list[str] | None = None,
@@ -267,7 +267,7 @@ def sampled(
     return spare
 
 
-def exercised(scenario: Resolved, plan: SystemPlan) -> tuple[Exercise, ...]:
+def exercised(scenario: ResolvedScenario, plan: SystemPlan) -> tuple[Exercise, ...]:
     """Return what a few runs of a plan put to the test between them.
 
     What some run puts to the test is put to the test by a proof, which covers that run as well.
@@ -330,7 +330,9 @@ def confirm(proof: SystemProof, sample: tuple[str, Found] | None) -> None:
         raise ContradictionError(sample[0])
 
 
-def counterexample(scenario: Resolved, plan: SystemPlan, proof: SystemProof, name: str) -> Found:
+def counterexample(
+    scenario: ResolvedScenario, plan: SystemPlan, proof: SystemProof, name: str
+) -> Found:
     """Return the run with the fewest events that violates a property.
 
     Raises:
@@ -347,7 +349,11 @@ def counterexample(scenario: Resolved, plan: SystemPlan, proof: SystemProof, nam
 
 
 def attained(
-    scenario: Resolved, plan: SystemPlan, proof: SystemProof, distance: str, reading: Reading
+    scenario: ResolvedScenario,
+    plan: SystemPlan,
+    proof: SystemProof,
+    distance: str,
+    reading: Reading,
 ) -> Found:
     """Return a run in which a distance is as long as an extreme of it.
 
@@ -363,7 +369,7 @@ def attained(
 
 
 def _run_again(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     proof: SystemProof,
     last: Predecessor,
@@ -402,7 +408,7 @@ def plain_path(proof: SystemProof, last: Predecessor, distance_ns: int | None) -
 
 
 def run_path(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     path: Path,
     chosen: str,
@@ -433,7 +439,7 @@ def run_path(
 
 
 def run_along(
-    scenario: Resolved, plan: SystemPlan, schedule: Schedule, chosen: str, events: int
+    scenario: ResolvedScenario, plan: SystemPlan, schedule: Schedule, chosen: str, events: int
 ) -> Found:
     """Return the run that a schedule tells, judged."""
     return Found(run_path(scenario, plan, Path(schedule, {}), chosen), events)

@@ -3,7 +3,7 @@
 from ...model.machine.system import header_of
 from ...properties.core.exercise import CENTRAL, Exercise
 from ...properties.core.verdict import Judgement, Verdict
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .proof import exercised
 from .proof_extent import shortfall_in_words, slicing_in_words
 from .proven_scenario import ProvenScenario
@@ -15,7 +15,7 @@ _SETTLED = {"holds", "vacuous"}
 
 
 def judgement_of_proof(
-    scenario: Resolved, proven: ProvenScenario, *, any_instant: bool
+    scenario: ResolvedScenario, proven: ProvenScenario, *, any_instant: bool
 ) -> Judgement:
     """Return what the properties say of all runs, as far as the proof covered them.
 

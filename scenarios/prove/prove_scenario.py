@@ -16,7 +16,7 @@ from ...properties.prove.search_results import Progress
 from ...properties.prove.system_proof import Limits
 from ...properties.registry import TEARDOWN, named
 from ..resolve.library import resolved
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from ..run.progress import ReportProgress
 from .attained_distances import attained_distances
 from .proof import ContradictionError, Found, at_any_instant, sampled
@@ -101,7 +101,7 @@ def prove_scenario(request: ProveRequest, tell: ReportProgress) -> ProveResult:
 
 def _proven(
     request: ProveRequest,
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     kinds: tuple[type[Property], ...],
     tell: ReportProgress,
 ) -> ProvenScenario:
@@ -158,7 +158,7 @@ def _counterexample(
 
 def _proof(
     request: ProveRequest,
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: tuple[type[Property], ...],
     limits: Limits,

@@ -30,7 +30,7 @@ from ...properties.prove.counterexample import NotReplayedError
 from ...properties.prove.judging import decisive
 from ...properties.prove.search_results import Tell
 from ...properties.prove.system_proof import Limits, SystemProof
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .plan_slices import CallbackName, PlanSlice, callback_measure, callbacks_of, slice_of
 from .proof import Found, bounds_of, measures_of, prove_plan, run_path
 from .slice_exploration import explore_all
@@ -124,7 +124,7 @@ class ScenarioProof(NamedTuple):
 
 
 def prove_whole(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
     limits: Limits,
@@ -170,7 +170,7 @@ def prove_whole(
 
 
 def prove_in_slices(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
     chains: Chains,
@@ -230,7 +230,7 @@ class _Found:
 
 def _explore(
     found: _Found,
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
     chains: Chains,
@@ -265,7 +265,7 @@ def _in_order(kinds: Sequence[type[Property]], examples: dict[str, Found]) -> di
 
 
 def in_whole(
-    scenario: Resolved, plan: SystemPlan, name: str, shown: Shown, *, is_of_slice: bool
+    scenario: ResolvedScenario, plan: SystemPlan, name: str, shown: Shown, *, is_of_slice: bool
 ) -> Found | None:
     """Return the run of the whole system along a path, if it violates a property."""
     assert shown.path is not None, "what is tried has a path"
@@ -278,7 +278,7 @@ def in_whole(
 
 
 def _examples(
-    scenario: Resolved, plan: SystemPlan, kinds: Sequence[type[Property]], part: Explored
+    scenario: ResolvedScenario, plan: SystemPlan, kinds: Sequence[type[Property]], part: Explored
 ) -> dict[str, Found]:
     """Return runs of the whole that do what violates properties in a slice."""
     found = {}

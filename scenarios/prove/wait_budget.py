@@ -23,7 +23,7 @@ from ...properties.prove.paths import path_to, start_of
 from ...properties.prove.symbolic_state import step_of
 from ...properties.prove.system_proof import Finding, Limits, SystemProof, is_proved
 from ...properties.prove.thresholds import Trial, edge_of, least_of
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .proof import Found, counterexample, prove_plan, run_along, sampled
 from .waits import OpenStates, Wait
 
@@ -59,7 +59,7 @@ class WaitBudget(NamedTuple):
 
 
 def budget_of_wait(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     kinds: Sequence[type[Property]],
     wait: Wait,
     limits: Limits,
@@ -112,7 +112,7 @@ class _Probe:
 
     def __init__(
         self,
-        scenario: Resolved,
+        scenario: ResolvedScenario,
         kinds: Sequence[type[Property]],
         wait: Wait,
         limits: Limits,

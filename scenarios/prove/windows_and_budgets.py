@@ -13,7 +13,7 @@ from ...properties.prove.system_proof import Limits, SystemProof
 from ...properties.prove.windows import Window
 from ...reports.pictures.windows import window_picture
 from ..resolve import replay
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from ..run.progress import ReportProgress
 from .proof import Found, windows_of_plan
 from .wait_budget import WaitBudget, budget_of_wait
@@ -52,7 +52,7 @@ class WindowsAndBudgets(msgspec.Struct, frozen=True):
 
 
 def find_windows_and_budgets(
-    scenario: Resolved,
+    scenario: ResolvedScenario,
     kinds: Sequence[type[Property]],
     proof: SystemProof,
     limits: Callable[[], Limits],

@@ -92,7 +92,7 @@ def hardware_of(
     """Return the devices of a scenario; what does not fit becomes a problem."""
     matcher = _Matcher(scenario, guests, diagnostics)
     owners = matcher.match_all()
-    lines = _Lines(scenario, matcher)
+    lines = _InterruptLines(scenario, matcher)
     nics: list[NicPlan] = []
     devices: list[AnyDevicePlan] = []
     owner: dict[str, int] = {}
@@ -263,7 +263,7 @@ class _Matcher:
                 self._diagnostics.assume(f"{vm}.pass {entry.label}", "left out", basis)
 
 
-class _Lines:
+class _InterruptLines:
     """Allocates interrupt numbers that no configuration and no device of the scenario uses."""
 
     def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
@@ -288,7 +288,11 @@ class _Lines:
 
 
 def _nic(
-    entry: NicEntry, passed: PassConfig, lines: _Lines, diagnostics: Diagnostics, path: KeyPath
+    entry: NicEntry,
+    passed: PassConfig,
+    lines: _InterruptLines,
+    diagnostics: Diagnostics,
+    path: KeyPath,
 ) -> NicPlan:
     nic = NicPlan(**_given(entry, NicPlan, passed, lines, diagnostics, path))
     if nic.prefetch > nic.ring_size:
@@ -302,7 +306,11 @@ def _nic(
 
 
 def _device(
-    entry: MatchedEntry, passed: PassConfig, lines: _Lines, diagnostics: Diagnostics, path: KeyPath
+    entry: MatchedEntry,
+    passed: PassConfig,
+    lines: _InterruptLines,
+    diagnostics: Diagnostics,
+    path: KeyPath,
 ) -> AnyDevicePlan:
     """Return the plan of a device of any kind but a NIC."""
     kind = str(entry.__struct_config__.tag)
@@ -315,7 +323,7 @@ def _given(
     entry: MatchedEntry,
     plan: type[msgspec.Struct],
     passed: PassConfig,
-    lines: _Lines,
+    lines: _InterruptLines,
     diagnostics: Diagnostics,
     path: KeyPath,
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ..format.loader import load
 from ..format.schema_check import unknown_word
 from ..format.shipped import shipped_files, shipped_names
 from .default_scenario import assumed_source
-from .resolve import Resolved, resolve
+from .resolve import ResolvedScenario, resolve
 
 _CONFIGURATIONS = (".qvmconf", ".conf")
 
@@ -31,7 +31,7 @@ def find(word: str) -> Path:
     raise ScenarioError([problem])
 
 
-def resolved(word: str) -> Resolved:
+def resolved(word: str) -> ResolvedScenario:
     """Return the scenario that a user means: a file, a shipped one, or a bare configuration.
 
     Raises:

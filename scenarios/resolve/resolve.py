@@ -56,7 +56,7 @@ from .vdevs import block_timeout_of, check_workload_names, quiesce_of
 from .without_effect import note_without_effect
 
 
-class Resolved(msgspec.Struct, frozen=True):
+class ResolvedScenario(msgspec.Struct, frozen=True):
     """A scenario that is ready to run.
 
     Attributes:
@@ -76,7 +76,7 @@ class Resolved(msgspec.Struct, frozen=True):
     recorded: Recording | None = None
 
 
-def resolve(source: ScenarioSource) -> Resolved:
+def resolve(source: ScenarioSource) -> ResolvedScenario:
     """Return the plan that a scenario describes.
 
     Raises:
@@ -140,7 +140,7 @@ def resolve(source: ScenarioSource) -> Resolved:
     origins = origins_of(source, guests, hardware)
     recorded = replay.read(source.folder / scenario.replay) if scenario.replay else None
     assumptions = tuple(diagnostics.assumptions)
-    return Resolved(plan, assumptions, expect, configs, origins, recorded)
+    return ResolvedScenario(plan, assumptions, expect, configs, origins, recorded)
 
 
 def _crash(scenario: Scenario) -> CrashPlan | None:

@@ -73,7 +73,7 @@ def quiesce_of(
     return tuple(plan for _, plan in sorted(plans, key=lambda item: item[0]))
 
 
-class Usual(NamedTuple):
+class KnownProcedure(NamedTuple):
     """What is known of a device's procedure.
 
     Attributes:
@@ -88,7 +88,7 @@ class Usual(NamedTuple):
 
 
 def _steps(
-    entry: Quiesce, device: str, usual: Usual, path: KeyPath, diagnostics: Diagnostics
+    entry: Quiesce, device: str, usual: KnownProcedure, path: KeyPath, diagnostics: Diagnostics
 ) -> tuple[StepPlan, ...]:
     """Return the steps with their bounds; the documented procedure if the scenario has none."""
     known, bounds, names = usual
@@ -129,7 +129,7 @@ def _assume_endless(name: str, bound_ns: int, diagnostics: Diagnostics) -> None:
         diagnostics.assume(name, "for ever", "given by the configuration: message-block-timeout 0")
 
 
-def _of_hardware(hardware: Hardware, device: str) -> Usual:
+def _of_hardware(hardware: Hardware, device: str) -> KnownProcedure:
     if device == redistributor.NAME:
         procedure = redistributor.PROCEDURE
     elif device in [one.name for one in hardware.back_ends]:
@@ -137,14 +137,14 @@ def _of_hardware(hardware: Hardware, device: str) -> Usual:
     else:
         procedure = kind_of_plan(type(hardware.plan_of(device))).procedure
     bounds = PCIE_BOUNDS | user_back_end_procedure.USUAL_BOUNDS | dict(procedure.documented)
-    return Usual(procedure.steps, bounds, tuple(name for name, _ in procedure.documented))
+    return KnownProcedure(procedure.steps, bounds, tuple(name for name, _ in procedure.documented))
 
 
-def _of_vdev(guest: GuestEntry, vdev: str) -> Usual:
+def _of_vdev(guest: GuestEntry, vdev: str) -> KnownProcedure:
     if guest.config.vdevs[guest.vdevs.index(vdev)].type == "shmem":
-        return Usual(shared_memory.STEPS, {}, tuple(shared_memory.STEPS))
+        return KnownProcedure(shared_memory.STEPS, {}, tuple(shared_memory.STEPS))
     bounds = dict.fromkeys(virtio_vdev.BOUNDED_STEPS, _drain_bound_ns(guest, vdev))
-    return Usual(virtio_vdev.STEPS, bounds, _VDEV_PROCEDURE)
+    return KnownProcedure(virtio_vdev.STEPS, bounds, _VDEV_PROCEDURE)
 
 
 def _drain_bound_ns(guest: GuestEntry, device: str) -> int:

@@ -25,7 +25,7 @@ from ..resolve.replay import Recording
 from .runner import RunResult, run_recording
 from .unwritable import unwritable
 
-__all__ = ["Counterexample", "Written", "made_small", "write_counterexample"]
+__all__ = ["Counterexample", "CounterexampleFiles", "shrunk_counterexample", "write_counterexample"]
 
 REPLAY = "replay.json"
 """What `reports.write` calls the replay file."""
@@ -43,7 +43,7 @@ class Counterexample(msgspec.Struct, frozen=True):
     result: RunResult
 
 
-def made_small(
+def shrunk_counterexample(
     plan: SystemPlan,
     choices: tuple[ChoicePoint, ...],
     name: str,
@@ -56,7 +56,7 @@ def made_small(
     return Counterexample(shrunk, run_recording(recording))
 
 
-class Written(msgspec.Struct, frozen=True):
+class CounterexampleFiles(msgspec.Struct, frozen=True):
     """The files of a counterexample.
 
     Attributes:
@@ -72,7 +72,7 @@ class Written(msgspec.Struct, frozen=True):
 
 def write_counterexample(
     example: Counterexample, folder: Path, explanation: Explanation | None, *, plot: bool
-) -> Written:
+) -> CounterexampleFiles:
     """Write scenario, replay file and report of a counterexample.
 
     Args:
@@ -103,8 +103,8 @@ def write_counterexample(
     paths = (*(folder / name for name in texts), *files)
     if note:
         replayed = shlex.quote(str(folder / REPLAY))
-        return Written(paths, f"quiesce run --replay {replayed}", note)
-    return Written(paths, f"quiesce run {shlex.quote(str(folder / SCENARIO))}")
+        return CounterexampleFiles(paths, f"quiesce run --replay {replayed}", note)
+    return CounterexampleFiles(paths, f"quiesce run {shlex.quote(str(folder / SCENARIO))}")
 
 
 def _scenario_of(example: Counterexample) -> tuple[dict[str, str], str]:

@@ -20,10 +20,10 @@ from ...properties.search.sweep import SweepPart, SweepTarget, crash_instants, s
 from ...properties.search.tally import Tally
 from ..format.schema_check import unknown_word
 from ..resolve.library import resolved
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .progress import ReportProgress
 from .sweep_files import write_sweep
-from .swept_cause import Swept
+from .swept_cause import SweptCause
 
 __all__ = ["SweepRequest", "SweepResult", "sweep_scenario"]
 
@@ -62,7 +62,7 @@ class SweepResult(NamedTuple):
         seconds: How long it took.
     """
 
-    swept: list[Swept]
+    swept: list[SweptCause]
     judgement: Judgement
     files: tuple[Path, ...]
     seconds: float
@@ -83,7 +83,7 @@ def sweep_scenario(request: SweepRequest, progress: ReportProgress) -> SweepResu
     vm = _dying_vm(scenario)
     until_ns = _until(request, scenario)
     begun = time.monotonic()
-    swept: list[Swept] = []
+    swept: list[SweptCause] = []
     for cause in _causes(request, scenario, vm):
         if not swept or swept[-1].is_whole:
             swept.append(
@@ -99,12 +99,12 @@ def sweep_scenario(request: SweepRequest, progress: ReportProgress) -> SweepResu
     return SweepResult(swept, judgement, files, seconds)
 
 
-def _dying_vm(scenario: Resolved) -> int:
+def _dying_vm(scenario: ResolvedScenario) -> int:
     """Return the position of the VM that ends, the first if none is said to."""
     return next((n for n, vm in enumerate(scenario.plan.vms) if vm.end is not None), 0)
 
 
-def _causes(request: SweepRequest, scenario: Resolved, vm: int) -> list[str]:
+def _causes(request: SweepRequest, scenario: ResolvedScenario, vm: int) -> list[str]:
     can_begin = [name for name, cause in BY_NAME.items() if cause.guest != NEVER_STARTS]
     end = scenario.plan.vms[vm].end
     if ALL in request.causes:
@@ -123,7 +123,7 @@ def _causes(request: SweepRequest, scenario: Resolved, vm: int) -> list[str]:
     return causes
 
 
-def _until(request: SweepRequest, scenario: Resolved) -> int:
+def _until(request: SweepRequest, scenario: ResolvedScenario) -> int:
     """Return the last instant: as asked for, or when the nominal run of the scenario ends."""
     if request.until:
         try:
@@ -133,7 +133,7 @@ def _until(request: SweepRequest, scenario: Resolved) -> int:
     return run(scenario.plan, Nominal()).records[-1].at_ns
 
 
-def _sweep(target: SweepTarget, jobs: int, progress: ReportProgress) -> Swept:
+def _sweep(target: SweepTarget, jobs: int, progress: ReportProgress) -> SweptCause:
     instants = crash_instants(target, run_watched)
     pieces = _pieces(instants)
     part = SweepPart()
@@ -156,7 +156,7 @@ def _sweep(target: SweepTarget, jobs: int, progress: ReportProgress) -> Swept:
     except KeyboardInterrupt:
         # Invariant: `part` has every crash point up to `covered_ns`; the judgement claims no more.
         pass
-    return Swept(target, len(instants), part, covered_ns)
+    return SweptCause(target, len(instants), part, covered_ns)
 
 
 def _swept_pieces(
@@ -181,7 +181,7 @@ def _pieces(instants: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [instants[start : end + 1] for start, end in pairwise(bounds)]
 
 
-def _judgement(scenario: Resolved, swept: list[Swept], until_ns: int) -> Judgement:
+def _judgement(scenario: ResolvedScenario, swept: list[SweptCause], until_ns: int) -> Judgement:
     tally = Tally()
     for each in swept:
         tally.absorb(each.part.tally)
@@ -211,7 +211,7 @@ def _open(verdict: Verdict) -> Verdict:
     return msgspec.structs.replace(verdict, verdict="inconclusive", reason=reason)
 
 
-def _bound(swept: Swept) -> str:
+def _bound(swept: SweptCause) -> str:
     part = swept.part
     text = (
         f"{swept.target.cause}: {part.points} crash points, {part.gaps} in gaps and {part.orders} "

@@ -14,9 +14,14 @@ from ...properties.registry import PROPERTIES
 from ...properties.search.fuzz import Campaign, FuzzTask, FuzzViolation, confidence
 from ...reports.verdict_file import document_of as verdict_document
 from ..resolve.library import resolved
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .campaign import CampaignResult, Effort, carry_out
-from .counterexample import Counterexample, Written, made_small, write_counterexample
+from .counterexample import (
+    Counterexample,
+    CounterexampleFiles,
+    shrunk_counterexample,
+    write_counterexample,
+)
 from .duration_files import durations_json, write_durations
 from .given_up import write_given_up
 from .one_run import Explain
@@ -71,7 +76,7 @@ class FuzzResult(NamedTuple):
     outcome: CampaignResult
     judgement: Judgement | None
     example: Counterexample | None
-    written: Written
+    written: CounterexampleFiles
 
 
 def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: ReportProgress) -> FuzzResult:
@@ -95,7 +100,7 @@ def fuzz_scenario(request: FuzzRequest, explain: Explain, progress: ReportProgre
     progress("")
     folder = request.out / scenario.plan.name / "fuzz"
     example = _example(outcome.campaign, scenario, progress)
-    written = Written((), "")
+    written = CounterexampleFiles((), "")
     if example is not None:
         explanation = explain(example.result)
         written = write_counterexample(example, folder, explanation, plot=request.plot)
@@ -120,7 +125,7 @@ def _effort(request: FuzzRequest) -> Effort:
 
 
 def _example(
-    campaign: Campaign, scenario: Resolved, progress: ReportProgress
+    campaign: Campaign, scenario: ResolvedScenario, progress: ReportProgress
 ) -> Counterexample | None:
     """Shrink the most important violation and return it; None if there is none."""
     findings = list(campaign.findings.values())
@@ -133,12 +138,16 @@ def _example(
 
     worst = min(findings, key=importance)
     progress("making the counterexample small")
-    example = made_small(worst.plan, worst.choices, worst.properties[0], scenario.assumptions)
+    example = shrunk_counterexample(
+        worst.plan, worst.choices, worst.properties[0], scenario.assumptions
+    )
     progress("")
     return example
 
 
-def _judgement(scenario: Resolved, request: FuzzRequest, outcome: CampaignResult) -> Judgement:
+def _judgement(
+    scenario: ResolvedScenario, request: FuzzRequest, outcome: CampaignResult
+) -> Judgement:
     tally = outcome.campaign.tally
     end = "as the scenario has it" if request.fixed_end else "drawn in one half of the runs"
     first = (
@@ -176,7 +185,7 @@ def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) ->
 
 
 def _write_unfinished(
-    campaign: Campaign, scenario: Resolved, folder: Path, progress: ReportProgress
+    campaign: Campaign, scenario: ResolvedScenario, folder: Path, progress: ReportProgress
 ) -> list[Path]:
     """Write the replay file of the first run that was given up, if there is one.
 

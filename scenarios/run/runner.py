@@ -20,7 +20,7 @@ from ...model.trace.events import Trace
 from ...properties.check import judge
 from ...properties.core.verdict import Judgement
 from ..resolve.replay import Recording, same_system
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 
 __all__ = [
     "ENDS",
@@ -79,7 +79,7 @@ def choices_for(timing: str = "nominal", seed: int | None = None) -> tuple[Choic
     return TIMINGS[timing](), f"one choice for every delay ({timing}) and open question (default)"
 
 
-def usual_choices(scenario: Resolved) -> tuple[Choices, str]:
+def usual_choices(scenario: ResolvedScenario) -> tuple[Choices, str]:
     """Return the default choices of a scenario, and a sentence about them.
 
     They are those of its replay file, if it names one: exactly, as long as the system is the
@@ -94,7 +94,7 @@ def usual_choices(scenario: Resolved) -> tuple[Choices, str]:
     return Guided(by_label(recorded.choices)), chosen
 
 
-def run_scenario(scenario: Resolved, choices: Choices, chosen: str) -> RunResult:
+def run_scenario(scenario: ResolvedScenario, choices: Choices, chosen: str) -> RunResult:
     """Return the run of a scenario under these choices.
 
     Args:

@@ -16,15 +16,20 @@ from ...reports.pictures.windows import CauseRow, WindowPicture
 from ...reports.verdict_file import document_of as verdict_document
 from ..resolve import replay as replays
 from ..resolve.replay import Recording
-from ..resolve.resolve import Resolved
-from .swept_cause import Swept
+from ..resolve.resolve import ResolvedScenario
+from .swept_cause import SweptCause
 from .unwritable import unwritable
 
 __all__ = ["causes_document", "write_sweep"]
 
 
 def write_sweep(
-    judgement: Judgement, scenario: Resolved, swept: list[Swept], folder: Path, *, plot: bool
+    judgement: Judgement,
+    scenario: ResolvedScenario,
+    swept: list[SweptCause],
+    folder: Path,
+    *,
+    plot: bool,
 ) -> tuple[Path, ...]:
     """Write every file of a sweep, each whole or not at all; returns the files.
 
@@ -50,7 +55,7 @@ def write_sweep(
     return tuple(folder / name for name in files)
 
 
-def causes_document(swept: list[Swept]) -> dict[str, object]:
+def causes_document(swept: list[SweptCause]) -> dict[str, object]:
     """Return what came of each cause, by its name, for programs."""
     return {
         each.target.cause: {
@@ -71,13 +76,13 @@ def causes_document(swept: list[Swept]) -> dict[str, object]:
 
 
 def _recording(
-    scenario: Resolved, target: SweepTarget, at_ns: int, log: tuple[ChoicePoint, ...]
+    scenario: ResolvedScenario, target: SweepTarget, at_ns: int, log: tuple[ChoicePoint, ...]
 ) -> Recording:
     chosen = f"the crash point at {format_ns(at_ns)} of a sweep, nominal timing"
     return Recording(target.ending_at(at_ns), scenario.assumptions, chosen, log)
 
 
-def _given_up(scenario: Resolved, swept: Swept) -> bytes:
+def _given_up(scenario: ResolvedScenario, swept: SweptCause) -> bytes:
     """Return the replay file of the first crash point whose run was given up."""
     point = swept.part.unfinished
     assert point is not None
@@ -87,7 +92,7 @@ def _given_up(scenario: Resolved, swept: Swept) -> bytes:
     return replays.encode(_recording(scenario, swept.target, point.at_ns, tuple(choices.log)))
 
 
-def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
+def _picture(judgement: Judgement, swept: list[SweptCause]) -> WindowPicture:
     rows = [
         CauseRow(
             each.target.cause,
@@ -102,6 +107,6 @@ def _picture(judgement: Judgement, swept: list[Swept]) -> WindowPicture:
     return WindowPicture(title, judgement.label, rows, swept[0].target.until_ns)
 
 
-def _document(judgement: Judgement, swept: list[Swept]) -> bytes:
+def _document(judgement: Judgement, swept: list[SweptCause]) -> bytes:
     content = verdict_document(judgement) | {"causes": causes_document(swept)}
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

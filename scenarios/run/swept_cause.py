@@ -4,10 +4,10 @@ import msgspec
 
 from ...properties.search.sweep import SweepPart, SweepStrip, SweepTarget, unsafe_windows
 
-__all__ = ["Swept"]
+__all__ = ["SweptCause"]
 
 
-class Swept(msgspec.Struct, frozen=True):
+class SweptCause(msgspec.Struct, frozen=True):
     """One cause, swept.
 
     Attributes:

@@ -20,16 +20,16 @@ import msgspec
 from ...model.base.choices import Choices, Earliest, Ends, Latest
 from ...model.base.errors import QuiesceError
 from ...properties.core.verdict import Judgement, Verdict
-from ..resolve.resolve import Resolved
+from ..resolve.resolve import ResolvedScenario
 from .runner import ENDS, run_scenario
 
-__all__ = ["ALARMING", "Thorough", "tried_thoroughly"]
+__all__ = ["ALARMING", "ThoroughResult", "run_thoroughly"]
 
 ALARMING = ("violated", "inconclusive")
 """Verdicts that `quiesce verify` reports unless the scenario expects them."""
 
 
-class Thorough(msgspec.Struct, frozen=True):
+class ThoroughResult(msgspec.Struct, frozen=True):
     """The result of running a scenario at the ends of its spans.
 
     Attributes:
@@ -41,7 +41,7 @@ class Thorough(msgspec.Struct, frozen=True):
     differences: tuple[str, ...] = ()
 
 
-def tried_thoroughly(scenario: Resolved, samples: int) -> Thorough:
+def run_thoroughly(scenario: ResolvedScenario, samples: int) -> ThoroughResult:
     """Run a scenario at the ends of its spans and return what breaks its expectations.
 
     A scenario that repeats a recorded run has no other timing, and one that expects nothing to hold
@@ -52,7 +52,7 @@ def tried_thoroughly(scenario: Resolved, samples: int) -> Thorough:
         samples: Timings that are drawn, besides the least and the greatest of all.
     """
     if scenario.recorded is not None or "holds" not in scenario.expect.values():
-        return Thorough()
+        return ThoroughResult()
     first: dict[str, tuple[str, str]] = {}
     counts: dict[str, int] = {}
     runs = 0
@@ -62,7 +62,7 @@ def tried_thoroughly(scenario: Resolved, samples: int) -> Thorough:
             first.setdefault(name, (option, what))
             counts[name] = counts.get(name, 0) + 1
     name_of_scenario = scenario.plan.name
-    return Thorough(
+    return ThoroughResult(
         runs,
         tuple(
             f"{name} {what}, in {counts[name]} of {runs} timings at the ends of spans; again: "
@@ -80,7 +80,7 @@ def _timings(samples: int) -> Iterator[tuple[str, Choices]]:
         yield f"--timing {ENDS} --seed {seed}", Ends(seed)
 
 
-def _breaches(scenario: Resolved, choices: Choices) -> Iterator[tuple[str, str]]:
+def _breaches(scenario: ResolvedScenario, choices: Choices) -> Iterator[tuple[str, str]]:
     """Give each property that breaks an expectation in one run, and how."""
     try:
         judgement: Judgement = run_scenario(scenario, choices, "an end of each span").judgement

@@ -11,7 +11,7 @@ from quiesce.properties.check import check
 from quiesce.properties.prove.system_proof import Limits
 from quiesce.properties.registry import TEARDOWN
 from quiesce.scenarios.prove.proof import counterexample, prove_plan
-from quiesce.scenarios.resolve.resolve import Resolved
+from quiesce.scenarios.resolve.resolve import ResolvedScenario
 
 from .oracle import JUDGED, broken
 
@@ -68,7 +68,9 @@ def _proved(plan: SystemPlan, disagreements: list[str]) -> dict[str, str]:
         proof = prove_plan(plan, kinds, Limits(CLASSES_MAX), is_measured=False)
         refuted = [name for name in names if proof.findings[name].word == "violated"]
         for name in refuted:
-            trace = counterexample(Resolved(plan, (), {}, ()), plan, proof, name).result.trace
+            trace = counterexample(
+                ResolvedScenario(plan, (), {}, ()), plan, proof, name
+            ).result.trace
             if name not in broken(trace):
                 disagreements.append(f"the counterexample to {name} breaks {broken(trace)}")
             words[name] = "violated"

@@ -11,7 +11,7 @@ from quiesce.reports.verdict_file import document_of
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output.exit_status import INTERRUPTED
 from quiesce.scenarios.evidence import pack
-from quiesce.scenarios.explain.explaining import explained
+from quiesce.scenarios.explain.explaining import explain_run
 from quiesce.scenarios.mutants.mutant_suite import score_mutants
 from quiesce.scenarios.mutants.mutants import BY_NAME
 from quiesce.scenarios.prove.prove_scenario import ProveRequest, prove_scenario
@@ -36,7 +36,7 @@ def test_a_run_returns_what_its_files_say_and_prints_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     lines: list[str] = []
-    explain = partial(explained, is_quick=True, progress=lines.append)
+    explain = partial(explain_run, is_quick=True, progress=lines.append)
     run = run_once(RunRequest(scenario=BARE, out=tmp_path, plot=False), explain)
     assert_says(run.folder / "verdict.json", run.result.judgement)
     assert {file.parent for file in run.files} == {tmp_path / BARE}

@@ -46,7 +46,7 @@ def evidence_command(request: EvidenceRequest) -> int:
         message = "there is something of this name already, and a pack is never changed"
         remedy = "name a new folder with --out, or remove this one"
         raise InputError([Problem(Place(str(request.out)), message, remedy=remedy)])
-    pack = _made(request, requirements)
+    pack = _build_pack(request, requirements)
     word = most_alarming(m.judgement.verdict for s in pack.scenarios for m in s.methods)
     status = VIOLATED if pack.survivors else OF_VERDICT[word]
     if request.json:
@@ -67,7 +67,7 @@ def evidence_command(request: EvidenceRequest) -> int:
     return status
 
 
-def _made(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack:
+def _build_pack(request: EvidenceRequest, requirements: Sequence[Requirement]) -> Pack:
     """Make the pack beside its place and then move it there, so that it is never half."""
     parent = request.out.parent
     try:

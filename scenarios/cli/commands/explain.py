@@ -8,7 +8,7 @@ from ....model.base.errors import InputError, Place, Problem
 from ....model.trace.codec import write_whole
 from ....reports.explanation.explanation import Explanation
 from ....reports.write import explanation_files
-from ...explain.explaining import explained
+from ...explain.explaining import explain_run
 from ...resolve import replay
 from ...resolve.library import resolved
 from ...run.runner import ENDS, RunResult, choices_for, run_recording, run_scenario
@@ -46,7 +46,7 @@ def explain_command(request: ExplainRequest) -> int:
         InputError: If anything that was given cannot be used.
     """
     result, folder = run_of(request.word, request.out, request.timing, request.seed)
-    explanation = explained(result, progress=show_progress)
+    explanation = explain_run(result, progress=show_progress)
     files = () if explanation is None else _write(explanation, result, folder, request)
     status = OF_VERDICT[result.judgement.verdict]
     if request.json:

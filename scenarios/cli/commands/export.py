@@ -40,7 +40,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
     json: bool
 
 
-class Exported(msgspec.Struct, frozen=True):
+class ExportedRun(msgspec.Struct, frozen=True):
     """A run to be exported.
 
     Attributes:
@@ -60,15 +60,15 @@ class Exported(msgspec.Struct, frozen=True):
         return ReportedRun(trace, self.judgement, self.origins)
 
 
-def _write_sequence(run: Exported, to: BinaryIO) -> None:
+def _write_sequence(run: ExportedRun, to: BinaryIO) -> None:
     to.write(sequence(run.found().trace, run.judgement).encode())
 
 
-def _judgements(runs: Sequence[Exported]) -> list[Judgement]:
+def _judgements(runs: Sequence[ExportedRun]) -> list[Judgement]:
     return [run.judgement for run in runs]
 
 
-ALL_RUNS: dict[str, tuple[str, Callable[[Sequence[Exported]], bytes]]] = {
+ALL_RUNS: dict[str, tuple[str, Callable[[Sequence[ExportedRun]], bytes]]] = {
     "junit": ("junit.xml", lambda runs: junit_xml(_judgements(runs))),
     "sarif": ("findings.sarif", lambda runs: sarif_json([r.found() for r in runs], __version__)),
     "needs": ("needs.json", lambda runs: needs_json(_judgements(runs), __version__)),
@@ -115,7 +115,7 @@ def _check(formats: Sequence[str]) -> None:
         raise InputError(problems)
 
 
-def _check_names(runs: Sequence[Exported]) -> None:
+def _check_names(runs: Sequence[ExportedRun]) -> None:
     names = [run.source.header.scenario for run in runs]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -124,24 +124,24 @@ def _check_names(runs: Sequence[Exported]) -> None:
             raise InputError([problem])
 
 
-def _run(word: str) -> Exported:
+def _run(word: str) -> ExportedRun:
     """Return the run in a folder, or of a scenario with all delays at their middle."""
     folder = Path(word)
     if not folder.is_dir():
         result = run_scenario(resolved(word), *choices_for())
-        return Exported(result.trace, result.judgement, result.origins)
+        return ExportedRun(result.trace, result.judgement, result.origins)
     for name in ("trace.jsonl", "verdict.json"):
         if not (folder / name).is_file():
             message = f"there is no {name} in it, so it is not the folder of a run"
             raise InputError([Problem(Place(word), message, remedy="see `quiesce run --out`")])
-    return Exported(
+    return ExportedRun(
         codec.TraceFile(folder / "trace.jsonl"),
         verdict_file.read(folder / "verdict.json"),
         verdict_file.read_origins(folder / "origins.json"),
     )
 
 
-def _write(word: str, runs: Sequence[Exported], out: Path) -> list[Path]:
+def _write(word: str, runs: Sequence[ExportedRun], out: Path) -> list[Path]:
     if word in ALL_RUNS:
         name, made_of = ALL_RUNS[word]
         codec.write_whole(out / name, made_of(runs))

@@ -8,7 +8,7 @@ from ....properties.search.shrink import sizes
 from ....reports.explanation.why import why
 from ....reports.summary import print_judgement
 from ....reports.verdict_file import document_of as verdict_document
-from ...explain.explaining import explained
+from ...explain.explaining import explain_run
 from ...run.campaign import CampaignResult
 from ...run.fuzz_campaign import FuzzRequest, FuzzResult, fuzz_scenario
 from ...run.given_up import GIVEN_UP
@@ -28,7 +28,7 @@ def fuzz_command(request: FuzzRequest, *, as_json: bool, verbose: bool) -> int:
     Raises:
         InputError: If the scenario or the folder for the results cannot be used.
     """
-    explain = partial(explained, is_quick=True, progress=show_progress)
+    explain = partial(explain_run, is_quick=True, progress=show_progress)
     result = fuzz_scenario(request, explain, show_progress)
     judgement = result.judgement
     if judgement is None:

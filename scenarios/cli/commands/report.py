@@ -15,7 +15,7 @@ from ....reports import verdict_file
 from ....reports.explanation.explanation import Explanation, explain
 from ....reports.html.content import CrashStrip, HtmlReport
 from ....reports.html.page import page
-from ...explain.explaining import explained
+from ...explain.explaining import explain_run
 from ...resolve import replay
 from ...resolve.library import resolved
 from ...run.crash_points import crash_strip, target_of
@@ -85,7 +85,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
         choices=choice_rows(result.recording.choices),
         crashes=crashes,
         no_crashes=no_crashes,
-        explanation=explained(result, is_quick=True, progress=show_progress),
+        explanation=explain_run(result, is_quick=True, progress=show_progress),
         replay=f"quiesce run {shlex.quote(request.run)}",
         files=_files(result.origins),
     )

@@ -8,7 +8,7 @@ import msgspec
 from ....reports.explanation.why import why
 from ....reports.summary import print_judgement
 from ....reports.write import verdict_json
-from ...explain.explaining import explained
+from ...explain.explaining import explain_run
 from ...run.one_run import OneRun, RunRequest, run_once
 from ...run.run_notes import notes_of_run
 from ...run.runner import RunResult
@@ -28,7 +28,7 @@ def run_command(request: RunRequest, *, explain: bool, as_json: bool, verbose: b
     Raises:
         InputError: If anything that was given cannot be used.
     """
-    explainer = partial(explained, is_quick=True, progress=show_progress) if explain else None
+    explainer = partial(explain_run, is_quick=True, progress=show_progress) if explain else None
     run = run_once(request, explainer)
     status = OF_VERDICT[run.result.judgement.verdict]
     if as_json:

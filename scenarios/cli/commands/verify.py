@@ -12,7 +12,7 @@ from ....properties.core.worker_pool import results_in_order
 from ...format.shipped import shipped_names
 from ...resolve.library import resolved
 from ...run.runner import run_scenario, usual_choices
-from ...run.thorough import ALARMING, tried_thoroughly
+from ...run.thorough import ALARMING, run_thoroughly
 from ..output.exit_status import BAD_INPUT, NOTHING_CHECKED, OK, VIOLATED
 from ..output.terminal import VERDICT_STYLES, say, say_json, say_rows, show_progress, styled
 
@@ -106,7 +106,7 @@ def _verified(samples: int, word: str) -> Comparison:
     comparison = compared(result.judgement, scenario.expect)
     if samples < 0:
         return comparison
-    tried = tried_thoroughly(scenario, samples)
+    tried = run_thoroughly(scenario, samples)
     return msgspec.structs.replace(
         comparison,
         differences=comparison.differences + tried.differences,

@@ -14,7 +14,7 @@ from quiesce.model.trace.events import FramesQuarantined, QvmExited, Trace
 from quiesce.properties.check import check, judge
 from quiesce.reports.core.culprit import Culprit, culprit_of, main_finding
 from quiesce.reports.explanation.explanation import RerunResults, explain
-from quiesce.scenarios.explain.explaining import Explained
+from quiesce.scenarios.explain.explaining import RunExplanation
 from quiesce.scenarios.explain.fix_search import FixSearchResult, Thoroughness, find_fix
 from quiesce.scenarios.explain.no_return import point_of_no_return
 from quiesce.scenarios.explain.single_changes import Change, Size, changes_of
@@ -116,7 +116,7 @@ def test_a_bare_configuration_is_not_advised_to_look_and_stop_nothing(tmp_path: 
         "system guest1\nsafety required\nram 0x80000000,4M\ncpu\nload guest1.ifs\n"
         "pass loc mem:0x2d100000,0x1000,rw\npass intr gic:100\n"
     )
-    found = Explained.of(shipped(str(file)), is_quick=True)
+    found = RunExplanation.of(shipped(str(file)), is_quick=True)
     assert found is not None
     saving = found.explanation.saving
     assert saving is not None
@@ -148,7 +148,7 @@ def changed_steps(plan: SystemPlan, steps: tuple[str, ...]) -> SystemPlan:
 
 @pytest.mark.slow
 def test_the_documented_procedure_is_told_beside_a_smaller_change() -> None:
-    found = Explained.of(shipped("blk-reset-at-once"), is_quick=True)
+    found = RunExplanation.of(shipped("blk-reset-at-once"), is_quick=True)
     assert found is not None
     saving, documented = found.explanation.saving, found.explanation.documented
     assert saving is not None
@@ -160,7 +160,7 @@ def test_the_documented_procedure_is_told_beside_a_smaller_change() -> None:
 
 @pytest.mark.slow
 def test_the_documented_procedure_that_is_not_enough_is_told_with_what_refutes_it() -> None:
-    found = Explained.of(shipped("its-discard-not-synced"), is_quick=True)
+    found = RunExplanation.of(shipped("its-discard-not-synced"), is_quick=True)
     assert found is not None
     refuted = found.explanation.refuted
     saving = found.explanation.saving
@@ -202,7 +202,7 @@ def test_a_pause_that_is_enough_for_the_run_alone_is_not_named() -> None:
 
 @pytest.mark.slow
 def test_memory_that_is_kept_for_good_is_said_to_be_a_cost() -> None:
-    found = Explained.of(shipped("bug-b23-unstoppable"), is_quick=True)
+    found = RunExplanation.of(shipped("bug-b23-unstoppable"), is_quick=True)
     assert found is not None
     saving = found.explanation.saving
     assert saving is not None
@@ -235,7 +235,7 @@ def test_an_answer_of_the_environment_is_tried_and_said_to_be_one() -> None:
 def test_a_change_after_which_nothing_is_tested_saves_nothing() -> None:
     # If a crash never reaches qvm nothing is torn down, and nothing can be late.
     result = shipped("nic-crash-bare")
-    found = Explained.of(result, is_quick=True)
+    found = RunExplanation.of(result, is_quick=True)
     assert found is not None
     silent = replace(result.plan, pinned=result.plan.pinned | {"guest.crash-reaches-qvm": "never"})
     assert not violated(run(silent, AdaptedReplay(result.recording.choices)))
@@ -246,7 +246,7 @@ def test_a_change_after_which_nothing_is_tested_saves_nothing() -> None:
 
 @pytest.mark.slow
 def test_what_takes_a_change_and_an_answer_is_told_as_both() -> None:
-    found = Explained.of(shipped("sigkill-iommu-stale"), is_quick=True)
+    found = RunExplanation.of(shipped("sigkill-iommu-stale"), is_quick=True)
     assert found is not None
     saving = found.explanation.saving
     assert saving is not None
@@ -257,7 +257,7 @@ def test_what_takes_a_change_and_an_answer_is_told_as_both() -> None:
 
 @pytest.mark.slow
 def test_a_back_end_is_advised_its_own_steps_and_not_those_of_a_vdev() -> None:
-    found = Explained.of(shipped("back-end-answers-early"), is_quick=True)
+    found = RunExplanation.of(shipped("back-end-answers-early"), is_quick=True)
     assert found is not None
     saving = found.explanation.saving
     assert saving is not None
@@ -336,7 +336,7 @@ def test_maps_that_are_removed_and_synced_in_time_prevent_a_late_write() -> None
 @pytest.mark.slow
 def test_memory_is_not_withheld_against_an_interrupt_that_is_latched() -> None:
     # It would help only because no next instance could start and unmask the line.
-    found = Explained.of(shipped("gic-edge-latched"), is_quick=True)
+    found = RunExplanation.of(shipped("gic-edge-latched"), is_quick=True)
     assert found is not None
     assert found.explanation.no_return is None
     assert found.explanation.sentences[-1].startswith("Nothing that was tried during the teardown")

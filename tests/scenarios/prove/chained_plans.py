@@ -13,7 +13,7 @@ from quiesce.model.plan.system_plan import (
     VmPlan,
 )
 from quiesce.model.plan.virtio_plan import ConsolePlan, EntropyPlan
-from quiesce.scenarios.resolve.resolve import Resolved
+from quiesce.scenarios.resolve.resolve import ResolvedScenario
 
 PINNED = {
     "guest.crash-reaches-qvm": "at-once",
@@ -80,6 +80,6 @@ def drawn(number: int) -> SystemPlan:
     )
 
 
-def scenario(plan: SystemPlan) -> Resolved:
+def scenario(plan: SystemPlan) -> ResolvedScenario:
     """Return a plan as if it had been read from a file."""
-    return Resolved(plan, (), {}, ())
+    return ResolvedScenario(plan, (), {}, ())

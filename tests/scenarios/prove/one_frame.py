@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.plan.system_plan import EndPlan, SystemPlan
-from quiesce.scenarios.resolve.resolve import Resolved
+from quiesce.scenarios.resolve.resolve import ResolvedScenario
 
 PlanMaker = Callable[..., SystemPlan]
 
@@ -31,6 +31,6 @@ def one_frame(
     )
 
 
-def scenario(plan: SystemPlan) -> Resolved:
+def scenario(plan: SystemPlan) -> ResolvedScenario:
     """Return a scenario of the plan alone."""
-    return Resolved(plan, (), {}, ())
+    return ResolvedScenario(plan, (), {}, ())

@@ -29,7 +29,7 @@ from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.prove import wait_budget
 from quiesce.scenarios.prove.proof import prove_plan
 from quiesce.scenarios.resolve.library import resolved
-from quiesce.scenarios.resolve.resolve import Resolved
+from quiesce.scenarios.resolve.resolve import ResolvedScenario
 from quiesce.scenarios.run.runner import run_scenario
 
 pytestmark = pytest.mark.slow
@@ -121,7 +121,7 @@ def in_one_line(said: str) -> str:
     return re.sub(r"\s+", " ", said)
 
 
-def goes_wrong(found: Resolved, name: str) -> bool:
+def goes_wrong(found: ResolvedScenario, name: str) -> bool:
     """Return whether some ordinary run violates a property: extreme timing, or drawn ties."""
     every = (Earliest(), Latest(), *map(Seeded, range(40)))
     runs = (run_scenario(found, choices, "a run at an edge") for choices in every)
@@ -132,7 +132,7 @@ def goes_wrong(found: Resolved, name: str) -> bool:
     )
 
 
-def crashing_at(found: Resolved, at_ns: int) -> Resolved:
+def crashing_at(found: ResolvedScenario, at_ns: int) -> ResolvedScenario:
     vm = replace(found.plan.vms[0], end=EndPlan("guest-crash", exactly(at_ns)))
     return replace(found, plan=replace(found.plan, vms=(vm,)))
 

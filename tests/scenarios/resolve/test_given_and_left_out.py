@@ -11,7 +11,7 @@ from quiesce.properties.check import check
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.as_files import SCENARIO as WRITTEN
 from quiesce.scenarios.resolve.as_files import scenario_files
-from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.resolve import ResolvedScenario, resolve
 from quiesce.scenarios.resolve.vdevs import FOR_EVER_NS
 
 from ..busy_nic import CARED_FOR, MACHINE
@@ -21,7 +21,7 @@ WITH_CALLBACK = CRASH_AT_WORK + '\n[[quiesce]]\nvdev = "qvmterm"\ndevice = "eth0
 NO_STEPS = CARED_FOR + "steps = []\n"
 
 
-def read(write: Write, text: str, guest: str = GUEST) -> Resolved:
+def read(write: Write, text: str, guest: str = GUEST) -> ResolvedScenario:
     return resolve(load(write(text, guest=guest)))
 
 

@@ -10,7 +10,7 @@ from quiesce.properties.search.smaller_plans import without_a_device
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.as_files import SCENARIO as WRITTEN
 from quiesce.scenarios.resolve.as_files import scenario_files
-from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.resolve import ResolvedScenario, resolve
 
 from ..busy_nic import BARE, MACHINE, ended_by
 from ..conftest import Write
@@ -19,7 +19,7 @@ AT_ONCE = MACHINE.replace("intr gic:44=179", "intr gic:44,u=179")
 EDGE = ended_by("sigkill", BARE).replace('name = "eth0"', 'name = "eth0"\ntrigger = "edge"')
 
 
-def read(write: Write, text: str, guest: str) -> Resolved:
+def read(write: Write, text: str, guest: str) -> ResolvedScenario:
     return resolve(load(write(text, guest=guest)))
 
 

@@ -9,12 +9,12 @@ from quiesce.model.plan.system_plan import AfterPlan, EndPlan, QuiescePlan, Step
 from quiesce.model.plan.timing import Timing
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.library import resolved
-from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.resolve import ResolvedScenario, resolve
 
 from ..conftest import GUEST, SCENARIO, Write
 
 
-def plan_of(write: Write, text: str, guest: str = GUEST) -> Resolved:
+def plan_of(write: Write, text: str, guest: str = GUEST) -> ResolvedScenario:
     return resolve(load(write(text, guest=guest)))
 
 
@@ -24,7 +24,7 @@ def complaints(write: Write, text: str, guest: str = GUEST) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def assumed(resolved_scenario: Resolved) -> dict[str, str]:
+def assumed(resolved_scenario: ResolvedScenario) -> dict[str, str]:
     return {each.name: each.value for each in resolved_scenario.assumptions}
 
 

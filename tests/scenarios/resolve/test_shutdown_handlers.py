@@ -12,7 +12,7 @@ from quiesce.properties.search.smaller_plans import without_a_device
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.as_files import SCENARIO as WRITTEN
 from quiesce.scenarios.resolve.as_files import scenario_files
-from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.resolve import ResolvedScenario, resolve
 
 from ..busy_nic import BARE, MACHINE, ended_by
 from ..conftest import Write
@@ -22,7 +22,7 @@ LEFT_ON = SHUTDOWN + "\n[shutdown_handler]\neth0 = false\n"
 STOPPED = SHUTDOWN + "\n[shutdown_handler]\neth0 = true\n"
 
 
-def read(write: Write, text: str) -> Resolved:
+def read(write: Write, text: str) -> ResolvedScenario:
     return resolve(load(write(text, guest=MACHINE)))
 
 

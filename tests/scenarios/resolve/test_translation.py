@@ -12,7 +12,7 @@ from quiesce.model.plan.wiring import wiring
 from quiesce.model.trace.events import DmaBlocked, DmaLanded, FaultRecordsRead, FramesReleased
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.library import resolved
-from quiesce.scenarios.resolve.resolve import Resolved, resolve
+from quiesce.scenarios.resolve.resolve import ResolvedScenario, resolve
 
 from ..conftest import GUEST, SCENARIO, Write
 
@@ -21,7 +21,7 @@ X86 = GUEST.replace("loc 0x1c0d0000 intr gic:41", "loc pci:0:1.0 intr apic:5").r
 )
 
 
-def plan_of(write: Write, iommu: str, more: str = "", guest: str = GUEST) -> Resolved:
+def plan_of(write: Write, iommu: str, more: str = "", guest: str = GUEST) -> ResolvedScenario:
     text = SCENARIO.replace('iommu = "none"', f'iommu = "{iommu}"') + more
     return resolve(load(write(text, guest=guest)))
 

@@ -11,7 +11,7 @@ from quiesce.properties.check import check
 from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.resolve.library import resolved
-from quiesce.scenarios.run.thorough import tried_thoroughly
+from quiesce.scenarios.run.thorough import run_thoroughly
 
 from ..conftest import Write
 
@@ -98,7 +98,7 @@ def test_a_violation_that_is_expected_is_asked_of_the_nominal_run_alone(
 
 def test_a_scenario_that_expects_nothing_bad_must_show_nothing_bad(write: Write) -> None:
     write(SETTLES + '\n[expect]\nteardown-bounded = "holds"\n', guest=CONF)
-    tried = tried_thoroughly(resolved("s.toml"), 16)
+    tried = run_thoroughly(resolved("s.toml"), 16)
     assert tried.runs == 18
     broken = {text.split()[0]: text for text in tried.differences}
     assert "no-dma-after-teardown" in broken
@@ -109,7 +109,7 @@ def test_a_scenario_that_expects_nothing_bad_must_show_nothing_bad(write: Write)
 @pytest.mark.parametrize("expect", ['[expect]\nepochs-match = "violated"\n', ""])
 def test_where_nothing_is_expected_to_hold_nothing_is_tried(write: Write, expect: str) -> None:
     write(SETTLES + "\n" + expect, guest=CONF)
-    assert tried_thoroughly(resolved("s.toml"), 4).runs == 0
+    assert run_thoroughly(resolved("s.toml"), 4).runs == 0
 
 
 def test_a_recorded_run_has_no_other_timing(write: Write) -> None:
@@ -118,7 +118,7 @@ def test_a_recorded_run_has_no_other_timing(write: Write) -> None:
     replay = Path("out/s/replay.json")
     text = f'replay = "{replay}"\n' + SETTLES + '\n[expect]\nteardown-bounded = "holds"\n'
     write(text, guest=CONF, name="kept.toml")
-    assert tried_thoroughly(resolved("kept.toml"), 4).runs == 0
+    assert run_thoroughly(resolved("kept.toml"), 4).runs == 0
 
 
 def test_a_run_that_cannot_be_judged_breaks_the_expectation(
@@ -127,7 +127,7 @@ def test_a_run_that_cannot_be_judged_breaks_the_expectation(
     write(SETTLES + '\n[expect]\nteardown-bounded = "holds"\n', guest=CONF)
     scenario = resolved("s.toml")
     monkeypatch.setattr("quiesce.model.sim.kernel.EVENTS_MAX", 50)
-    (difference,) = tried_thoroughly(scenario, 2).differences
+    (difference,) = run_thoroughly(scenario, 2).differences
     assert difference.startswith("the run cannot be judged: the run hit its bound of 50 events")
     assert "in 4 of 4 timings" in difference
 
@@ -157,7 +157,7 @@ REPAIRED = (
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REPAIRED)
 def test_a_repair_holds_at_the_ends_of_spans_as_well(name: str) -> None:
-    differences = tried_thoroughly(resolved(name), 60).differences
+    differences = run_thoroughly(resolved(name), 60).differences
     assert [text for text in differences if "violated" in text] == []
 
 
