@@ -198,3 +198,24 @@ def test_every_option_in_the_readme_is_one_of_its_command() -> None:
         _, name, *words = shlex.split(line, comments=True)
         known = {option for each in group.commands[name].params for option in each.opts}
         assert {word for word in words if word.startswith("-")} <= known, line
+
+
+def layers_named_in(section: str) -> list[set[str]]:
+    """Return the folders of a section's import direction, lowest first."""
+    start = section.index("\nImport direction")
+    sentence = section[section.index(": ", start) : section.index(".\n", start)]
+    words = re.findall(r"`([^`]+)`", sentence.split(". ")[0])
+    return [{name.strip() for name in word.split("|")} for word in words]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_import_directions_of_the_architecture_are_those_that_are_checked(folder: str) -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (layers,) = [
+        contract["layers"]
+        for contract in linter["contracts"]
+        if contract.get("containers") == [f"quiesce.{folder}"]
+    ]
+    checked = [{name.strip() for name in layer.split("|")} for layer in reversed(layers)]
+    section = ARCHITECTURE[ARCHITECTURE.index(f"\n## {folder}/: ") :]
+    assert layers_named_in(section) == checked
