@@ -1,4 +1,4 @@
-"""The states of a model with open numbers, seen for given values of them.
+"""The states of a model with symbolic durations, seen for given values of them.
 
 What an event does is free of numbers for time, so one `TransitionSystem` serves all values: only
 the lengths of delays differ, and they are filled in here.  A state that was found for one value and
@@ -7,7 +7,7 @@ is reached for another has been run already, which is nearly all that a proof co
 
 from collections.abc import Mapping
 
-from ..base.open_number import name_of, settled
+from ..base.symbolic_duration import name_of, settled
 from .form_tokens import Form
 from .step import Moment, PartAfter, Step
 from .transition import State, Transition
@@ -21,7 +21,7 @@ class SettledSystem:
 
     Args:
         system: The transitions, shared by all values.
-        values_ns: Of the open numbers, by name.
+        values_ns: Of the symbolic durations, by name.
 
     Attributes:
         met: Names of the numbers on which the length of some delay depends, as far as asked for.
@@ -97,7 +97,7 @@ class SettledSystem:
 
 
 def settled_moments(moments: list[Moment], values_ns: dict[str, int]) -> list[Moment]:
-    """Return the events of a path for given values of open numbers."""
+    """Return the events of a path for given values of symbolic durations."""
     return [
         moment._replace(
             begun=tuple(

@@ -20,7 +20,7 @@ from simpy.events import Event, Process
 
 from ..base.addresses import FRAME_SHIFT, FRAME_SIZE
 from ..base.clock import Span
-from ..base.open_number import divided_up
+from ..base.symbolic_duration import divided_up
 from ..bus.memory import StageTwo
 from ..guest.device_driver import DeviceDriver
 from ..guest.pci_server import LINES_START

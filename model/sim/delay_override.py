@@ -9,7 +9,7 @@ from ..base.clock import Span
 from .kernel import Delay, Kernel
 
 
-class Stretched:
+class DelayOverride:
     """Builds a model with another greatest length for some of its delays.
 
     Args:

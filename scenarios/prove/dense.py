@@ -22,7 +22,7 @@ from ...model.dense.dense_kernel import Build, DenseKernel
 from ...model.dense.replay import replay
 from ...model.dense.step import MakeStopwatch, MakeWatch, Watch
 from ...model.dense.transition_system import TransitionSystem
-from ...model.sim.delay_override import Stretched
+from ...model.sim.delay_override import DelayOverride
 from ...properties.prove.budget import Budget, NoSuchWaitError, Trial, budget_of
 from ...properties.prove.counterexample import Counterexample, confirmed
 from ...properties.prove.layout import Clocks
@@ -203,7 +203,7 @@ def budget(
     Raises:
         NoSuchWaitError: If no run comes to such a delay.
     """
-    declared = Stretched(build, name)
+    declared = DelayOverride(build, name)
     # To the end even if a claim is broken, so that no wait is overlooked.
     system = system_of(declared, (), in_parts=in_parts)
     search_of(system, clocks=_clocks(in_parts)).run(max_classes, time.monotonic() + seconds)
@@ -211,7 +211,7 @@ def budget(
         raise NoSuchWaitError(name, tuple(declared.labels))
 
     def attempt(hi_ns: int) -> Trial:
-        system = system_of(Stretched(build, name, hi_ns), claims, in_parts=in_parts)
+        system = system_of(DelayOverride(build, name, hi_ns), claims, in_parts=in_parts)
         search = search_of(system, clocks=_clocks(in_parts))
         search.run(max_classes, time.monotonic() + seconds)
         proof = proof_of(search, system)

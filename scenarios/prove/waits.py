@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ...model.base.choices import Earliest, Latest
 from ...model.base.clock import Span
 from ...model.base.errors import Place, Problem, ScenarioError, nearest
-from ...model.base.open_number import OpenNumber, settled
+from ...model.base.symbolic_duration import SymbolicDuration, settled
 from ...model.dense.settled_system import SettledSystem
 from ...model.dense.transition_system import TransitionSystem
 from ...model.machine.system import build, builder
@@ -55,8 +55,8 @@ class Wait(NamedTuple):
 
     def opened(self, plan: SystemPlan) -> SystemPlan:
         """Return a plan in which its length is left open."""
-        number = OpenNumber(self.name, self.least_ns, self.greatest_ns)
-        # Nothing else of a number is asked of it than an `OpenNumber` can answer.
+        number = SymbolicDuration(self.name, self.least_ns, self.greatest_ns)
+        # Nothing else of a number is asked of it than an `SymbolicDuration` can answer.
         return self.stretched(plan, cast("int", number))
 
 
@@ -178,7 +178,7 @@ def _met(plan: SystemPlan) -> set[str]:
         begin = kernel.delay
 
         def delay(span: Span, label: str, begin: Callable[[Span, str], Delay] = begin) -> Delay:
-            if isinstance(span.hi_ns, OpenNumber):
+            if isinstance(span.hi_ns, SymbolicDuration):
                 met.add(span.hi_ns.name)
             ends_ns = [settled(each, declared_ns) for each in (span.lo_ns, span.hi_ns)]
             return begin(Span(*ends_ns), label)

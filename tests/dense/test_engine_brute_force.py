@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from quiesce.model.dense.replay import replay
-from quiesce.model.sim.delay_override import Stretched
+from quiesce.model.sim.delay_override import DelayOverride
 from quiesce.properties.prove.budget import NoSuchWaitError
 from quiesce.properties.prove.windows import Window
 from quiesce.scenarios.prove import dense
@@ -85,7 +85,7 @@ def test_a_budget_is_the_last_bound_that_no_integer_timing_breaks(program: Progr
     assert known == (again.verdict, again.largest_ns)
     assert found.verdict in {"bounded", "unlimited", "violated"}
     for hi_ns in range(found.least_ns, found.least_ns + 5):
-        counted = brute_force(Stretched(play, name, hi_ns))  # type: ignore[arg-type]
+        counted = brute_force(DelayOverride(play, name, hi_ns))  # type: ignore[arg-type]
         if counted is None:
             break
         is_safe = found.verdict == "unlimited" or (
@@ -95,8 +95,8 @@ def test_a_budget_is_the_last_bound_that_no_integer_timing_breaks(program: Progr
     if found.limit is not None:
         # The run that it names keeps to one nanosecond more, and breaks the claim.
         beyond = (found.least_ns - 1 if found.largest_ns is None else found.largest_ns) + 1
-        stretched = Stretched(play, name, beyond)
-        assert judged(replay(stretched, *found.limit.schedule)[0])[0]
+        overridden = DelayOverride(play, name, beyond)
+        assert judged(replay(overridden, *found.limit.schedule)[0])[0]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from quiesce.model.base.clock import LONGEST_NS, UNBOUNDED_NS, Span, SpanError
 from quiesce.model.base.errors import BoundHit
-from quiesce.model.base.open_number import OpenNumber
+from quiesce.model.base.symbolic_duration import SymbolicDuration
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
 from quiesce.model.sim.kernel import Kernel, Steps
@@ -43,7 +43,7 @@ def test_an_end_that_is_no_whole_number_is_refused(end: object) -> None:
 
 
 def test_ends_that_are_left_open_are_ends() -> None:
-    open_ns = OpenNumber("wait", 1, 5)
+    open_ns = SymbolicDuration("wait", 1, 5)
     assert Span(0, open_ns).hi_ns is open_ns  # type: ignore[arg-type, comparison-overlap]
 
 

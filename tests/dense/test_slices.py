@@ -14,7 +14,7 @@ from quiesce.model.dense.step import MakeStopwatch, MakeWatch
 from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.plan.timing import Timing
 from quiesce.model.sim.component import Component
-from quiesce.model.sim.delay_override import Stretched
+from quiesce.model.sim.delay_override import DelayOverride
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import DmaLanded, FramesReleased, TerminationBegun
 from quiesce.properties.core.worker_pool import WorkerPool
@@ -84,16 +84,16 @@ class Machine:
         *,
         in_order: bool = False,
         favourite: str = "",
-        stretched: int | None = None,
+        landing_ns_max: int | None = None,
     ) -> None:
-        self._stretched = stretched
+        self._landing_ns_max = landing_ns_max
         self.landings = landings
         self.in_order = in_order
         self.favourite = favourite
         self.names = [f"nic{number}" for number in range(len(landings))]
 
     def build(self, kernel: Kernel) -> None:
-        Stretched(self._build, "*.landing", self._stretched)(kernel)
+        DelayOverride(self._build, "*.landing", self._landing_ns_max)(kernel)
 
     def _build(self, kernel: Kernel) -> None:
         pairs = zip(self.names, self.landings, strict=True)
@@ -199,7 +199,7 @@ def test_a_budget_is_found_over_slices() -> None:
     declared = Machine(ALIKE[:2])
 
     def attempt(hi_ns: int) -> Trial:
-        machine = Machine(declared.landings, stretched=hi_ns)
+        machine = Machine(declared.landings, landing_ns_max=hi_ns)
         proof = machine.proved()
         if not proof.faults:
             return Trial(proof.verdict, proof.reason)

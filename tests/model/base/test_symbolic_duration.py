@@ -1,4 +1,4 @@
-"""Lengths of time that are left open: what can be said of all their values at once."""
+"""Symbolic durations: what holds for all their values at once."""
 
 import operator
 from collections.abc import Callable
@@ -6,9 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from quiesce.model.base.clock import Span
-from quiesce.model.base.open_number import OpenNumber, OpenNumberError, divided_up, name_of, settled
+from quiesce.model.base.symbolic_duration import (
+    SymbolicDuration,
+    SymbolicDurationError,
+    divided_up,
+    name_of,
+    settled,
+)
 
-EXIT = OpenNumber("vm_exit", 200, 3_000)
+EXIT = SymbolicDuration("vm_exit", 200, 3_000)
 
 
 def test_products_and_quotients_are_those_of_the_value() -> None:
@@ -34,7 +40,7 @@ def test_a_comparison_is_answered_where_it_is_the_same_for_all_values(
     if len(answers) == 1:
         assert compare(EXIT, other) == answers.pop()
     else:
-        with pytest.raises(OpenNumberError, match="vm_exit"):
+        with pytest.raises(SymbolicDurationError, match="vm_exit"):
             compare(EXIT, other)
 
 
@@ -49,11 +55,11 @@ def test_a_comparison_is_answered_where_it_is_the_same_for_all_values(
         lambda: EXIT % 7,
         lambda: int(EXIT),
         lambda: list(range(EXIT)),
-        lambda: bool(OpenNumber("wait", 0, 5)),
+        lambda: bool(SymbolicDuration("wait", 0, 5)),
     ],
 )
 def test_any_other_use_is_an_error(use: Callable[[], object]) -> None:
-    with pytest.raises(OpenNumberError, match="race between delays"):
+    with pytest.raises(SymbolicDurationError, match="race between delays"):
         use()
 
 

@@ -13,7 +13,7 @@ import msgspec
 from .errors import QuiesceError
 
 
-class OpenNumberError(QuiesceError):
+class SymbolicDurationError(QuiesceError):
     """Model code uses a symbolic duration in a way whose result depends on its value.
 
     Args:
@@ -34,7 +34,7 @@ class OpenNumberError(QuiesceError):
         )
 
 
-class OpenNumber(msgspec.Struct, frozen=True):
+class SymbolicDuration(msgspec.Struct, frozen=True):
     """A number of nanoseconds that may have any whole value of a range.
 
     It stands for `value * factor // divisor * count`, where the quotient may be rounded up instead
@@ -62,7 +62,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
         """Return the number of nanoseconds for one value.
 
         Example:
-            >>> (OpenNumber("vm_exit", 200, 9_000) * 3).at(500)
+            >>> (SymbolicDuration("vm_exit", 200, 9_000) * 3).at(500)
             1500
         """
         assert self.least_ns <= value_ns <= self.greatest_ns, (self, value_ns)
@@ -76,7 +76,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
         # Invariant: the result never falls as the value grows, so the ends give the ends.
         return self.at(self.least_ns), self.at(self.greatest_ns)
 
-    def __mul__(self, count: int) -> "OpenNumber":
+    def __mul__(self, count: int) -> "SymbolicDuration":
         if not isinstance(count, int) or count < 0:
             self._unusable("multiplied by something else than a count")
         # Rounding comes before `count`: n parts of a divided duration are n times the rounded part.
@@ -86,7 +86,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
 
     __rmul__ = __mul__
 
-    def __floordiv__(self, count: int) -> "OpenNumber":
+    def __floordiv__(self, count: int) -> "SymbolicDuration":
         if not isinstance(count, int) or count <= 0 or self.count != 1:
             self._unusable("divided by something else than a count")
         return msgspec.structs.replace(self, divisor=self.divisor * count)
@@ -109,11 +109,13 @@ class OpenNumber(msgspec.Struct, frozen=True):
         """Return whether it is never above the other (or below it); else it must always be."""
         if self == other:
             return True
-        if not isinstance(other, OpenNumber | int):
+        if not isinstance(other, SymbolicDuration | int):
             self._unusable("compared with something else than a number")
         # Two different names vary independently, so only their ranges are compared.
         low, high = self.range
-        other_low, other_high = other.range if isinstance(other, OpenNumber) else (other, other)
+        other_low, other_high = (
+            other.range if isinstance(other, SymbolicDuration) else (other, other)
+        )
         if not above:
             low, high, other_low, other_high = -high, -low, -other_high, -other_low
         if other_low < high and low <= other_high:
@@ -130,7 +132,7 @@ class OpenNumber(msgspec.Struct, frozen=True):
     __int__ = __index__ = __float__ = __round__ = _used
 
     def _unusable(self, use: str) -> Never:
-        raise OpenNumberError(self.name, use)
+        raise SymbolicDurationError(self.name, use)
 
 
 def divided_up(number: int, parts: int) -> int:
@@ -140,16 +142,16 @@ def divided_up(number: int, parts: int) -> int:
         >>> divided_up(9, 4)
         3
     """
-    if isinstance(number, OpenNumber):
+    if isinstance(number, SymbolicDuration):
         return msgspec.structs.replace(number // parts, rounds_up=True)
     return -(-number // parts)
 
 
 def name_of(number: object) -> str:
     """Return the name of a symbolic duration, or an empty string for a number."""
-    return number.name if isinstance(number, OpenNumber) else ""
+    return number.name if isinstance(number, SymbolicDuration) else ""
 
 
-def settled(number: int | OpenNumber, values_ns: dict[str, int]) -> int:
+def settled(number: int | SymbolicDuration, values_ns: dict[str, int]) -> int:
     """Return the number for given values, by name; a plain number is returned as it is."""
-    return number.at(values_ns[number.name]) if isinstance(number, OpenNumber) else number
+    return number.at(values_ns[number.name]) if isinstance(number, SymbolicDuration) else number
