@@ -46,7 +46,7 @@ class Layout(NamedTuple):
         is_global: Whether there is one clock for all parts.
         is_open: Whether the next event comes at the very instant of the last one.
         order: For each pending delay, after and before which instants it ends if it is the first
-            one of its part; with one clock the first of all.
+            one of its part; with clocks per part only.
     """
 
     number: int
@@ -136,7 +136,8 @@ class Layouts:
         number = len(self._layouts)
         layout = Layout(number, touch, past, tuple(references), tuple(first_wait), waits, kept,
                         size, is_global, is_open, [])  # fmt: skip
-        layout.order.extend(_order(layout, now, {part}, ()) for now, part, _ in waits)
+        if not is_global:
+            layout.order.extend(_order(layout, now, {part}, ()) for now, part, _ in waits)
         return layout
 
     def change(

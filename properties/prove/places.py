@@ -11,6 +11,7 @@ from typing import Protocol
 from ...model.dense.step import Moment, Step
 from ...model.dense.transition import State, Transition
 from .layout import Clocks, Layouts
+from .measures import OVER
 from .observers import Claims, Observer, Turn
 from .symbolic_state import Move, Place, SymbolicState
 from .zones import PRESENT, fired
@@ -182,7 +183,9 @@ class Places:
             opened = (transition.open_form,)
             open_target = self._place(opened, modes, counts, turns, is_open=True)
         is_read = any(turn.read_from is not None for turn in turns)
-        return Move(transition, turns, change, target, open_target, bool(faults) or is_read)
+        is_observed = all(turn.mode != OVER for turn in turns)
+        is_judged = bool(faults) or is_read
+        return Move(transition, turns, change, target, open_target, is_judged, is_observed)
 
     def _counts_after(self, place: Place, transition: Transition) -> tuple[int, ...]:
         """Return how many delays are pending in each part after a transition."""

@@ -37,7 +37,7 @@ class Place:
         self.ended: set[int] = set()
         self.is_reached = False
         self.known: list[SymbolicState] = []
-        self.seen = Antichain(len(layout.kept) + 1)
+        self.seen = None if layout.is_global else Antichain(len(layout.kept) + 1)
 
 
 class Move(NamedTuple):
@@ -50,6 +50,7 @@ class Move(NamedTuple):
         target: Where it leads, the instant being over; None if the path ends with it.
         open_target: Where it leads if the instant goes on; None if nothing depends on that.
         is_judged: Whether the exact instants of the event have to be looked at.
+        is_observed: Whether all observers go on after it.
     """
 
     transition: Transition
@@ -58,6 +59,7 @@ class Move(NamedTuple):
     target: Place | None
     open_target: Place | None
     is_judged: bool
+    is_observed: bool
 
 
 class Predecessor(NamedTuple):
@@ -91,7 +93,8 @@ class SymbolicState:
 
     Attributes:
         place: The state of the model and the modes of observers.
-        zone: Of its instants, in the layout of the place.
+        zone: Of its instants, in the layout of the place.  With clocks per part it is dropped when
+            the search has expanded the state.
         depth: Events on the shortest path to it.
         predecessors: All ways in which it was reached; several if it was joined.
         is_covered: Whether another one includes it.
@@ -114,8 +117,9 @@ class SymbolicState:
         predecessor is found that leads to it (`paths`).
         """
         known = self.place.known
-        if any(includes(other.zone, self.zone) for other in known):
-            return False
+        for other in known:
+            if includes(other.zone, self.zone):
+                return False
         tried = 0
         at = len(known)
         while at > 0 and tried < JOINS_TRIED:

@@ -36,17 +36,19 @@ import numpy as np
 
 from ..core.history import History
 from .layout import Change, Clocks, indices
-from .measures import OVER, Measure
+from .measures import Measure
 from .observers import EVENT, Breach, Claims, DistanceObserver
 from .places import Places, TransitionSystem
 from .search_results import Broken, Extremes, Progress, Reading, Tell
 from .symbolic_state import Move, Predecessor, SymbolicState
 from .zones import (
+    NO_ZONE,
     PRESENT,
     Zone,
     at_least,
     before_next,
     fired,
+    fired_first,
     insist_on_room,
     rebased,
     synchronised,
@@ -163,6 +165,10 @@ class ZoneSearch:
                     # What was found is right; the batch is tried again if the search goes on.
                     self.frontier.extendleft(reversed(batch))
                     raise
+                if not self._is_global:
+                    # There is one path to each: no search of paths will ask for these zones.
+                    for symbolic in batch:
+                        symbolic.zone = NO_ZONE
                 self.history.note(self.classes, len(self.frontier))
                 now_s = time.monotonic()
                 self.elapsed_s = now_s - began_s
@@ -179,7 +185,7 @@ class ZoneSearch:
         zones = np.zeros((1, 1, 1), dtype=np.int64)
         for move in self.places.beginnings:
             if self._is_global:
-                self._follow_in_order(Predecessor(None, -1, -1, move), zones)
+                self._follow_in_order(Predecessor(None, -1, -1, move), zones[0])
             else:
                 self._follow_in_parts([(None, move)], -1, -1, zones, zones)
 
@@ -208,16 +214,17 @@ class ZoneSearch:
             insist_on_room(zones, is_open=self._has_unbounded)
             for slot in range(len(group[0].place.layout.waits)):
                 if self._is_global:
-                    self._end_in_order(group[0], zones, slot)
+                    self._end_in_order(group[0], slot)
                 else:
                     self._end_in_parts(group, zones, slot)
 
-    def _end_in_order(self, symbolic: SymbolicState, zones: Zone, slot: int) -> None:
+    def _end_in_order(self, symbolic: SymbolicState, slot: int) -> None:
         """Follow the end of one pending delay that comes before all others."""
         place = symbolic.place
-        now, part, position = place.layout.waits[slot]
-        alive, after = fired(zones, now, *place.layout.order[slot])
-        if not len(alive):
+        layout = place.layout
+        now, part, position = layout.waits[slot]
+        after = fired_first(symbolic.zone, now, layout.past, at_once=layout.is_open)
+        if after is None:
             return
         place.ended.add(slot)
         moves = place.moves[slot]
@@ -251,13 +258,14 @@ class ZoneSearch:
 
         Args:
             by: The event.
-            after: A stack of one zone, in which the event comes next, in the layout before it.
+            after: The zone in which the event comes next, in the layout before it.
         """
         self.events += 1
         change = by.move.change
-        new = self._tidied(rebased(after, change.rebase), change)
+        new = self._tidied(rebased(after[None], change.rebase), change)
         # All events are in order: these are all instants at which the event happens.
-        self._read(by, after[0])
+        if by.move.is_judged:
+            self._read(by, after)
         self._go_on(by, new[0])
 
     def _follow_in_parts(
@@ -291,7 +299,7 @@ class ZoneSearch:
         for number, at in enumerate(passed):
             source, move = reached[at]
             target = move.target
-            if target is not None and target.seen.add(moments[number]):
+            if target is not None and target.seen is not None and target.seen.add(moments[number]):
                 by = Predecessor(source, part, position, move)
                 self._enter(SymbolicState(target, new[at].copy(), by))
 
@@ -335,7 +343,7 @@ class ZoneSearch:
             by: The event.
             zone: Over the instants after it, the event being the present.
         """
-        transition, turns, change, target, open_target, _ = by.move
+        transition, _, change, target, open_target, _, is_observed = by.move
         first = change.after.past
         can_go_on = open_target is not None and bool((zone[PRESENT, first:] == 0).any())
         must_go_on = can_go_on and bool((zone[first:, PRESENT] == 0).any())
@@ -344,7 +352,7 @@ class ZoneSearch:
         if hurried and claims.ends_paths:
             self._break(hurried, by, zone)
             return
-        if any(turn.mode == OVER for turn in turns):
+        if not is_observed:
             return
         self.tested |= transition.tested
         if can_go_on and open_target is not None:

@@ -34,6 +34,9 @@ FOREVER = UNBOUNDED_NS
 ROOM = FOREVER // 2
 """The greatest entry that is told from a bound that does not exist."""
 
+NO_ZONE: Zone = np.zeros((0, 0), dtype=np.int64)
+"""Stands for a zone that is no longer needed."""
+
 PRESENT = 0
 """Index of the present in a zone with one clock for all parts, and in a synchronised zone."""
 
@@ -95,6 +98,28 @@ def fired(zones: Zone, now: int, earlier: Indices, later: Indices) -> tuple[Indi
     to_now[:, now] = from_now[:, now] = 0
     result: Zone = np.minimum(zones, to_now[:, :, None] + from_now[:, None, :])
     return alive, result
+
+
+def fired_first(zone: Zone, now: int, first: int, *, at_once: bool) -> Zone | None:
+    """Return the zone in which one delay ends before all others, or None if it cannot.
+
+    The same as `fired`, with one clock for all parts.
+
+    Args:
+        zone: Its present is past.
+        now: Index of the end of the delay.
+        first: Index from which on instants are to come.
+        at_once: Whether the delay ends at the present instant itself.
+    """
+    # Invariant: the present is before all that is to come, so no new bound has `now` as its column.
+    from_now = zone[first:].min(axis=0)
+    if at_once:
+        from_now = np.minimum(from_now, zone[PRESENT])
+    to_now = zone[:, now]
+    if (to_now + from_now).min() < 0:
+        return None
+    result: Zone = np.minimum(zone, to_now[:, None] + from_now)
+    return result
 
 
 def rebased(zones: Zone, rebase: Rebase) -> Zone:

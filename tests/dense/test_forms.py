@@ -143,6 +143,14 @@ def test_a_part_is_not_read_within_another_and_shares_nothing_with_it() -> None:
         reader.read("its part", [owned, shared])
 
 
+def test_a_part_has_the_same_form_however_many_parts_there_are_elsewhere() -> None:
+    shared: list[object] = []
+    here = [shared, shared]
+    few = Reader({id(TOKENS): "one"}, {}, TOKENS)
+    many = Reader({id(TOKENS): "one", id(NOWHERE): "another"}, {id(few): "process"}, TOKENS)
+    assert few.read("here", [here]) == many.read("here", [here])
+
+
 @pytest.mark.parametrize("thing", [memoryview(b""), OrderedDict(a=1), defaultdict(list)])
 def test_what_holds_more_than_is_read_is_refused(thing: object) -> None:
     with pytest.raises(FormError, match=type(thing).__name__):

@@ -12,6 +12,7 @@ from quiesce.properties.prove.zones import (
     closed,
     convex_union,
     fired,
+    fired_first,
     rebase_of,
     rebased,
     synchronised,
@@ -91,6 +92,20 @@ def test_time_passes_up_to_the_next_instant_as_if_all_parts_were_synchronised(
     zone = origin([(0, 0), *waits])
     kept = np.arange(1, len(zone))
     assert same(time_passed(zone, 1), synchronised(zone[None], 1, kept)[1][0])
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
+@given(st.lists(spans, min_size=2, max_size=5), st.data())
+def test_a_delay_ends_first_of_all_as_if_it_were_ordered_before_all_others(
+    waits: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    zone = time_passed(origin([(0, 0), *waits]), 1)
+    now = data.draw(st.integers(1, len(waits)))
+    at_once = data.draw(st.booleans())
+    others = [each for each in range(0 if at_once else 1, len(zone)) if each != now]
+    expected = fired(zone[None], now, np.array([PRESENT]), np.array(others))[1]
+    found = fired_first(zone, now, 1, at_once=at_once)
+    assert same(found, expected[0] if len(expected) else None)
 
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
