@@ -1,7 +1,7 @@
-"""The door: have a trace judged.
+"""The door of the checker: judges a trace and returns its verdicts.
 
-A simulated run, a shrunk counterexample and a trace recorded on real hardware go through here
-alike.
+`check` and `judge` treat simulated runs, shrunk counterexamples and traces recorded on real
+hardware alike.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,8 @@ def check(trace: Trace, names: Iterable[str] | None = None) -> tuple[Verdict, ..
 
     Args:
         trace: Its records in order of time.
-        names: Of the properties to judge by; None for all that its detail can put to the test.
+        names: Names of the properties to judge by; None for all that the trace's detail can put to
+            the test.
 
     Raises:
         UnknownPropertyError: If there is no property of such a name.
@@ -42,9 +43,10 @@ def judge(
 
     Args:
         trace: Its records in order of time.
-        names: Of the properties to judge by; None for all that its detail can put to the test.
+        names: Names of the properties to judge by; None for all that the trace's detail can put to
+            the test.
         label: `run`, or `monitored(recorded trace)`.
-        bounds: What limits the verdicts besides the length of the trace.
+        bounds: What limits the verdicts, apart from the length of the trace.
 
     Raises:
         UnknownPropertyError: If there is no property of such a name.

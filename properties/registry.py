@@ -1,4 +1,4 @@
-"""Every property by its name.  The names are stable: reports, command lines and files use them."""
+"""Every property by its name. Names are stable: reports, command lines and files use them."""
 
 from collections.abc import Iterable
 
@@ -37,7 +37,7 @@ TEARDOWN: dict[str, type[Property]] = {
         NextOwnerWorks,
     )
 }
-"""The properties of a teardown, the three about the teardown point first and the costs last."""
+"""The properties of a teardown: the three about the teardown point first, the costs last."""
 
 VIRTIO: dict[str, type[Property]] = {rule.name: rule for rule in RULES}
 """The rules of VIRTIO, N1 to N50."""
@@ -47,10 +47,10 @@ PROPERTIES: dict[str, type[Property]] = TEARDOWN | VIRTIO
 
 
 class UnknownPropertyError(QuiesceError):
-    """A property is asked for by a name that none has.
+    """A caller asked for a property by a name that no property has.
 
     Args:
-        name: As it was written.
+        name: The name as the caller wrote it.
     """
 
     def __init__(self, name: str) -> None:
@@ -58,7 +58,7 @@ class UnknownPropertyError(QuiesceError):
         super().__init__(name)
 
     def __str__(self) -> str:
-        """Give the name, the nearest right one, and all there are."""
+        """Give the name, the nearest existing name, and all names."""
         near = nearest(self.name, PROPERTIES)
         hint = f"; did you mean {near!r}?" if near else ""
         return f"no property is named {self.name!r}{hint} There are: {', '.join(PROPERTIES)}"
@@ -70,7 +70,7 @@ def named(
     """Return the properties with these names, in the order given.
 
     Args:
-        names: None for all that a trace of this detail can put to the test.
+        names: None for all properties that a trace of this detail can put to the test.
         detail: See `Header`; `virtio` adds the rules of VIRTIO.
 
     Raises:

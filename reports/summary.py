@@ -1,7 +1,7 @@
-"""The judgement of a run on a terminal, or in a pipe.
+"""Prints the judgement of a run on a terminal, or into a pipe.
 
-On a terminal there is colour; into a pipe goes plain text without any escape sequence.  A window
-too narrow for a table gets the same facts one below the other.
+A terminal gets colour; a pipe gets plain text without escape sequences. A window too narrow for a
+table gets the same facts one below the other.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADLINE_STYLES", "in_words", "print_judgement"]
 
 TABLE_WIDTH_MIN = 80
-"""Columns below which the table is told as a list."""
+"""Below this many columns the table becomes a list."""
 
 _PIPE_WIDTH = 160
 """Columns of a table in a pipe, which has no width of its own."""
@@ -50,12 +50,12 @@ def print_judgement(
     console: "Console | None" = None,
     verbose: bool = False,
 ) -> None:
-    """Print a judgement with all that limits what it means.
+    """Print a judgement with all that limits its meaning.
 
     Args:
-        judgement: What was found.
-        why: One sentence on the worst violation; empty without violation.
-        replay: What to type to see this run again; empty if there is no such thing.
+        judgement: The verdicts.
+        why: One sentence on the worst violation; empty without a violation.
+        replay: The command that shows this run again; empty if there is none.
         console: Where to print; standard output if None.
         verbose: Whether to list every assumption and every violation that was kept.
     """
@@ -160,7 +160,7 @@ class _Page:
 
 
 def _open_reasons(judgement: Judgement) -> dict[str, list[str]]:
-    """Return why properties are undecided: the reason, and the properties that share it."""
+    """Return why properties are undecided: each reason, and the properties that share it."""
     reasons: dict[str, list[str]] = {}
     for verdict in judgement.verdicts:
         if verdict.verdict == "inconclusive":
@@ -169,7 +169,7 @@ def _open_reasons(judgement: Judgement) -> dict[str, list[str]]:
 
 
 def in_words(exercise: Exercise) -> str:
-    """Return what one device did for its VM, as one line."""
+    """Return what a device did for its VM, as one line."""
     parts = []
     if exercise.can_write:
         parts.append(f"{exercise.landings} writes landed")

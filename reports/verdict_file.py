@@ -63,7 +63,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def judgement(self) -> Judgement:
-        """The judgement that it tells.
+        """The judgement that the document describes.
 
         Raises:
             AssertionError: If it contradicts itself.

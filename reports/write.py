@@ -1,6 +1,6 @@
-"""The door of the reports: everything that there is to keep of a run, in one folder.
+"""The door of the reports: writes all files of a run into a folder.
 
-All files are made before the first is written, and each is written whole or not at all.
+All files are made before the first is written. Each is written whole or not at all.
 """
 
 from pathlib import Path
@@ -32,20 +32,22 @@ def write(
     origins: dict[str, Place] | None = None,
     explanation: Explanation | None = None,
 ) -> tuple[Path, ...]:
-    """Write the report of a run into a folder, which is made if it is not there.
+    """Write the report of a run into a folder; make the folder if it does not exist.
 
-    The files are `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`, and
-    `origins.json` where it is known which files speak of the components: a replay does not know;
-    with an explanation those of `explanation_files`.
+    The files are:
+
+    - `trace.jsonl`, `verdict.json`, `replay.json`, `timing.svg` and `timing.png`;
+    - `origins.json`, if the files that speak of the components are known (not for a replay);
+    - those of `explanation_files`, with an explanation.
 
     Args:
-        folder: Where; files of these names are replaced.
-        trace: What happened.
-        judgement: What was found in it.
+        folder: The folder; files of these names are replaced.
+        trace: The records of the run.
+        judgement: The verdicts on it.
         replay: The bytes of the replay file; empty for a recorded trace, which has none.
         origins: Where the user's files speak of each component, if that is known.
-        plot: Whether to draw the pictures, which takes longer than all the rest.
-        explanation: Why the worst violation came about; None if nobody has asked or none did.
+        plot: Whether to draw the pictures, which take longer than everything else.
+        explanation: Why the worst violation came about; None without a violation or if not wanted.
 
     Returns:
         The files that were written.

@@ -1,1 +1,1 @@
-"""What a property is made of: the monitor, verdicts, what was exercised, quiet."""
+"""What a property is made of: the monitor, verdicts, the exercise of devices, and quiet."""

@@ -1,6 +1,6 @@
-"""How long teardowns take over many runs: counts in buckets, so that any number of runs is small.
+"""Counts how long teardowns take over many runs, in buckets, so that memory use stays small.
 
-A bucket is one of 64 equal parts of an octave: its two ends differ by 1.6 percent at most.
+A bucket is one of 64 equal parts of an octave; its two ends differ by at most 1.6 percent.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ _STEP_BITS = 6
 
 
 class Durations(msgspec.Struct):
-    """Durations from the beginning of a qvm's end to its exit.
+    """How long qvm processes took from the beginning of their end to their exit.
 
     Attributes:
         counts: How many fall into each bucket, by its number.
-        least_ns: The shortest; -1 without any.
-        most_ns: The longest; -1 without any.
-        unended: Teardowns that had not come to an end when the run did.
+        least_ns: The shortest duration; -1 without any.
+        most_ns: The longest duration; -1 without any.
+        unended: Teardowns that were still going on when their run ended.
     """
 
     counts: dict[int, int] = {}
@@ -46,14 +46,14 @@ class Durations(msgspec.Struct):
         self.unended += len(begun)
 
     def absorb(self, other: "Durations") -> None:
-        """Count the teardowns of another part as well."""
+        """Add the counts of another part of the campaign."""
         for bucket, count in other.counts.items():
             self.counts[bucket] = self.counts.get(bucket, 0) + count
         self._widen(each for each in (other.least_ns, other.most_ns) if each >= 0)
         self.unended += other.unended
 
     def quantile(self, percent: int) -> int:
-        """Return the start of the bucket below which so many percent of the durations lie."""
+        """Return the start of the bucket below which this percentage of the durations lies."""
         wanted = self.count * percent / 100
         seen = 0
         for bucket in sorted(self.counts):
@@ -74,7 +74,7 @@ class Durations(msgspec.Struct):
 
 
 def bucket_of(value_ns: int) -> int:
-    """Return the number of the bucket of a duration; later buckets hold longer ones.
+    """Return the number of a duration's bucket; later buckets hold longer durations.
 
     Example:
         >>> [bucket_of(value) for value in (0, 1, 63, 64, 127, 128, 129, 130)]
@@ -85,7 +85,7 @@ def bucket_of(value_ns: int) -> int:
 
 
 def bucket_start(bucket: int) -> int:
-    """Return the least duration of a bucket.
+    """Return the shortest duration of a bucket.
 
     Example:
         >>> [bucket_start(bucket_of(value)) for value in (7, 1_000, 1_000_000)]

@@ -1,8 +1,8 @@
-"""What put the central properties to the test: which device was at work for a VM that ended.
+"""Finds what put the central properties to the test: which device worked for a VM that ended.
 
-A property may hold because nothing was there to break it: the guest died before its drivers had set
-a device up, or a device was never given work.  So each device that can write or interrupt for a VM
-is looked at by itself, from the header and the events alone.
+A property may hold only because no device could break it: the guest died before its drivers had set
+a device up, or no driver gave the device work. `exercises_of` therefore looks at each device that
+can write or interrupt for a VM. It reads the header and the events alone.
 """
 
 from collections.abc import Iterable
@@ -36,23 +36,24 @@ __all__ = ["Exercise", "exercises_of", "together"]
 WRITES = "no-dma-after-teardown"
 INTERRUPTS = "no-irq-after-teardown"
 CENTRAL = (WRITES, INTERRUPTS)
-"""The central properties, by what devices do."""
+"""The central properties: what a device's writes, and its interrupts, put to the test."""
 
 
 class Exercise(msgspec.Struct, frozen=True):
-    """What one device did for a VM that ended.
+    """What a device did for a VM that ended.
 
     Attributes:
-        device: The device, vdev or back end.
-        vm: The VM.
-        can_write: Whether it can write memory for the VM.
-        can_interrupt: Whether it can interrupt for the VM.
-        landings: Its writes that landed for instances of the VM that ended.
-        interrupts: Its interrupts for them.
-        was_at_work: Whether it had work, or a buffer to fill, when such an instance ended.
+        device: The device, vdev or back end, by name.
+        vm: The VM, by name.
+        can_write: Whether the device can write memory for the VM.
+        can_interrupt: Whether the device can interrupt for the VM.
+        landings: How many of its writes landed for instances of the VM that ended.
+        interrupts: How many interrupts it raised for those instances.
+        was_at_work: Whether it had a request or a buffer to fill when such an instance ended.
         is_written: Whether its writes were put to the test.
         is_heard: Whether its interrupts were put to the test.
-        reason: Why something was not, in one sentence; empty if all was.
+        reason: Why its writes or interrupts were not put to the test, in a sentence; empty if all
+            were.
     """
 
     device: str
@@ -68,13 +69,13 @@ class Exercise(msgspec.Struct, frozen=True):
 
     @property
     def tested(self) -> frozenset[str]:
-        """The central properties that it put to the test."""
+        """The central properties that the device put to the test."""
         names = ((self.is_written, WRITES), (self.is_heard, INTERRUPTS))
         return frozenset(name for is_tested, name in names if is_tested)
 
     @property
     def untested(self) -> frozenset[str]:
-        """The central properties that it could break and did not put to the test."""
+        """The central properties that the device could break and did not put to the test."""
         missing = []
         if self.can_write and not self.is_written:
             missing.append(WRITES)
@@ -84,7 +85,7 @@ class Exercise(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that it can do was put to the test."""
+        """Whether everything that the device can do was put to the test."""
         return not self.untested
 
 
@@ -98,7 +99,7 @@ def exercises_of(trace: Trace) -> tuple[Exercise, ...]:
 
 
 def together(parts: Iterable[tuple[Exercise, ...]]) -> tuple[Exercise, ...]:
-    """Return what several runs of one system have put to the test between them."""
+    """Return what several runs of the same system put to the test between them."""
     found: dict[tuple[str, str], Exercise] = {}
     for part in parts:
         for each in part:
@@ -121,12 +122,12 @@ def _joined(one: Exercise, other: Exercise) -> Exercise:
 
 
 class _Facts:
-    """What the records say, by device and epoch.
+    """What the records say of each device and epoch.
 
     Attributes:
-        ended: Epochs of each VM that ended, with the instant.
+        ended: Epochs that ended, with the instant.
         released: Epochs that released memory.
-        kept: Epochs whose memory was kept from everybody.
+        kept: Epochs whose memory the host keeps in quarantine.
         detached: Epochs that detached from a line.
     """
 
@@ -184,7 +185,7 @@ class _Facts:
             counts[name, epoch] = counts.get((name, epoch), 0) + count
 
     def _end(self, vm: str, epoch: int, at_ns: int) -> None:
-        """Note what was at work at the very end of an instance."""
+        """Note which devices were at work when an instance ended."""
         if epoch in self.ended:
             return
         self.ended[epoch] = at_ns
@@ -197,11 +198,11 @@ class _Facts:
                 self._at_work.add(key)
 
     def ended_epochs(self, vm: str) -> list[int]:
-        """Return the instances of a VM that ended."""
+        """Return the epochs of a VM that ended."""
         return [epoch for epoch in self._epochs.get(vm, ()) if epoch in self.ended]
 
     def had_work(self, name: str, epoch: int) -> bool:
-        """Return whether a device was given a buffer or a request, or wrote at all."""
+        """Return whether a device received a buffer or a request, or wrote at all."""
         key = (name, epoch)
         return any(key in counts for counts in (self._requested, self._requests, self._landed))
 
@@ -210,11 +211,11 @@ class _Facts:
         return self._landed.get((name, epoch), 0)
 
     def interrupts(self, name: str, epoch: int) -> int:
-        """Return how often a device interrupted."""
+        """Return how many interrupts a device raised."""
         return self._asserted.get((name, epoch), 0)
 
     def was_at_work(self, name: str, epoch: int) -> bool:
-        """Return whether a device had work, or a buffer to fill, at the end."""
+        """Return whether a device had a request, or a buffer to fill, when the instance ended."""
         return (name, epoch) in self._at_work
 
 
@@ -245,7 +246,7 @@ def _reason(actor: Actor, facts: _Facts, header: Header, had_work: bool) -> str:
     if not epochs:
         return f"{actor.vm} did not end"
     if had_work and facts.kept.intersection(epochs):
-        return f"the memory of {actor.vm} was kept from everybody and never released"
+        return f"the memory of {actor.vm} went into quarantine and was never released"
     if had_work:
         return f"{actor.vm} released neither memory nor a line that {actor.device} can reach"
     ended = format_ns(facts.ended[epochs[0]])

@@ -1,19 +1,23 @@
-"""The monitors: how a property reads events, one at a time, and what it says at the end.
+"""Monitors: how a property reads events one by one, and which verdict it gives at the end.
 
-A `Listener` declares the event types that it reads, each with the method that reads it.  There are
-two kinds: *trackers*, which derive from the events who owns what, and *properties*, which judge.
-Trackers are shared: a `Judge` makes each of them once, whatever number of properties consult it,
-and calls a listener for the types alone that it declares.
+A `Listener` declares the event types that it reads, each with the method that reads it. There are
+two kinds:
 
-One instant, one picture.  A write that lands at the instant of a release counts as landing after
-it, whichever of the two records stands first in the trace.  So a tracker judges what
-happens at an instant when that instant is over, against the state at its end.  `at_ns` need only
-be ordered as the instants are, so a search through dense time may number its instants; equal
-numbers mean the same instant.
+- *trackers* derive state from the events, such as the owner of each frame;
+- *properties* judge.
 
-Everything that a listener remembers is in plain attributes; `copy.deepcopy` of a `Judge` gives an
-equal one that goes its own way.  `key` is what later verdicts depend on, free of times, for a
-search that asks whether it has been here before; it is taken between two instants.
+Properties share trackers: a `Judge` makes each tracker once, and calls a listener only for the
+types that it declares.
+
+Within an instant the order of records decides nothing. A write that lands at the instant of a
+release counts as landing after it, even if its record comes first. A tracker therefore judges the
+events of an instant when that instant is over, against the state at its end. `at_ns` need only be
+ordered as the instants are. A search through dense time may number its instants; equal numbers mean
+the same instant.
+
+A listener keeps all it remembers in plain attributes: `copy.deepcopy` of a `Judge` gives an equal,
+independent judge. `key` returns what later verdicts depend on, without times; a search compares
+keys to find states that it has visited. Call it between two instants.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -32,7 +36,7 @@ from ...model.trace.events import (
 from .verdict import SEVERITIES, VIOLATIONS_KEPT, Severity, Verdict, Violation, Word
 
 Handler = Callable[[Any, int, int, Any], None]
-"""Called with the listener, the index of the record, its instant and its event."""
+"""The method that reads an event; takes the listener, the index, the instant and the event."""
 
 Reads = Mapping[type[TraceEvent], Handler]
 """The event types that a listener reads, each with its method."""
@@ -53,7 +57,7 @@ class Listener:
     reads: ClassVar[Reads] = {}
 
     def settle(self) -> None:
-        """Judge what waits for the end of its instant; called when no more of it follows."""
+        """Judge what waits for the end of its instant, after the last event of that instant."""
 
     def key(self) -> Hashable:
         """Return what later verdicts depend on, without times; call between two instants."""
@@ -65,13 +69,12 @@ class Listener:
 
 
 class Observation(Listener):
-    """The tracker of the run itself: whether its end was announced, and what that leaves undecided.
+    """The tracker of the run: whether the trace announces its end, and what that leaves open.
 
     Attributes:
         ended_ns: When the observation ended, or -1 while it goes on.
-        weighers: Called with each thing that is still under way for a VM that is known, as things
-            stand when it is told.
-        unfinished: What had not ended, where it cannot be told whom it concerns.
+        weighers: Called with each `StillUnderWay` of a known VM, with the state at that moment.
+        unfinished: What was still under way and may concern any VM.
     """
 
     def __init__(self) -> None:
@@ -81,7 +84,7 @@ class Observation(Listener):
 
     @property
     def doubt(self) -> str:
-        """Why nothing is decided: something that may concern every VM."""
+        """Why nothing is decided: something still under way may concern every VM."""
         if not self.unfinished:
             return ""
         more = f" and {len(self.unfinished) - 1} more" if len(self.unfinished) > 1 else ""
@@ -98,19 +101,19 @@ class Observation(Listener):
         self.ended_ns = at_ns
 
     def key(self) -> Hashable:
-        """Return whether it has ended, and what was left."""
+        """Return whether the observation has ended, and what was left."""
         return self.ended_ns >= 0, tuple(self.unfinished)
 
     reads: ClassVar[Reads] = {ObservationEnded: _end, StillUnderWay: _weigh}
 
 
 class Closing(NamedTuple):
-    """What a property has to add when no more records follow.
+    """What the end of a trace adds to a property.
 
     Attributes:
         antecedents: How often it was put to the test.
-        violations: Those that only the end of the trace shows.
-        doubt: Why it is not decided, or an empty string.
+        violations: Violations that only the end of the trace shows.
+        doubt: Why the property is not decided, or an empty string.
     """
 
     antecedents: int
@@ -121,27 +124,26 @@ class Closing(NamedTuple):
 class Property(Listener):
     """The base of all properties: a claim about traces and the monitor that judges it.
 
-    Subclasses say what they read, and `close`.  Alone, a property makes its own trackers and is
-    driven
-    by `step`; under a `Judge` it shares them.
+    Subclasses declare what they read, and implement `close`. A property that stands alone makes its
+    own trackers, and `step` drives it. Under a `Judge` it shares the judge's trackers.
 
     Args:
-        header: Of the trace to be judged.
+        header: Header of the trace to be judged.
         trackers: The trackers of the judge, or None to stand alone.
 
     Attributes:
         name: Stable identifier, as it appears in reports and on the command line.
         claim: What must hold, in one sentence.
         formula: The claim in temporal form: G always, F at some time, U until.
-        antecedent: What is counted as putting it to the test, in the plural; without any the
+        antecedent: What counts as putting the claim to the test, in the plural; without any, the
             verdict is `vacuous`.
         boundary: What happens exactly at the decisive instant.
-        source: Where the claim comes from.
+        source: The document, or the choice of this project, that the claim comes from.
         observation: Whether the run has ended, and what its end leaves undecided.
-        owed: What would still have gone on against the claim, had the observation; empty if nothing
+        owed: What would have gone on against the claim if the observation had; empty if nothing
             would.
-        ends_search: Whether a violation ends a search through dense time.  One of what holding
-            costs does not, so that the search still finds out whether anybody is harmed.
+        ends_search: Whether a violation ends a search through dense time. A violation that is only
+            a cost does not end it, so that the search still finds harm.
         compares_times: Whether it compares instants, rather than the order of records alone.  A
             search through dense time then judges it by the distances that it measures.
     """
@@ -167,7 +169,7 @@ class Property(Listener):
         self.owed = ""
 
     def tracker(self, kind: type[B]) -> B:
-        """Return the tracker of a kind, made if nobody has asked for it yet."""
+        """Return the tracker of a kind; make it on the first request."""
         found = self._trackers.get(kind)
         if found is None:
             found = self._trackers[kind] = kind()
@@ -175,7 +177,7 @@ class Property(Listener):
         return found
 
     def step(self, index: int, record: Record) -> None:
-        """Read one record; for a property that stands alone."""
+        """Read a record; for a property that stands alone."""
         assert self._is_alone, "the judge drives the trackers of this property"
         event = record.event
         for listener in (*self._trackers.values(), self):
@@ -188,10 +190,10 @@ class Property(Listener):
         raise NotImplementedError
 
     def finish(self, last_ns: int = 0) -> Verdict:
-        """Return the verdict on what has been read; more may be read afterwards.
+        """Return the verdict on the records read so far; the property can read more afterwards.
 
         Args:
-            last_ns: Instant of the last record, for a trace whose end was not announced.
+            last_ns: Instant of the last record, for a trace that does not announce its end.
         """
         if self._is_alone:
             for tracker in self._trackers.values():
@@ -216,7 +218,7 @@ class Property(Listener):
     def _word(
         self, closing: Closing, kept: list[Violation], count: int, is_whole: bool
     ) -> tuple[Word, str]:
-        """Return the word and its reason."""
+        """Return the word of the verdict and its reason."""
         if count:
             more = f" (and {count - 1} more)" if count > 1 else ""
             return "violated", f"{kept[0].message}{more}"
@@ -236,13 +238,13 @@ class Property(Listener):
         self.owed = self.owed or self.weigh(rest)
 
     def doubt_of(self, closing: Closing) -> str:
-        """Return why the property is not decided at the end of the trace, or an empty string."""
+        """Return why the end of the trace leaves the property undecided, or an empty string."""
         return closing.doubt or self.owed or self.observation.doubt
 
     def violate(
         self, index: int, at_ns: int, severity: Severity, message: str, **data: str | int
     ) -> None:
-        """Note a violation; only the first few are kept in full."""
+        """Note a violation; the property keeps only the first few in full."""
         self.violation_count += 1
         if SEVERITIES.index(severity) > SEVERITIES.index(self._worst):
             self._worst = severity
@@ -250,7 +252,7 @@ class Property(Listener):
             self.violations.append(Violation(index, at_ns, message, severity, data))
 
     def key(self) -> Hashable:
-        """Return the verdict so far and whatever else later ones depend on."""
+        """Return the verdict so far, and all else that later verdicts depend on."""
         is_tested = self.close(0).antecedents > 0
         return (self._worst, is_tested, self.owed, self.state())
 
@@ -260,7 +262,7 @@ class Property(Listener):
 
 
 class Judge:
-    """Judges one trace by several properties, record by record.
+    """Judges a trace by several properties, record by record.
 
     Args:
         header: Of the trace.
@@ -272,7 +274,8 @@ class Judge:
         self.properties = tuple(kind(header, trackers) for kind in properties)
         self.trackers = tuple(trackers.values())
         table: dict[type[TraceEvent], list[Callable[[int, int, AnyEvent], None]]] = {}
-        # Trackers come first, so that a property finds them up to date.
+        # Invariant: trackers stand before properties, so a property reads them after they have read
+        # the same record.
         for listener in (*self.trackers, *self.properties):
             for event_type, handler in listener.reads.items():
                 table.setdefault(event_type, []).append(MethodType(handler, listener))
@@ -280,14 +283,14 @@ class Judge:
         self._last_ns = 0
 
     def step(self, index: int, record: Record) -> None:
-        """Read one record."""
+        """Give a record to the trackers and properties that read its type."""
         event = record.event
         self._last_ns = record.at_ns
         for handler in self._table.get(type(event), ()):
             handler(index, record.at_ns, event)
 
     def read(self, records: Iterable[Record], first_index: int = 0) -> None:
-        """Read many records."""
+        """Give many records to the trackers and properties."""
         get = self._table.get
         at_ns = self._last_ns
         for index, record in enumerate(records, first_index):
@@ -303,7 +306,7 @@ class Judge:
             listener.settle()
 
     def finish(self) -> tuple[Verdict, ...]:
-        """Return the verdicts on what has been read; more may be read afterwards."""
+        """Return the verdicts on the records read so far; the judge can read more afterwards."""
         self.settle()
         return tuple(each.finish(self._last_ns) for each in self.properties)
 

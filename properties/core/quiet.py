@@ -1,9 +1,9 @@
 """The tracker of quiet: whether nothing more can happen by itself when the observation ends.
 
-A trace says so: after `OutsideEnded` the run went on until nothing was under way.  What is still
-owed then is owed for ever; the outside, had it gone on, would have asked for more and not have
-answered what was asked before.  A trace that does not say it, a recorded one for example, leaves
-open what has not come.
+A trace shows quiet with `OutsideEnded`: after it, the run went on until nothing was under way. A
+debt that is still open then stays open for ever. The outside would have asked for more if it had
+gone on; it would not have answered what was asked before. A trace without `OutsideEnded`, for
+example a recorded one, leaves open what has not come.
 """
 
 from collections.abc import Hashable
@@ -16,7 +16,7 @@ __all__ = ["Quiet"]
 
 
 class Quiet(Listener):
-    """Whether the run was awaited to its end."""
+    """Whether the run went on until nothing was under way."""
 
     def __init__(self) -> None:
         self._is_awaited = False
@@ -34,7 +34,7 @@ class Quiet(Listener):
         self._is_given_up |= event.epoch == UNKNOWN_EPOCH
 
     def key(self) -> Hashable:
-        """Return all of it."""
+        """Return whether quiet was awaited, and whether it was reached."""
         return (self._is_awaited, self._is_given_up)
 
     reads: ClassVar[Reads] = {OutsideEnded: _await, StillUnderWay: _find}

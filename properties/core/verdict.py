@@ -1,18 +1,18 @@
-"""What was found: violations, the verdict on one property, and the judgement of a whole run.
+"""Verdicts: violations, the verdict on one property, and the judgement of a whole run.
 
 A verdict is a value and never an exception.  Four words are possible:
 
 - `holds`: the property's antecedent occurred, and nothing went against the claim;
-- `violated`: something did, at an index of the trace that is named;
+- `violated`: some record went against it; the verdict names its index in the trace;
 - `vacuous`: the antecedent never occurred, so nothing was tested;
 - `inconclusive`: something that could still decide the claim was under way at the end of the trace.
 
-A verdict by itself says nothing of how far it reaches.  It is shown as part of a `Judgement` only,
+A verdict alone does not say how far it reaches. Reports show it only as part of a `Judgement`,
 which names its label, its bounds and its assumptions.
 
-The headline of a judgement says more than its worst verdict.  It is *holds* only if each central
-property was put to the test by each device that can write or interrupt; where one stood idle it is
-*not exercised*.  Where only memory or a restart was lost it is *safe by losing the memory*.
+The headline of a judgement says more than its worst verdict. It is *holds* only if each device that
+can write or interrupt put each central property to the test. If a device stood idle, the headline
+is *not exercised*. If only memory or a restart was lost, it is *safe by losing the memory*.
 """
 
 import re
@@ -45,24 +45,24 @@ Severity = Literal[
 ]
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""How bad it is, from harmless to worst.
+"""How bad a violation is, from harmless to worst.
 
 - `none`: nothing happened;
 - `unadvised`: a standard advises against it (SHOULD), and nothing follows from that alone;
 - `unfinished`: a quiesce procedure was not carried through, and nothing follows from that alone;
-- `withheld`: memory or a restart is lost, and nobody is harmed otherwise: the price of safety;
-- `contained`: it happened, and the host caught it before anybody noticed;
-- `exposed`: nothing was hit, but nothing kept it from being hit: other timing, other luck;
-- `spurious`: somebody was interrupted for what is not theirs;
-- `starved`: a living part waits too long, or for ever, for what is its own;
-- `disclosure`: memory was read for a VM that had given it up, and what it held left it: worse than
-  a wait, since it cannot be taken back, and better than a write, since nothing living is changed;
-- `stray`: memory, or a register, that belonged to nobody was changed;
-- `corruption`: memory, or a register, that belonged to somebody else was changed.
+- `withheld`: memory or a restart is lost, and no living part is harmed: the price of safety;
+- `contained`: it happened, and the host caught it before it had an effect;
+- `exposed`: no write hit anything, but nothing prevented a hit under another timing;
+- `spurious`: an interrupt reached a process or VM that it did not belong to;
+- `starved`: a living part waits too long, or for ever, for what belongs to it;
+- `disclosure`: a device read memory for a VM that had given it up. It is worse than a wait, since
+  it cannot be undone. It is better than a write, since it changes nothing that lives;
+- `stray`: memory, or a register, that had no owner was changed;
+- `corruption`: memory, or a register, of another owner was changed.
 """
 
 COSTS: tuple[Severity, ...] = ("unfinished", "withheld")
-"""Severities of what is lost and harms nobody: the price of safety."""
+"""Severities of violations that lose something and harm no living part: the price of safety."""
 
 HEADLINES: dict[Headline, str] = {
     "holds": "holds",
@@ -88,11 +88,11 @@ _ORDER: tuple[Word, ...] = ("violated", "inconclusive", "holds", "vacuous")
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One thing that went against a claim.
+    """An event that went against a claim.
 
     Attributes:
-        index: Of the record in the trace that shows it.
-        at_ns: Its instant.
+        index: Index of the record in the trace that shows it.
+        at_ns: Instant of that record.
         message: A sentence for an engineer, without a full stop.
         severity: One of `SEVERITIES`.
         data: The numbers and names in the message, for programs.
@@ -106,16 +106,16 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What one property says of one trace.
+    """What a property says of a trace.
 
     Attributes:
         property: Name of the property.
         verdict: One of the four words.
-        severity: The worst of all violations; `none` without any.
+        severity: The worst severity of all violations; `none` without any.
         antecedents: How often the property was put to the test.
-        reason: Why this word, in one sentence.
+        reason: Why the verdict has this word, in one sentence.
         violations: The first `VIOLATIONS_KEPT`, in the order of the trace.
-        violation_count: How many there were.
+        violation_count: How many violations there were.
     """
 
     property: str
@@ -132,19 +132,19 @@ class Verdict(msgspec.Struct, frozen=True):
         assert self.verdict != "holds" or self.antecedents > 0, "never triggered is vacuous"
 
     def __str__(self) -> str:
-        """Give the name alone; only a `Judgement` may say the word, with what it rests on."""
+        """Give the name alone; only a `Judgement` may show the word, with what it rests on."""
         return f"verdict on {self.property} (shown by its judgement only)"
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdicts on a scenario, with all that limits what they mean.
+    """The verdicts on a scenario, with all that limits their meaning.
 
     Attributes:
-        scenario: Name.
+        scenario: Name of the scenario.
         label: `run`, `sampled(n)`, `swept(...)`, `monitored(recorded trace)`, or of a search for a
             proof `proved(dense time)`, `counterexample(...)` or `searched(dense time)`.
-        bounds: How far was looked, one sentence each; at least one.
-        assumptions: What all of it takes for granted; may be empty only for a recorded trace.
+        bounds: How far the run, search or proof looked, one sentence each; at least one.
+        assumptions: What all verdicts take for granted; may be empty only for a recorded trace.
         verdicts: One for each property that was judged; at least one.
         exercises: What each device that can write or interrupt did; empty if that is not known.
     """
@@ -165,12 +165,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def headline(self) -> Headline:
-        """What it comes to.
+        """The word for the whole judgement.
 
-        - `violated`: some property is, and not only at the price of memory or a restart;
-        - `inconclusive`: some property is open;
+        - `violated`: some property is violated, and the loss is more than memory or a restart;
+        - `inconclusive`: some property is undecided;
         - `withheld`: nothing but memory or a restart is lost: safe by losing the memory;
-        - `not exercised`: some device put a central property not to the test, or nothing was;
+        - `not exercised`: some device did not put a central property to the test, or nothing did;
         - `holds`: everything else.
         """
         words = {each.verdict for each in self.verdicts}
@@ -185,7 +185,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Word:
-        """The word for all: one violation, one open question or one idle device is enough."""
+        """The word of all verdicts; a violation, an open property or an idle device decides it."""
         return _WORD_OF[self.headline]
 
     @property
@@ -196,10 +196,10 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_safe_at_a_cost(self) -> bool:
-        """Whether some property is violated, all such are costs, and nothing else is open.
+        """Whether only costs are violated, and nothing is undecided.
 
-        With severity `withheld` it is *safe by losing* memory or a restart; with `unfinished` it
-        is safe although a quiesce procedure was not carried through.
+        With severity `withheld` the run is *safe by losing* memory or a restart. With `unfinished`
+        it is safe although the host did not complete a quiesce procedure.
         """
         violated = [each for each in self.verdicts if each.verdict == "violated"]
         is_open = any(each.verdict == "inconclusive" for each in self.verdicts)
@@ -207,7 +207,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def idle_reasons(self) -> tuple[str, ...]:
-        """Why devices put a central property not to the test, one sentence for each reason."""
+        """Why devices did not put a central property to the test, one sentence for each reason."""
         devices: dict[str, list[str]] = {}
         for each in self.idle:
             devices.setdefault(each.reason, []).append(each.device)
@@ -238,12 +238,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_cost(verdict: Verdict) -> bool:
-    """Return whether it is violated and harms nobody by that: something is lost, no more."""
+    """Return whether a verdict is violated and harms no living part: something is lost, no more."""
     return verdict.verdict == "violated" and verdict.severity in COSTS
 
 
 def worst(severities: Iterable[Severity]) -> Severity:
-    """Return the worst of the severities; `none` if there are none.
+    """Return the worst of the severities; `none` without any.
 
     Example:
         >>> worst(["spurious", "stray", "contained"])
@@ -263,10 +263,10 @@ def most_alarming(words: Iterable[Word]) -> Word:
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return one verdict on one property from its verdicts on several traces.
+    """Return one verdict on a property from its verdicts on several traces.
 
-    Antecedents and violations add up; a trace on which the property was vacuous does not weaken the
-    others.  The indices of the violations are those of their own traces.
+    Antecedents and violations add up. A trace on which the property was vacuous does not weaken the
+    others. The index of a violation counts in its own trace.
     """
     parts = tuple(verdicts)
     assert parts, "there is at least one verdict to combine"

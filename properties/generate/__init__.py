@@ -1,1 +1,1 @@
-"""Draws systems, timings, ends and procedures for a search, from bytes."""
+"""Draws systems, timings, ends and procedures from bytes, for a search."""

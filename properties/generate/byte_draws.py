@@ -1,8 +1,8 @@
-"""Small decisions read from a few bytes, so that a whole system costs one draw.
+"""Reads small decisions from a few bytes, so that a whole system costs one draw.
 
-A generator of test data is asked once for a string of bytes; everything else follows from them.
-Zero bytes, and bytes that are missing, give the plainest answer everywhere, so that whatever
-makes the bytes smaller makes the drawn thing plainer.
+Hypothesis draws one string of bytes; every decision follows from it. Zero bytes, and bytes that are
+missing, give the plainest answer. Any change that makes the bytes smaller therefore makes the drawn
+system plainer.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class ByteDraws:
     """Reads decisions from bytes, from front to back.
 
     Args:
-        data: What they are read from; when it is used up every answer is the plainest.
+        data: The bytes; once they are used up, every answer is the plainest.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -35,7 +35,7 @@ class ByteDraws:
         return drawn * bound >> (8 if bound <= 64 else 16)
 
     def within(self, lo: int, hi: int) -> int:
-        """Return a whole number of the closed interval; its ends come one time in eight each."""
+        """Return a whole number of the closed interval; each end comes one time in eight."""
         side = self.below(8)
         if side == 0:
             return lo
@@ -48,7 +48,7 @@ class ByteDraws:
         return options[self.below(len(options))]
 
     def happens(self, one_in: int = 2) -> bool:
-        """Return whether something happens that does so once in so many draws."""
+        """Return True one time in `one_in`, and False for missing bytes."""
         return self.below(one_in) == one_in - 1
 
     def rest(self, length: int) -> bytes:

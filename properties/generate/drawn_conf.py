@@ -1,4 +1,4 @@
-"""The text of a usable `qvm` configuration, made from draws.
+"""Makes the text of a usable `qvm` configuration from draws.
 
 Source:
     QNX hypervisor user's guide, VM configuration: `system`, `ram`, `cpu`, `pass`, `vdev`.

@@ -1,6 +1,6 @@
-"""Passed-through devices made from draws, each with the procedure that makes it quiet and its work.
+"""Makes passed-through devices from draws, each with its quiesce procedure and its work.
 
-Each kind of device is one row of `DEVICE_KINDS`; a further kind is added there and nowhere else.
+Each kind of device is one row of `DEVICE_KINDS`; add a further kind there and nowhere else.
 """
 
 from msgspec.structs import replace
@@ -29,7 +29,8 @@ __all__ = ["DEVICE_KINDS"]
 
 def _nic(draws: ByteDraws, place: Surroundings) -> Drawn:
     name = f"eth{place.number}"
-    # Where an IOMMU alone stops it, frames still come after the last release, and few enough.
+    # If only an IOMMU stops the NIC, frames still arrive after the last release: few enough for the
+    # bound.
     usual, slow = (5_000, 10_000, 20_000, 2_000), (100_000, 200_000, 50_000)
     lo_ns = draws.pick(slow if place.is_confined else usual)
     nic = NicPlan(
@@ -40,8 +41,8 @@ def _nic(draws: ByteDraws, place: Surroundings) -> Drawn:
         prefetch=draws.pick((4, 1, 8)),
         frame_length=draws.pick((64, 1_500, 1_024)),
         gap=Span(lo_ns, lo_ns * draws.pick((2, 1, 4))),
-        # Each is refused several times once an IOMMU alone stops it, and refusals are bounded.
-        # One that hangs costs its memory, and no more.
+        # If only an IOMMU stops them, each is refused several times, and refusals are bounded.
+        # A device that hangs costs only its memory.
         traits=Traits(never_idle=not place.is_confined and draws.happens(4)),
         frames=12 + draws.below(4) if place.is_confined else 20 + draws.below(30),
     )
@@ -146,8 +147,8 @@ def _can(draws: ByteDraws, place: Surroundings) -> Drawn:
 
 
 def _trigger(draws: ByteDraws, place: Surroundings) -> str:
-    # A message that came while its vector was masked stays pending in the controller, and no
-    # procedure of the device takes it back: the next owner gets it.
+    # A message that came while its vector was masked stays pending in the controller. No procedure
+    # of the device takes it back: the next owner gets it.
     return "level" if place.has_heir else draws.pick(("level", "message"))
 
 
@@ -173,5 +174,5 @@ DEVICE_KINDS: tuple[DeviceKind, ...] = (
 )
 """Every kind of device that is drawn.
 
-Those that go on by themselves are not left to an IOMMU alone: it would refuse them without end.
+Devices that go on by themselves are not left to an IOMMU alone: it would refuse them without end.
 """

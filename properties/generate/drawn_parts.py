@@ -1,4 +1,4 @@
-"""What a drawn device is, and what it must know of the system that it is drawn for."""
+"""What a drawn device is, and what it must know of its system."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ __all__ = ["DeviceKind", "Drawn", "Surroundings"]
 
 
 class Drawn(NamedTuple):
-    """A device that was drawn, with all that belongs to it.
+    """A drawn device, with everything that belongs to it.
 
     Attributes:
         nics: What it adds to the system.
@@ -22,7 +22,7 @@ class Drawn(NamedTuple):
         nets: What it adds to the VM.
         consoles: What it adds to the VM.
         entropies: What it adds to the VM.
-        quiesce: What its VM does about it.
+        quiesce: How its VM quiesces it.
     """
 
     nics: tuple[NicPlan, ...] = ()
@@ -46,9 +46,9 @@ class Surroundings(NamedTuple):
     """What a device must know of the system that it is drawn for.
 
     Attributes:
-        number: Its own, counted through the system.
-        is_confined: Whether no procedure is followed, because the IOMMU alone is to contain it.
-        has_heir: Whether a next instance of its VM gets it.
+        number: Its own number, counted through the system.
+        is_confined: Whether the IOMMU alone contains it and no procedure runs.
+        has_heir: Whether a next instance of its VM receives it.
     """
 
     number: int
@@ -60,15 +60,15 @@ Draw = Callable[[ByteDraws, Surroundings], Drawn]
 
 
 class DeviceKind(NamedTuple):
-    """One kind of device that a drawn system may have.
+    """A kind of device that a drawn system may have.
 
     Attributes:
-        name: Of the kind.
-        draw: Gives a device from draws.
-        needs_no_procedure: Whether nothing of it outlives its owner where there is an IOMMU, so
-            that it may be left alone.
+        name: Name of the kind.
+        draw: Makes a device from draws.
+        needs_no_procedure: Whether an IOMMU suffices, because nothing of the device outlives its
+            owner.
         events: Names of trace events that show it at work, for the instants of ends.
-        is_hardware: Whether the platform has something of it.
+        is_hardware: Whether part of it belongs to the platform.
     """
 
     name: str

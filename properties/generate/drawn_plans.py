@@ -1,12 +1,14 @@
-"""Plans made from draws: systems whose teardown follows the procedures, and ways to spoil them.
+"""Makes plans from draws: systems whose teardown follows the procedures, and mutants of them.
 
-What makes a drawn system right: every device that can write guest memory is stopped by a
-documented procedure before that memory is released, or an IOMMU confines it and is told in time.
-Causes on which no callback runs are drawn only for systems in which the IOMMU alone is enough.
-Open questions are pinned to the answer that the design relies on; the others stay open.
+A drawn system is right because of three rules:
 
-The spans are scaled so that a run stays small: what is slow in reality and plays no part in the
-order of events, such as a guest's boot, is short here.
+- a documented procedure stops every device that can write guest memory before that memory is
+  released, or an IOMMU confines the device and its maps are removed in time;
+- causes on which no callback runs are drawn only for systems in which the IOMMU alone is enough;
+- open questions are pinned to the answer that the design relies on; the others stay open.
+
+Spans are scaled so that a run stays small. What is slow in reality and does not affect the order of
+events, such as a guest's boot, is short here.
 """
 
 from typing import NamedTuple
@@ -68,13 +70,13 @@ DRAWN_SPANS = (
 """The spans that a drawn timing table may change: those on which races depend."""
 
 TAIL_NS_MAX = 200_000
-"""Rare values are drawn up to here; longer ones make runs long and change no order."""
+"""The greatest rare value that is drawn; longer ones make runs long and change no order."""
 
 TEARDOWN_NS = 60_000_000
 """What a teardown may take besides the waits of its procedures."""
 
 HORIZON_NS = 150_000_000
-"""Long enough for the waits of six devices, all in vain, and a second life."""
+"""Long enough for the waits of six devices, all of which time out, and for a second life."""
 
 _PINNED = {
     "guest.crash-reaches-qvm": "at-once",
@@ -95,7 +97,8 @@ _ORDERLY = tuple(
 def system_from(draws: ByteDraws, *, devices_max: int = 6, vms_max: int = 3) -> SystemPlan:
     """Return a system of 1 to 6 devices and 1 to 3 guests that follows the procedures."""
     has_iommu = draws.happens()
-    # No callback runs when a qvm is killed: then the IOMMU must be enough for every device.
+    # Invariant: no callback runs when a qvm is killed, so the IOMMU must be enough for every
+    # device.
     is_confined = has_iommu and draws.happens()
     kinds = [kind for kind in DEVICE_KINDS if kind.needs_no_procedure or not is_confined]
     vm_count = 1 + draws.below(vms_max)
@@ -107,7 +110,8 @@ def system_from(draws: ByteDraws, *, devices_max: int = 6, vms_max: int = 3) -> 
     for vm_number in range(vm_count):
         share = range(vm_number, device_count, vm_count)
         chosen = [(number, draws.pick(kinds)) for number in share]
-        # The next owner of a device that only an IOMMU confines would let it in again.
+        # Invariant: a device that only an IOMMU confines has no heir: its next owner's maps would
+        # let it in again.
         has_heir = not is_confined and draws.happens()
         drawn = [
             kind.draw(draws, Surroundings(number, is_confined, has_heir)) for number, kind in chosen
@@ -135,7 +139,7 @@ def system_from(draws: ByteDraws, *, devices_max: int = 6, vms_max: int = 3) -> 
 
 
 def _teardown_ns_max(vms: list[VmPlan]) -> int:
-    """Return what a teardown may take if every wait of its procedures is in vain."""
+    """Return what a teardown may take if every wait of its procedures times out."""
     waits_ns = (
         sum(step.bound_ns for callback in vm.quiesce for step in callback.steps) for vm in vms
     )
@@ -169,7 +173,7 @@ class Platform(NamedTuple):
         nics: As in `SystemPlan`.
         devices: As in `SystemPlan`.
         disks: As in `SystemPlan`.
-        iommu: Whether there is one.
+        iommu: Whether the platform has an IOMMU.
     """
 
     nics: tuple[NicPlan, ...]
@@ -196,7 +200,7 @@ def platform_from(draws: ByteDraws) -> Platform:
 def timing_from(
     draws: ByteDraws, base: Timing = SHORT, spans: tuple[str, ...] = DRAWN_SPANS
 ) -> Timing:
-    """Return a timing table: each span as it is, one of its ends, or reaching into its tail."""
+    """Return a timing table: each span unchanged, one of its ends, or reaching into its tail."""
     changed: dict[str, Span] = {}
     for key in spans:
         change = draws.below(8)
@@ -225,13 +229,13 @@ def termination_from(draws: ByteDraws, causes: tuple[str, ...], events: tuple[st
 def with_moved_end(
     plan: SystemPlan, draws: ByteDraws, events: tuple[tuple[str, int], ...]
 ) -> SystemPlan:
-    """Return the plan with its first end moved to another instant, or as it is.
+    """Return the plan with its first end at another instant, or unchanged.
 
     Args:
-        plan: Whose end is moved.
-        draws: Decide whether and whereto.
-        events: Types of event in an earlier run of the plan up to its end, each with how many there
-            were; nothing that only a teardown brings, or the end would wait for itself.
+        plan: The plan whose end moves.
+        draws: Decide whether the end moves, and to which instant.
+        events: Types of event in an earlier run of the plan up to its end, with the count of each;
+            none that only a teardown brings, or the end would wait for itself.
     """
     if not events or draws.below(2) == 0:
         return plan
@@ -247,11 +251,11 @@ def with_moved_end(
     return replace(plan, vms=vms)
 
 
-# Ways to spoil a system.
+# Mutants of a system.
 
 
 def mutant_of(plan: SystemPlan, draws: ByteDraws) -> SystemPlan:
-    """Return the plan with one thing wrong: a fault, a step left out, moved or cut short."""
+    """Return the plan with one error: a fault, or a step left out, moved or cut short."""
     spoiled = [number for number, vm in enumerate(plan.vms) if vm.quiesce and vm.end is not None]
     kind = draws.below(4)
     if kind == 0 or not spoiled:

@@ -1,4 +1,4 @@
-"""Virtio vdevs made from draws, with what is behind them and what their guests do."""
+"""Makes virtio vdevs from draws, with what is behind them and what their guests do."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["VDEV_KINDS"]
 
 
 def _offers(draws: ByteDraws, place: Surroundings) -> dict[str, Any]:
-    """Return what every virtio vdev has."""
+    """Return the plan's fields that every virtio vdev has."""
     return {
         "transport": draws.pick(("mmio", "pci")),
         "loc": 0x1C0D_0000 + 0x1000 * place.number,
@@ -99,6 +99,6 @@ VDEV_KINDS: tuple[DeviceKind, ...] = (
 )
 """Every kind of vdev that is drawn.
 
-All but virtio-blk are written by threads of qvm alone, which end with it; the disk behind a
+Threads of qvm alone write for every kind but virtio-blk; they end with qvm. The disk behind a
 virtio-blk vdev goes on.
 """

@@ -1,13 +1,13 @@
 """Hypothesis strategies for systems, terminations, procedures, timings and choices.
 
-They are public, for tests of users' own designs as well as ours::
+They are public, for tests of users' own designs as well as this project's::
 
     @given(strategies.systems(), strategies.choices())
     def test_nothing_lands_late(plan, choices):
         assert not violated(check(run(plan, choices)))
 
-Each strategy is one draw of bytes, of which everything else is derived: drawing must not cost
-more than running.  Smaller bytes mean plainer things, so Hypothesis' own shrinking works.  Delays
+Each strategy is one draw of bytes, and everything else follows from them: drawing must not cost
+more than running. Smaller bytes mean plainer systems, so Hypothesis' own shrinking works. Delays
 lean to the ends and the tails of their spans, because races hide there.
 """
 
@@ -94,7 +94,7 @@ def timings(base: Timing | None = None) -> st.SearchStrategy[Timing]:
 
 
 def workloads() -> st.SearchStrategy[NicPlan | AnyDevicePlan | AnyVdevPlan]:
-    """Return a strategy for what goes on at one device: frames at a NIC, requests to a vdev.
+    """Return a strategy for the work of a device: frames at a NIC, requests to a vdev.
 
     Example:
         >>> from hypothesis import find
@@ -116,8 +116,8 @@ def terminations(
 
     Args:
         causes: Names of the causes to draw from; all if none is given.
-        during_callback: Whether the instant lies in a vdev's callback, which somebody else has to
-            have brought about: such an end belongs into `VmPlan.then`.
+        during_callback: Whether the instant lies in a vdev's callback. Another end must have begun
+            it: such an end belongs into `VmPlan.then`.
 
     Example:
         >>> from hypothesis import find
@@ -149,7 +149,7 @@ def platforms() -> st.SearchStrategy[Platform]:
 
 
 def procedures(kind: str = "nic") -> st.SearchStrategy[tuple[StepPlan, ...]]:
-    """Return a strategy for quiesce procedures, right ones and wrong ones.
+    """Return a strategy for quiesce procedures, right and wrong.
 
     Args:
         kind: Name of a kind of device, `nic` or `virtio-blk` for example.

@@ -1,13 +1,13 @@
 """Makes a run that violates a property small enough to read.
 
-First the system shrinks (VMs, devices, faults, work), then the choices: whole kinds of delay to
-their least, then single answers. At last the events are put in an order in which each component's
-stand together as far as their causes let them: a delay is moved to an end of its span if that
-leaves fewer changes of component on the way to the violation.
+First the system shrinks: VMs, devices, faults, work. Then the choices shrink: whole kinds of delay
+to their least, then single answers. At last the shrinker groups the events of each component, as
+far as their causes allow. It moves a delay to an end of its span if fewer changes of component then
+lead to the violation.
 
-What comes out is 1-minimal: no single further step of these kinds leaves a run that violates the
-same property, unless the bound on attempts was hit, which is said. Every step is tried in a fixed
-order, so the same run shrinks to the same one.
+The result is 1-minimal: no single further step of these kinds leaves a run that violates the same
+property. If the bound on attempts was hit, the result says so. The order of steps is fixed, so the
+same run always shrinks to the same result.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ Answers = Mapping[str, tuple[int, ...]]
 """The answers of each label, in order."""
 
 ATTEMPTS_MAX = 4_000
-"""Runs after which shrinking stops where it stands."""
+"""The bound on runs; the shrinker then stops with the smallest run so far."""
 
 _SUBMITS = (RequestSubmitted, DmaRequested)
 
@@ -41,8 +41,8 @@ class Shrunk(msgspec.Struct, frozen=True):
     Attributes:
         plan: The system.
         choices: The answers, for a replay.
-        property: What it violates.
-        attempts: How many runs it took.
+        property: Name of the property that it violates.
+        attempts: How many runs the shrinker made.
         is_minimal: Whether no single further step is possible; False if the bound was hit.
         events: Records up to the violation.
         events_to_read: Records from the last submit before the violation to it.
@@ -67,14 +67,14 @@ def shrink(
     """Return a small run that violates the same property.
 
     Args:
-        plan: Of the run that violates it.
-        choices: Its answers.
-        name: Of the property.
+        plan: The plan of a run that violates the property.
+        choices: The answers of that run.
+        name: Name of the property.
         run: Makes a run.
         attempts_max: Bound on the number of runs.
 
     Raises:
-        AssertionError: If the run that is given does not violate the property.
+        AssertionError: If the given run does not violate the property.
     """
     shrinker = _Shrinker(plan, by_label(choices), name, run, attempts_max)
     assert shrinker.found is not None, f"the run does not violate {name}"
@@ -139,7 +139,7 @@ class _Shrinker:
         return True
 
     def _pass(self) -> bool:
-        """Try every step once more; returns whether any helped."""
+        """Try every step once more; returns whether any step helped."""
         before = self._weight
         self._shrink_plan()
         self._shrink_labels()
@@ -160,7 +160,7 @@ class _Shrinker:
 
     def _shrink_answers(self) -> None:
         for label in sorted(self.answers):
-            # Halves, quarters and so on down to single answers.
+            # Sizes halve from all answers of a label down to single answers.
             size = max(1, len(self.answers.get(label, ())) // 2)
             while True:
                 for start in range(0, len(self.answers.get(label, ())), size):
@@ -179,7 +179,7 @@ class _Shrinker:
             self._lower(label, start, piece[0])
 
     def _lower(self, label: str, at: int, value: int) -> None:
-        """Find by halving a smaller answer in this place that will do."""
+        """Find by halving a smaller answer in this place that still violates the property."""
         too_low = 0
         while value - too_low > max(1, value // 64):
             middle = (too_low + value) // 2
@@ -187,6 +187,8 @@ class _Shrinker:
                 value = middle
             else:
                 too_low = middle
+
+    # Invariant: the smallest run so far violates the property; only `_try` replaces it.
 
     def _changed(self, label: str, at: int, value: int) -> Answers:
         values = self.answers.get(label, ())
@@ -206,7 +208,7 @@ class _Shrinker:
                 self._try(self.plan, self._changed(label, place, bound - 1))
 
     def _try(self, plan: SystemPlan, answers: Answers) -> bool:
-        """Take over a run if it violates the property and is smaller than the smallest so far."""
+        """Take a run if it violates the property and is smaller than the smallest so far."""
         if self.attempts >= self._attempts_max:
             raise _Enough
         self.attempts += 1
@@ -230,7 +232,7 @@ class _Shrinker:
     def _weigh(
         plan: SystemPlan, trace: Trace, at: int, log: tuple[ChoicePoint, ...]
     ) -> tuple[int, ...]:
-        """Return what is to become small, the most important first."""
+        """Return the sizes to be minimised, the most important first."""
         parts, faults, work = cost(plan)
         delays = sum(value != 0 for _, _, value in log)
         bits = sum(value.bit_length() for _, _, value in log)

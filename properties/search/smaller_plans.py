@@ -1,7 +1,7 @@
-"""Plans that are smaller than a plan: one VM, device, fault or piece of work less.
+"""Gives plans that are smaller than a plan: one VM, device, fault or piece of work less.
 
-A further kind of device needs nothing here: any tuple of named structures in a `SystemPlan` is
-taken for devices, and whatever refers to one of them by name goes with it.
+A further kind of device needs no change here. The module takes any tuple of named structures in a
+`SystemPlan` for devices. Entries that name a removed device go with it.
 """
 
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ _WORK = (
         "prefetch",
     ),
 )
-"""Whole numbers that say how much there is to do; smaller is simpler."""
+"""Whole numbers that say how much work there is; smaller is simpler."""
 
 _ENDLESS_AT_0 = {"frames", "requests", "inputs", "jobs"}
 _GRANULE = {"length": 512, "ring_size": 8, "buffer_length": 64}
-"""What they are multiples of: sectors, and what a controller asks of its ring."""
+"""What they are multiples of: sectors, and the entries that a controller demands of its ring."""
 
 _HEADER = 64
-"""Room for what stands before a frame in its buffer, generously."""
+"""Room for what stands before a frame in its buffer."""
 
 _WORK_MIN = {"length": 512, "ring_size": 8, "frame_length": 64, "buffer_length": 256}
 
@@ -66,7 +66,7 @@ def _work(item: Any, name: str) -> int:
 
 
 def smaller(plan: SystemPlan) -> Iterator[SystemPlan]:
-    """Give the plans that have one thing less, the greatest steps first."""
+    """Give the plans that have one part or piece of work less, the greatest steps first."""
     yield from _without_vms(plan)
     yield from without_a_device(plan)
     yield from _without_parts_of_vms(plan)
@@ -104,14 +104,14 @@ def _without_vms(plan: SystemPlan) -> Iterator[SystemPlan]:
 
 
 def _with_known_lines(plan: SystemPlan) -> SystemPlan:
-    """Return the plan without what its interrupt controller knows of devices that are gone."""
+    """Return the plan without the interrupt controller's entries for devices that are gone."""
     names = [device.name for device in plan.passable]
     left = tuple(name for name in plan.interrupts.unmasked_at_once if name in names)
     return replace(plan, interrupts=replace(plan.interrupts, unmasked_at_once=left))
 
 
 def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
-    """Give the plans that have one device less; whatever is about it goes with it."""
+    """Give the plans that have one device less, and none of the entries that name it."""
     for field in _device_fields(plan):
         devices = getattr(plan, field)
         for position, device in enumerate(devices):
@@ -125,7 +125,7 @@ def without_a_device(plan: SystemPlan) -> Iterator[SystemPlan]:
 
 
 def _forgetting(vm: VmPlan, name: str) -> VmPlan:
-    """Return the VM without the device of this name, and without what stands on it."""
+    """Return the VM without the device of this name, and without the vdevs on it."""
     gone = {name}
     gone |= {block.name for block in vm.blocks if block.disk == name}
     return replace(
@@ -139,7 +139,7 @@ def _forgetting(vm: VmPlan, name: str) -> VmPlan:
 
 
 def _names(item: Any) -> set[str]:
-    """Return what an entry of a VM is called, or which devices it is about."""
+    """Return the names in an entry of a VM: its own, or those of its devices."""
     if isinstance(item, str):
         return {item}
     return {getattr(item, field) for field in ("name", "device", "disk") if hasattr(item, field)}

@@ -1,13 +1,13 @@
-"""Lets the guest die at every crash point of a run, and tells for which it is unsafe.
+"""Ends the guest at every crash point of a run, and reports the unsafe ones.
 
-At nominal timing a run has finitely many crash points.  Nothing happens between two instants at
-which a delay ends, so one death for each such gap stands for all orders in which the end can come
-there; at each instant itself, the end comes in every order with what else happens then, and that
-in every order among itself.  Where the death lies inside its gap still shifts what follows it; the
-middle of the gap is taken, and the label says that the timing is nominal.
+At nominal timing a run has finitely many crash points. Nothing happens between two neighbouring
+instants at which a delay ends. One death in such a gap therefore stands for every order in which
+the end can come there. At each instant itself, the sweep tries the end in every order with the
+other events of that instant. The position of a death in its gap still shifts what follows; the
+sweep takes the middle, and its label says that the timing is nominal.
 
-Nothing is skipped silently: a gap of one nanosecond has no instant inside and is counted, and so
-are orders beyond the bound.
+The sweep counts what it leaves out: a gap of one nanosecond has no instant inside, and orders
+beyond the bound are not tried.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +37,14 @@ __all__ = [
 ]
 
 Watched = Callable[[SystemPlan, Choices], tuple[Trace, list[tuple[int, int]]]]
-"""Makes a run and tells at which instants anything happened, and how many choices came before."""
+"""Makes a run; returns its trace, and each instant with events and how many choices came before."""
 
 ORDERS_MAX = 120
 """Orders of one instant that are tried: those of four events and the end."""
 
 
 class SweepTarget(msgspec.Struct, frozen=True):
-    """Whose death is swept, and over which time.
+    """Which VM ends in a sweep, by which cause, and over which time.
 
     Attributes:
         plan: The system.
@@ -64,7 +64,7 @@ class SweepTarget(msgspec.Struct, frozen=True):
         return self._with(replace(self.plan.vms[self.vm], end=end))
 
     def without_end(self) -> SystemPlan:
-        """Return the plan in which it lives until the last instant, and nothing else ends first."""
+        """Return the plan in which no VM ends before the last instant of the sweep."""
         vm = replace(self.plan.vms[self.vm], end=None, then=(), restart=False)
         return replace(self._with(vm), observe=exactly(self.until_ns))
 
@@ -74,12 +74,12 @@ class SweepTarget(msgspec.Struct, frozen=True):
 
 
 class SweepStrip(msgspec.Struct, frozen=True):
-    """What came of ends that begin in a gap, or at an instant.
+    """The result of ends that begin in a gap, or at an instant.
 
     Attributes:
         from_ns: Instant before the gap, or the instant.
         to_ns: Instant after the gap, or the same instant again.
-        severity: The worst of all orders.
+        severity: The worst severity of all orders.
         properties: Those that were violated in some order.
     """
 
@@ -90,7 +90,7 @@ class SweepStrip(msgspec.Struct, frozen=True):
 
 
 class UnfinishedPoint(msgspec.Struct, frozen=True):
-    """A crash point whose run hit a bound and was given up.
+    """A crash point whose run hit a bound and was stopped.
 
     Attributes:
         at_ns: Instant at which the end begins.
@@ -104,17 +104,17 @@ class UnfinishedPoint(msgspec.Struct, frozen=True):
 
 
 class SweepPart(msgspec.Struct):
-    """What a sweep over some instants has shown.
+    """The result of a sweep over some instants.
 
     Attributes:
         gaps: Crash points between two instants.
         orders: Crash points at instants: one for each order.
         empty_gaps: Gaps of one nanosecond, in which there is no instant.
-        left_out: Instants with more than `ORDERS_MAX` orders, the rest of which were not tried.
-        tally: The verdicts of all of them.
-        strips: In the order of time.
+        left_out: Instants with more than `ORDERS_MAX` orders; the sweep did not try the rest.
+        tally: The verdicts of all crash points.
+        strips: One for each gap and instant, in the order of time.
         first: The first run with the worst severity: instant and answers; None if all is well.
-        unfinished: The first run that hit a bound and was given up; `tally` counts all of them.
+        unfinished: The first run that hit a bound; `tally` counts all of them.
     """
 
     gaps: int = 0
@@ -137,7 +137,7 @@ class SweepPart(msgspec.Struct):
         return self.gaps + self.orders
 
     def absorb(self, other: "SweepPart") -> None:
-        """Take over what a later part has shown."""
+        """Add the result of a later part."""
         self.gaps += other.gaps
         self.orders += other.orders
         self.empty_gaps += other.empty_gaps
@@ -162,10 +162,10 @@ def sweep_part(target: SweepTarget, instants: Sequence[int], run: Watched, part:
 
     Args:
         target: What is swept.
-        instants: Two or more that follow each other.  The last one is the first of the next part
-            and left to it, unless it is the last of all.
+        instants: Two or more that follow each other. The last belongs to the next part, unless it
+            is the last of all.
         run: Makes a run.
-        part: What to add to; it is right at any moment.
+        part: The result to add to; it is valid at any moment, even after an interrupt.
     """
     for at_ns, next_ns in pairwise(instants):
         _at_instant(target, at_ns, run, part)
@@ -213,11 +213,11 @@ def _at_instant(target: SweepTarget, at_ns: int, run: Watched, part: SweepPart) 
 def _every_order(
     plan: SystemPlan, at_ns: int, run: Watched
 ) -> Iterator[tuple[Choices, Trace | UnfinishedPoint]]:
-    """Give one run for each order of what happens at an instant.
+    """Give a run for each order of the events at an instant.
 
-    The orders are counted like an odometer over the ties of that instant: the last tie that can
-    be broken otherwise is, and those after it begin anew.  A run that does not end tells nothing
-    of further ties, so it is the last one of its instant.
+    The orders are counted like an odometer over the ties of the instant. The last tie that has
+    another order takes it, and the ties after it start from their first order. A run that does not
+    end shows no further ties, so it is the last run of its instant.
     """
     given: dict[int, int] = {}
     while True:
@@ -244,7 +244,7 @@ def _every_order(
 def _asked_at(
     instants: list[tuple[int, int]], at_ns: int, log: list[ChoicePoint]
 ) -> list[tuple[int, ChoicePoint]]:
-    """Return the choices that were made at an instant, each with its place in the log."""
+    """Return the choices made at an instant, each with its place in the log."""
     start = next((before for instant, before in instants if instant == at_ns), len(log))
     end = next((before for instant, before in instants if instant > at_ns), len(log))
     return list(enumerate(log))[start:end]
@@ -264,7 +264,7 @@ def _judge(
 
 
 def unsafe_windows(strips: Sequence[SweepStrip]) -> list[SweepStrip]:
-    """Return the unsafe strips, those that touch each other joined to one."""
+    """Return the unsafe strips, with touching strips joined."""
     windows: list[SweepStrip] = []
     for strip in strips:
         if not strip.properties:

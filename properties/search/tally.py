@@ -1,7 +1,7 @@
-"""The verdicts of many runs, kept in little memory and merged into one verdict per property.
+"""Keeps the verdicts of many runs in little memory, and merges them to one verdict per property.
 
-What comes out is what `verdict.combined` makes of the same verdicts, however many there were, and
-whether they were counted in one go or in parts.
+The result is what `verdict.combined` makes of the same verdicts, however many runs there were. It
+does not depend on how the runs were split into parts.
 """
 
 from collections.abc import Iterable
@@ -14,19 +14,19 @@ from ..core.verdict import VIOLATIONS_KEPT, Severity, Verdict, Violation, Word, 
 from ..registry import PROPERTIES
 
 UNFINISHED = "the run hit its bound of events and was given up"
-"""Why a property is inconclusive in a run that did not end."""
+"""The reason of an inconclusive property in a run that did not end."""
 
 
 class Count(msgspec.Struct):
-    """What many runs said of one property.
+    """What many runs said of a property.
 
     Attributes:
         runs: How many runs said each word.
         reasons: The first reason for each word.
-        antecedents: Over all runs.
-        severity: The worst.
-        violations: The first of them.
-        violation_count: How many there were.
+        antecedents: The sum over all runs.
+        severity: The worst severity.
+        violations: The first violations.
+        violation_count: How many violations there were.
     """
 
     runs: dict[Word, int] = {}
@@ -37,7 +37,7 @@ class Count(msgspec.Struct):
     violation_count: int = 0
 
     def add(self, verdict: Verdict) -> None:
-        """Count one run."""
+        """Count the verdict of a run."""
         word = verdict.verdict
         self.runs[word] = self.runs.get(word, 0) + 1
         self.reasons.setdefault(word, verdict.reason)
@@ -48,7 +48,7 @@ class Count(msgspec.Struct):
             self._keep(verdict.violations)
 
     def absorb(self, other: "Count") -> None:
-        """Count the runs of another part as well, which come after these."""
+        """Add the counts of another part, whose runs come after these."""
         for word, runs in other.runs.items():
             self.runs[word] = self.runs.get(word, 0) + runs
             self.reasons.setdefault(word, other.reasons[word])
@@ -61,7 +61,7 @@ class Count(msgspec.Struct):
         self.violations += list(violations)[: VIOLATIONS_KEPT - len(self.violations)]
 
     def verdict(self, name: str) -> Verdict:
-        """Return the verdict on all the runs."""
+        """Return the verdict over all runs."""
         word = most_alarming(self.runs)
         total = sum(self.runs.values())
         return Verdict(
@@ -80,9 +80,9 @@ class Tally(msgspec.Struct):
 
     Attributes:
         runs: How many runs there were.
-        violated: In how many of them something was violated.
-        unfinished: How many of them hit a bound and were given up; they show nothing.
-        counts: By name of the property.
+        violated: How many runs violated a property.
+        unfinished: How many runs hit a bound; they show nothing.
+        counts: The count of each property, by name.
         exercises: What the runs put to the test between them.
     """
 
@@ -93,11 +93,11 @@ class Tally(msgspec.Struct):
     exercises: tuple[Exercise, ...] = ()
 
     def add(self, verdicts: Iterable[Verdict], trace: Trace | None = None) -> frozenset[str]:
-        """Count one run; returns the names of the properties that it violates.
+        """Count a run; returns the names of the properties that it violates.
 
         Args:
-            verdicts: On the run.
-            trace: Of the run; None if it is of no interest what it put to the test.
+            verdicts: The verdicts on the run.
+            trace: The trace of the run; None if its exercise is not wanted.
         """
         self.runs += 1
         if trace is not None and not (
@@ -116,12 +116,12 @@ class Tally(msgspec.Struct):
         return frozenset(violated)
 
     def add_unfinished(self) -> None:
-        """Count one run that hit a bound: each property is inconclusive in it."""
+        """Count a run that hit a bound: each property is inconclusive in it."""
         self.runs += 1
         self.unfinished += 1
 
     def absorb(self, other: "Tally") -> None:
-        """Count the runs of another part as well."""
+        """Add the counts of another part."""
         self.runs += other.runs
         self.unfinished += other.unfinished
         self.violated += other.violated
@@ -130,7 +130,7 @@ class Tally(msgspec.Struct):
             self.counts.setdefault(name, Count()).absorb(count)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Return one verdict for each property; no property holds in a run that was given up."""
+        """Return one verdict for each property; none holds in a run that hit a bound."""
         if not self.unfinished:
             return tuple(count.verdict(name) for name, count in self.counts.items())
         given_up = Count({"inconclusive": self.unfinished}, {"inconclusive": UNFINISHED})

@@ -1,4 +1,4 @@
-"""How the suite draws: the same every time in a test run, at random where somebody asks for it."""
+"""How the suite draws: the same every time in a test run, at random where the user asks for it."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What must be so between two runs, whatever each of them shows."""
+"""What must hold between two runs, independently of the result of each run."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -64,7 +64,7 @@ def test_a_short_drain_is_unsafe_so_that_the_comparison_says_something() -> None
     assert violated(run(draining(10**9), Latest())) == set()
 
 
-def told_of(trace: Trace, names: Iterable[str]) -> list[tuple[int, str, str]]:
+def events_of(trace: Trace, names: Iterable[str]) -> list[tuple[int, str, str]]:
     """Return what the named components did, and when."""
     starts = tuple(names)
     return [
@@ -100,12 +100,12 @@ def test_a_guest_without_its_neighbours_lives_and_dies_the_same(
     among_others, by_itself = run(plan, timing()), run(alone, timing())
     # How long the outside goes on follows from the VM that lives longest.
     end_ns = min(outside_ended_ns(trace) for trace in (among_others, by_itself))
-    told, told_alone = (
-        [line for line in told_of(trace, mine | servers) if line[0] < end_ns]
+    seen, seen_alone = (
+        [line for line in events_of(trace, mine | servers) if line[0] < end_ns]
         for trace in (among_others, by_itself)
     )
-    assert told == told_alone
-    assert any(kind == "VmStarted" for _, _, kind in told)
+    assert seen == seen_alone
+    assert any(kind == "VmStarted" for _, _, kind in seen)
 
 
 @pytest.mark.slow

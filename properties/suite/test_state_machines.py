@@ -226,8 +226,9 @@ PHASES = ("running", "ending", "gone")
 class QvmMachine(RuleBasedStateMachine):
     """The reference: running, ending for a cause, gone.
 
-    What kills, or is a signal, replaces a cause; a signal does so only where nothing has killed.
-    What comes while qvm can still call its vdevs and replaces nothing is told.
+    A cause that kills, or that is a signal, replaces the present cause; a signal does so only
+    before a kill. Any other cause that comes while qvm can still call its vdevs is recorded as not
+    obeyed.
     """
 
     def __init__(self) -> None:

@@ -1,1 +1,1 @@
-"""The properties of an end: no write, no read, no interrupt, order, costs, the next owner."""
+"""The properties of an end: writes, reads, interrupts, their order, costs, and the next owner."""

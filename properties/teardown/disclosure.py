@@ -1,12 +1,15 @@
-"""What must hold of reads: none reads memory that its VM has given back.
+"""Judges reads: no device or thread reads memory that its VM has released.
 
-The guide of the QNX hypervisor names two dangers, late writes and late interrupts.  A late read is
-a third: it changes nothing, so that the next owner of the memory works on and notices nothing, but
-what the owner keeps there goes where the dead guest wanted its data to go: to a disk, onto a wire,
-or into the device, which takes it for orders.
+The guide of the QNX hypervisor names two dangers: late writes and late interrupts. A late read is a
+third. It changes nothing, so the next owner of the memory notices nothing. But the next owner's
+data goes where the dead guest wanted its own data to go: to a disk, onto a wire, or into the
+device, which takes it for orders.
 
-Every reader counts: bus masters, worker threads of qvm, and host drivers that copy what a guest
-wants written.
+Every reader counts:
+
+- bus masters;
+- worker threads of qvm;
+- host drivers that copy what a guest wants written.
 """
 
 from collections.abc import Hashable
@@ -23,10 +26,10 @@ from ..trackers.ownership import NO_OWNER
 
 
 class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
-    """No read reads a frame that its own epoch has released.
+    """No read takes data from a frame that its own epoch has released.
 
-    Whether the frame is merely free by then or has passed to another VM, the violation is a
-    `disclosure`; the message and `owner` tell the two apart.
+    The violation is a `disclosure`, whether the frame is free by then or belongs to another VM. The
+    message and `owner` show which.
     """
 
     name = "no-dma-read-after-teardown"
@@ -57,14 +60,16 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
         self.readers.add((event.master, event.epoch))
 
     def form(self, event: DmaRead | CpuRead) -> Hashable:
-        """Return for whom it was read, and which frame."""
+        """Return the epoch of a read, and its frame."""
         return (event.epoch, event.addr >> FRAME_SHIFT)
 
     def judge(self, index: int, at_ns: int, event: DmaRead | CpuRead) -> None:
-        """Note a read of a frame that its epoch does not own any more."""
+        """Note a read of a frame that its epoch has released."""
         frames, epoch, frame = self.frames, event.epoch, event.addr >> FRAME_SHIFT
         holding = frames.holding_of_others(epoch, frame)
         released_ns = None if holding is None else holding.released_ns(epoch)
+        # Invariant: an epoch that never owned the frame is not judged here: `epochs-match` is for
+        # that.
         if holding is None or released_ns is None:
             return
         reader = _reader(event)
@@ -90,10 +95,10 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
         return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in epochs))
 
     def weigh(self, rest: StillUnderWay) -> str:
-        """Return what would still read memory that was released.
+        """Return what would still read released memory.
 
-        Who has never read and only writes is taken to go on so; of a device that does both, a
-        controller with a ring say, not even that is known.
+        A device that has only written so far is taken to go on writing only. A device that does
+        both, such as a controller with a ring, may go on to read.
         """
         has_read = any(name == rest.component for name, _ in self.readers)
         if not has_read and rest.effect == "write":
@@ -101,7 +106,7 @@ class NoDmaReadAfterTeardown(JudgedAtEndOfInstant):
         return write_owed(rest, self.frames, self.bus_masters)
 
     def state(self) -> Hashable:
-        """Return for whom memory was read."""
+        """Return the epochs for which memory was read."""
         return tuple(sorted(self.readers))
 
     reads: ClassVar[Reads] = {DmaRead: _read, CpuRead: _read, DmaReadBlocked: _block}

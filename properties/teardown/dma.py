@@ -1,8 +1,7 @@
-"""What must hold of writes: none after teardown, none into another's memory, few refused ones.
+"""Judges writes: none after teardown, none into another owner's memory, few refused accesses.
 
-Every writer counts: bus masters, worker threads of qvm and host drivers that copy on a guest's
-behalf.  The teardown point is that of the single frame, because a VM's memory is not released at
-one instant.
+Every writer counts: bus masters, worker threads of qvm, and host drivers that copy for a guest.
+Each frame has its own teardown point, because a VM's memory is not released at one instant.
 """
 
 from collections.abc import Hashable
@@ -26,12 +25,11 @@ from ..trackers.ownership import NO_OWNER, Frames, Lines, MisdirectedIrq, Misdir
 
 
 class NoDmaAfterTeardown(JudgedAtEndOfInstant):
-    """No write lands in a frame that its own epoch has released, nor in registers once all is.
+    """No write lands in a frame that its own epoch has released, nor late in registers.
 
-    A frame that is merely free by then makes the violation `stray`; one that has passed to another
-    VM makes it `corruption`.  So it is with the registers of a device: `corruption` if the device
-    works for the host or for a VM that still has memory.  A write that the device refuses has
-    changed nothing and is `contained`.
+    A write into a frame that is free by then is `stray`; into a frame of another VM it is
+    `corruption`. A write at registers is `corruption` if the device works for the host or for a VM
+    that still has memory. A write that the device refuses has changed nothing and is `contained`.
     """
 
     name = "no-dma-after-teardown"
@@ -85,7 +83,7 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
             self.note(index, at_ns, (event, self._others(event)))
 
     def _others(self, event: RegistersHit) -> tuple[int, ...]:
-        """Return for which other epochs the device that is hit was given work by now."""
+        """Return the other epochs that have given work to the device that is hit."""
         known = sorted(self.bus_masters.known.items())
         return tuple(
             epoch
@@ -94,12 +92,12 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
         )
 
     def form(self, event: tuple[RegistersHit, tuple[int, ...]]) -> Hashable:
-        """Return for whom it was written, what became of it, and whom the device works for."""
+        """Return the writer's epoch, the outcome, and the epochs that the device works for."""
         hit, others = event
         return (hit.epoch, hit.outcome, others)
 
     def judge(self, index: int, at_ns: int, event: tuple[RegistersHit, tuple[int, ...]]) -> None:
-        """Note a write at registers for a VM that has nothing left."""
+        """Note a write at registers for a VM that has no memory left."""
         hit, others = event
         frames, epoch = self.frames, hit.epoch
         if not frames.has_given_up_all(epoch):
@@ -119,7 +117,7 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
         )
 
     def _fate(self, hit: RegistersHit, others: tuple[int, ...]) -> tuple[Severity, str]:
-        """Return how bad a write at registers is, and what came of it."""
+        """Return the severity of a write at registers, and its effect in words."""
         if hit.outcome != "taken":
             return "contained", f"{hit.device} refused it"
         for epoch in others:
@@ -127,7 +125,7 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
                 return "corruption", f"{hit.device} works for the host"
             if not self.frames.has_given_up_all(epoch):
                 return "corruption", f"{hit.device} works for {self.frames.name(epoch)}"
-        return "stray", f"{hit.device} works for nobody else"
+        return "stray", f"{hit.device} works for no other VM"
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
         """Count the frames released by epochs with writers."""
@@ -135,11 +133,11 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
         return Closing(sum(self.frames.released_count.get(epoch, 0) for epoch in writers))
 
     def weigh(self, rest: StillUnderWay) -> str:
-        """Return what would still write memory that was released."""
+        """Return what would still write released memory."""
         return write_owed(rest, self.frames, self.bus_masters)
 
     def state(self) -> Hashable:
-        """Return for whom registers were hit."""
+        """Return the epochs for which registers were hit."""
         return tuple(sorted(self.hitters))
 
     reads: ClassVar[Reads] = {RegistersHit: _hit}
@@ -155,14 +153,14 @@ class EpochsMatch(Property):
         "present or former."
     )
     formula = (
-        "G (landed(frame, epoch) -> owner(frame) in {epoch, nobody after epoch}) and "
+        "G (landed(frame, epoch) -> owner(frame) in {epoch, none after epoch}) and "
         "G (injected(line, epoch) -> P attached(line, epoch))"
     )
     antecedent = "writes landed and interrupts injected"
     boundary = "owners are those at the end of the instant, whichever record comes first"
     source = (
-        "the definition of an epoch; writes into a frame merely free are no-dma-after-teardown, "
-        "interrupts of a former owner irq-contained-after-teardown"
+        "the definition of an epoch; no-dma-after-teardown judges writes into a free frame, "
+        "irq-contained-after-teardown judges interrupts of a former owner"
     )
 
     def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
@@ -198,12 +196,12 @@ class EpochsMatch(Property):
         if injection is None or injection.epoch == odd.requested_epoch:
             return
         if odd.detached_ns is not None:
-            return  # what a former owner leaves is irq-contained-after-teardown
+            return  # irq-contained-after-teardown judges the interrupts of a former owner
         self.violate(
             odd.index,
             odd.at_ns,
             "spurious",
-            f"{injection.vm} (epoch {injection.epoch}) was given an interrupt of "
+            f"{injection.vm} (epoch {injection.epoch}) received an interrupt of "
             f"{injection.source} that was requested for {self._who(odd.requested_epoch)}",
             device=injection.source,
             intid=odd.intid,
@@ -219,7 +217,7 @@ class EpochsMatch(Property):
         return Closing(self.frames.landings + self.lines.injections)
 
     def weigh(self, rest: StillUnderWay) -> str:
-        """Return what would still reach memory or a guest that is not its own."""
+        """Return what would still reach memory or a guest of another epoch."""
         reaches_others = self.frames.are_reused(rest.epoch) or self.bus_masters.is_bypassed(
             rest.component, rest.epoch
         )
@@ -231,8 +229,8 @@ class FaultsContained(Property):
     """A dead VM's devices do not flood the host with refused accesses."""
 
     MAX: ClassVar[int] = 64
-    """Refused accesses for each epoch.  smmuman keeps 64 fault records for each client and drops
-    the rest (smmuman user's guide, smmu_xfer_status)."""
+    """Refused accesses allowed for each epoch. smmuman keeps 64 fault records for each client and
+    drops the rest (smmuman user's guide, smmu_xfer_status)."""
 
     name = "faults-contained"
     claim = "After a VM has released its last frame, its devices have at most 64 accesses refused."
@@ -250,6 +248,8 @@ class FaultsContained(Property):
         self._instant: dict[int, _Refused] = {}
 
     def _turn(self, at_ns: int) -> None:
+        # Invariant: `_instant` counts the refusals of `_at_ns` alone; a release at that instant
+        # takes them over.
         if at_ns != self._at_ns:
             self._at_ns = at_ns
             self._instant.clear()
@@ -264,11 +264,11 @@ class FaultsContained(Property):
 
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
         self._turn(at_ns)
-        # Only the last release counts, so each one starts the count anew, at this instant.
+        # Invariant: only accesses after the last release count, so each release restarts the count.
         self._after_release[event.epoch] = self._instant.get(event.epoch, _NONE_REFUSED)
 
     def settle(self) -> None:
-        """Forget what was refused at the instant that is over."""
+        """Drop the refused accesses of the instant that is over."""
         self._instant.clear()
 
     def waiting(self) -> Hashable:
@@ -276,7 +276,7 @@ class FaultsContained(Property):
         return tuple((epoch, refused.total) for epoch, refused in self._instant.items())
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report the epochs that had too many."""
+        """Report the epochs with too many refused accesses."""
         violations = tuple(
             Violation(
                 refused.record,
@@ -293,7 +293,7 @@ class FaultsContained(Property):
         return Closing(total, violations)
 
     def weigh(self, rest: StillUnderWay) -> str:
-        """Return what would go on being refused."""
+        """Return what the IOMMU would go on to refuse."""
         refused = self._after_release.get(rest.epoch)
         if refused is None or rest.effect == "interrupt":
             return ""
@@ -302,7 +302,7 @@ class FaultsContained(Property):
         return ""
 
     def state(self) -> Hashable:
-        """Return the counts as far as they matter."""
+        """Return the counts, up to the bound."""
         return tuple(
             (epoch, min(refused.total, self.MAX + 1))
             for epoch, refused in sorted(self._after_release.items())
@@ -316,7 +316,7 @@ class FaultsContained(Property):
 
 
 class _Refused(NamedTuple):
-    """Accesses that were refused, and which of them was the first too many."""
+    """How many accesses were refused, and which of them was the first above the bound."""
 
     total: int
     record: int

@@ -1,8 +1,8 @@
-"""What must hold of interrupts: none of the dead, or at least harmless ones; all of the living.
+"""Judges interrupts: a dead VM's do no harm, and a living owner's arrive.
 
-The host masks a line whenever it takes an interrupt, and opens it again when every owner that was
-told has answered.  An owner that dies in between leaves the line masked, unless the kernel was
-told to track its masks.
+The host masks a line when it takes an interrupt. It unmasks the line when every owner that the
+kernel has signalled has answered. An owner that dies in between leaves the line masked, unless the
+kernel tracks its masks.
 """
 
 from collections.abc import Hashable
@@ -28,7 +28,7 @@ from ..trackers.ownership import Frames, Line, Lines, MisdirectedIrq, Owner
 
 
 class NoIrqAfterTeardown(Property):
-    """No interrupt of a VM is taken once the VM has detached from its line or vector."""
+    """No CPU takes an interrupt of a VM once the VM has detached from its line or vector."""
 
     name = "no-irq-after-teardown"
     claim = "No CPU takes an interrupt requested for a VM at or after the instant of its detach."
@@ -63,7 +63,7 @@ class NoIrqAfterTeardown(Property):
         )
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Count the detached attachments of VMs."""
+        """Count the attachments that VMs have given up."""
         return Closing(self.lines.dead_count)
 
     def weigh(self, rest: StillUnderWay) -> str:
@@ -72,11 +72,11 @@ class NoIrqAfterTeardown(Property):
 
 
 class IrqContainedAfterTeardown(Property):
-    """The host may take a dead VM's interrupt, but it masks it again and bothers nobody with it."""
+    """The host may take a dead VM's interrupt, but masks it again and injects it into no guest."""
 
     name = "irq-contained-after-teardown"
     claim = (
-        "An interrupt requested for a VM that has detached is injected into nobody, its line is "
+        "An interrupt requested for a VM that has detached is injected into no guest, its line is "
         "masked again, and the host takes it no more often than the header allows."
     )
     formula = (
@@ -130,7 +130,7 @@ class IrqContainedAfterTeardown(Property):
             odd.index,
             odd.at_ns,
             "spurious",
-            f"{injection.vm} (epoch {injection.epoch}) was given interrupt {odd.intid} of "
+            f"{injection.vm} (epoch {injection.epoch}) received interrupt {odd.intid} of "
             f"{injection.source}, requested for {self.frames.name(odd.requested_epoch)}, which "
             "has detached",
             device=injection.source,
@@ -143,7 +143,7 @@ class IrqContainedAfterTeardown(Property):
         self._open.pop(event.intid, None)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report lines that were taken for the dead and never masked."""
+        """Report lines that the host took after the detach and never masked."""
         violations = tuple(
             Violation(
                 index,
@@ -162,14 +162,14 @@ class IrqContainedAfterTeardown(Property):
         return interrupt_owed(rest, self.lines, self.bus_masters)
 
     def state(self) -> Hashable:
-        """Return the counts up to the bound, and the lines still open."""
+        """Return the counts up to the bound, and the lines still to be masked."""
         return (tuple(sorted(self._counts.items())), tuple(sorted(self._open)))
 
     reads: ClassVar[Reads] = {IrqMasked: _mask}
 
 
 class _PendingAssertion:
-    """An assertion that nobody has taken yet."""
+    """An assertion that no CPU has taken yet."""
 
     def __init__(self, index: int, at_ns: int, is_counted: bool) -> None:
         self.index = index
@@ -178,17 +178,20 @@ class _PendingAssertion:
 
 
 class NextOwnerGetsInterrupts(Property):
-    """Whoever shares or inherits a line from somebody who left it still gets its own interrupts.
+    """An owner that shares or inherits a line from a former owner still gets its own interrupts.
 
-    Judged are lines from which somebody has detached and to which somebody else is attached.
-    Such a line is starved if it ends masked while none of those whose answer the kernel awaits is
-    attached any more, or active at the controller while none of those who could end it is.  An
-    assertion that is merely not yet taken when the observation ends decides nothing.
+    The property judges lines that one owner has left and to which another is attached. It calls
+    such a line starved in two cases:
+
+    - the line ends masked, and no owner whose answer the kernel awaits is attached any more;
+    - the line ends active at the controller, and no owner that could end it is attached any more.
+
+    An assertion that is still on its way when the observation ends decides nothing.
     """
 
     name = "next-owner-gets-interrupts"
     claim = (
-        "Every interrupt asserted for a living owner of a line that somebody else has left is "
+        "Every interrupt asserted for a living owner of a line that another owner has left is "
         "taken, and the line does not stay masked or active on behalf of the dead."
     )
     formula = (
@@ -196,7 +199,7 @@ class NextOwnerGetsInterrupts(Property):
         "F taken(line, epoch)) and not F G (masked(line) and awaited(line) all dead) and "
         "not F G (active(line) and ending(line) all dead)"
     )
-    antecedent = "interrupts asserted for a living owner of a line that somebody else has left"
+    antecedent = "interrupts asserted for a living owner of a line that another owner has left"
     boundary = "an assertion at the instant of detach counts as after it"
     source = (
         "QNX hypervisor guide, qvmirqs: masked on assertion, unmasked when the guest has handled "
@@ -235,7 +238,11 @@ class NextOwnerGetsInterrupts(Property):
             del self._pending[key]
 
     def _detach(self, index: int, at_ns: int, event: IrqDetached) -> None:  # noqa: ARG002
+        # Invariant: trackers read a record before properties, so `line` shows the owners after this
+        # detach.
         line = self.lines.line(event.intid)
+        # Invariant: `_asserted` counts each pending assertion once: when it comes, or at the first
+        # detach.
         for key, pending in list(self._pending.items()):
             if key[0] != event.intid:
                 continue
@@ -249,7 +256,7 @@ class NextOwnerGetsInterrupts(Property):
         self._exited.add(event.epoch)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report lines left masked; name an interrupt that is still on its way."""
+        """Report lines left masked or active; name an interrupt that is still on its way."""
         violations: list[Violation] = []
         doubt = ""
         starved = 0
@@ -271,7 +278,7 @@ class NextOwnerGetsInterrupts(Property):
         return Closing(self._asserted + starved, tuple(violations), doubt)
 
     def weigh(self, rest: StillUnderWay) -> str:
-        """Return what of the dead could still hold up a line of the living."""
+        """Return what of an ended epoch could still hold up a line of a living owner."""
         return interrupt_owed(rest, self.lines, self.bus_masters)
 
     def _of(self, intid: int, line: Line) -> list[tuple[tuple[int, int, str], _PendingAssertion]]:
@@ -306,7 +313,7 @@ class NextOwnerGetsInterrupts(Property):
         return Violation(index, at_ns, message, "starved", data)
 
     def state(self) -> Hashable:
-        """Return what is pending and who has exited."""
+        """Return what is pending, and which epochs have exited."""
         pending = ((key, each.is_counted) for key, each in self._pending.items())
         return (tuple(sorted(pending)), tuple(sorted(self._exited)))
 

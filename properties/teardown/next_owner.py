@@ -1,9 +1,9 @@
-"""What the next owner of a device must find: a device that works for it.
+"""Judges restarts: each device of a restarted VM must work for its new instance.
 
-A device that nobody stopped, or that was stopped by half, can harm its next owner without a single
-write: its line stays masked for the dead, or it waits for an answer that never comes.  So after a
-restart each device of the VM is to do one piece of work for the new instance.  Which devices a VM
-has, and by what their work is known, stands in the header (`Service`).
+A device that no procedure stopped, or that was only half stopped, can harm its next owner without a
+write. Its line stays masked for the dead owner, or the device waits for an answer that never comes.
+After a restart each device of the VM must therefore do a piece of work for the new instance. The
+header names the devices of a VM, and the events that show their work (`Service`).
 """
 
 from collections.abc import Hashable
@@ -35,15 +35,15 @@ from ..trackers.ownership import Frames, Lines
 
 
 class _Awaited:
-    """A device of a new instance that has not worked for it yet.
+    """A device of a new instance that has not yet worked for it.
 
     Attributes:
-        service: What it does, and how that is known.
-        index, at_ns: The record since which it has something to do; before, that of the start.
-        is_at_work: Whether it has something to do.
-        has_acted: Whether it has done something for the new instance that an interrupt is to tell.
-        is_told: Whether an interrupt of its line has been injected since, or its driver has
-            lowered its line.
+        service: What the device does, and which event shows it.
+        index, at_ns: The record that gave it work; before that, the start of the instance.
+        is_at_work: Whether it has work to do.
+        has_acted: Whether it has acted for the new instance and must report that by an interrupt.
+        is_told: Whether qvm has injected an interrupt of its line since, or its driver has lowered
+            the line.
     """
 
     def __init__(self, service: Service, index: int, at_ns: int) -> None:
@@ -55,7 +55,7 @@ class _Awaited:
         self.is_told = False
 
     def begin(self, index: int, at_ns: int) -> None:
-        """Note that it has something to do."""
+        """Note that the device has work to do."""
         if not self.is_at_work:
             self.is_at_work, self.index, self.at_ns = True, index, at_ns
 
@@ -63,7 +63,7 @@ class _Awaited:
 class NextOwnerWorks(Property):
     """After a restart, each device of the VM does a piece of work for the new instance.
 
-    An instance that ends before all of its devices have worked is not judged.
+    The property does not judge an instance that ends before all of its devices have worked.
     """
 
     name = "next-owner-works"
@@ -82,7 +82,7 @@ class NextOwnerWorks(Property):
     )
     source = (
         "QNX hypervisor guide, qvmirqs: a line is masked on assertion and unmasked when the guest "
-        "has handled it; VIRTIO 1.2, 3.1: a driver resets its device and sets it up anew; that a "
+        "has handled it; VIRTIO 1.2, 3.1: a driver resets its device and initialises it; that a "
         "restarted guest is to work is our reading of a restart"
     )
     ends_search = False
@@ -97,7 +97,7 @@ class NextOwnerWorks(Property):
         self._awaited: dict[tuple[int, str], _Awaited] = {}
         self._worked = 0
 
-    # Who is awaited.
+    # Which instances and devices are awaited.
 
     def _request(self, index: int, at_ns: int, event: RestartRequested) -> None:  # noqa: ARG002
         self._known.add(event.vm)
@@ -138,7 +138,8 @@ class NextOwnerWorks(Property):
         if awaited is not None and awaited.service.begins == "landed":
             awaited.begin(index, at_ns)
         if awaited is not None and awaited.service.begins and awaited.is_at_work:
-            # A line that is raised already, be it for the dead, tells of this as well.
+            # Invariant: a level that is already raised, even for an ended epoch, reports this write
+            # as well.
             awaited.has_acted = True
         self._answer(event.epoch, event.master, "landed")
 
@@ -149,7 +150,7 @@ class NextOwnerWorks(Property):
             awaited.has_acted = True
 
     def _deassert(self, index: int, at_ns: int, event: IrqDeasserted) -> None:  # noqa: ARG002
-        """The driver has read the cause of what the device did, whatever interrupt woke it."""
+        """Note that the driver has read what the device did, whichever interrupt woke it."""
         awaited = self._awaited.get((event.epoch, event.device))
         if awaited is not None and awaited.service.intid == event.intid:
             awaited.is_told |= awaited.has_acted
@@ -178,10 +179,10 @@ class NextOwnerWorks(Property):
             del self._awaited[epoch, device]
             self._worked += 1
 
-    # What is left.
+    # What is left at the end.
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report devices that will never work for their next owner; name those that may yet."""
+        """Report devices that will never work for their next owner; name the undecided ones."""
         violations: list[Violation] = []
         doubt = ""
         for (epoch, device), awaited in self._awaited.items():
@@ -205,11 +206,11 @@ class NextOwnerWorks(Property):
         if not awaited.is_at_work or not self.quiet.is_reached:
             return ""
         if awaited.has_acted:
-            return f"{device} never works for {who}: what it has done is told by no interrupt"
+            return f"{device} never works for {who}: no interrupt reports what it has done"
         return f"{device} never works for {who}: it has work to do and does not answer"
 
     def _held(self, epoch: int, intid: int) -> str:
-        """Return how a line is kept from an instance by nobody who is there, or an empty string."""
+        """Return how owners that are gone keep a line from an instance, or an empty string."""
         line = self.lines.lines.get(intid)
         if line is None or not line.is_owned_by(epoch) or not line.held:
             return ""
@@ -221,7 +222,7 @@ class NextOwnerWorks(Property):
         return f"line {intid} stays {line.held}{on_behalf}"
 
     def state(self) -> Hashable:
-        """Return who is awaited, how far each is, and who has exited."""
+        """Return the awaited devices, how far each is, and which epochs have exited."""
         awaited = (
             (key, each.is_at_work, each.has_acted, each.is_told)
             for key, each in self._awaited.items()

@@ -1,8 +1,7 @@
-"""What must hold of the order of a teardown and of its duration.
+"""Judges the order of a teardown, its duration, and what follows a time-out.
 
-The order is structural: it shows a missing wait even in a run whose timing was lucky.  The
-steps of a procedure wait for each other, so at one and the same instant the order of the records
-decides.
+The order is structural: it shows a missing wait even in a run with lucky timing. The steps of a
+procedure wait for each other, so within an instant the order of the records decides.
 """
 
 from collections.abc import Hashable
@@ -31,7 +30,7 @@ from ..trackers.ownership import Frames
 
 
 class TeardownOrder(Property):
-    """Stop seen, translation removed, removal complete, threads gone - and only then release."""
+    """qvm releases memory only after devices and threads can no longer write it."""
 
     name = "teardown-order"
     claim = (
@@ -78,6 +77,7 @@ class TeardownOrder(Property):
         self._report(index, at_ns, master, "late-stop", message)
 
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:
+        # Invariant: the records of one instant are in the order of the procedure's steps.
         self._released.add(event.epoch)
         first, end = event.first_frame, event.first_frame + event.count
         for master in self.bus_masters.writing_for(event.epoch):
@@ -117,7 +117,7 @@ class TeardownOrder(Property):
         message: str,
         **data: str | int,
     ) -> None:
-        """Note one violation for each device, epoch and rule."""
+        """Note a violation once for each device, epoch and rule."""
         key = (master.name, master.epoch, rule)
         if key not in self._reported:
             self._reported.add(key)
@@ -125,12 +125,12 @@ class TeardownOrder(Property):
             self.violate(index, at_ns, "exposed", message, **known, rule=rule, **data)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Count devices and threads that had to be gone."""
+        """Count the devices and threads that had to be gone."""
         threads = sum(self._workers.get(epoch, 0) for epoch in self._released)
         return Closing(len(self._judged) + threads)
 
     def state(self) -> Hashable:
-        """Return what has been reported and released, and who had threads."""
+        """Return what is reported and released, and which epochs had threads."""
         reported, released = tuple(sorted(self._reported)), tuple(sorted(self._released))
         return (reported, released, tuple(sorted(self._workers)))
 
@@ -143,13 +143,13 @@ class TeardownOrder(Property):
 
 
 def _why_unsafe(master: BusMaster) -> str:
-    """Return why frames in a device's reach must not be released yet, or an empty string."""
+    """Return why a device still reaches its frames, or an empty string."""
     if not master.is_mapped:
         return "" if master.stop_confirmed else "was never seen to stop and no IOMMU confines it"
     if master.synced:
         return ""
     if master.keeps_translations:
-        return "had not answered that it has forgotten the translations that it keeps itself"
+        return "had not answered that it has dropped the translations that it keeps itself"
     if not master.stop_confirmed:
         return "was neither seen to stop nor cut off by a completed IOMMU invalidation"
     if not master.unmapped:
@@ -158,13 +158,13 @@ def _why_unsafe(master: BusMaster) -> str:
 
 
 class Deadline(NamedTuple):
-    """A bounded response as data, for an engine that treats time exactly.
+    """A bounded response as data, for an engine that computes with exact times.
 
     Attributes:
         begin: Type of the event that starts the clock.
         end: Type of the event that must follow.
-        key: Field in which both agree.
-        bound_ns: The end may come at this distance, and not later.
+        key: Field in which both events agree.
+        bound_ns: The greatest distance that is in time.
     """
 
     begin: type[TraceEvent]
@@ -174,7 +174,7 @@ class Deadline(NamedTuple):
 
 
 class TeardownBounded(Property):
-    """A qvm process that begins to end is gone in time."""
+    """A qvm process is gone in time after it begins to end."""
 
     name = "teardown-bounded"
     claim = "A qvm process is gone within the bound of the header after it begins to end."
@@ -244,7 +244,7 @@ def deadline_of(header: Header) -> Deadline:
 
 
 class TimeoutQuarantines(Property):
-    """Where a device could not be seen to stop in time, its memory is kept and not released."""
+    """The host keeps the memory of a device whose quiescing timed out, and does not release it."""
 
     name = "timeout-quarantines"
     claim = (
@@ -330,7 +330,8 @@ class TimeoutQuarantines(Property):
         if not bus_masters:
             return f"quiescing {names[0]} had timed out"
         for name in names:
-            # The time-out of a vdev tells nothing of which device behind it goes on writing.
+            # Invariant: the time-out of a vdev does not show which device behind it goes on
+            # writing.
             suspects = [bus_masters[name]] if name in bus_masters else list(bus_masters.values())
             for master in suspects:
                 if not master.is_harmless and master.reaches(first, end):
@@ -346,15 +347,15 @@ class TimeoutQuarantines(Property):
         return Closing(self._time_outs)
 
     def settle(self) -> None:
-        """Forget what was released at the instant that is over."""
+        """Drop the releases of the instant that is over."""
         self._instant.clear()
 
     def waiting(self) -> Hashable:
-        """Return what was released at the instant."""
+        """Return the releases of the present instant."""
         return tuple(released for _, released in self._instant)
 
     def state(self) -> Hashable:
-        """Return who has timed out and what is kept."""
+        """Return which devices have timed out, and what the host keeps."""
         timed_out = ((epoch, tuple(names)) for epoch, names in self._timed_out.items())
         kept = ((epoch, tuple(runs)) for epoch, runs in self._quarantined.items())
         return (tuple(sorted(timed_out)), tuple(sorted(kept)))

@@ -1,10 +1,10 @@
-"""What a teardown owes: the procedure is carried through, memory comes back, the VM starts again.
+"""Judges what a teardown owes: complete procedures, memory returned, and a restart.
 
-A run can be safe because it gives something up: a procedure is cut short, memory is kept from
-everybody, a restart never comes.  These properties say so.  They are bounded responses: something
-must follow by the end of the observation.  None of them compares times, so that a search through
-dense time judges them as any run does.  What has not come when all is quiet never comes; where a
-trace does not say that all is quiet, it leaves them undecided.
+A run can be safe because it gives something up: a procedure is cut short, the host keeps memory in
+quarantine, or a restart never comes. These properties report that. They are bounded responses: an
+event must follow by the end of the observation. They compare no times, so a search through dense
+time judges them as any run does. An event that has not come when all is quiet never comes. A trace
+that does not report quiet leaves it undecided.
 """
 
 from collections.abc import Hashable
@@ -35,7 +35,7 @@ _KIB = 1 << 10
 
 
 class QuiesceCompleted(Property):
-    """Every quiesce procedure that begins is carried through, and no wait in it is given up."""
+    """Every quiesce procedure that begins is completed, and no step of it gives up waiting."""
 
     name = "quiesce-completed"
     claim = (
@@ -53,7 +53,7 @@ class QuiesceCompleted(Property):
     )
     source = (
         "QNX 7.1 hypervisor guide, quiescing: the vdev's callback makes its device dormant before "
-        "resources are released; a wait that is given up has not seen that"
+        "resources are released; a step that gives up waiting has not seen that"
     )
     ends_search = False
 
@@ -107,7 +107,7 @@ class QuiesceCompleted(Property):
         self.violate(index, at_ns, "unfinished", message, device=device, epoch=epoch)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report or name callbacks that have not returned."""
+        """Report callbacks that will never return; name those that may still return."""
         open_ = []
         for (epoch, vdev), (_, begun) in self._open.items():
             who = self.frames.name(epoch)
@@ -116,7 +116,7 @@ class QuiesceCompleted(Property):
         return _closing(self._callbacks, open_, self.quiet)
 
     def state(self) -> Hashable:
-        """Return what is under way."""
+        """Return which callbacks and steps are under way."""
         callbacks = ((key, is_told) for key, (is_told, _) in self._open.items())
         return (tuple(sorted(callbacks)), tuple(sorted(self._steps.items())))
 
@@ -130,7 +130,7 @@ class QuiesceCompleted(Property):
 
 
 class MemoryReclaimed(Property):
-    """The memory of a VM that has ended goes back to the host, all of it."""
+    """All memory of a VM that has ended goes back to the host."""
 
     name = "memory-reclaimed"
     claim = "Every frame that a VM owns when it begins to end is released before its qvm is gone."
@@ -145,7 +145,7 @@ class MemoryReclaimed(Property):
     )
     source = (
         "QNX hypervisor guide, quiescing: resources are released when qvm ends; memory in "
-        "quarantine is lost until the host starts anew, our choice for devices that do not stop"
+        "quarantine is lost until the host restarts, our choice for devices that do not stop"
     )
     ends_search = False
 
@@ -169,7 +169,7 @@ class MemoryReclaimed(Property):
 
     def _end_atc(self, index: int, at_ns: int, event: AtcInvalidationEnded) -> None:  # noqa: ARG002
         if event.outcome == "timed_out":
-            what = f"the invalidation of what {event.master} keeps itself"
+            what = f"the invalidation of the translations that {event.master} keeps itself"
             self._timed_out.setdefault(event.epoch, (event.master, what))
 
     def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:
@@ -179,8 +179,9 @@ class MemoryReclaimed(Property):
             held = self.frames.held_by(event.epoch)
             device, what = self._timed_out.get(event.epoch, ("", ""))
             message = (
-                f"{self.frames.name(event.epoch)} keeps frames from {event.first_frame:#x} on from "
-                f"everybody for good; it had not released {_size(held)}"
+                f"{self.frames.name(event.epoch)} keeps frames from {event.first_frame:#x} on in "
+                "quarantine for good; it had not released "
+                f"{_size(held)}"
                 f"{f' after {what} had timed out' if what else ''}"
             )
             self.violate(
@@ -203,7 +204,7 @@ class MemoryReclaimed(Property):
             self.violate(index, at_ns, "withheld", message, epoch=event.epoch, frames=left)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report or name VMs that still hold memory because they are still ending."""
+        """Report VMs that are gone and hold memory; name those that are still ending."""
         open_ = []
         for epoch, begun in self._ending.items():
             what = f"{self.frames.name(epoch)} is still ending and has not released all memory"
@@ -212,7 +213,7 @@ class MemoryReclaimed(Property):
         return _closing(count, open_, self.quiet)
 
     def state(self) -> Hashable:
-        """Return who is ending, who has ended and who keeps memory."""
+        """Return which VMs are ending, have ended, or keep memory."""
         kept = tuple(sorted(self._kept.items()))
         return (tuple(sorted(self._ending)), tuple(sorted(self._ended)), kept)
 
@@ -226,20 +227,20 @@ class MemoryReclaimed(Property):
 
 
 class RestartHappened(Property):
-    """A VM that is to be started again after its end is started again."""
+    """A VM that is to be restarted after its end starts again."""
 
     name = "restart-happened"
-    claim = "A VM whose restart is asked for starts as a new instance."
+    claim = "A VM whose restart is requested starts as a new instance."
     formula = (
         "G (restart requested(vm, epoch) -> F started(vm, later epoch)) unless the host goes down"
     )
-    antecedent = "restarts that were asked for"
+    antecedent = "restarts that were requested"
     boundary = (
         "a start at the instant at which the observation ends counts, whichever record comes first"
     )
     source = (
-        "QNX hypervisor guide, guest_stop: a guest's reboot ends its qvm, and whoever wants the "
-        "guest back starts a new one"
+        "QNX hypervisor guide, guest_stop: a guest's reboot ends its qvm; to get the guest "
+        "back, the host starts a new qvm"
     )
     ends_search = False
 
@@ -271,12 +272,12 @@ class RestartHappened(Property):
         self.violate(index, at_ns, "withheld", message, epoch=event.epoch)
 
     def _go_down(self, index: int, at_ns: int, event: HostShutdownBegun) -> None:  # noqa: ARG002
-        # Nobody is left who could start anything.
+        # Invariant: once the host goes down, no supervisor is left that could start a VM.
         self._goes_down = True
         self._requested.clear()
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002
-        """Report or name restarts that have neither come nor been given up."""
+        """Report restarts that will never come; name those that may still come."""
         open_ = []
         for vm, (epoch, begun) in self._requested.items():
             what = f"{vm} (epoch {epoch}) has not been started again"
@@ -284,7 +285,7 @@ class RestartHappened(Property):
         return _closing(self._decided + len(self._requested), open_, self.quiet)
 
     def state(self) -> Hashable:
-        """Return whose restart is awaited."""
+        """Return which restarts are awaited."""
         requested = ((vm, epoch) for vm, (epoch, _) in self._requested.items())
         return (tuple(sorted(requested)), self._goes_down)
 
@@ -297,19 +298,19 @@ class RestartHappened(Property):
 
 
 class _Begun(NamedTuple):
-    """The record with which something begins that must be followed by something else."""
+    """The record with which something begins that another event must follow."""
 
     record: int
     at_ns: int
 
     def violation(self, what: str, severity: Severity, **data: str | int) -> Violation:
-        """Return the violation that it is if nothing more can follow."""
+        """Return the violation for the case that nothing more can follow."""
         message = f"{what}, and nothing is under way any more"
         return Violation(self.record, self.at_ns, message, severity, data)
 
 
 def _closing(antecedents: int, open_: list[Violation], quiet: Quiet) -> Closing:
-    """Return what is left open as violations if all is quiet, else as a doubt."""
+    """Return what is left open: as violations if all is quiet, else as a doubt."""
     if quiet.is_reached or not open_:
         return Closing(antecedents, tuple(open_))
     what = open_[0].message.rpartition(", and ")[0]
@@ -317,7 +318,7 @@ def _closing(antecedents: int, open_: list[Violation], quiet: Quiet) -> Closing:
 
 
 def _size(frames: int) -> str:
-    """Return so many frames in words, with their size.
+    """Return a number of frames in words, with their size.
 
     Example:
         >>> _size(1), _size(512)

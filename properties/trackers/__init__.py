@@ -1,1 +1,1 @@
-"""What properties share: who owns which frame, which bus master may write, who owes what."""
+"""State that properties share: owners of frames and lines, bus masters, and open debts."""

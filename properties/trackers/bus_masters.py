@@ -1,9 +1,9 @@
-"""Which bus master can write which frames for which epoch, and what was done to stop it.
+"""The tracker of bus masters: which frames each can write for which epoch, and what stopped it.
 
-The tracker `BusMasters` derives this from the events of DMA, the IOMMU and the quiesce procedures.
-Where an IOMMU translates, a device can reach the host ranges that are mapped for it; where no
-mapping is known, the buffers and rings that it was given, or has written already, since their
-addresses are then the host's own.
+`BusMasters` reads the events of DMA, of the IOMMU and of quiesce procedures. Where an IOMMU
+translates, a device can reach the host ranges that are mapped for it. Where no mapping is known,
+its addresses are the host's own. It can then reach the buffers and rings that it received, or has
+written already.
 """
 
 from collections.abc import Hashable
@@ -36,21 +36,20 @@ class BusMaster:
     """A device as it works for one epoch.
 
     Attributes:
-        name: Of the device.
-        epoch: The epoch.
+        name: Name of the device.
+        epoch: The epoch that it works for.
         mapped: Frames that the IOMMU lets it write.
-        ranges: Start and end of what is mapped, as the device addresses it.
-        given: Frames of what it was given, or has written, while no mapping was known.
-        has_requests: Whether it was given memory, or has written some.
-        is_mapped: Whether the IOMMU was ever told about it.
-        quiesce_begun: Whether somebody has begun to make it quiet.
-        timed_out: Whether a step of that has given up waiting since its stop was seen last.
-        stop_confirmed: Whether somebody has seen that it writes no more.
-        unmapped: Whether its translations have been removed.
+        ranges: Start and end of each mapping, in the addresses that the device uses.
+        given: Frames that it received or has written while no mapping was known.
+        has_requests: Whether it received memory, or has written some.
+        is_mapped: Whether the IOMMU ever held a mapping for it.
+        quiesce_begun: Whether a quiesce step for it has begun.
+        timed_out: Whether a quiesce step timed out after its stop was last confirmed.
+        stop_confirmed: Whether a driver or qvm has seen that it writes no more.
+        unmapped: Whether the IOMMU has removed its translations.
         synced: Whether that removal is complete.
-        is_bypassed: Whether its accesses pass an IOMMU that has lost its tables untranslated.
-        keeps_translations: Whether it was told to forget the translations that it keeps itself, and
-            has not answered.
+        is_bypassed: Whether its accesses pass untranslated an IOMMU that has lost its tables.
+        keeps_translations: Whether its request to invalidate its own translation cache timed out.
     """
 
     def __init__(self, name: str, epoch: int) -> None:
@@ -79,15 +78,15 @@ class BusMaster:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether its writes have been seen to stop, or cannot reach memory any more.
+        """Whether its writes are confirmed to have stopped, or cannot reach memory.
 
-        A wait in vain after the stop was seen voids what was seen: somebody has done something
-        more to the device, and does not know what came of it.
+        A step that times out after the confirmation voids it: a driver has done more to the device
+        and does not know the result.
         """
         return self.synced or (self.stop_confirmed and not self.timed_out)
 
     def key(self) -> Hashable:
-        """Return all of it."""
+        """Return all attributes, for comparison."""
         return (
             self.name,
             self.epoch,
@@ -110,22 +109,25 @@ class BusMasters(Listener):
     """The tracker of bus masters.
 
     Attributes:
-        known: By name and epoch.
+        known: Every bus master by name and epoch.
     """
+
+    # Invariant: `_writing[epoch]` lists exactly the masters of that epoch with `has_requests`, each
+    # once.
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, int], BusMaster] = {}
         self._writing: dict[int, list[BusMaster]] = {}
 
     def master(self, name: str, epoch: int) -> BusMaster:
-        """Return a device as it works for an epoch."""
+        """Return a device as it works for an epoch; add it if it is new."""
         master = self.known.get((name, epoch))
         if master is None:
             master = self.known[name, epoch] = BusMaster(name, epoch)
         return master
 
     def writing_for(self, epoch: int) -> list[BusMaster]:
-        """Return the devices that can write for a VM's epoch, as far as is known."""
+        """Return the devices that can write for a VM's epoch, as far as the records show."""
         if epoch == HOST_EPOCH:
             return []
         return self._writing.get(epoch, [])
@@ -133,38 +135,40 @@ class BusMasters(Listener):
     def is_shut_out(self, name: str, epoch: int) -> bool:
         """Return whether nothing that a device does for an epoch can reach memory any more.
 
-        A translation for another VM that covers the same addresses lets it in again: the device
-        has its addresses still, and the IOMMU knows no epochs.
+        A translation for another VM that covers the same addresses lets it in again. The device
+        still has its addresses, and the IOMMU knows no epochs.
         """
         master = self.known.get((name, epoch))
         if master is None or not master.synced:
             return False
+        # Invariant: `synced` implies `unmapped`; a new mapping clears both.
         others = (each for each in self.known.values() if each.name == name)
         return not any(
             not other.unmapped and _overlap(master.ranges, other.ranges) for other in others
         )
 
     def is_bypassed(self, name: str, epoch: int) -> bool:
-        """Return whether what a device does for an epoch goes where its addresses never led."""
+        """Return whether the accesses of a device for an epoch pass the IOMMU untranslated."""
         master = self.known.get((name, epoch))
         return master is not None and master.is_bypassed
 
     @property
     def epochs(self) -> list[int]:
-        """Epochs for which some device can write."""
+        """The epochs for which some device can write."""
         return list(self._writing)
 
     def key(self) -> Hashable:
-        """Return what is known of each."""
+        """Return what is known of each bus master."""
         return tuple(master.key() for _, master in sorted(self.known.items()))
 
     def _request(self, index: int, at_ns: int, event: DmaRequested) -> None:  # noqa: ARG002
         master = self._given(event.master, event.epoch, event.addr, event.length)
-        # Whoever is given work again is not stopped, whatever was seen before.
+        # Invariant: a device that receives work is not stopped, even if its stop was confirmed
+        # before.
         master.stop_confirmed = False
 
     def _issue(self, index: int, at_ns: int, event: DmaIssued) -> None:  # noqa: ARG002
-        """A write shows what its device can write, also where no driver tells of its rings."""
+        """Note that a device can write what it writes, even if no event shows its rings."""
         if event.content != MESSAGE and event.epoch != HOST_EPOCH:
             self._given(event.master, event.epoch, event.addr, event.length)
 
@@ -176,6 +180,8 @@ class BusMasters(Listener):
         if not master.has_requests:
             master.has_requests = True
             self._writing.setdefault(epoch, []).append(master)
+        # Invariant: once `is_mapped`, `mapped` alone says what the device reaches; `given` no
+        # longer grows.
         if not master.is_mapped:
             first = addr >> FRAME_SHIFT
             if (addr + length - 1) >> FRAME_SHIFT == first:
@@ -200,9 +206,13 @@ class BusMasters(Listener):
 
     def _sync(self, index: int, at_ns: int, event: IommuSynced) -> None:  # noqa: ARG002
         master = self.master(event.master, event.epoch)
+        # Invariant: a removal is complete only if the device has dropped its own cached
+        # translations too.
         master.synced = master.unmapped and not master.keeps_translations
 
     def _reset(self, index: int, at_ns: int, event: IommuReset) -> None:  # noqa: ARG002
+        # Invariant: after a reset the IOMMU treats every master alike: it aborts, or it lets all
+        # pass.
         for master in self.known.values():
             master.synced = master.unmapped = event.unprogrammed == "abort"
             master.is_bypassed = event.unprogrammed == "bypass"

@@ -1,4 +1,4 @@
-"""A map from frames to values that stores runs of equal values, however many frames they span."""
+"""A map from frames to values that stores each run of equal values once."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ V = TypeVar("V")
 class FrameMap(Generic[V]):
     """A map from frames to values, kept as disjoint runs in ascending order.
 
-    Neighbours with equal values are not joined: there are never more runs than places at which a
-    change has begun or ended.
+    The map does not join neighbours with equal values. It therefore has at most as many runs as
+    there are places at which a change began or ended.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class FrameMap(Generic[V]):
         return self.starts[position], self.ends[position], self.values[position]
 
     def within(self, first: int, end: int) -> list[tuple[int, int, V]]:
-        """Return the parts of runs that lie in a range."""
+        """Return the parts of runs that lie in a range, cut to the range."""
         low, high = self._touched(first, end)
         parts = zip(self.starts[low:high], self.ends[low:high], self.values[low:high], strict=True)
         return [(max(first, start), min(end, stop), value) for start, stop, value in parts]
@@ -42,7 +42,9 @@ class FrameMap(Generic[V]):
         return high > low
 
     def change(self, first: int, end: int, change: Callable[[V | None], V]) -> None:
-        """Give each frame of a range the value that `change` makes of its present one."""
+        """Give each frame of a range the value that `change` makes of its present value."""
+        # Invariant: `low` to `high` are exactly the runs that meet the range.
+        # Invariant: `starts` and `ends` rise strictly, and no two runs overlap.
         low, high = self._touched(first, end)
         starts: list[int] = []
         values: list[V] = []
@@ -65,7 +67,7 @@ class FrameMap(Generic[V]):
         elif position > end:
             starts.append(end)
             values.append(self.values[high - 1])
-        # From the first piece to the last there is no gap: each ends where the next begins.
+        # Invariant: the new pieces have no gap between them: each ends where the next begins.
         self.starts[low:high] = starts
         self.ends[low:high] = [*starts[1:], max(stop, end)]
         self.values[low:high] = values

@@ -1,7 +1,7 @@
-"""The base of properties that judge what happens at an instant against the memory at its end.
+"""The base of properties that judge an event against the owners of memory at its instant's end.
 
-What happens waits until its instant is over, or until the owners of memory change at a later one.
-So the order of the records of one instant decides nothing.
+An event waits until its instant is over, or until memory changes its owner at a later instant. The
+order of the records of an instant therefore decides nothing.
 """
 
 from collections.abc import Hashable
@@ -13,9 +13,9 @@ from .ownership import Frames
 
 
 class JudgedAtEndOfInstant(Property):
-    """A property of events that are judged when nothing more happens at their instant.
+    """A property that judges an event when nothing more happens at its instant.
 
-    Subclasses let `note` read those events, and say `judge` and `form`.
+    Subclasses let `note` read their events, and implement `judge` and `form`.
 
     Attributes:
         frames: The tracker of memory.
@@ -29,27 +29,27 @@ class JudgedAtEndOfInstant(Property):
         self._instant: list[tuple[int, Any]] = []
 
     def judge(self, index: int, at_ns: int, event: Any) -> None:
-        """Judge an event against the owners at the end of its instant."""
+        """Judge an event against the owners of memory at the end of its instant."""
         raise NotImplementedError
 
     def form(self, event: Any) -> Hashable:
-        """Return what the judgement of an event depends on."""
+        """Return what the judgement of an event depends on, without times."""
         raise NotImplementedError
 
     def note(self, index: int, at_ns: int, event: Any) -> None:
-        """Keep an event for the end of its instant."""
+        """Keep an event until its instant is over."""
         if at_ns != self._at_ns:
             self._turn(at_ns)
         self._instant.append((index, event))
 
     def settle(self) -> None:
-        """Judge what happened at the present instant."""
+        """Judge the events of the present instant."""
         for index, event in self._instant:
             self.judge(index, self._at_ns, event)
         self._instant.clear()
 
     def waiting(self) -> Hashable:
-        """Return what happened at the present instant."""
+        """Return the events of the present instant, without times."""
         return tuple(self.form(event) for _, event in self._instant)
 
     def _turn(self, at_ns: int) -> None:

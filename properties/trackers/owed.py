@@ -1,8 +1,8 @@
-"""What the end of an observation leaves undecided for the properties of writes and interrupts.
+"""Finds what the end of an observation leaves undecided for writes and interrupts.
 
-A stimulus that was withheld, or a device that still holds something for a VM that is gone, would go
-on if the observation did.  Where the IOMMU has shut the device out, or its line is masked and
-belongs to nobody, that decides nothing; else a property that is not violated is undecided.
+The run withheld a stimulus, or a device still holds work for a VM that is gone: both would go on if
+the observation did. This decides nothing where the IOMMU has shut the device out, or where its line
+is masked and has no owner. Elsewhere a property that is not violated is undecided.
 """
 
 from ...model.base.addresses import HOST_EPOCH

@@ -1,8 +1,8 @@
-"""Who owns which frame and which interrupt line, and when.
+"""Trackers of ownership: which epoch owns which frame and which interrupt line, and since when.
 
-Two trackers that several properties consult, `Frames` and `Lines`.  They derive everything from
-events.  Each also judges what happens in an instant when that instant is over, and hands on what
-found another owner than it was meant for.
+Several properties share the trackers `Frames` and `Lines`, which read events only. Each judges the
+events of an instant when that instant is over. It passes on every write and interrupt that found
+another owner than its own epoch.
 """
 
 from collections.abc import Callable, Hashable
@@ -34,11 +34,11 @@ from ..core.monitor import Listener, Reads
 from .frame_map import FrameMap
 
 NO_OWNER = -1
-"""The owner of a frame that may be granted to anybody."""
+"""The owner of a frame that the host may grant to any VM."""
 
 
 class Holding(NamedTuple):
-    """The owner of a frame now, and (epoch, instant of its last release) of every earlier one."""
+    """The owner of a frame, and (epoch, instant of its last release) of every earlier owner."""
 
     owner: int
     past: tuple[tuple[int, int], ...]
@@ -52,11 +52,11 @@ Landing = DmaLanded | CpuWriteLanded
 
 
 class MisdirectedLanding(msgspec.Struct, frozen=True):
-    """A write that found another owner than the epoch for which it was made.
+    """A write whose frame did not belong to the epoch for which the writer worked.
 
     Attributes:
-        owner: Epoch that owns the frame, or `NO_OWNER`.
-        released_ns: When the write's own epoch released the frame, or None if it never had it.
+        owner: The epoch that owns the frame, or `NO_OWNER`.
+        released_ns: When the write's own epoch last released the frame, or None if it never did.
     """
 
     index: int
@@ -67,13 +67,13 @@ class MisdirectedLanding(msgspec.Struct, frozen=True):
 
     @property
     def writer(self) -> str:
-        """The bus master or host thread."""
+        """The name of the bus master or host thread."""
         landing = self.landing
         return landing.master if isinstance(landing, DmaLanded) else landing.writer
 
     @property
     def frame(self) -> int:
-        """Index of the frame."""
+        """The index of the frame."""
         return self.landing.addr >> FRAME_SHIFT
 
 
@@ -82,21 +82,24 @@ _NOWHERE = (0, 0, NO_OWNER)
 
 
 class Frames(Listener):
-    """The tracker of memory: owners of frames, and the writes that found another one.
+    """The tracker of memory: the owners of frames, and the writes that hit another owner's frame.
 
-    A write of the host itself (epoch 0) into memory that no VM owns is as it should be.  Frames in
-    quarantine stay with their epoch: they are kept because it may still be written for.
+    A write of the host itself (epoch 0) into memory that no VM owns is in order. Frames in
+    quarantine stay with their epoch, because a device may still write for that epoch.
 
     Attributes:
-        odd: Called with each odd landing, when its instant is over.
-        changing: Called with the instant before owners change at it.
+        odd: Called with each misdirected landing, when its instant is over.
+        changing: Called with the instant, before owners change at it.
         landings: How many writes have landed.
-        writers: Epochs for which one has landed.
+        writers: Epochs for which at least one write has landed.
         released_count: How many frames each epoch has released.
-        held: How many frames each epoch has and has not put into quarantine.
-        parted_ns: When each epoch last gave frames up, to the host or into quarantine.
+        held: How many frames each epoch owns outside quarantine.
+        parted_ns: When each epoch last gave up frames, to the host or into quarantine.
         names: Name of the VM of each epoch.
     """
+
+    # Invariant: `_instant` holds only landings of `_at_ns`; `settle` empties it before `_at_ns`
+    # moves.
 
     def __init__(self) -> None:
         self.odd: list[Callable[[MisdirectedLanding], None]] = []
@@ -110,30 +113,33 @@ class Frames(Listener):
         self._holdings: FrameMap[Holding] = FrameMap()
         self._at_ns = -1
         self._instant: list[tuple[int, Landing]] = []
-        # The run in which the last good access was: the next one is likely to be there as well.
+        # The run of frames of the last landing in its own epoch's memory: the next landing is
+        # likely there.
+        # Invariant: `_near` is a run of `_holdings` or `_NOWHERE`; every change of owners resets
+        # it.
         self._near: tuple[int, int, int] = _NOWHERE
 
     def name(self, epoch: int) -> str:
-        """Return an epoch as people know it."""
+        """Return an epoch with the name of its VM, as reports show it."""
         return f"{self.names[epoch]} (epoch {epoch})" if epoch in self.names else f"epoch {epoch}"
 
     def are_reused(self, epoch: int) -> bool:
-        """Return whether a frame that an epoch has released belongs to another VM now."""
+        """Return whether another VM now owns a frame that an epoch has released."""
         return any(
             holding.owner not in {NO_OWNER, epoch} and holding.released_ns(epoch) is not None
             for _, _, holding in self._holdings
         )
 
     def held_by(self, epoch: int) -> int:
-        """Return how many frames an epoch owns, those in quarantine too."""
+        """Return how many frames an epoch owns, those in quarantine included."""
         return sum(end - first for first, end, holding in self._holdings if holding.owner == epoch)
 
     def has_given_up_all(self, epoch: int) -> bool:
-        """Return whether an epoch has nothing left: all is released or in quarantine."""
+        """Return whether an epoch has released, or put into quarantine, all its frames."""
         return epoch in self.parted_ns and self.held.get(epoch, 0) <= 0
 
     def holding_of_others(self, epoch: int, frame: int) -> Holding | None:
-        """Return who holds a frame, or None if it is this epoch."""
+        """Return who holds a frame, or None if this epoch owns it."""
         first, end, owner = self._near
         if epoch == owner and first <= frame < end:
             return None
@@ -154,7 +160,7 @@ class Frames(Listener):
         self._instant.clear()
 
     def _hand_on(self, index: int, landing: Landing, holding: Holding) -> None:
-        """Hand on a landing whose epoch does not own the frame."""
+        """Pass on a landing whose epoch does not own the frame."""
         if landing.epoch == HOST_EPOCH and holding.owner == NO_OWNER:
             return
         released_ns = holding.released_ns(landing.epoch)
@@ -163,11 +169,12 @@ class Frames(Listener):
             hand_on(odd)
 
     def waiting(self) -> Hashable:
-        """Return the landings of the instant."""
+        """Return the landings of the present instant, without times."""
         return tuple((landing.epoch, landing.addr >> FRAME_SHIFT) for _, landing in self._instant)
 
     def key(self) -> Hashable:
-        """Return owners and their order, without the times of release."""
+        """Return the owners of frames and their order, without the times of release."""
+        # Invariant: runs with the same owners count as one run, however they came to be split.
         holdings: list[tuple[int, int, int, tuple[int, ...]]] = []
         for first, end, holding in self._holdings:
             now = (holding.owner, tuple(epoch for epoch, _ in holding.past))
@@ -179,7 +186,9 @@ class Frames(Listener):
         return (tuple(holdings), *(tuple(sorted(each)) for each in epochs))
 
     def _change(self, at_ns: int) -> None:
-        """Judge earlier instants, before owners change."""
+        """Judge earlier instants, then announce a change of owners."""
+        # Invariant: a landing meets the owners at the end of its own instant, so earlier landings
+        # are judged first.
         if at_ns != self._at_ns:
             if self._instant:
                 self.settle()
@@ -217,6 +226,9 @@ class Frames(Listener):
         self._change(at_ns)
         self._part(at_ns, event)
 
+    # `held` may fall below 0 where a trace begins after the grant: `has_given_up_all` allows for
+    # that.
+
     def _part(self, at_ns: int, event: FramesReleased | FramesQuarantined) -> None:
         self.held[event.epoch] = self.held.get(event.epoch, 0) - event.count
         self.parted_ns[event.epoch] = at_ns
@@ -243,23 +255,25 @@ def _released(holding: Holding | None, epoch: int, at_ns: int) -> Holding:
 
 
 Owner = tuple[str, int]
-"""Name and epoch of who has attached to a line."""
+"""The name and epoch of a process that is attached to a line."""
 
 
 class Line:
-    """One interrupt line or vector.
+    """An interrupt line or vector.
 
     Attributes:
-        attached: Its present owners.
+        attached: The present owners.
         detached: When each VM epoch last gave up an attachment.
-        last_detached: Who detached last, with the index and instant; None if nobody did.
+        last_detached: The owner that detached last, with index and instant; None before any detach.
         is_masked: Whether the kernel holds it masked.
-        awaited: Owners, dead ones too, that were told of an interrupt and have not answered.
+        awaited: Owners, ended ones too, that the kernel has signalled and that have not answered.
         is_active: Whether the controller holds it active until an owner ends it.
-        active_for: Owners, dead ones too, that were attached when it became so.
+        active_for: Owners, ended ones too, that were attached when the line became active.
     """
 
     def __init__(self) -> None:
+        # Invariant: `awaited` is empty while the line is unmasked, `active_for` while it is
+        # inactive.
         self.attached: list[Owner] = []
         self.detached: dict[int, int] = {}
         self.last_detached: tuple[Owner, int, int] | None = None
@@ -269,37 +283,37 @@ class Line:
         self.active_for: list[Owner] = []
 
     def is_owned_by(self, epoch: int) -> bool:
-        """Return whether some owner of that epoch is attached."""
+        """Return whether an owner of that epoch is attached."""
         return any(owner[1] == epoch for owner in self.attached)
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether it is masked and nobody who is still there will unmask it."""
+        """Whether it is masked, and no attached owner will unmask it."""
         return self.is_masked and not any(owner in self.attached for owner in self.awaited)
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it is active and nobody who is still there will end it."""
+        """Whether it is active, and no attached owner will end it."""
         return self.is_active and not any(owner in self.attached for owner in self.active_for)
 
     @property
     def held(self) -> str:
-        """How it is kept from its living owners: `masked`, `active`, or an empty string."""
+        """How the line is kept from its attached owners: `masked`, `active`, or an empty string."""
         return "masked" if self.is_orphaned else "active" if self.is_stuck else ""
 
     @property
     def held_for(self) -> list[Owner]:
-        """The owners on whose behalf it is so, who have all left it."""
+        """The owners that should have answered and have all detached."""
         told = self.awaited if self.is_orphaned else self.active_for
         return [owner for owner in told if owner not in self.attached]
 
 
 class MisdirectedIrq(msgspec.Struct, frozen=True):
-    """An interrupt of an epoch that is not, or no longer, attached to the line.
+    """An interrupt whose requesting epoch is not attached to the line, or no longer.
 
     Attributes:
         injection: The injection, or None if the host took the interrupt.
-        requested_epoch: Epoch for which the source worked.
+        requested_epoch: The epoch for which the source raised it.
         detached_ns: When that epoch detached, or None if it never did.
     """
 
@@ -312,17 +326,20 @@ class MisdirectedIrq(msgspec.Struct, frozen=True):
 
 
 class Lines(Listener):
-    """The tracker of interrupts: owners of lines, masks, and interrupts that found none of theirs.
+    """The tracker of interrupts: owners of lines, masks, and interrupts that met no own owner.
 
-    A VM's epoch is dead for a line from the instant at which its last attachment goes.  The host's
-    epoch 0 is never dead.
+    A VM's epoch is dead for a line from the instant at which its last attachment goes. The host's
+    epoch 0 never dies.
 
     Attributes:
-        lines: By number.
-        odd: Called with each odd interrupt, when its instant is over.
-        injections: How many interrupts were injected.
-        dead_count: How many attachments of VMs have gone.
+        lines: The lines by number.
+        odd: Called with each misdirected interrupt, when its instant is over.
+        injections: How many interrupts qvm injected.
+        dead_count: How many attachments of VMs have ended.
     """
+
+    # Invariant: `_instant` holds only interrupts of `_at_ns`; `settle` empties it before `_at_ns`
+    # moves.
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
@@ -342,10 +359,10 @@ class Lines(Listener):
         return line
 
     def open_for(self, device: str, epoch: int) -> list[int]:
-        """Return the lines that a former owner has left and its device could still be heard on.
+        """Return the lines that an epoch has left and on which its device could still interrupt.
 
-        A line that is masked and has no owner is opened by nobody but its next owner; a message
-        whose route was removed, and the removal synced, is lost.
+        Only its next owner unmasks a line that is masked and has no owner. A message is lost if its
+        route was removed and the removal synced.
         """
         if (device, epoch) in self._closed_routes:
             return []
@@ -363,13 +380,15 @@ class Lines(Listener):
 
     def settle(self) -> None:
         """Judge the interrupts of the present instant against the owners at its end."""
+        # Invariant: owners are those after every record of the instant, since `_turn` runs before a
+        # later record.
         for index, event in self._instant:
             line = self.line(event.intid)
             if isinstance(event, IrqTaken):
                 epoch, injection = event.epoch, None
             else:
                 epoch, injection = event.requested_epoch, event
-                # A vdev's own interrupt has no line to which anybody could be attached.
+                # A vdev's own interrupt has no line: no process can be attached to it.
                 if event.intid < 0 and event.epoch == epoch:
                     continue
             if line.is_owned_by(epoch):
@@ -382,7 +401,7 @@ class Lines(Listener):
         self._instant.clear()
 
     def waiting(self) -> Hashable:
-        """Return the interrupts of the instant."""
+        """Return the interrupts of the present instant."""
         return tuple(event for _, event in self._instant)
 
     def key(self) -> Hashable:

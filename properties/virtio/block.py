@@ -1,8 +1,8 @@
-"""Block devices: what may be asked of them, and what an answer promises.
+"""Rules of block devices: valid requests, and what an answer promises.
 
-A write is *cached* when the back end has it, and *committed* when a power cut cannot take it away
-any more.  What an answer needs must have happened since the request was taken: that an earlier
-write to the same sectors was committed says nothing of this one.
+A write is *cached* when the back end has it, and *committed* when a power cut can no longer lose
+it. What an answer promises must have happened since the device took the request: an earlier commit
+of the same sectors does not count.
 """
 
 from collections.abc import Hashable
@@ -77,11 +77,15 @@ class BlockRequestsValid(VirtioRule):
 
 
 class AcknowledgedWritesStable(VirtioRule):
-    """N44: no write that was acknowledged as stable is lost in a power cut.
+    """N44: a power cut loses no write that was acknowledged as stable.
 
-    An acknowledged write has to have reached the back end.  It must be stable if `is_stable` says
-    so, or if a driver could not ask for more: FLUSH is offered and neither FLUSH nor CONFIG_WCE
-    negotiated.  A flush counts for the writes that were answered before the device took it.
+    An acknowledged write must have reached the back end. It must be stable in two cases:
+
+    - `is_stable` says so;
+    - a driver could not ask for more, because the device offers FLUSH and neither FLUSH nor
+      CONFIG_WCE was negotiated.
+
+    A flush covers the writes that were answered before the device took it.
     """
 
     rule = "N44"
@@ -117,7 +121,8 @@ class AcknowledgedWritesStable(VirtioRule):
             if end > first:
                 parts.change(first, end, lambda _: NOWHERE)
         elif event.kind == "flush":
-            # Runs of a copy, for writes answered from here on are not this flush's business.
+            # Invariant: a flush covers a copy of the answered writes; later answers do not concern
+            # it.
             copied = self._flushes[request] = FrameMap()
             for first, end, state in self._volatile.get(device.name, ()):
                 if state == CACHED:
@@ -188,7 +193,7 @@ class AcknowledgedWritesStable(VirtioRule):
                 del kept[request]
 
     def state(self) -> Hashable:
-        """Return how far each open request has come, and what is volatile."""
+        """Return how far each open request has come, and which sectors are volatile."""
         requests = [
             tuple((each, tuple(runs)) for each, runs in sorted(kept.items()))
             for kept in (self._writes, self._flushes)
@@ -213,13 +218,13 @@ def _sectors(sector: int, length: int) -> tuple[int, int]:
 
 
 def _overwrite(runs: FrameMap[int], first: int, end: int, value: int) -> None:
-    """Give what has a value in a range another one; what has none keeps none."""
+    """Change the values in a range; what has no value keeps none."""
     for start, stop, _ in runs.within(first, end):
         runs.change(start, stop, lambda _: value)
 
 
 def _has_no_flush(device: DeviceState) -> bool:
-    """Return whether the device could be flushed but its driver cannot ask for it."""
+    """Return whether the device offers a flush that its driver cannot request."""
     if device.offered < 0 or not device.offered >> BLK_FLUSH & 1:
         return False
     return not (device.has(BLK_FLUSH) or device.has(BLK_CONFIG_WCE))

@@ -1,4 +1,4 @@
-"""What a trace has told of a device in one epoch: status, features, resets, and its queues.
+"""The state of a device in one epoch, as the trace shows it: status, features, resets, queues.
 
 Source:
     VIRTIO 1.2, 2.1 (status), 2.2 (features), 2.4 (reset); VIRTIO 1.4, 3.4 (suspension).
@@ -24,20 +24,20 @@ from .words import (
 
 
 class DeviceState:
-    """One device in one epoch.
+    """A device in one epoch.
 
     Attributes:
-        name: Of the vdev.
-        offered, accepted: Features as numbers; `offered` is -1 if the trace does not tell.
-        version, transport: As told; see `version_number`.
-        status: As far as the trace tells, the bits that can be read.
+        name: Name of the vdev.
+        offered, accepted: Features as numbers; `offered` is -1 if the trace does not show it.
+        version, transport: As the trace gives them; see `version_number`.
+        status: The bits that a read of the status would return, as far as the trace shows.
         is_resetting: From the write of 0 until 0 is readable.
         is_reset_unseen: From the write of 0 until the driver has read 0.
         is_reset_done: From the completion of a reset until DRIVER_OK.
-        is_driver_ok: The driver has set DRIVER_OK and not asked for a reset since.
+        is_driver_ok: The driver has set DRIVER_OK and has not requested a reset since.
         is_features_ok_read: The driver has read the status since it set FEATURES_OK.
         is_line_high: Whether the device asserts its line.
-        silence: Why the device has to keep away from all queues.
+        silence: Why the device must not access its queues.
         is_vm_ending: Whether its guest has stopped or its VM begun to end.
     """
 
@@ -61,11 +61,11 @@ class DeviceState:
         self.queues: dict[int, QueueState] = {}
 
     def __str__(self) -> str:
-        """Give it as people know it."""
+        """Give the device's name and epoch, as reports show it."""
         return f"{self.name} (epoch {self.epoch})"
 
     def key(self) -> Hashable:
-        """Return all of it."""
+        """Return the whole state."""
         return tuple((name, frozen(value)) for name, value in sorted(vars(self).items()))
 
     def queue(self, index: int) -> QueueState:
@@ -86,7 +86,7 @@ class DeviceState:
         return bool(self.status & FEATURES_OK and self.accepted >> feature & 1)
 
     def offer(self, features: int, version: str, transport: str, device_id: int) -> None:
-        """Take what the device says when it comes into being."""
+        """Take the features that the device offers when it is created."""
         self.offered = features
         self.version = version_number(version)
         self.transport = transport
@@ -94,7 +94,7 @@ class DeviceState:
         self.silence = NOT_LIVE
 
     def write_status(self, value: int) -> None:
-        """Take a write of the status; one that comes before the reset is done has no effect."""
+        """Take a write of the status; a write before the reset is complete has no effect."""
         if value == 0:
             self.is_resetting = self.is_reset_unseen = True
             self.is_driver_ok = self.is_features_ok_read = False
@@ -108,7 +108,7 @@ class DeviceState:
                 self.silence &= ~(NOT_LIVE | RESET_DONE)
 
     def read_status(self, value: int) -> None:
-        """Take a read of the status; 0 after a request shows the driver that the reset is done."""
+        """Take a read of the status; 0 after a request shows that the reset is complete."""
         if value == 0 and self.is_reset_unseen:
             if self.is_resetting:
                 self.complete_reset()
@@ -120,7 +120,7 @@ class DeviceState:
             self.is_features_ok_read = True
 
     def complete_reset(self) -> None:
-        """Take the instant at which 0 becomes readable."""
+        """Take the instant from which a read of the status returns 0."""
         self.status = self.accepted = 0
         self.is_resetting = self.is_driver_ok = False
         self.is_reset_done = True
@@ -137,7 +137,7 @@ class DeviceState:
             queue.doubt()
 
     def suspend(self) -> None:
-        """Take SUSPEND, which takes DRIVER_OK away."""
+        """Take SUSPEND, which clears DRIVER_OK."""
         self.status = (self.status | SUSPEND) & ~DRIVER_OK
         self.silence |= SUSPENDED
 

@@ -1,4 +1,4 @@
-"""What device types promise besides: network, SCSI, and configuration space of all."""
+"""Rules of device types: network, SCSI, and the configuration space of all."""
 
 from collections.abc import Hashable
 from typing import ClassVar
@@ -81,7 +81,7 @@ def _control_queue(device: DeviceState) -> int:
 
 
 class CancelBeforeAnswer(VirtioRule):
-    """N46.  What is affected has to be completed; it may be as cancelled."""
+    """N46.  An affected request must be completed; a cancelled one counts as completed."""
 
     rule = "N46"
     name = "virtio-n46-cancel-before-answer"
@@ -109,7 +109,7 @@ class CancelBeforeAnswer(VirtioRule):
 
 
 class ConfigGenerationChanges(VirtioRule):
-    """N50.  Several changes that no read separates may have one generation."""
+    """N50.  Several changes without a read between them may have one generation."""
 
     rule = "N50"
     name = "virtio-n50-config-generation-changes"
@@ -154,7 +154,7 @@ class ConfigGenerationChanges(VirtioRule):
         self._changed.discard(place)
 
     def state(self) -> Hashable:
-        """Return what was read and what has changed since."""
+        """Return the last generation read, and the changes since."""
         return (tuple(sorted(self._read_generation.items())), tuple(sorted(self._changed)))
 
     hears: ClassVar[Hears] = {

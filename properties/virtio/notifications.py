@@ -44,7 +44,7 @@ def _bit(queue: int) -> int:
 
 
 class LineRule(VirtioRule):
-    """The base of rules that a line falls at the very instant of something else.
+    """The base of rules that demand the fall of a line at the very instant of another event.
 
     Attributes:
         after: After what, in words.
@@ -230,7 +230,7 @@ class InterruptsAcknowledged(OwingRule):
             self.lapse(seen)
 
     def state(self) -> Hashable:
-        """Return what is owed and what was read."""
+        """Return the open debts, and what was read."""
         return (super().state(), tuple(sorted(self._read_bits.items())))
 
     hears: ClassVar[Hears] = {
@@ -261,7 +261,8 @@ class IsrBeforeInterrupt(LineRule):
         self._cleared: set[Place] = set()
 
     def _notify(self, seen: Seen[NotificationSent]) -> None:
-        # An ISR bit may be set without an interrupt, if the vector or the driver forbids that.
+        # An ISR bit may be set without an interrupt, if the vector or the driver forbids the
+        # interrupt.
         self._happen(seen)
         if seen.event.carrier != "line":
             return
@@ -282,7 +283,7 @@ class IsrBeforeInterrupt(LineRule):
         self.expect_low(seen)
 
     def state(self) -> Hashable:
-        """Return whose ISR was read and has nothing new."""
+        """Return which devices' ISR was read and has nothing new."""
         return tuple(sorted(self._cleared))
 
     hears: ClassVar[Hears] = {
@@ -450,7 +451,7 @@ class UsedNotified(OwingRule):
 
 
 class AvailableNotified(OwingRule):
-    """N36.  That both sides bear a notification too many is not judged: nothing happens then."""
+    """N36.  Too many notifications are not judged: they have no effect on either side."""
 
     rule = "N36"
     name = "virtio-n36-available-notified"
@@ -462,7 +463,8 @@ class AvailableNotified(OwingRule):
 
     def _publish(self, seen: Seen[AvailablePublished]) -> None:
         queue, event = seen.queue, seen.event
-        # Before DRIVER_OK it must not; when it is to make up for that is left open.
+        # Invariant: before DRIVER_OK the driver must not notify; when it makes up for that is left
+        # open.
         if not seen.device.is_driver_ok and seen.device.offered >= 0:
             return
         if is_asked_for(queue, "device", queue.available_idx, event.idx, event.must_notify):

@@ -1,4 +1,4 @@
-"""What a trace has told of a queue and of each of its chains.
+"""The state of a queue and of each of its chains, as the trace shows it.
 
 Plain state with one transition for each kind of event.  It holds no times and no indices, so it
 serves as a key as it is.  Two views are kept apart: what the device has *done* (the reset of the
@@ -67,12 +67,12 @@ class Chain:
         return overlaps(addr, length, self.readable) or overlaps(addr, length, self.writable)
 
     def key(self) -> Hashable:
-        """Return all of it."""
+        """Return the whole state of the chain."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
 class QueueState:
-    """One queue.
+    """A queue.
 
     Attributes:
         silence: Why the device has to keep away from it, the device's own reasons apart.
@@ -112,7 +112,7 @@ class QueueState:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was in the ring: the driver knows that the device does not have it."""
+        """Drop what was in the ring: the driver knows that the device does not have it."""
         self.chains: dict[int, Chain] = {}
         self.exposed: list[int] = []
         self.outstanding: dict[int, None] = {}
@@ -124,7 +124,7 @@ class QueueState:
         self.is_stale = False
 
     def key(self) -> Hashable:
-        """Return all of it; the order of what is outstanding matters."""
+        """Return the whole state; the order of the outstanding chains matters."""
         known = {**vars(self), "outstanding": tuple(self.outstanding)}
         return tuple((name, frozen(value)) for name, value in sorted(known.items()))
 
@@ -289,7 +289,7 @@ class QueueState:
         self.is_first_published = True
 
     def doubt(self) -> None:
-        """Mark what is in flight: the device asks for a reset."""
+        """Mark the chains in flight: the device asks for a reset."""
         for head in (*self.outstanding, *self.unpublished):
             chain = self.chains.get(head)
             if chain is not None:

@@ -1,4 +1,4 @@
-"""Queues as a whole: set-up, reset of one queue, and when their memory may be used otherwise."""
+"""Rules of whole queues: set-up, reset of one queue, and when their memory may be reused."""
 
 from collections.abc import Hashable
 from typing import ClassVar
@@ -27,7 +27,7 @@ SIZE_MAX = 1 << 15
 
 
 class QueueResetStartsAnew(VirtioRule):
-    """N12.  Seen from outside: where the first chain is taken, and the first one used."""
+    """N12.  The trace shows it by the first chain that the device takes, and the first it uses."""
 
     rule = "N12"
     name = "virtio-n12-queue-reset-starts-anew"
@@ -64,7 +64,8 @@ class QueueResetStartsAnew(VirtioRule):
             return
         self.tests += 1
         if queue.is_packed:
-            # From position 0 with wrap 1 by at most one round: to the end of it is wrap 0 again.
+            # Invariant: positions start at 0 with wrap 1 and run for at most one round; the end of
+            # it is wrap 0.
             position, wrap = idx >> 1, idx & 1
             is_first_round = position > 0 if wrap else position == 0
             fault = "" if is_first_round else f"position {position} with wrap counter {wrap}"
@@ -83,10 +84,10 @@ class QueueResetStartsAnew(VirtioRule):
 
 
 class MemoryKeptUntilResetSeen(VirtioRule):
-    """N13: what a guest does wrong that lets its device write reused memory.
+    """N13: the guest's error that lets its device write reused memory.
 
-    A buffer has come back when its chain is visibly used.  The rest, the rings too, is the
-    device's until the driver has *read* that the reset is done.
+    A buffer is the driver's again when its chain is visibly used. All else, the rings included, is
+    the device's until the driver has *read* that the reset is done.
     """
 
     rule = "N13"
@@ -265,7 +266,7 @@ class QueueReadyReadBack(VirtioRule):
     def _free(self, seen: Seen[BufferFreed]) -> None:
         if seen.place not in self._stopped:
             return
-        self._stopped.discard(seen.place)  # the first release tells
+        self._stopped.discard(seen.place)  # only the first release counts
         self.tests += 1
         if seen.queue.is_stopping:
             queue = seen.queue.index
@@ -365,7 +366,7 @@ class ResetUnmapsVectors(VirtioRule):
             return
         self.tests += 1
         if value != NO_VECTOR:
-            message = f"{seen.device} told vector {value} after its reset, before any was mapped"
+            message = f"{seen.device} gave vector {value} after its reset, before any was mapped"
             self.fault(seen, message, vector=value)
 
     hears: ClassVar[Hears] = {ResetCompleted: _reset, QueueVectorRead: _read}

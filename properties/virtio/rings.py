@@ -1,4 +1,4 @@
-"""What is in a ring: chains as the driver makes them, and how the device gives them back."""
+"""Rules about rings: chains as the driver makes them, and how the device returns them."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ CHAIN_BYTES_MAX = 1 << 32
 
 
 class WritesInsideBuffers(VirtioRule):
-    """N28.  Judged for chains that the trace has told; others are N34's business."""
+    """N28.  The rule judges chains whose exposure the trace shows; N34 judges the others."""
 
     rule = "N28"
     name = "virtio-n28-writes-inside-buffers"
@@ -156,7 +156,7 @@ class IndirectWellFormed(VirtioRule):
 
 
 class AvailableIndexGrows(VirtioRule):
-    """N32.  The second half follows from the size of the ring; the standard does not spell it out.
+    """N32.  The second half follows from the size of the ring; the standard does not state it.
 
     An index that goes back looks like one that leaps forward by nearly 2^16.
     """
@@ -234,9 +234,9 @@ class UsedIndexLast(VirtioRule):
 
 
 class UsedExactlyOnce(VirtioRule):
-    """N34.  That a chain is not used twice follows from what used means (2.7.8).
+    """N34.  A chain is not used twice: this follows from the meaning of used (2.7.8).
 
-    Without the driver's side of the ring in the trace there is nothing to compare with.
+    The rule judges nothing if the trace does not show the driver's side of the ring.
     """
 
     rule = "N34"
@@ -270,7 +270,7 @@ class UsedExactlyOnce(VirtioRule):
 
 
 class BarriersPassed(VirtioRule):
-    """N37.  The second barrier shows in a trace only where a notification follows."""
+    """N37.  The trace shows the second barrier only where a notification follows."""
 
     rule = "N37"
     name = "virtio-n37-barriers-passed"
@@ -302,7 +302,7 @@ class BarriersPassed(VirtioRule):
 
 
 class PackedOwnership(VirtioRule):
-    """N38.  The flags of a packed descriptor say whose it is; each side keeps to its turn."""
+    """N38.  The flags of a packed descriptor name its owner; the other side must not touch it."""
 
     rule = "N38"
     name = "virtio-n38-packed-ownership"
@@ -382,10 +382,10 @@ class PackedHeadLast(VirtioRule):
 
 
 class UsedInOrder(VirtioRule):
-    """N40.  A used element for a later buffer counts for all before it (2.7.9).
+    """N40.  A used element for a later buffer counts for all buffers before it (2.7.9).
 
-    In a split ring the used index then has to grow by the whole batch; in a packed ring it says
-    nothing of how many chains it passes, so there only a buffer that comes late shows.
+    In a split ring the used index must then grow by the whole batch. In a packed ring it does not
+    show how many chains it passes, so only a late buffer is visible there.
     """
 
     rule = "N40"

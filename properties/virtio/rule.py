@@ -1,8 +1,8 @@
-"""What all rules of VIRTIO have in common, and the rules that somebody owes something.
+"""The base of all rules of VIRTIO, and of the rules by which a party owes something.
 
-A rule declares the events of which it wants to hear (`hears`); the tracker `Devices` shows it those
-of the devices that it binds.  A device of an older version, or on another transport, is not
-bound, and a rule that bound no device at all says so in its verdict.
+A rule declares the events that it reads (`hears`). The tracker `Devices` shows it those of the
+devices that it binds. A rule does not bind a device of an older version, or on another transport.
+If a rule binds no device at all, its verdict says so.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -22,28 +22,27 @@ Side = Literal["driver", "device", "both"]
 Level = Literal["MUST", "SHOULD"]
 
 Hears = Mapping[type[TraceEvent], Callable[[Any, Seen[Any]], None]]
-"""The events of which a rule hears, each with its method."""
+"""The events that a rule reads, each with its method."""
 
 
 class VirtioRule(Property):
     """A normative statement of the standard.
 
-    At one and the same instant the order of the records decides, unless `boundary` says
-    otherwise: what is compared are steps of one party, or steps of both that pass through one
-    register.
+    Within an instant the order of the records decides, unless `boundary` says otherwise. A rule
+    compares steps of one party, or steps of both parties that pass through one register.
 
     Attributes:
         rule: Its number, N1 to N50.
-        section: Where it stands, in the version `cited`.
+        section: The section of the standard, in the version `cited`.
         cited: The version of the standard whose sections are named.
-        since: The first version that binds by it; 1.1 is the oldest that was looked at.
+        since: The first version that contains the rule; 1.1 is the oldest that was examined.
         since_mmio: The same for MMIO, if only a later version binds there.
-        blames: Whose breach it is.
+        blames: The party that breaks the rule, device or driver.
         level: Whether the standard says MUST or SHOULD.
-        severity: Of a breach.  Of a SHOULD it is `unadvised`.
-        transport: `mmio` or `pci` if it is about one alone.
-        hears: What it is shown.
-        tests: How often it was put to the test.
+        severity: Severity of a violation. For a SHOULD it is `unadvised`.
+        transport: `mmio` or `pci` if the rule is about one transport only.
+        hears: The events that the tracker shows to the rule.
+        tests: How often the rule was put to the test.
     """
 
     rule: ClassVar[str]
@@ -70,7 +69,7 @@ class VirtioRule(Property):
             self.devices.subscribe(event_type, MethodType(hear, self), self.binds)
 
     def binds(self, device: DeviceState) -> bool:
-        """Return whether it binds a device; depends on version and transport alone."""
+        """Return whether the rule binds a device; depends on version and transport alone."""
         is_new_enough = device.version >= version_number(self._since(device))
         return is_new_enough and self.transport in {"", device.transport}
 
@@ -80,7 +79,7 @@ class VirtioRule(Property):
     def fault(
         self, seen: Seen[Any], message: str, severity: Severity | None = None, **data: str | int
     ) -> None:
-        """Note a breach at the record that shows it."""
+        """Note a violation at the record that shows it."""
         known: dict[str, str | int] = {
             "rule": self.rule,
             "vdev": seen.device.name,
@@ -105,17 +104,17 @@ class VirtioRule(Property):
         if first.version < version_number(since):
             version = f"{first.version // 1000}.{first.version % 1000}"
             return word, f"{first} is of VIRTIO {version}, and this binds since {since}"
-        where = f"on {first.transport}" if first.transport else "on a transport that is not told"
+        where = f"on {first.transport}" if first.transport else "on an unknown transport"
         return word, f"{first} is {where}, and this is about {self.transport}"
 
 
 class Debt(NamedTuple):
-    """What somebody has to do.
+    """What a party has to do.
 
     Attributes:
-        record, at_ns: The record that brought it about.
-        what: Who owes what, to be followed by nothing or by a clause of time.
-        vdev, epoch: The device that it is about.
+        record, at_ns: The record that brought the debt about.
+        what: Who owes what; reports append nothing, or a clause of time.
+        vdev, epoch: The device that the debt is about.
     """
 
     record: int
@@ -126,11 +125,11 @@ class Debt(NamedTuple):
 
 
 class OwingRule(VirtioRule):
-    """A rule that something is followed by something else, eventually.
+    """A rule that one event is followed by another, eventually.
 
-    The standard knows no time.  A debt not paid within `bound_ns` counts as never paid, and so
-    does one whose debtor can no longer pay.  One that is still young when the observation ends is
-    undecided. Nobody owes a VM anything that is about to end.
+    The standard gives no times. A debt that is not paid within `bound_ns` counts as never paid. So
+    does a debt whose debtor can no longer pay. A younger debt is undecided when the observation
+    ends. No party owes anything to a VM that is about to end.
     """
 
     severity: ClassVar[Severity] = "starved"
@@ -145,13 +144,13 @@ class OwingRule(VirtioRule):
         self.debts: dict[tuple[str, int, int], Debt] = {}
 
     def owe(self, seen: Seen[Any], what: str) -> None:
-        """Begin a debt, if there is none yet at this place; only while the VM goes on."""
+        """Begin a debt, if none is open at this place; only while the VM goes on."""
         if not seen.device.is_vm_ending:
             debt = Debt(seen.record, seen.at_ns, what, seen.device.name, seen.device.epoch)
             self.debts.setdefault(seen.place, debt)
 
     def pay(self, seen: Seen[Any]) -> None:
-        """End a debt of this place, if there is one."""
+        """End the debt of this place, if there is one."""
         debt = self.debts.pop(seen.place, None)
         if debt is None:
             return
@@ -162,7 +161,7 @@ class OwingRule(VirtioRule):
             self.fault(seen, message, took_ns=took_ns, late_by_ns=took_ns - self.bound_ns)
 
     def lapse(self, seen: Seen[Any]) -> None:
-        """Forget the debts of a device, for nobody waits for them any more; not the overdue."""
+        """Drop the debts of a device that are still in time: no party waits for them now."""
         for place in self._places(seen):
             debt = self.debts.pop(place)
             waited_ns = seen.at_ns - debt.at_ns
@@ -171,13 +170,13 @@ class OwingRule(VirtioRule):
                 self.fault(seen, f"{debt.what}, and had not {format_ns(waited_ns)} later")
 
     def default(self, seen: Seen[Any], why: str) -> None:
-        """Report the debts of a device as never to be paid."""
+        """Report the debts of a device that it can no longer pay."""
         for place in self._places(seen):
             self.tests += 1
             self.fault(seen, f"{self.debts.pop(place).what}, {why}")
 
     def end_thread(self, seen: Seen[WorkerEnded]) -> None:
-        """Take the end of the device's thread: while the VM goes on, its debts stay unpaid."""
+        """Read the end of the device's thread: while the VM goes on, its debts stay unpaid."""
         if seen.device.is_vm_ending:
             self.lapse(seen)
         else:
@@ -211,7 +210,7 @@ class OwingRule(VirtioRule):
         return Closing(self.tests + len(self.debts), tuple(violations), doubt)
 
     def state(self) -> Hashable:
-        """Return what is owed, without since when."""
+        """Return the open debts, without the instants at which they began."""
         return tuple(sorted(self.debts))
 
 
@@ -220,4 +219,4 @@ LAPSES: Hears = {
     TerminationBegun: OwingRule.lapse,
     QvmExited: OwingRule.lapse,
 }
-"""What ends the debts of a driver; for a device `WorkerEnded` is heard as well."""
+"""The events that end the debts of a driver; those of a device also end at `WorkerEnded`."""

@@ -1,8 +1,7 @@
 """When a device has to leave a queue alone: before DRIVER_OK, after resets, suspended, stopped.
 
-What is judged is what the device *does*: an interrupt that was sent before a reset was complete
-and arrives after it is no breach of these rules.  Its arrival is the business of `no-irq-after-
-teardown`.
+These rules judge what a device *does*. An interrupt that was sent before a reset was complete may
+arrive after it. `no-irq-after-teardown` judges its arrival.
 """
 
 from collections.abc import Hashable
@@ -164,9 +163,9 @@ class SilenceAfterQueueReset(SilenceRule):
 class SilenceWhileNotReady(SilenceRule):
     """N18.
 
-    A write of 0 asks for the stop, and a device that needs time for it goes on reading as 1; so
-    silence is due from where QueueReady has been *read* as 0.  An access after the write of a
-    driver that never reads leaves the question open.
+    A write of 0 asks for the stop. A device that needs time for it goes on reading as 1, so silence
+    is due from the *read* of QueueReady as 0. If the driver never reads, an access after the write
+    leaves the question open.
     """
 
     rule = "N18"
@@ -198,10 +197,10 @@ class SilenceWhileNotReady(SilenceRule):
         self.tests += seen.event.value == 0
 
     def close(self, last_ns: int) -> Closing:
-        """Tell of accesses of which nobody can say whether they were allowed."""
+        """Report accesses for which the trace does not show whether they were allowed."""
         closing = super().close(last_ns)
         for deed in self._open.values():
-            doubt = f"{deed} after QueueReady was written 0, and nobody read whether it was 0"
+            doubt = f"{deed} after QueueReady was written 0, and no read shows whether it was 0"
             return closing._replace(doubt=doubt)
         return closing
 

@@ -137,7 +137,7 @@ class FeaturesOkReread(VirtioRule):
     name = "virtio-n06-features-ok-reread"
     claim = (
         "A driver reads FEATURES_OK back after setting it, before it enables a queue or sets "
-        "DRIVER_OK, and goes no further if it is clear."
+        "DRIVER_OK, and does not continue if it is clear."
     )
     formula = "G (queue-enabled or DRIVER_OK written -> FEATURES_OK was read as set)"
     antecedent = "queues enabled and writes of DRIVER_OK during initialisation"
@@ -180,7 +180,7 @@ class NoNotificationBeforeDriverOk(VirtioRule):
     def _kick(self, seen: Seen[QueueKicked]) -> None:
         self.tests += 1
         device = seen.device
-        # A trace that does not begin with the device does not tell what went before.
+        # A trace that begins after the device's start does not show its first status.
         if not device.is_driver_ok and device.offered >= 0:
             message = f"the driver of {device} notified queue {seen.queue.index} before DRIVER_OK"
             self.fault(seen, message, queue=seen.queue.index)

@@ -1,11 +1,11 @@
-"""The tracker of virtio devices, and how it lets the rules see what happens.
+"""The tracker of virtio devices, which shows each event to the rules that it concerns.
 
-Fifty rules read much the same events, so the tracker reads each of them once, finds the device and
-the queue, and shows them to the rules that bind such a device *before* it takes the
-change over: a rule sees the event beside the state in which it found the world.
+Fifty rules read much the same events. The tracker reads each event once and finds its device and
+queue. It shows the event to the rules that bind such a device, and only then changes the state. A
+rule therefore sees the event beside the state before it.
 
-An access to a queue from which the device has to keep away goes to the rules about silence alone,
-which therefore cost nothing where nothing is wrong.
+Accesses to a queue from which the device must keep away go to the rules about silence alone. These
+rules cost nothing while no such access happens.
 """
 
 from collections.abc import Callable, Hashable
@@ -65,9 +65,9 @@ E = TypeVar("E", bound=TraceEvent)
 
 
 class Seen(NamedTuple, Generic[E]):
-    """What a rule is shown: an event, and the state in which it found its device and queue.
+    """What the tracker shows to a rule: an event, and the state of its device and queue before it.
 
-    `record` is its index in the trace.  An event that concerns no queue has the queue `CONFIG`.
+    `record` is its index in the trace. An event that concerns no queue has the queue `CONFIG`.
     """
 
     record: int
@@ -100,17 +100,17 @@ ACCESSES: frozenset[type[TraceEvent]] = frozenset(
         SuppressionWritten,
     )
 )
-"""What a device does to a queue or for it; of the last two only what really comes from it."""
+"""What a device does to a queue or for it; the last two only if the device itself did it."""
 
 _OF_QUEUE = tuple(kind for kind in get_args(VirtioEvent) if "queue" in kind.__struct_fields__)
 _OF_DEVICE = tuple(kind for kind in get_args(VirtioEvent) if kind not in _OF_QUEUE)
 
 
 class Devices(Listener):
-    """The tracker.
+    """The tracker of virtio devices.
 
     Attributes:
-        devices: By name and epoch.
+        devices: The state of each device, by name and epoch.
     """
 
     def __init__(self) -> None:
@@ -118,21 +118,22 @@ class Devices(Listener):
         self._latest: dict[str, DeviceState] = {}
         self._rules: list[tuple[type[TraceEvent], Hear, Binds]] = []
         self._silences: list[tuple[int, Hear, Binds]] = []
-        # Rules bind by version and transport, so devices with the same have the same audience.
+        # Invariant: rules bind by version and transport alone, so devices with equal ones share a
+        # list of rules.
         self._audiences: dict[tuple[int, str], Audience] = {}
 
     def subscribe(self, event_type: type[TraceEvent], hear: Hear, binds: Binds) -> None:
-        """Let a rule hear of events; all rules do so before the first event is read.
+        """Register a rule's method for an event type; all rules do so before the first event.
 
         Args:
             event_type: The type.
-            hear: Called before the state changes.
+            hear: The method; called before the state changes.
             binds: Whether the rule binds a device, by its version and transport.
         """
         self._rules.append((event_type, hear, binds))
 
     def subscribe_to_breaches(self, silence: int, hear: Hear, binds: Binds) -> None:
-        """Let a rule hear of accesses for whose absence there is one of these reasons."""
+        """Register a rule's method for accesses that one of these reasons forbids."""
         self._silences.append((silence, hear, binds))
 
     def key(self) -> Hashable:
@@ -160,7 +161,8 @@ class Devices(Listener):
         assert not isinstance(event, BlockWriteCommitted | BlockWriteCached)
         device = self._device(event.vdev, event.epoch)
         if type(event) is FeaturesOffered:
-            # By these its rules are chosen, so they hear it as what it says that it is.
+            # The version and transport choose a device's rules: they read this event with the new
+            # values.
             device.offer(event.features, event.version, event.transport, event.device_id)
         self._show(index, at_ns, event, device, device.queue(CONFIG))
 
@@ -241,7 +243,7 @@ class Devices(Listener):
 
 
 def _is_of_device(event: Any) -> bool:
-    """Return whether an access really is one: sent, and by the device."""
+    """Return whether the access was really sent, and by the device."""
     if type(event) is NotificationSent:
         return event.carrier != "none"
     return type(event) is not SuppressionWritten or event.side == "device"
@@ -312,4 +314,4 @@ _UPDATES: dict[type[TraceEvent], Update] = {
     NotificationSent: _notify,
     LineLowered: _lower,
 }
-"""What each event changes, once the rules have seen it."""
+"""The change of state for each event, made after the rules have seen it."""

@@ -17,15 +17,15 @@ INDIRECT_DESC, RING_PACKED, IN_ORDER = 28, 34, 35
 NO_VECTOR = 0xFFFF
 IDX_MODULUS = 1 << 16
 CONFIG = -1
-"""The queue that stands for configuration changes."""
+"""The index that stands for configuration changes."""
 
 DESCRIPTOR_SIZE = 16
 VERSION_ASSUMED = "1.2"
-"""By which a device is judged whose version the trace does not tell."""
+"""The version by which a device is judged if the trace does not show its own."""
 
 
 class Silence(IntFlag):
-    """Why a device has to keep away from a queue."""
+    """Why a device must not access a queue."""
 
     NOT_LIVE = 1
     RESET_DONE = 2
@@ -34,10 +34,10 @@ class Silence(IntFlag):
     QUEUE_RESET = 16
     NOT_READY = 32
     READINESS_UNKNOWN = 64
-    """QueueReady was written 0, and nobody has read yet whether it is."""
+    """QueueReady was written 0, and the driver has not yet read whether it is 0."""
 
 
-# As plain numbers, for they are combined at every access.
+# As plain numbers, because the tracker combines them at every access.
 NOT_LIVE, RESET_DONE, SUSPENDED, STOPPED, QUEUE_RESET, NOT_READY, READINESS_UNKNOWN = map(
     int, Silence
 )
@@ -49,7 +49,7 @@ class Stage(IntEnum):
     EXPOSED = 0
     AVAILABLE = 1
     USED = 2
-    """The device has written that it is used; the driver does not see it yet."""
+    """The device has written the used element; the driver does not see it yet."""
     DONE = 3
 
 
@@ -65,7 +65,7 @@ def version_number(version: str) -> int:
 
 
 def frozen(value: object) -> Hashable:
-    """Return a value as a hashable one; what has a `key` gives that."""
+    """Return a value in a hashable form; a value with a `key` gives its key."""
     if isinstance(value, dict):
         return tuple((key, frozen(each)) for key, each in sorted(value.items()))
     if isinstance(value, set):

@@ -1,7 +1,7 @@
-"""What a judgement rests on in few lines: open questions, answers, assumptions, what is left out.
+"""Writes in few lines what a judgement rests on: open questions, answers, assumptions, omissions.
 
-Each group is one line; a long one is folded and says how much more there is.  `quiesce assumptions`
-and `--verbose` show all of it with the reasons.
+Each group is one line. A long line is folded and says how much more there is. `quiesce assumptions`
+and `--verbose` show everything with the reasons.
 """
 
 import re
@@ -17,7 +17,7 @@ _DURATION = re.compile(r"^[0-9.]+(ns|us|ms|s)(\.\.[0-9.]+(ns|us|ms|s))?$")
 
 
 def assumption_lines(assumptions: tuple[Assumption, ...]) -> list[str]:
-    """Return the lines, the first with the numbers."""
+    """Return the lines; the first has the numbers."""
     if not assumptions:
         return ["assumptions: none but the trace itself"]
     loose = sum(map(is_undocumented, assumptions))
@@ -28,7 +28,7 @@ def assumption_lines(assumptions: tuple[Assumption, ...]) -> list[str]:
 
 
 def is_undocumented(assumption: Assumption) -> bool:
-    """Return whether the assumption stands on nothing that anybody has written down."""
+    """Return whether no document supports the assumption."""
     return "not documented" in assumption.basis or assumption.basis.startswith("assumed")
 
 

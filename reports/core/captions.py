@@ -1,4 +1,4 @@
-"""Finds room for words beside each other, on few lines and without overlap."""
+"""Finds room for captions beside each other, on few lines and without overlap."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,21 +9,21 @@ _WIDTH_OF_A_LETTER = 0.54
 """Of DejaVu Sans, on average, as a share of its size."""
 
 _SHIFT_MAX = 60.0
-"""So far, in points, a caption moves left of what it names to avoid being cut."""
+"""How far, in points, a caption may move left of what it names so that it need not be cut."""
 
 _EPSILON = 1e-6
 
 _SHORTEST = 7
-"""A caption cut below so many letters says nothing."""
+"""The fewest letters that a caption may be cut to."""
 
 
 class Caption(NamedTuple):
     """Words that want to begin at a place.
 
     Attributes:
-        x: Where, in points.
+        x: The place, in points.
         text: The words.
-        rank: Lower ranks choose first.
+        rank: Captions of lower rank are placed first.
         colour: Of the words.
     """
 
@@ -63,9 +63,9 @@ def placed(
 ) -> list[Placed]:
     """Return the captions that find room between `left` and `right` on so many lines.
 
-    A caption moves left if the paper ends, and a little if a `blocked` stretch begins, in which no
-    words stand; it goes one line up if its place is taken, is cut if there is no line free, and is
-    left out if too little of it would remain.
+    A caption moves left at the end of the paper, and a little before a `blocked` stretch, which has
+    no words. It goes one line up if its place is taken. It is cut if no line is free, and left out
+    if too little of it would remain.
     """
     taken = [list(blocked) for _ in range(lines)]
     done: list[Placed] = []

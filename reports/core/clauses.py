@@ -1,4 +1,4 @@
-"""The parts of a sentence that says why a run went wrong, each with the records that back it."""
+"""Clauses: the parts of a sentence that says why a run went wrong, each with its records."""
 
 from collections.abc import Iterable
 
@@ -11,16 +11,16 @@ __all__ = ["Clause", "RecordTimes", "joined"]
 
 
 class Clause(msgspec.Struct, frozen=True):
-    """One thing that a sentence says, with what it rests on.
+    """A part of a sentence, with the records that back it.
 
-    A clause that rests on nothing cannot be made.  One that says what did *not* happen rests on
-    the records between which it did not.
+    A clause without records cannot be made. A clause that denies an event rests on the records
+    between which it did not happen.
 
     Attributes:
-        kind: What is said; a checker knows by it what the records must show.
+        kind: What the clause says; a checker derives from it what the records must show.
         text: The words.
         records: Indices in the trace.
-        about: Names and numbers that the words speak of: `device`, `epoch`, `frame`, `intid`, ...
+        about: Names and numbers that the words name: `device`, `epoch`, `frame`, `intid`, ...
         lead: What stands between this clause and the one before.
     """
 
@@ -47,7 +47,7 @@ class RecordTimes:
     """Gives instants and distances of records in words.
 
     Args:
-        trace: Whose records.
+        trace: The trace with the records.
     """
 
     def __init__(self, trace: Trace) -> None:

@@ -1,4 +1,4 @@
-"""Who did what a violation complains of, for whom, and which limit it came after."""
+"""Finds the culprit of a violation: the component, its epoch, and the limit that it passed."""
 
 from typing import NamedTuple
 
@@ -14,17 +14,17 @@ __all__ = ["Culprit", "culprit_of", "main_finding"]
 
 
 class Culprit(NamedTuple):
-    """The actor of a violation.
+    """The component behind a violation.
 
     Attributes:
-        property: The property that is violated.
-        violation: Its violation.
-        actor: The device, vdev or process that did it; empty if nobody in particular.
-        epoch: For which; 0 if for none.
-        vm: Whose epoch it is; empty if unknown.
-        frame: That was hit, or -1.
-        owner: Who owned the frame then; None where no frame was hit.
-        limit: Record of the release or detach that came first, or -1.
+        property: Name of the violated property.
+        violation: The violation.
+        actor: The device, vdev or process that did it; empty if no single one did.
+        epoch: The epoch that it worked for; 0 if none.
+        vm: The VM of that epoch; empty if unknown.
+        frame: The frame that was hit, or -1.
+        owner: The owner of the frame then; None if no frame was hit.
+        limit: The record of the earlier release or detach, or -1.
     """
 
     property: str
@@ -38,7 +38,7 @@ class Culprit(NamedTuple):
 
 
 def main_finding(trace: Trace, judgement: Judgement) -> Finding | None:
-    """Return the finding that is explained: the worst, and of these the first; None if none."""
+    """Return the finding to explain: the worst, and of several the first; None without any."""
     found = [
         each for each in findings_of(trace, judgement) if 0 <= each.first.index < len(trace.records)
     ]
@@ -46,7 +46,7 @@ def main_finding(trace: Trace, judgement: Judgement) -> Finding | None:
 
 
 def culprit_of(trace: Trace, finding: Finding) -> Culprit:
-    """Return who is behind a finding; its first violation must lie in the trace."""
+    """Return the culprit of a finding; its first violation must lie in the trace."""
     violation, name = finding.first, finding.names[0]
     event = trace.records[violation.index].event
     data = violation.data
@@ -57,7 +57,8 @@ def culprit_of(trace: Trace, finding: Finding) -> Culprit:
         actor = actor_of(event)
         frame = frame_of(event.addr)
         ledger = FrameLedger(trace)
-        # A tie counts as after the release, whichever record comes first.
+        # Invariant: a landing at the instant of a release counts as after it, whichever record
+        # comes first.
         end = RecordTimes(trace).end_of_instant(violation.index)
         owner = ledger.owner(frame, end)
         released = ledger.released_by(event.epoch, frame, end)

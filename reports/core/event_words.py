@@ -1,4 +1,4 @@
-"""Every event in a few words, for graphs, tables and tooltips."""
+"""Describes every event in a few words, for graphs, tables and tooltips."""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +70,7 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     events.ObservationEnded: lambda _: "end of the observation",
     events.FramesGranted: lambda e: f"{_frames(e)} granted to {e.vm} (epoch {e.epoch})",
     events.FramesReleased: lambda e: f"{_frames(e)} returned by {e.vm} (epoch {e.epoch})",
-    events.FramesQuarantined: lambda e: f"{_frames(e)} kept from everybody",
+    events.FramesQuarantined: lambda e: f"{_frames(e)} put into quarantine",
     events.CpuWriteLanded: lambda e: (
         f"write lands in frame {frame_of(e.addr):#x} ({e.content.replace('_', ' ')}, "
         f"{e.length} bytes, epoch {e.epoch})"
@@ -94,7 +94,7 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     ),
     events.DmaBlocked: lambda e: f"write refused by the IOMMU (epoch {e.epoch})",
     events.DmaReadBlocked: lambda e: f"read refused by the IOMMU (epoch {e.epoch})",
-    events.DmaDropped: lambda e: f"write given up: {e.reason.replace('_', ' ')}",
+    events.DmaDropped: lambda e: f"write dropped: {e.reason.replace('_', ' ')}",
     events.IommuMapped: lambda e: f"IOMMU lets {e.master} reach memory of epoch {e.epoch}",
     events.IommuUnmapped: lambda e: f"maps of {e.master} removed (epoch {e.epoch})",
     events.IommuSynced: lambda e: f"invalidation of {e.master} complete (epoch {e.epoch})",
@@ -119,4 +119,4 @@ _PHRASES: dict[type[TraceEvent], Callable[[Any], str]] = {
     ),
     events.BackendRequestEnded: lambda e: f"{e.server}: {e.operation} {e.outcome}",
 }
-"""What each type of event says."""
+"""The words of each type of event."""

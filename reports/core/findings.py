@@ -1,4 +1,4 @@
-"""The violations of a judgement as they are named in a picture: short, with the worst first."""
+"""Groups the violations of a judgement into findings: with short labels, the worst first."""
 
 from typing import NamedTuple
 
@@ -18,14 +18,14 @@ Access = events.DmaLanded | events.CpuWriteLanded | events.DmaRead | events.CpuR
 
 
 class Finding(NamedTuple):
-    """The violations of one property, or of several in the same record, by one component.
+    """Violations of one property, or of several in the same record, by one component.
 
     Attributes:
-        names: Of the properties, the first in the judgement first.
-        first: The earliest of the worst of them; its severity is that of the finding.
-        violations: Those that the verdict keeps, in the order of the trace; at least one.
+        names: Names of the properties, in the order of the judgement.
+        first: The earliest violation of the worst severity; the finding has its severity.
+        violations: The violations that the verdict keeps, in the order of the trace; at least one.
         label: Names `first` in a few words.
-        more: How many violations of the property there are besides `first`.
+        more: How many further violations the properties have.
     """
 
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ def first_of_worst(violations: tuple[Violation, ...]) -> Violation:
 
 
 def findings_of(trace: Trace, judgement: Judgement) -> list[Finding]:
-    """Return what is to be named, the worst first and then in the order of the trace."""
+    """Return the findings of a judgement: the worst first, then in the order of the trace."""
     ledger = FrameLedger(trace)
     found = []
     for verdict in judgement.verdicts:
@@ -62,7 +62,7 @@ def findings_of(trace: Trace, judgement: Judgement) -> list[Finding]:
 
 
 def _joined(found: list[Finding]) -> list[Finding]:
-    """Return the findings with those of one record as one."""
+    """Return the findings, with those of the same record joined."""
     by_record: dict[int, Finding] = {}
     for one in found:
         other = by_record.setdefault(one.first.index, one)
@@ -125,10 +125,11 @@ def label_of(trace: Trace, ledger: FrameLedger, violation: Violation) -> str:
 
 def _access_label(trace: Trace, ledger: FrameLedger, violation: Violation, access: Access) -> str:
     frame, epoch = frame_of(access.addr), access.epoch
-    # A tie counts as after the release, whichever record comes first.
+    # Invariant: a landing at the instant of a release counts as after it, whichever record comes
+    # first.
     end = RecordTimes(trace).end_of_instant(violation.index)
     owner = ledger.owner(frame, end)
-    whose = "that nobody owns" if owner.epoch == FREE else f"of epoch {owner.epoch}"
+    whose = "that no VM owns" if owner.epoch == FREE else f"of epoch {owner.epoch}"
     if owner.epoch == 0:
         whose = "of the host"
     released = ledger.released_by(epoch, frame, end)
@@ -145,7 +146,7 @@ def _after_detach(trace: Trace, event: events.IrqTaken, violation: Violation) ->
 
 
 def detach_of(trace: Trace, taken: events.IrqTaken, before: int) -> int | None:
-    """Return when the epoch of an interrupt gave its line up, if it did before a record."""
+    """Return when the epoch of an interrupt detached from its line, if it did before a record."""
     for record in reversed(trace.records[:before]):
         gone = record.event
         if not isinstance(gone, events.IrqDetached):

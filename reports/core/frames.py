@@ -1,19 +1,19 @@
-"""Who owns which frame at which record of a trace."""
+"""Finds the owner of a frame at a record of a trace."""
 
 import msgspec
 
 from ...model.trace.events import FramesGranted, FramesQuarantined, FramesReleased, Trace
 
 FREE = -1
-"""The owner of a frame that nobody owns."""
+"""The epoch that stands for a frame without an owner."""
 
 
 class Ownership(msgspec.Struct, frozen=True):
-    """Who owns a frame, and since when.
+    """The owner of a frame, and since when.
 
     Attributes:
         epoch: The owner, or `FREE`.
-        vm: Its VM, for a free frame the one that gave it back; empty if it never had an owner.
+        vm: The VM of that epoch; for a free frame, the VM that released it; empty if it had none.
         since_ns: Instant of the change, or 0 if there was none.
         index: Record of the change, or -1.
     """
@@ -28,10 +28,10 @@ NEVER_OWNED = Ownership(FREE, "", 0, -1)
 
 
 class FrameLedger:
-    """Answers who owned a frame before a record; asked in rising order it is fast.
+    """Finds the owner of a frame before a record; fast for rising records.
 
     Args:
-        trace: Its grants and releases are read once.
+        trace: The trace; its grants and releases are read once.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -46,7 +46,7 @@ class FrameLedger:
         self._known: dict[int, tuple[int, Ownership]] = {}
 
     def owner(self, frame: int, before: int) -> Ownership:
-        """Return who owns the frame just before the record with the index `before`."""
+        """Return the owner of the frame just before the record with the index `before`."""
         seen, owned = self._known.get(frame, (0, NEVER_OWNED))
         if seen and self._changes[seen - 1][0] >= before:
             seen, owned = 0, NEVER_OWNED

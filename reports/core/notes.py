@@ -1,4 +1,4 @@
-"""What a reader must be told of a run whatever its verdicts are: who was not obeyed."""
+"""Notes on a run that its verdicts do not show: causes of an end that changed nothing."""
 
 from ...model.trace.events import EndNotObeyed, Trace
 from .event_words import in_words

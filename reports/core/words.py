@@ -1,4 +1,4 @@
-"""Small matters of text that all reports share."""
+"""Functions for text that all reports share."""
 
 from ...model.base.clock import MS, NS, SECOND, US
 
@@ -32,7 +32,7 @@ def shortened(text: str, length: int) -> str:
 def squeezed(text: str, length: int) -> str:
     """Return the text, printable, cut in its middle to at most `length` characters.
 
-    Names that begin alike and end alike stay apart by this better than by `shortened`.
+    Names that begin and end alike differ in this form more often than in that of `shortened`.
 
     Example:
         >>> squeezed("qvm178.virtio-net_qvm178.driver", 20)

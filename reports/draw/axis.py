@@ -1,13 +1,12 @@
 """A time axis that leaves out long stretches in which nothing happens.
 
-Time stays integer nanoseconds up to the last step, where an instant becomes a place on paper.
-The axis is cut only strictly between two neighbouring instants, so nothing that happened is ever
-inside a cut, and it is always known exactly what was left out.
+Time stays in integer nanoseconds up to the last step, where an instant becomes a place on paper. A
+cut lies strictly between two neighbouring instants. No event is therefore inside a cut, and the
+length of each cut is known exactly.
 
-Which gaps to cut: every cut makes the rest larger but costs the reader a leap.  Cutting the `k`
-longest gaps is worth it while each cut doubles the rest on average, so `k` is the one that
-minimises `rest(k) * 2**k`.  A run of few instants gets few cuts: there, distances are all that
-there is to see.
+Which gaps to cut: each cut makes the rest larger, and costs the reader a leap. Cutting the `k`
+longest gaps is worth it while each cut doubles the rest on average: `k` minimises `rest(k) * 2**k`.
+A run of few instants gets few cuts, because distances are all that it shows.
 """
 
 from bisect import bisect_right
@@ -17,13 +16,13 @@ from itertools import pairwise
 import msgspec
 
 CUTS_MAX = 8
-"""More breaks than this nobody can follow."""
+"""The most cuts that a reader can follow."""
 
 CUT_WIDTH = 26.0
 """Paper width of a cut, in points."""
 
 INSTANTS_PER_CUT = 10
-"""A cut is worth it only among so many instants."""
+"""The fewest instants for which a cut is made."""
 
 _MARGIN = 24
 """A cut leaves 1/24 of the drawn time on each of its sides."""
@@ -37,7 +36,7 @@ class Piece(msgspec.Struct, frozen=True):
         end_ns: Last instant, never before the first.
         left: Place of the first instant, in points.
         right: Place of the last instant, in points.
-        is_cut: Whether it is left out, so that its width means nothing.
+        is_cut: Whether it is left out; its width then has no meaning.
     """
 
     start_ns: int
@@ -58,7 +57,7 @@ class TimeAxis:
     """Turns instants into places on paper; later instants never lie further left.
 
     Args:
-        pieces: Adjoining, drawn and cut stretches in turn, the first and last drawn.
+        pieces: Adjoining stretches, drawn and cut in turn; the first and last are drawn.
     """
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
@@ -81,7 +80,7 @@ class TimeAxis:
         return tuple(piece for piece in self.pieces if piece.is_cut)
 
     def place(self, at_ns: int) -> float:
-        """Return the place of an instant in points; what lies outside goes to the nearer end."""
+        """Return the place of an instant in points; an instant outside gets the nearer end."""
         inside_ns = min(max(at_ns, self.start_ns), self.end_ns)
         return self.pieces[bisect_right(self._starts_ns, inside_ns) - 1].place(inside_ns)
 
@@ -114,7 +113,7 @@ def time_axis(
     """Return the axis from `start_ns` to `end_ns` on the paper from `left` to `right`.
 
     Args:
-        instants_ns: When something happens, in any order; what lies outside is ignored.
+        instants_ns: When events happen, in any order; those outside the axis are ignored.
         start_ns: First instant to draw.
         end_ns: Last instant to draw, not before the first.
         left: Place of the first instant, in points.

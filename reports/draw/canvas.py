@@ -1,8 +1,7 @@
-"""Paper measured in points, on which thousands of shapes cost a few matplotlib artists.
+"""Draws shapes on paper measured in points; thousands of them need few matplotlib artists.
 
-Matplotlib is used through its object interface only, without pyplot and without a backend chosen
-for the process, and is imported when a picture is made and not before.  Equal drawings give equal
-bytes.
+The module uses matplotlib's object interface only, without pyplot and without a backend for the
+process. It imports matplotlib when it makes a picture, not before. Equal drawings give equal bytes.
 """
 
 import io
@@ -116,7 +115,7 @@ def _file(
         }
     )
     with settings, warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is no reason to fail.
+        # A font may lack the letters of a name: they are drawn as boxes, and the picture says so.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _figure(shapes, width, height)
         figure.savefig(data, format=format_, dpi=PNG_DPI, metadata=metadata)

@@ -1,23 +1,23 @@
-"""A timing plot as plain data: what is to be drawn, before anybody thinks of paper.
+"""A timing plot as plain data: what is to be drawn, without any place on paper.
 
-A chart has lanes, one for each component; a lane has tracks, one below the other, each with
-a short name; a track holds bars (intervals), levels (a count over time), marks (instants) and
-at most one forbidden zone.  Instants are integer nanoseconds of the run.
+A chart has lanes, one for each component. A lane has tracks, one below the other, each with a short
+name. A track holds bars (intervals), levels (a count over time), marks (instants) and at most one
+forbidden zone. Instants are integer nanoseconds of the run.
 """
 
 import msgspec
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
-    """Something that lasts.
+    """An interval in a track.
 
     Attributes:
         start_ns: First instant.
         end_ns: Last instant, never before the first.
         kind: A key of `palette.BARS`.
-        epoch: For which it acts; 0 for the host.
+        epoch: The epoch that it acts for; 0 for the host.
         label: Short, or empty.
-        is_open: Whether the trace ended before it did.
+        is_open: Whether the trace ended before the bar did.
     """
 
     start_ns: int
@@ -50,13 +50,13 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """Something that happens in no time.
+    """An instant in a track.
 
     Attributes:
         at_ns: Instant.
         kind: A key of `palette.MARKS`.
-        epoch: For which it happens; 0 for the host.
-        index: Of its record in the trace.
+        epoch: The epoch that it happens for; 0 for the host.
+        index: Index of its record in the trace.
         label: Short, or empty.
     """
 
@@ -68,13 +68,13 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """From when on nothing may happen in a track any more.
+    """The time from which something is forbidden in a track.
 
     Attributes:
-        epoch: Whose teardown it is.
+        epoch: The epoch whose teardown it is.
         first_ns: Teardown point of the first resource that was returned.
-        last_ns: Teardown point of the last one, so far as the trace shows.
-        what: What may not happen, `no write allowed` for example.
+        last_ns: Teardown point of the last resource, as far as the trace shows.
+        what: What is forbidden, `no write allowed` for example.
     """
 
     epoch: int
@@ -113,7 +113,7 @@ class Moment(msgspec.Struct, frozen=True):
         at_ns: Instant.
         kind: `end` (a guest stops, or the IOMMU is reset), `teardown` (first release), `released`
             (last release), `start` (a later epoch begins) or `no-return` (nothing helps any more).
-        epoch: Whose.
+        epoch: The epoch of the moment.
         label: Short.
     """
 
@@ -124,7 +124,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """Everything there is to draw of one trace.
+    """Everything to draw of a trace.
 
     Attributes:
         lanes: In the order of the header's parts; components that it does not name come last.

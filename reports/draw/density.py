@@ -1,7 +1,7 @@
-"""Keeps a crowded track legible: what lies too close together becomes one band with a count.
+"""Keeps a crowded track legible: marks or bars too close together become a band with a count.
 
 Nothing is merged across a moment that matters, such as the release of the first frame or a
-violation; so before and after stay apart however dense the traffic is.
+violation. Before and after therefore stay apart, however dense the traffic is.
 """
 
 from bisect import bisect_right
@@ -16,21 +16,21 @@ CLOSE = 2.6
 """Two marks nearer than this, in points, blur into each other."""
 
 CROWD = 4
-"""So many marks in a row, each close to the next, are a crowd."""
+"""This many marks in a row, each close to the next, are a crowd."""
 
 _MERGING = ("in_flight", "request", "asserted")
 """Kinds of bars of which there may be thousands, none with a label of its own."""
 
 
 class Band(msgspec.Struct, frozen=True):
-    """Bars or marks of one kind and epoch that are drawn as one.
+    """Bars or marks of one kind and epoch that are drawn as one shape.
 
     Attributes:
-        left: Where the first begins, in points.
-        right: Where the last ends.
-        kind: Theirs.
-        epoch: Theirs.
-        count: How many they are.
+        left: Where the first bar or mark begins, in points.
+        right: Where the last one ends.
+        kind: Their kind.
+        epoch: Their epoch.
+        count: How many there are.
     """
 
     left: float
@@ -44,8 +44,8 @@ def merged_bars(bars: Iterable[Bar], axis: TimeAxis, bounds_ns: Sequence[int]) -
     """Return bars as bands on paper: those of a merging kind that touch or nearly touch as one.
 
     Args:
-        bars: Of one track; those outside the axis are left out.
-        axis: Where they go.
+        bars: The bars of a track; those outside the axis are left out.
+        axis: The axis that gives their places.
         bounds_ns: Rising instants across which nothing is merged.
     """
     bands: list[Band] = []
@@ -73,8 +73,8 @@ def crowds(
     """Return the marks that can be drawn one by one, and bands for those that cannot.
 
     Args:
-        marks: Of one track; those outside the axis are left out.
-        axis: Where they go.
+        marks: The marks of a track; those outside the axis are left out.
+        axis: The axis that gives their places.
         bounds_ns: Rising instants across which nothing is merged.
     """
     rows: dict[tuple[str, int, int], list[Mark]] = {}

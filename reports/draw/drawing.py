@@ -38,10 +38,10 @@ _NAMED_HEIGHT = 19.0
 _GAP = 3.0
 _CAPTION_LINES = 3
 _CAPTIONS_MAX = 12
-"""So many of the longest bars of a track have their names written."""
+"""How many of the longest bars of a track have their names written."""
 
 _BAR_MIN = 0.7
-"""A bar is drawn at least so wide, in points, or nobody would see it."""
+"""The least width of a bar, in points; a narrower bar would be invisible."""
 
 _UNNAMED = ("in_flight", "request", "asserted")
 
@@ -57,7 +57,7 @@ class Frame(NamedTuple):
         tracks_max: Letters of a track's name that fit.
         bounds_ns: Rising instants across which nothing is merged.
         violating: Indices of the records that are violations.
-        named: Those of them that are named in the picture.
+        named: Indices of the violations that are named in the picture.
     """
 
     axis: TimeAxis
@@ -84,12 +84,12 @@ class Pen:
     """Draws lanes one below the other.
 
     Args:
-        frame: What they have in common.
+        frame: What the lanes have in common.
         top: Where the first lane begins.
 
     Attributes:
-        shapes: What has been drawn.
-        y: How far down.
+        shapes: The shapes drawn so far.
+        y: How far down the lanes reach.
         spots: Where each violation was marked last, by record.
     """
 
@@ -101,7 +101,7 @@ class Pen:
         self._ground = PAPER
 
     def lane(self, lane: Lane, *, shaded: bool) -> None:
-        """Draw a lane below what is there."""
+        """Draw a lane below those drawn so far."""
         frame, top = self.frame, self.y
         self.y += _GAP
         self._ground = BAND if shaded else PAPER
@@ -118,7 +118,7 @@ class Pen:
         if shaded:
             self._add(Rect(frame.name_left - 6, top, frame.right, self.y, BAND, depth=0))
         self._add(Line(((frame.name_left - 6, self.y), (frame.right, self.y)), HAIRLINE, 0.5))
-        # A long name gets smaller letters before it loses any.
+        # A long name gets smaller letters before it is cut.
         size = max(_NAME_SIZE * min(1.0, frame.names_max / max(len(lane.name), 1)), _NAME_SIZE_MIN)
         name = squeezed(lane.name, int(frame.names_max * _NAME_SIZE / size))
         middle = top + _GAP + (BAR_HEIGHT / 2 if lane.tracks else _EMPTY_HEIGHT / 2)
@@ -128,7 +128,7 @@ class Pen:
             self._add(Words(frame.name_left, middle + 9, kind, 6.4, FAINT_INK))
 
     def silent(self, lanes: Sequence[Lane]) -> None:
-        """Name the lanes in which nothing happened, in one line below what is there."""
+        """Name the lanes in which nothing happened, in a line below those drawn so far."""
         middle = self.y + _EMPTY_HEIGHT / 2 + 1
         room = letters_in(self.frame.right - self.frame.name_left, CAPTION_SIZE)
         text = shortened(f"no event: {', '.join(lane.name for lane in lanes)}", room)
@@ -186,7 +186,7 @@ class Pen:
         )
 
     def _caption_x(self, bar: Bar, text: str) -> float:
-        """Return where in a bar its name stands: in its first stretch between cuts with room."""
+        """Return where the name of a bar stands: in the first stretch between cuts with room."""
         axis = self.frame.axis
         begin, end = axis.place(bar.start_ns), axis.place(bar.end_ns)
         for piece in axis.pieces:
@@ -196,7 +196,7 @@ class Pen:
         return begin + 2
 
     def _worth_naming(self, track: Track) -> list[Bar]:
-        """Return the longest bars; of bars with one name only those that have room for it."""
+        """Return the longest bars; if all have the same name, only those that have room for it."""
         named = [bar for bar in track.bars if bar.label and self._width(bar) > 0]
         often = Counter(bar.label for bar in named)
         first = {bar.label: bar for bar in reversed(named)}
@@ -304,7 +304,7 @@ class Pen:
 
 
 def _is_late(track: Track, kind: str, x: float, axis: TimeAxis) -> bool:
-    """Return whether a mark lies where nothing of its kind may happen any more."""
+    """Return whether a mark lies where events of its kind are forbidden."""
     forbidden = track.zone is not None and kind in ("landed", "read", "taken")
     return forbidden and track.zone is not None and x >= axis.place(track.zone.last_ns)
 
@@ -319,7 +319,7 @@ def bounds_of(instants_ns: Sequence[int]) -> list[int]:
 
 
 def hidden_before_and_after(instants_ns: Sequence[int], axis: TimeAxis) -> tuple[str, str]:
-    """Return what to say of the ends of a run that are not shown; empty if they are."""
+    """Return how many instants before and after the axis are not shown, in words; empty if none."""
     before = bisect_right(instants_ns, axis.start_ns - 1)
     after = len(instants_ns) - bisect_right(instants_ns, axis.end_ns)
     first = f"◂ {before} earlier instants, from {about_ns(instants_ns[0])}" if before else ""

@@ -1,4 +1,4 @@
-"""Chooses the part of a run that is worth the paper."""
+"""Chooses the part of a run that the picture shows."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from .axis import TimeAxis, time_axis
 from .chart import Chart
 
 SHARE_MIN = 0.3
-"""The decisive part fills at least this share of the paper, or what lies around it is cropped."""
+"""The least share of the paper for the decisive part; otherwise the rest is cropped."""
 
 _MARGIN = 3
-"""Around the decisive part, a third of its length is shown on each side."""
+"""A third of the length of the decisive part is shown on each side of it."""
 
 
 def focused_axis(
@@ -17,10 +17,10 @@ def focused_axis(
 ) -> TimeAxis:
     """Return the axis on which the decisive part of the run can be read.
 
-    Decisive is what happens from the end of a guest to the end of its teardown, up to the first
-    violations if there are any; everything is, if no guest ends.  The whole run is shown if
-    that part does not get too small by it; otherwise the run is cropped before it, after it, or
-    on both sides.
+    The decisive part lasts from the end of a guest to the end of its teardown, and up to the first
+    violations if there are any. If no guest ends, everything is decisive. The picture shows the
+    whole run if the decisive part stays large enough. Otherwise the run is cropped before it, after
+    it, or on both sides.
 
     Args:
         chart: What is to be drawn.

@@ -1,9 +1,8 @@
-"""Which fonts a picture needs, so that names in any script can be read.
+"""Finds the fonts that a picture needs, so that names in any script can be read.
 
-The first is DejaVu Sans, which comes with matplotlib and has no letters of East Asian and some
-other scripts.  Where a text has letters that it lacks, those of the fonts below that are installed
-are asked in turn.  No font is shipped: what none of them has is drawn as a box, and the picture
-says so.
+The first font is DejaVu Sans, which comes with matplotlib. It has no letters of East Asian and some
+other scripts. For these the installed fonts of the list below serve, in order. quiesce ships no
+font. A letter that no installed font can draw appears as a box, and the picture says so.
 """
 
 from collections.abc import Iterable
@@ -38,11 +37,11 @@ FALLBACKS = (
     "Arial Unicode MS",
     "Unifont",
 )
-"""Fonts with letters that the main one lacks, in the order in which they are asked."""
+"""Fonts with letters that the main font lacks, in the order in which they are tried."""
 
 
 def families_for(texts: Iterable[str]) -> tuple[list[str], bool]:
-    """Return the font families that texts need, and whether a letter is in none of them."""
+    """Return the font families that texts need, and whether some letter is in none of them."""
     wanted = {ord(letter) for text in texts for letter in text if not letter.isascii()}
     wanted -= _letters_of(MAIN)
     families = [MAIN]

@@ -1,11 +1,11 @@
 """Colours, hatchings and shapes of the pictures, legible without colour as well.
 
-The colour says *for which epoch* something acts, the hatching what state a bar stands for, and
-the shape what kind of instant a mark is; names stand beside them.  One colour is kept for what
-must not be and used for nothing else.
+The colour shows *for which epoch* something acts, the hatching shows the state that a bar stands
+for, and the shape shows the kind of a mark. Names stand beside them. One colour marks violations
+and nothing else.
 
-Source: Okabe and Ito, "Color Universal Design", 2008: eight colours that people with
-every common form of colour blindness can tell apart.
+Source: Okabe and Ito, "Color Universal Design", 2008: eight colours that people with every common
+    form of colour blindness can distinguish.
 """
 
 import msgspec
@@ -118,7 +118,7 @@ NAMES: dict[str, str] = {
     "records_read": "fault records read",
     "records_lost": "fault records read, others lost",
 }
-"""What the marks that carry no name of their own mean."""
+"""The meaning of marks that carry no name of their own."""
 
 
 def epoch_colour(epoch: int) -> str:
@@ -134,5 +134,5 @@ def mixed(colour: str, share: float) -> str:
 
 
 def epoch_hatch(epoch: int) -> str:
-    """Return the hatching that tells an epoch from its neighbours without colour."""
+    """Return the hatching that distinguishes an epoch from its neighbours without colour."""
     return _EPOCH_HATCHES[(epoch - 1) % len(_EPOCH_HATCHES)] if epoch else ""

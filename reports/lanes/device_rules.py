@@ -1,4 +1,4 @@
-"""Rules for drawing what devices and the IOMMU do."""
+"""Draws the events of devices and the IOMMU into lanes."""
 
 from ...model.trace import events
 from ..draw.chart import Bar, Mark, Moment
@@ -71,7 +71,7 @@ def _read_blocked(event: events.DmaReadBlocked, reader: LaneReader, at: At) -> N
 
 
 def _dma_dropped(event: events.DmaDropped, reader: LaneReader, at: At) -> None:
-    # A vdev drops what comes for it as a device does, and has a lane of its own.
+    # A vdev drops writes as a device does, and has a lane of its own.
     lane = reader.book.find(event.master, *WORKERS) or reader.book.home(event.master, *MASTERS)
     mark = Mark(at.ns, "dropped", event.epoch, at.index)
     lane.mark(reader.working(lane, event.epoch), mark)
@@ -102,13 +102,13 @@ def _iommu_reset(event: events.IommuReset, reader: LaneReader, at: At) -> None:
     effect = "lets everything pass" if event.unprogrammed == "bypass" else "refuses everything"
     mark = Mark(at.ns, "reset", 0, at.index, f"reset: {effect}")
     lane.mark("unit", mark)
-    text = f"the IOMMU forgets all it was told and {effect}"
+    text = f"the IOMMU loses its tables and {effect}"
     reader.moments.append(Moment(at.ns, "end", 0, text))
 
 
 def _atc_begun(event: events.AtcInvalidationBegun, reader: LaneReader, at: At) -> None:
     lane = reader.book.home(event.master, *MASTERS)
-    bar = Bar(at.ns, at.ns, "step", event.epoch, "told to forget its translations")
+    bar = Bar(at.ns, at.ns, "step", event.epoch, "translation cache invalidation")
     lane.begin("quiesce", ("atc", event.epoch), bar)
 
 

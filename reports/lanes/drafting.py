@@ -1,4 +1,4 @@
-"""Puts a chart together while a trace is read from front to back."""
+"""Drafts of lanes, which fill while a trace is read from front to back."""
 
 import re
 from collections.abc import Hashable, Iterable
@@ -14,7 +14,7 @@ _LAST = ("host", "quiesce", "worker", "connections", "interrupts")
 _NUMBERS = re.compile(r"(\d+)")
 
 _ONE_OF_A_KIND = ("guest", "qvm", "memory", "iommu", "interrupts", "supervisor")
-"""Kinds of which a system needs one lane, so that no name is needed to find it."""
+"""Kinds of components of which a system has one lane, so that it is found without a name."""
 
 
 class _TrackDraft:
@@ -35,8 +35,8 @@ class LaneDraft:
     """A lane that is still being filled.
 
     Args:
-        name: Of the component.
-        kind: Of the component, as in `Part.kind`.
+        name: Name of the component.
+        kind: Kind of the component, as in `Part.kind`.
     """
 
     def __init__(self, name: str, kind: str) -> None:
@@ -46,22 +46,22 @@ class LaneDraft:
         self._open: dict[Hashable, tuple[str, Bar]] = {}
 
     def track(self, name: str) -> _TrackDraft:
-        """Return the track of that name, which is new if there is none yet."""
+        """Return the track of that name; make it if there is none yet."""
         if name not in self._tracks:
             self._tracks[name] = _TrackDraft(name)
         return self._tracks[name]
 
     def begin(self, track: str, key: Hashable, bar: Bar) -> None:
-        """Open a bar, unless one with that key is open already."""
+        """Open a bar, unless a bar with that key is open already."""
         if key not in self._open:
             self.track(track)
             self._open[key] = (track, bar)
 
     def end(self, key: Hashable, at_ns: int, *, kind: str = "", label: str = "") -> bool:
-        """Close the bar with that key, and say what has become of it.
+        """Close the bar with that key, and note how it ended.
 
         Returns:
-            Whether there was one.
+            Whether such a bar was open.
         """
         if key not in self._open:
             return False
@@ -76,7 +76,7 @@ class LaneDraft:
         """Close the bar that was opened first among those whose keys begin like this.
 
         Returns:
-            Whether there was one.
+            Whether such a bar was open.
         """
         for key in self._open:
             if isinstance(key, tuple) and key[: len(beginning)] == beginning:
@@ -102,7 +102,7 @@ class LaneDraft:
 
 
 def _order_of(track: str) -> tuple[int, list[str | int]]:
-    """Return what sorts tracks: work epoch by epoch first, then what is done about it."""
+    """Return the sort key of a track: work epoch by epoch first, then what is done about it."""
     words: list[str | int] = [
         int(word) if at % 2 else word for at, word in enumerate(_NUMBERS.split(track))
     ]
@@ -121,7 +121,7 @@ class LaneDrafts:
         self._found: dict[tuple[str, tuple[str, ...]], LaneDraft] = {}
 
     def find(self, name: str, *kinds: str) -> LaneDraft | None:
-        """Return the lane of the component with that name among these kinds, if there is one.
+        """Return the lane of the component with that name among these kinds; None without any.
 
         A name fits a lane that has it among its dotted words: `vm1` fits `vm1.guest`.
         """
@@ -138,8 +138,8 @@ class LaneDrafts:
     def home(self, name: str, *kinds: str) -> LaneDraft:
         """Return the lane where a component of one of these kinds is drawn.
 
-        Where the header does not name it, the first lane of such a kind is taken if one is
-        enough for a system, and otherwise a new lane is added at the end.
+        If the header does not name the component, the first lane of its kind serves where a system
+        needs only one. Otherwise a new lane is added at the end.
         """
         found = self.find(name, *kinds)
         if found is not None:

@@ -1,4 +1,4 @@
-"""Rules for drawing interrupts: each line or vector has a track for each epoch it serves."""
+"""Draws interrupts into lanes: each line or vector has a track for each epoch that it serves."""
 
 from ...model.trace import events
 from ..draw.chart import Bar, Mark, Zone
@@ -117,4 +117,4 @@ IRQ_RULES: Rules = {
     events.IrqRouteSynced: _route_synced,
     events.IrqMessageRefused: _message_refused,
 }
-"""The rules by type of event; `IrqHandled` says nothing that the unmasking does not show."""
+"""The rules by type of event; `IrqHandled` shows nothing that the unmasking does not show."""

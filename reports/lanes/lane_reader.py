@@ -1,4 +1,4 @@
-"""What the rules for drawing a trace share while they read it."""
+"""The state that the rules for drawing a trace share while they read it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ _WALK_MAX = 8
 
 
 class At(msgspec.Struct, frozen=True, gc=False):
-    """The record that is being read: its index, its instant and its source."""
+    """The place of the record that is being read: its index, its instant and its source."""
 
     index: int
     ns: int
@@ -31,7 +31,7 @@ class At(msgspec.Struct, frozen=True, gc=False):
 
 
 class LaneReader:
-    """Collects the lanes of a trace.
+    """Collects the lanes of a trace, record by record.
 
     Args:
         trace: The trace; its header names the lanes.
@@ -81,13 +81,14 @@ class LaneReader:
     def is_late(self, epoch: int, addr: int, index: int) -> bool:
         """Return whether an epoch had given up a frame when a record reads it.
 
-        Reads in time are not drawn: they harm nobody, and there are many.
+        Reads in time are not drawn: they do no harm, and there are many.
         """
         if not epoch:
             return False
         records, at_ns = self.trace.records, self.trace.records[index].at_ns
         may_be_late = epoch in self._released
-        # A release at the same instant counts as before it.
+        # Invariant: a release at the same instant counts as before the read, whichever record comes
+        # first.
         while index < len(records) and records[index].at_ns == at_ns:
             event = records[index].event
             may_be_late |= isinstance(event, FramesReleased) and event.epoch == epoch
@@ -96,13 +97,13 @@ class LaneReader:
         return may_be_late and self._ledger.released_by(epoch, frame, index) is not None
 
     def mark_memory(self, mark: Mark, addr: int) -> None:
-        """Add the mark of an access to the frames of whoever owns, or owned last, its frame."""
+        """Add the mark of an access to the frames of the present or last owner of its frame."""
         owned = self._ledger.owner(frame_of(addr), mark.index)
         vm = owned.vm or "other"
         self.book.home("memory", "memory").mark(f"{vm} frames", mark)
 
     def grant(self, vm: str, epoch: int, count: int, at_ns: int) -> None:
-        """Note that an epoch owns more frames, or, with a negative count, fewer."""
+        """Note that an epoch owns more frames; fewer for a negative count."""
         steps = self._owned.setdefault((vm, epoch), [])
         steps.append((at_ns, max((steps[-1][1] if steps else 0) + count, 0)))
         if count > 0:
@@ -125,7 +126,7 @@ class LaneReader:
         return NO_CAUSE
 
     def chart(self) -> Chart:
-        """Return what has been collected, with levels and zones."""
+        """Return the chart collected so far, with levels and zones."""
         instants = sorted({record.at_ns for record in self.trace.records})
         start_ns, end_ns = (instants[0], instants[-1]) if instants else (0, 0)
         self._draw_ownership(end_ns)
@@ -158,6 +159,6 @@ class LaneReader:
 
 
 Rule = Callable[[Any, LaneReader, At], None]
-"""Draws one event, of the one type that the rule is for."""
+"""Draws an event of the type that the rule is for."""
 
 Rules = dict[type[TraceEvent], Rule]

@@ -1,9 +1,8 @@
-"""From a trace to the chart that shows it: which bars and marks, in which lane.
+"""Makes the chart of a trace: which bars and marks stand in which lane.
 
-Bars are exact: a bar begins and ends at the instants of two records.  The rules say
-for each type of event what it begins, ends or marks.  A device, vdev or host driver has one
-track for each epoch that it works for, because what is forbidden after a teardown is to work
-for the epoch that was torn down.
+Bars are exact: a bar begins and ends at the instants of two records. For each type of event a rule
+gives what it begins, ends or marks. A device, vdev or host driver has a track for each epoch that
+it works for: what a teardown forbids is work for the epoch that was torn down.
 """
 
 from ...model.trace.events import Trace
@@ -17,7 +16,7 @@ _RULES: Rules = {**VM_RULES, **DEVICE_RULES, **IRQ_RULES}
 
 
 def chart_of(trace: Trace) -> Chart:
-    """Return what there is to draw of a trace."""
+    """Return the chart that shows a trace."""
     reader = LaneReader(trace)
     for index, record in enumerate(trace.records):
         rule = _RULES.get(type(record.event))

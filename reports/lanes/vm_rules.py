@@ -1,4 +1,4 @@
-"""Rules for drawing the life of a VM: its guest, its process, its memory, its requests."""
+"""Draws the life of a VM into lanes: its guest, its process, its memory, its requests."""
 
 from ...model.trace import events
 from ..draw.chart import Bar, Mark, Moment
@@ -111,7 +111,7 @@ def _frames_released(event: events.FramesReleased, reader: LaneReader, at: At) -
 
 def _frames_quarantined(event: events.FramesQuarantined, reader: LaneReader, at: At) -> None:
     lane = reader.book.home("memory", "memory")
-    bar = Bar(at.ns, at.ns, "quarantined", event.epoch, f"kept from all (epoch {event.epoch})")
+    bar = Bar(at.ns, at.ns, "quarantined", event.epoch, f"in quarantine (epoch {event.epoch})")
     lane.begin(f"{event.vm} quarantine", ("quarantine", event.vm, event.epoch), bar)
 
 

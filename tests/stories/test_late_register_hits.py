@@ -30,7 +30,7 @@ def aimed(design: str, *, takes: bool) -> SystemPlan:
 
 @pytest.mark.parametrize(
     ("takes", "severity", "fate"),
-    [(True, "stray", "works for nobody else"), (False, "contained", "refused it")],
+    [(True, "stray", "works for no other VM"), (False, "contained", "refused it")],
 )
 def test_a_request_that_outlives_its_guest_hits_registers(
     takes: bool, severity: str, fate: str

@@ -68,7 +68,7 @@ def test_memory_that_is_kept_puts_no_write_to_the_test(nic_system: PlanMaker) ->
     steps: Steps = (("disable-receive", 0), ("reset", 0), ("await-idle", 80_000_000))
     found = only(run(nic_system(steps), Nominal()))
     assert found.untested == {WRITE}
-    assert found.reason == "the memory of qvm178 was kept from everybody and never released"
+    assert found.reason == "the memory of qvm178 went into quarantine and was never released"
 
 
 def test_a_vm_whose_end_does_not_come_tests_nothing(nic_system: PlanMaker) -> None:

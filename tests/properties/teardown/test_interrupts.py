@@ -91,7 +91,7 @@ def test_interrupt_given_to_the_next_vm_is_not_contained() -> None:
     )
     assert found.verdict == "violated"
     assert found.reason == (
-        "vm2 (epoch 2) was given interrupt 37 of eth0, requested for epoch 1, which has detached"
+        "vm2 (epoch 2) received interrupt 37 of eth0, requested for epoch 1, which has detached"
     )
 
 

@@ -79,7 +79,7 @@ def test_completed_invalidation_alone_holds_for_a_device_that_nobody_stops() -> 
         (MAPPED, [UNMAP, released(1), SYNC], "neither seen to stop nor cut off"),
         (MAPPED, [STOP, released(1), UNMAP, SYNC], "still had it mapped"),
         (MAPPED, [STOP, UNMAP, released(1), SYNC], "invalidation was not complete"),
-        (MAPPED, [UNMAP, UNANSWERED, SYNC, released(1)], "had not answered that it has forgotten"),
+        (MAPPED, [UNMAP, UNANSWERED, SYNC, released(1)], "had not answered that it has dropped"),
         (MAPPED, [STOP, SYNC, UNMAP, released(1)], "invalidation was not complete"),
         (MAPPED, [BEGIN, UNMAP, STOP, SYNC, released(1)], "before its stop was confirmed"),
         (MAPPED, [BEGIN, UNMAP, SYNC, released(1)], "before its stop was confirmed"),

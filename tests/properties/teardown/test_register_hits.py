@@ -30,7 +30,7 @@ def test_a_hit_of_a_device_that_works_for_nobody_is_stray() -> None:
     assert (found.verdict, found.severity) == ("violated", "stray")
     assert found.violations[0].message == (
         "eth0 wrote 8 bytes at registers of dev1, 25ns after vm1 (epoch 1) gave up its last frame; "
-        "dev1 works for nobody else"
+        "dev1 works for no other VM"
     )
 
 

@@ -102,7 +102,7 @@ def test_memory_in_quarantine_is_withheld_and_told_with_the_reason() -> None:
     )
     assert (found.verdict, found.severity, found.violation_count) == ("violated", "withheld", 1)
     assert found.reason == (
-        "vm1 (epoch 1) keeps frames from 0x80013 on from everybody for good; it had not released "
+        "vm1 (epoch 1) keeps frames from 0x80013 on in quarantine for good; it had not released "
         "2 frames (8 KiB) after the step await-idle of eth0 had timed out"
     )
     assert found.violations[0].data["device"] == "eth0"
@@ -112,7 +112,7 @@ def test_device_that_does_not_forget_its_translations_is_named_as_the_reason() -
     kept = FramesQuarantined("vm1", 1, FRAME, 1)
     unanswered = AtcInvalidationEnded("eth0", 1, "timed_out")
     found = verdict(RECLAIMED, at(0, granted(1)), at(10, BEGUN, unanswered), at(20, kept))
-    assert "after the invalidation of what eth0 keeps itself had timed out" in found.reason
+    assert "after the invalidation of the translations that eth0 keeps itself had timed out" in found.reason
 
 
 def test_memory_that_is_still_held_after_the_exit_is_lost() -> None:

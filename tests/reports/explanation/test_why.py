@@ -360,7 +360,7 @@ def test_a_tie_is_said_to_count_as_after_the_release(
     assert "the frame was free then" in sentence
     assert "belonged to epoch 1" not in sentence
     label = findings_of(trace, judgement)[0].label
-    assert label == "eth0 writes frame 0x10 that nobody owns, 0ns late"
+    assert label == "eth0 writes frame 0x10 that no VM owns, 0ns late"
 
 
 def test_a_tie_of_interrupt_and_detach_counts_as_after_it() -> None:

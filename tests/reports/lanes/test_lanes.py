@@ -120,7 +120,7 @@ def test_a_reset_of_the_iommu_ends_every_map_and_is_a_line_through_the_picture()
     (moment,) = chart.moments
     assert (moment.at_ns, moment.label) == (
         50,
-        "the IOMMU forgets all it was told and lets everything pass",
+        "the IOMMU loses its tables and lets everything pass",
     )
 
 
