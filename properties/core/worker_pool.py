@@ -1,8 +1,8 @@
 """Worker processes: the one place where work is shared out to several of them.
 
-Results are given in the order of the items, whichever process made them, so that nothing that is
-told depends on how many processes there are.  An interrupt by the user is left to the process that
-began it all; that one ends the workers.
+Results come in the order of the items, whichever process made them. The output therefore does not
+depend on the number of processes. Workers ignore an interrupt by the user; the parent process
+handles it and ends the workers.
 """
 
 import multiprocessing

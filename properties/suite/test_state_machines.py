@@ -275,8 +275,8 @@ class QvmMachine(RuleBasedStateMachine):
         events: list[Any] = [record.event for record in self.kernel.records]
         begun = [event.cause for event in events if isinstance(event, TerminationBegun)]
         assert begun == [cause.name for cause in self.causes]
-        told = [event.cause for event in events if isinstance(event, EndNotObeyed)]
-        assert told == [cause.name for cause in self.ignored]
+        ignored = [event.cause for event in events if isinstance(event, EndNotObeyed)]
+        assert ignored == [cause.name for cause in self.ignored]
         statuses = [event.status for event in events if isinstance(event, QvmExited)]
         assert statuses == ([self.causes[-1].exit_status] if self.phase == "gone" else [])
         assert sum(isinstance(event, GuestEnded) for event in events) == (self.phase != "running")

@@ -328,8 +328,8 @@ class NextOwnerGetsInterrupts(Property):
 
 
 def _dead_owners(line: Line) -> list[Owner]:
-    told = line.awaited if line.is_orphaned else line.active_for
-    return [owner for owner in told if owner not in line.attached]
+    expected = line.awaited if line.is_orphaned else line.active_for
+    return [owner for owner in expected if owner not in line.attached]
 
 
 def _state(line: Line) -> str:

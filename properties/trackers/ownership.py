@@ -304,8 +304,8 @@ class Line:
     @property
     def held_for(self) -> list[Owner]:
         """The owners that should have answered and have all detached."""
-        told = self.awaited if self.is_orphaned else self.active_for
-        return [owner for owner in told if owner not in self.attached]
+        expected = self.awaited if self.is_orphaned else self.active_for
+        return [owner for owner in expected if owner not in self.attached]
 
 
 class MisdirectedIrq(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What has changed from one evidence pack to the next, one sentence each."""
+"""Gives what changed from one evidence pack to the next, in one sentence each."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ from ...model.base.clock import format_ns
 from .pack import Pack, ScenarioEvidence, cell
 
 Line = tuple[str, str]
-"""Where something has changed, and what."""
+"""Where something changed, and the change in words."""
 
 
 def differences(old: Pack, new: Pack) -> list[Line]:

@@ -1,8 +1,8 @@
 """What an evidence pack says, as plain data: one `evidence.json`, from which the page is made.
 
-Nothing is decided here.  A property's word for a scenario is the most alarming of all that was
-found about it, and its label is that of the strongest method which came to this word: a proof that
-found nothing weighs more than a sample that did not, but no proof outweighs one violation.
+The pack decides nothing. A property's word for a scenario is the most alarming word of all methods.
+Its label is that of the strongest method with this word: a proof without a violation weighs more
+than a sample without one. No proof outweighs a violation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,8 +25,8 @@ class MeasuredDistance(msgspec.Struct, frozen=True):
 
     Attributes:
         name: From what to what.
-        least_ns: The smallest; for the distance of a last write to its release this is the margin.
-        greatest_ns: The greatest.
+        least_ns: The smallest distance; from a last write to its release this is the margin.
+        greatest_ns: The greatest distance.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Window(msgspec.Struct, frozen=True):
         cause: The termination cause.
         from_ns: First instant.
         to_ns: Last instant.
-        severity: The worst of what follows.
+        severity: The worst severity of these violations.
     """
 
     cause: str
@@ -51,12 +51,12 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """What one way of looking at a scenario came to.
+    """The result of one way of examining a scenario: a run, a campaign, a sweep or a proof.
 
     Attributes:
-        command: How to do it again.
+        command: The command that repeats it.
         judgement: The verdicts, with label, bounds and assumptions.
-        files: What it left in the pack, relative to it.
+        files: Its files in the pack, relative to the pack.
     """
 
     command: str
@@ -65,18 +65,18 @@ class Method(msgspec.Struct, frozen=True):
 
 
 class ScenarioEvidence(msgspec.Struct, frozen=True):
-    """All that is known of one scenario.
+    """Everything that the pack says of a scenario.
 
     Attributes:
-        name: Of the scenario.
+        name: Name of the scenario.
         description: One sentence.
-        inputs: Files that it was read from, in the pack, with the SHA-256 of each.
+        inputs: The files that the scenario was read from, in the pack, with the SHA-256 of each.
         replay_sha256: Identity of plan and choices of its plain run.
-        expect: What the scenario itself expects of properties.
-        methods: How it was looked at, the plain run first.
-        distances: Exact bounds, if a proof was whole.
-        windows: Unsafe instants of the end, if it was swept.
-        why: What went wrong in the plain run, in one sentence; empty if nothing did.
+        expect: The verdicts that the scenario itself expects.
+        methods: The methods, the plain run first.
+        distances: Exact bounds, if a proof was complete.
+        windows: Unsafe instants of the end, from a sweep.
+        why: Why the plain run went wrong, in one sentence; empty if it did not.
     """
 
     name: str
@@ -91,12 +91,12 @@ class ScenarioEvidence(msgspec.Struct, frozen=True):
 
 
 class Requirement(msgspec.Struct, frozen=True):
-    """Something that is demanded, and the properties that show it.
+    """A demand of the project, and the properties that show it.
 
     Attributes:
-        id: As the project calls it.
-        text: What is demanded.
-        source: By whom.
+        id: The project's identifier.
+        text: The demand.
+        source: The document or person that demands it.
         properties: All of them must hold.
     """
 
@@ -107,12 +107,12 @@ class Requirement(msgspec.Struct, frozen=True):
 
 
 class MutantScore(msgspec.Struct, frozen=True):
-    """Whether a known way to go wrong is noticed.
+    """Whether any property notices a known error.
 
     Attributes:
-        name: Of the mutant.
+        name: Name of the mutant.
         killed_by: Properties that notice it; empty if none does.
-        runs: In so many runs.
+        runs: How many runs were tried.
     """
 
     name: str
@@ -126,9 +126,9 @@ class Pack(msgspec.Struct, frozen=True):
     Attributes:
         quiesce_evidence: Version of this form.
         tools: quiesce, Python and the libraries that a verdict rests on, with their versions.
-        requirements: What is to be shown.
-        scenarios: By what.
-        mutants: Whether the properties can notice anything at all; empty if that was left out.
+        requirements: What the pack is to show.
+        scenarios: The scenarios that show it.
+        mutants: Whether the properties notice known errors; empty if this was not tried.
     """
 
     quiesce_evidence: int
@@ -144,13 +144,13 @@ class Pack(msgspec.Struct, frozen=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """What is known of a property in a scenario.
+    """The state of a property in a scenario.
 
     Attributes:
         verdict: The most alarming word of all methods that put it to the test.
-        label: Of the strongest method that came to it.
-        antecedents: How often it was put to the test by that method; 0 for a vacuous one.
-        reason: Why, in one sentence.
+        label: The label of the strongest method with this word.
+        antecedents: How often that method put it to the test; 0 for a vacuous property.
+        reason: The reason, in one sentence.
     """
 
     verdict: Word
@@ -160,7 +160,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 def cell(scenario: ScenarioEvidence, name: str) -> Cell | None:
-    """Return what is known of a property in a scenario, or None if nobody asked."""
+    """Return the state of a property in a scenario, or None if no method judged it."""
     found: list[tuple[Judgement, Verdict]] = [
         (method.judgement, verdict)
         for method in scenario.methods
@@ -169,7 +169,7 @@ def cell(scenario: ScenarioEvidence, name: str) -> Cell | None:
     ]
     if not found:
         return None
-    # A proof that was cut short takes nothing from a method that came to its end.
+    # Invariant: a proof that was cut short does not weaken a method that was complete.
     found = [each for each in found if each[1].verdict != "inconclusive"] or found
     word = _word_of(verdict.verdict for _, verdict in found)
     alike = [each for each in found if each[1].verdict == word]
@@ -178,7 +178,7 @@ def cell(scenario: ScenarioEvidence, name: str) -> Cell | None:
 
 
 def _word_of(words: Iterable[Word]) -> Word:
-    """Return the word for a property: one violation is enough, and one test that held."""
+    """Return the word for a property: one violation decides, and one method that held suffices."""
     given = set(words)
     return most_alarming(given) if "violated" in given or "holds" not in given else "holds"
 
@@ -201,9 +201,9 @@ class Status(msgspec.Struct, frozen=True):
     """How a requirement stands in a scenario.
 
     Attributes:
-        word: `shown`, `not shown` (violated), `open` (inconclusive, or nobody asked) or
-            `not exercised` (every property of it is vacuous).
-        labels: Those of its properties, the weakest first.
+        word: `shown`, `not shown` (violated), `open` (inconclusive, or not judged) or `not
+            exercised` (every property of it is vacuous).
+        labels: The labels of its properties, the weakest first.
     """
 
     word: str

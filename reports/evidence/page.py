@@ -30,7 +30,7 @@ def page(pack: Pack) -> bytes:
 
 
 def _properties(pack: Pack) -> list[str]:
-    """Return the properties that anybody asked about, in their usual order."""
+    """Return the properties that some method judged, in their usual order."""
     asked = {
         verdict.property
         for scenario in pack.scenarios

@@ -1,13 +1,17 @@
-"""The part of a trace that led to a violation, and nothing else: a small graph as plain data.
+"""Cuts from a trace what led to a violation: a small graph as plain data.
 
-Three threads come together in a violation: the *deed* (how the write or interrupt came about, from
-the frame, request or buffer with which it began), the *limit* (how memory or line came to be given
-back, from the end of the guest on) and the *stops* (what was done about the device in between).
-Most links are the causes that the trace records; where nothing but an address or the order of
-time connects two records, the link says so.
+A violation has three threads:
 
-The critical path is the chain of recorded causes that ends in the violation: no event of it could
-have been missing.
+- the *deed*: how the write or interrupt came about, from the frame, request or buffer with which it
+  began;
+- the *limit*: how memory or line came to be given back, from the end of the guest on;
+- the *stops*: what was done about the device in between.
+
+Most links are the causes that the trace records. If only an address or the order of time connects
+two records, the link says so.
+
+The critical path is the chain of recorded causes that ends in the violation. Without any of its
+events the violation could not have happened.
 """
 
 import msgspec
@@ -28,7 +32,7 @@ _BEGINNINGS = (
     events.SignalSent,
     events.VmStarted,
 )
-"""With these a story begins; what came before is another one."""
+"""The events with which a deed begins; their own causes belong to another story."""
 
 _DEEDS = (
     *WRITES,
@@ -47,7 +51,7 @@ _DEEDS = (
     events.BackendRequestBegun,
     events.BackendRequestEnded,
 )
-"""Of these a deed is made; where its causes lead to anything else, a teardown or start, it ends."""
+"""The events of a deed; where its causes lead to another event, a teardown or start, it ends."""
 
 _TEARDOWN = (
     events.GuestEnded,
@@ -67,7 +71,7 @@ _TEARDOWN = (
     events.FramesQuarantined,
     events.QvmExited,
 )
-"""Of these a teardown is made."""
+"""The events of a teardown."""
 
 _STOPS = (
     events.QuiesceStepBegun,
@@ -76,16 +80,16 @@ _STOPS = (
 )
 _UNMAPS = (events.IommuUnmapped, events.IommuSynced)
 _STOPS_MAX = 16
-"""So many steps that were done about one device are shown, the last ones."""
+"""How many steps about one device the slice shows, the last ones."""
 
 
 class Node(msgspec.Struct, frozen=True):
     """A record of the slice.
 
     Attributes:
-        index: In the trace.
+        index: Index in the trace.
         at_ns: Its instant.
-        component: Where it happened.
+        component: The component in which it happened.
         role: `violation`, `deed`, `limit` (the release or detach that came first), `teardown`
             (what led to that) or `stop` (what was done about the device).
         text: What happened, in a few words.
@@ -101,7 +105,7 @@ class Node(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """That one record led to another.
+    """A connection from one record to another that it led to.
 
     Attributes:
         cause: Index of the earlier record.
@@ -109,7 +113,7 @@ class Link(msgspec.Struct, frozen=True):
         kind: `cause` (recorded), `buffer` (the same buffer), `pending` (the interrupt waited),
             `order` (the same process did it before), `open` (the device might still write) or
             `late` (the limit had passed).
-        skipped: How many records of no interest lie between them on the chain of causes.
+        skipped: How many records the link leaves out on the chain of causes.
         is_critical: Whether it lies on the critical path.
     """
 
@@ -121,13 +125,13 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class CausalSlice(msgspec.Struct, frozen=True):
-    """The graph.
+    """The graph of what led to a violation.
 
     Attributes:
         nodes: In the order of the trace.
         links: By effect, then cause.
         critical: Indices of the critical path, the violation last.
-        late_by_ns: How long after the limit; None without a limit.
+        late_by_ns: How long after the limit the violation came; None without a limit.
     """
 
     nodes: tuple[Node, ...]
@@ -142,18 +146,18 @@ class CausalSlice(msgspec.Struct, frozen=True):
 
 
 def slice_of(trace: Trace, judgement: Judgement) -> CausalSlice | None:
-    """Return what led to the worst violation of a judgement; None without violation."""
+    """Return what led to the worst violation of a judgement; None without a violation."""
     finding = main_finding(trace, judgement)
     return slice_of_culprit(trace, culprit_of(trace, finding)) if finding is not None else None
 
 
 def slice_of_culprit(trace: Trace, culprit: Culprit) -> CausalSlice:
-    """Return what led to one violation."""
+    """Return what led to a violation."""
     return _Slicer(trace, culprit).slice()
 
 
 class _Slicer:
-    """Collects records by role; a record keeps the first role that it is given."""
+    """Collects records by role; a record keeps the first role that it receives."""
 
     def __init__(self, trace: Trace, culprit: Culprit) -> None:
         self._records = trace.records
@@ -187,7 +191,7 @@ class _Slicer:
     # The deed.
 
     def _add_deed(self, last: int) -> None:
-        """Add the records of the story to which a record belongs, and its buffer."""
+        """Add the records of the story that a record belongs to, and its buffer."""
         types: set[type] = {type(self._records[last].event)}
         issued = NO_CAUSE
         for index in self._trace.causes_of(last):
@@ -221,7 +225,7 @@ class _Slicer:
         )
 
     def _add_buffers(self, issued: int) -> None:
-        """Add how the device came by the buffer that it wrote."""
+        """Add how the device received the buffer that it wrote."""
         write = self._records[issued].event
         assert isinstance(write, events.DmaIssued)
         later = issued
@@ -247,7 +251,7 @@ class _Slicer:
         return NO_CAUSE
 
     def _add_raise(self, violation: int, taken: events.IrqTaken) -> None:
-        """Add how the interrupt was raised, if that is not among the causes of its taking."""
+        """Add how the interrupt was raised, if the causes of its taking do not show that."""
         for index in range(violation - 1, -1, -1):
             event = self._records[index].event
             if isinstance(event, events.IrqAsserted) and (event.intid, event.epoch) == (
@@ -265,8 +269,8 @@ class _Slicer:
     def _add_teardown(self, last: int) -> None:
         """Add what led to a record of the teardown, back to the end of the guest.
 
-        A step of a process often ends because a device has done something; what the process did
-        before is then found by the order of its own records.
+        A step of a process often ends because a device has done something. The order of the
+        process's own records then shows what the process did before.
         """
         index = last
         while (before := self._before(index)) != NO_CAUSE:
@@ -285,7 +289,7 @@ class _Slicer:
             index = before
 
     def _before(self, index: int) -> int:
-        """Return the record of the teardown that came before one, by cause or else by order."""
+        """Return the record of the teardown that came before another, by cause or else by order."""
         if index == NO_CAUSE:
             return NO_CAUSE
         record = self._records[index]
@@ -336,7 +340,7 @@ class _Slicer:
                 self._extra.append(Link(index, violation, "open"))
                 return
 
-    # What was done about the device.
+    # Steps about the device.
 
     def _stops(self) -> list[int]:
         culprit = self._culprit
@@ -356,7 +360,7 @@ class _Slicer:
             return (event.master, event.epoch) == (culprit.actor, culprit.epoch)
         return False
 
-    # Putting it together.
+    # Assembly of the graph.
 
     def _finished(self, violation: int, limit: int) -> CausalSlice:
         links = [link for index in sorted(self._roles) if (link := self._link_to(index))]
@@ -394,12 +398,13 @@ class _Slicer:
         return Node(index, record.at_ns, record.source, role, text, index in critical)
 
     def _link_to(self, effect: int) -> Link | None:
-        """Return the link from the nearest record of the slice among the causes of one."""
+        """Return the link to a record from its nearest cause in the slice."""
         if isinstance(self._records[effect].event, (*_BEGINNINGS, events.DmaRequested)):
-            # What made a guest end or a frame come when it did is another story.
+            # Invariant: the events that began a guest's end, or sent a frame, belong to another
+            # story.
             cause = self._records[effect].cause
-            is_told = self._roles.get(cause) == self._roles[effect]
-            return Link(cause, effect) if is_told else None
+            has_same_role = self._roles.get(cause) == self._roles[effect]
+            return Link(cause, effect) if has_same_role else None
         if any(link.effect == effect and link.kind == "order" for link in self._extra):
             return None
         for skipped, cause in enumerate(self._trace.causes_of(effect)):

@@ -1,7 +1,7 @@
-"""Says in three to six sentences why a run went wrong and what would have saved it.
+"""Explains in three to six sentences why a run went wrong and what would have saved it.
 
-What the trace shows is put together here; what was found by running again, the change that saves
-and the point of no return, is given as plain data, for a report makes no runs.
+The module derives from the trace what happened. Reports make no runs: the change that saves the run
+and the point of no return come from `scenarios/explain`, as plain data.
 """
 
 import msgspec
@@ -24,19 +24,19 @@ __all__ = ["Explanation", "LastChance", "NoReturn", "SavingChange", "explain"]
 
 
 class SavingChange(msgspec.Struct, frozen=True):
-    """A single change that saves the run, found by trying, and tried with other timings.
+    """A change that saves the run; it was tried in this timing and in others.
 
     Attributes:
         text: What to do, as an instruction without a full stop.
         kind: How far it reaches: `bound`, `timeout`, `step`, `order`, `procedure`, `procedures`,
             `callback`, `software`, `pause`, `signal`, `iommu`, `environment` or `device`.
         amount_ns: How much longer or shorter something takes; 0 for any other change.
-        is_entire: Whether nothing at all is violated any more.
-        timings: In how many other timings it was put to the test; none of them was violated.
-        still_violated: What is violated all the same, where it is not entire.
-        keeps_memory: Whether guest memory is kept for good that was returned before.
-        kept_timings: In how many of the other timings guest memory is kept for good.
-        starts_less: Whether an instance that started before does not start any more.
+        is_entire: Whether the change leaves no property violated.
+        timings: In how many other timings it was tried; none of them had a violation.
+        still_violated: What the change leaves violated, if it is not entire.
+        keeps_memory: Whether the host then keeps guest memory for good that was returned before.
+        kept_timings: In how many of the other timings the host keeps guest memory for good.
+        starts_less: Whether an instance that started before no longer starts.
     """
 
     text: str
@@ -51,17 +51,17 @@ class SavingChange(msgspec.Struct, frozen=True):
 
     @property
     def has_cost(self) -> bool:
-        """Whether memory is kept for good, or an instance does not start."""
+        """Whether the host keeps memory for good, or an instance does not start."""
         return self.keeps_memory or self.starts_less
 
 
 class RefutedProcedure(msgspec.Struct, frozen=True):
-    """The documented procedure, which saves the run and not every other timing.
+    """The documented procedure, if it saves this run but not every other timing.
 
     Attributes:
-        text: What it is, as an instruction without a full stop.
-        held: In how many timings it held before one refuted it.
-        violated: What is violated there.
+        text: The procedure, as an instruction without a full stop.
+        held: In how many timings it held before a timing refuted it.
+        violated: Names of the properties violated in that timing.
     """
 
     text: str
@@ -70,13 +70,13 @@ class RefutedProcedure(msgspec.Struct, frozen=True):
 
 
 class LastChance(msgspec.Struct, frozen=True):
-    """Until when one act would have prevented the violation.
+    """The last instant before which an act would have prevented the violation.
 
     Attributes:
         act: `silence`, `cut` or `withhold`.
         target: The component that is silenced or cut, or the VM that withholds.
-        too_late_ns: The act helps before this instant, and no more from it on.
-        tried_ns: The last instant at which it was tried and helped.
+        too_late_ns: The act helps before this instant and not from it on.
+        tried_ns: The last instant at which the act was tried and helped.
     """
 
     act: str
@@ -89,9 +89,9 @@ class NoReturn(msgspec.Struct, frozen=True):
     """The point of no return.
 
     Attributes:
-        at_ns: From here on no act of qvm helps any more.
-        is_exit: Whether that is only because qvm was gone.
-        chances: Each act that would have helped, at its time.
+        at_ns: From this instant on no act of qvm helps.
+        is_exit: Whether this is only because qvm had exited.
+        chances: Each act that would have helped, with its time.
     """
 
     at_ns: int
@@ -103,21 +103,21 @@ class Explanation(msgspec.Struct, frozen=True):
     """Why a run went wrong.
 
     Attributes:
-        property: That is violated.
-        severity: Of the violation that is explained.
-        index: Its record.
+        property: Name of the violated property.
+        severity: Severity of the violation that is explained.
+        index: Index of its record.
         at_ns: Its instant.
-        actor: The device, vdev or process that did it; empty if nobody in particular.
+        actor: The device, vdev or process that did it; empty if no single one did.
         vm: The VM for whose epoch it was done.
         epoch: That epoch.
-        late_by_ns: How long after the release or detach; None if there is none.
+        late_by_ns: How long after the release or detach it came; None without either.
         sentences: The explanation, three to six of them.
         slice: What led to it, as a graph.
-        saving: The change that is recommended; None if none survives the other timings.
+        saving: The recommended change; None if no change survives the other timings.
         documented: The documented procedure, if it saves the run as well.
         refuted: The documented procedure, if some other timing refutes it.
-        tried: How many changes were tried; 0 if none was looked for.
-        runs: How many runs were made for that.
+        tried: How many changes were tried; 0 if no search was made.
+        runs: How many runs the search made.
         was_cut: Whether the search stopped at its bound.
         no_return: The point of no return; None if no act of qvm would have helped.
     """
@@ -146,7 +146,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 class RerunResults(msgspec.Struct, frozen=True):
-    """What was found by running again; the fields are those of `Explanation`."""
+    """The results of running the scenario again; the fields are those of `Explanation`."""
 
     saving: SavingChange | None = None
     documented: SavingChange | None = None
@@ -163,9 +163,9 @@ def explain(
     """Return why the worst violation came about; None if nothing is violated.
 
     Args:
-        trace: What happened.
-        judgement: What was found in it.
-        tried: What running again has shown; None if nobody has.
+        trace: The records of the run.
+        judgement: The verdicts on it.
+        tried: The results of running again; None if no search was made.
     """
     finding = main_finding(trace, judgement)
     if finding is None:
@@ -218,11 +218,11 @@ def _in_flight(trace: Trace, culprit: Culprit, graph: CausalSlice) -> str:
         (*WRITES, *READS, events.IrqTaken),
     ):
         return ""
-    told = "; ".join(f"at {_at(node.at_ns)} {node.text}" for node in deeds[-3:])
+    stages = "; ".join(f"at {_at(node.at_ns)} {node.text}" for node in deeds[-3:])
     is_read = isinstance(trace.records[culprit.violation.index].event, READS)
     what = "The read" if is_read else "The write" if culprit.owner is not None else "The interrupt"
     if culprit.limit == NO_CAUSE:
-        return _sentence(f"{what} came about like this: {told}")
+        return _sentence(f"{what} came about like this: {stages}")
     limit_ns = trace.records[culprit.limit].at_ns
     before = [node for node in deeds if node.at_ns < limit_ns]
     if not before:
@@ -232,7 +232,7 @@ def _in_flight(trace: Trace, culprit: Culprit, graph: CausalSlice) -> str:
     else:
         stage = f"it had come as far as: {before[-1].text}"
     return _sentence(
-        f"{what} came about like this: {told}; at the {_limit(trace, culprit)} {stage}"
+        f"{what} came about like this: {stages}; at the {_limit(trace, culprit)} {stage}"
     )
 
 
@@ -259,7 +259,7 @@ def _not_stopped(trace: Trace, culprit: Culprit) -> str:
 
 
 def _released(trace: Trace, culprit: Culprit) -> str:
-    """Return what ended, what was given back, and by whom, with instants."""
+    """Return which process ended and what it gave back, with instants."""
     words = []
     first_release_ns = -1
     for record in trace.records[: culprit.violation.index + 1]:
@@ -280,12 +280,12 @@ def _released(trace: Trace, culprit: Culprit) -> str:
             words.append(f"returned this frame at {_at(record.at_ns)}")
     owner = culprit.owner
     if owner is not None and owner.epoch > 0:
-        words.append(f"and epoch {owner.epoch} of {owner.vm} was given it at {_at(owner.since_ns)}")
+        words.append(f"and epoch {owner.epoch} of {owner.vm} received it at {_at(owner.since_ns)}")
     return _sentence(", ".join(words)) if words else ""
 
 
 def _saving(found: RerunResults, culprit: Culprit) -> str:
-    """Return the change that is recommended, and what became of the documented procedure."""
+    """Return the recommended change, and the result of the documented procedure."""
     count = "1 change was" if found.tried == 1 else f"{found.tried} changes were"
     ran = f"{count} tried in {found.runs} runs"
     if found.was_cut:
@@ -304,7 +304,7 @@ def _recommended(found: RerunResults, culprit: Culprit, ran: str) -> list[str]:
         rest = " and ".join(saving.still_violated)
         return [
             f"No change was found that saves the run entirely ({ran})",
-            f"The smallest that mends {culprit.property}: {_change(saving)}",
+            f"The smallest change after which {culprit.property} holds: {_change(saving)}",
             f"{tried}, none violated {culprit.property}; {rest} can still be violated",
         ]
     if saving.has_cost:
@@ -315,7 +315,7 @@ def _recommended(found: RerunResults, culprit: Culprit, ran: str) -> list[str]:
 
 
 def _procedure(found: RerunResults) -> list[str]:
-    """Return what became of the documented procedure, which is tried before anything else."""
+    """Return the result of the documented procedure, which is tried before any other change."""
     if found.documented is not None:
         text, timings = found.documented.text, found.documented.timings
         return [f"The documented procedure was tried first and saves {timings} as well: {text}"]
@@ -355,11 +355,11 @@ def _no_return(no_return: NoReturn | None) -> str:
             "Nothing that was tried during the teardown could have prevented it: to silence the "
             "device, to remove its maps, or to withhold memory."
         )
-    told = ", or ".join(
+    acts = ", or ".join(
         f"{_ACTS[chance.act].format(target=chance.target)} before {_at(chance.too_late_ns)}"
         for chance in no_return.chances
     )
     gone = ", when qvm was gone" if no_return.is_exit else ""
     return _sentence(
-        f"The point of no return was {_at(no_return.at_ns)}{gone}: it would have been enough {told}"
+        f"The point of no return was {_at(no_return.at_ns)}{gone}: it would have been enough {acts}"
     )

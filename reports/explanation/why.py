@@ -1,9 +1,13 @@
 """Says in one sentence why a run went wrong.
 
-The sentence is made of clauses, and each is made of records: who acted, for which epoch, what led
-to it, and which of the things that should have stopped it did not happen.  It claims nothing that
-the trace does not show.  A violation of which nothing is known here is told in its property's own
-words.
+The sentence consists of clauses, and records back each clause:
+
+- which component acted, and for which epoch;
+- what led to the act;
+- which steps that should have stopped it did not happen.
+
+The sentence claims nothing that the trace does not show. For a violation of an unknown kind it
+gives the message of the property.
 """
 
 from ...model.trace import events
@@ -18,10 +22,10 @@ __all__ = ["clauses_of", "sentence", "why"]
 
 
 def why(trace: Trace, judgement: Judgement) -> str:
-    """Return why the worst violation could happen, in one sentence; empty without violation.
+    """Return in one sentence why the worst violation could happen; empty without a violation.
 
-    Where a device does not work for its next owner, a second sentence tells of the interrupt that
-    was left behind for that owner, if one was.
+    If a device does not work for its next owner, a second sentence names the interrupt that was
+    left behind for that owner, if there was one.
     """
     found = findings_of(trace, judgement)
     if not found:
@@ -29,9 +33,9 @@ def why(trace: Trace, judgement: Judgement) -> str:
     violation = found[0].first
     if not 0 <= violation.index < len(trace.records):
         return _sentence(violation.message, "")
-    told = sentence(clauses_of(trace, violation))
+    parts = sentence(clauses_of(trace, violation))
     left = _left_behind(trace, found) if _NEXT_OWNER in found[0].names else None
-    return f"{told} {sentence(clauses_of(trace, left))}" if left is not None else told
+    return f"{parts} {sentence(clauses_of(trace, left))}" if left is not None else parts
 
 
 _NEXT_OWNER = "next-owner-works"
@@ -51,7 +55,7 @@ def _left_behind(trace: Trace, found: list[Finding]) -> Violation | None:
 
 
 def clauses_of(trace: Trace, violation: Violation) -> tuple[Clause, ...]:
-    """Return the parts of the sentence about a violation, whose record must be in the trace."""
+    """Return the clauses about a violation, whose record must be in the trace."""
     times = RecordTimes(trace)
     event = trace.records[violation.index].event
     if isinstance(event, (*WRITES, *READS)):
@@ -71,7 +75,7 @@ def sentence(clauses: tuple[Clause, ...]) -> str:
 
 
 def _unfinished(times: RecordTimes, index: int) -> list[Clause]:
-    """Return the quiesce step that was still running, if one was."""
+    """Return the quiesce step that was still running; empty if none was."""
     running: dict[tuple[str, int, str], int] = {}
     for at, record in enumerate(times.records[: index + 1]):
         event = record.event
@@ -88,7 +92,7 @@ def _unfinished(times: RecordTimes, index: int) -> list[Clause]:
 
 
 _COMMON = ("the", "its", "no", "a", "it")
-"""A sentence that begins with one of these begins with a capital; a name keeps its case."""
+"""The first words that begin with a capital letter; a name keeps its case."""
 
 
 def _sentence(text: str, name: str) -> str:

@@ -1,8 +1,8 @@
-"""Says why no IOMMU has stopped a write or a read, from what the records show of maps and caches.
+"""Says why no IOMMU stopped a write or a read, from the records of maps and translation caches.
 
-What matters is the state at the instant at which the write passed the IOMMU, not at its landing: a
-map that goes in between stops nothing that has been translated.  Whether a copy of a removed
-translation was kept, or the removal was not complete, no record shows; the sentence says both.
+The state at the instant at which the write passed the IOMMU counts, not that at its landing. The
+removal of a map does not stop a write that has been translated. No record shows whether a cache
+kept a copy of a removed translation, or the removal was incomplete. The sentence names both.
 """
 
 from ...model.trace import events
@@ -17,13 +17,13 @@ class _IommuHistory:
     """What happened to the translations of a master before its write passed the IOMMU.
 
     Attributes:
-        has_iommu: Whether there is one at all.
-        is_known: Whether it was ever told about the master.
+        has_iommu: Whether the system has an IOMMU.
+        is_known: Whether the IOMMU was ever programmed for the master.
         maps: Records of the maps in force, by epoch.
-        removed: When the maps of the write's own epoch were removed last.
-        gone: The records of the maps that were removed then.
-        unanswered: When the IOMMU gave up waiting for the device's answer.
-        opened: When a reset has let everything pass.
+        removed: Record of the last removal of the maps of the write's own epoch.
+        gone: The records of the maps that it removed.
+        unanswered: Record at which the IOMMU gave up waiting for the device's answer.
+        opened: Record of the reset after which the IOMMU let everything pass.
     """
 
     def __init__(self, times: RecordTimes, deed: Deed, passed: int) -> None:
@@ -55,7 +55,7 @@ class _IommuHistory:
 
 
 def iommu_clauses(times: RecordTimes, deed: Deed) -> list[Clause]:
-    """Return why no IOMMU stopped a write; empty if the records do not tell."""
+    """Return why no IOMMU stopped a write; empty if the records do not show it."""
     if not isinstance(times.records[deed.index].event, events.DmaLanded | events.DmaRead):
         return []
     return _why_it_passed(times, deed)
@@ -72,8 +72,8 @@ def _why_it_passed(times: RecordTimes, deed: Deed) -> list[Clause]:
         text = f"the IOMMU was reset at {times.at(seen.opened)} and let everything pass"
         return [Clause("reset-open", text, (seen.opened, passed), about)]
     if not seen.is_known:
-        text = f"the IOMMU was never told about {deed.actor}"
-        return [Clause("iommu-never-told", text, (deed.index,), about)]
+        text = f"the IOMMU was never programmed for {deed.actor}"
+        return [Clause("iommu-not-programmed", text, (deed.index,), about)]
     mapped = _mapped(times, deed, seen, passed)
     if mapped:
         return [*mapped, *_removed_since(times, deed, passed)]
@@ -83,7 +83,7 @@ def _why_it_passed(times: RecordTimes, deed: Deed) -> list[Clause]:
 
 
 def _untranslated(times: RecordTimes, translated: int, about: dict[str, str | int]) -> list[Clause]:
-    """Return that the IOMMU let a write through as it was, against the maps in force."""
+    """Return that the IOMMU let a write through untranslated, against the maps in force."""
     if translated == NO_CAUSE:
         return []
     write = times.records[translated].event
@@ -113,7 +113,7 @@ def _translation(times: RecordTimes, deed: Deed) -> int:
 
 
 def _mapped(times: RecordTimes, deed: Deed, seen: _IommuHistory, passed: int) -> list[Clause]:
-    """Return whose maps, in force when the write passed, led to where it landed."""
+    """Return which maps, in force when the write passed, led to where it landed."""
     event = times.records[deed.index].event
     assert isinstance(event, events.DmaLanded | events.DmaRead)
     for epoch in sorted(seen.maps, key=lambda one: (one != deed.epoch, one)):
@@ -130,7 +130,7 @@ def _mapped(times: RecordTimes, deed: Deed, seen: _IommuHistory, passed: int) ->
 
 
 def _removed_since(times: RecordTimes, deed: Deed, passed: int) -> list[Clause]:
-    """Return that the map was removed while the write was on its way, if it was."""
+    """Return that the map was removed while the write was on its way; empty if it was not."""
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
     removed = NO_CAUSE
     for index in range(passed + 1, deed.index):
@@ -160,26 +160,26 @@ def _past_removal(
 ) -> list[Clause]:
     """Return how a write got past the reported removal of its translation."""
     about: dict[str, str | int] = {"device": deed.actor, "epoch": deed.epoch}
-    told = []
+    parts = []
     if translated != NO_CAUSE:
         text = (
             f"the IOMMU let it pass although the removal of its translations was reported at "
             f"{times.at(seen.removed)}"
         )
-        told.append(Clause("past-removal", text, (seen.removed, translated), about))
+        parts.append(Clause("past-removal", text, (seen.removed, translated), about))
     if seen.unanswered != NO_CAUSE:
         text = (
-            f"{deed.actor} had not answered by {times.at(seen.unanswered)} that it had forgotten "
+            f"{deed.actor} had not answered by {times.at(seen.unanswered)} that it had dropped "
             "the translations that it keeps itself"
         )
-        return [*told, Clause("unanswered", text, (seen.unanswered,), about)]
-    return [*told, *_how_it_passed(times, seen, translated, about)] if told else []
+        return [*parts, Clause("unanswered", text, (seen.unanswered,), about)]
+    return [*parts, *_how_it_passed(times, seen, translated, about)] if parts else []
 
 
 def _how_it_passed(
     times: RecordTimes, seen: _IommuHistory, translated: int, about: dict[str, str | int]
 ) -> list[Clause]:
-    """Return which way a write took past a removal, as far as its addresses tell."""
+    """Return how a write passed after a removal, as far as its addresses show."""
     write = times.records[translated].event
     assert isinstance(write, events.DmaTranslated)
     for index in seen.gone:

@@ -1,4 +1,4 @@
-"""Says of a late interrupt how it was raised, what kept it pending, and what let it out."""
+"""Says how a late interrupt was raised, what kept it pending, and what let it out."""
 
 from ...model.trace import events
 from ...model.trace.events import NO_CAUSE
@@ -9,7 +9,7 @@ __all__ = ["interrupt_clauses", "interrupt_deed"]
 
 
 def interrupt_deed(times: RecordTimes, index: int) -> Deed:
-    """Return who raised an interrupt that was taken, for whom, and which detach it came after."""
+    """Return the deed of an interrupt that was taken: source, epoch, and the detach before it."""
     taken = times.records[index].event
     assert isinstance(taken, events.IrqTaken)
     raised = _raised(times, index, taken)
@@ -38,7 +38,7 @@ def interrupt_clauses(times: RecordTimes, index: int) -> list[Clause]:
 
 
 def _raised(times: RecordTimes, index: int, taken: events.IrqTaken) -> int:
-    """Return the assertion that is taken: the last latch that nobody took, or else a level.
+    """Return the assertion that is taken: the last latch that no CPU took, or else a level.
 
     A latch is taken before a level, and of several levels the one that has stood longest.
     """
@@ -90,15 +90,15 @@ def _raising(times: RecordTimes, deed: Deed) -> list[Clause]:
     text = (
         f"{deed.actor} raised irq {asserted.intid} for epoch {deed.epoch} at {times.at(deed.begun)}"
     )
-    told = [Clause("raised", text, (deed.begun,), about)]
+    parts = [Clause("raised", text, (deed.begun,), about)]
     if deed.begun > deed.limit:
-        return told
+        return parts
     if asserted.kind == "level":
         text = "and its line was left asserted"
-        told.append(Clause("left-asserted", text, (deed.begun, deed.index), about, " "))
+        parts.append(Clause("left-asserted", text, (deed.begun, deed.index), about, " "))
     else:
         text = "and it stayed latched"
-        told.append(Clause("latched", text, (deed.begun, deed.index), about, " "))
+        parts.append(Clause("latched", text, (deed.begun, deed.index), about, " "))
     begun = [
         index
         for index, record in enumerate(times.records[: deed.index])
@@ -108,8 +108,8 @@ def _raising(times: RecordTimes, deed: Deed) -> list[Clause]:
     names = [getattr(times.records[index].event, "step", "") for index in begun]
     if begun and not any(name.startswith(MASKING) for name in names):
         text = f"no step masked its interrupts ({', '.join(names)})"
-        told.append(Clause("no-mask-step", text, tuple(begun), about, ": "))
-    return told
+        parts.append(Clause("no-mask-step", text, tuple(begun), about, ": "))
+    return parts
 
 
 def _letting_out(times: RecordTimes, deed: Deed) -> list[Clause]:
@@ -156,9 +156,9 @@ def _why_unmasked(times: RecordTimes, unmasked: int, about: dict[str, str | int]
 def _taking(times: RecordTimes, deed: Deed) -> list[Clause]:
     about = _about(times, deed)
     text = f"irq {about['intid']} of epoch {deed.epoch} was taken at {times.at(deed.index)}"
-    told = [Clause("taken", text, (deed.index,), about)]
+    parts = [Clause("taken", text, (deed.index,), about)]
     if deed.limit == deed.index:
-        return told
+        return parts
     records = (deed.limit, deed.index)
     if times.is_tie(deed.limit, deed.index):
         order = "detach, then interrupt" if deed.limit < deed.index else "interrupt, then detach"
@@ -166,16 +166,16 @@ def _taking(times: RecordTimes, deed: Deed) -> list[Clause]:
             "at the very instant of its detach, and a tie counts as after the detach (in the "
             f"record: {order})"
         )
-        return [*told, Clause("tie", text, records, {**about, "order": order}, ", ")]
+        return [*parts, Clause("tie", text, records, {**about, "order": order}, ", ")]
     text = f"{times.between(deed.limit, deed.index)} after the detach"
-    return [*told, Clause("late", text, records, about, ", ")]
+    return [*parts, Clause("late", text, records, about, ", ")]
 
 
 _ROUTES = events.IrqRouteMapped | events.IrqRouteRemoved | events.IrqRouteSynced
 
 
 def _open_route(times: RecordTimes, deed: Deed) -> list[Clause]:
-    """Return why a message that was sent after the detach still found its way."""
+    """Return why a message that was sent after the detach still reached the controller."""
     about = _about(times, deed)
     last = NO_CAUSE
     for index, record in enumerate(times.records[: deed.begun]):

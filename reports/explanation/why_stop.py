@@ -1,7 +1,7 @@
 """Says what was done to stop the actor of a violation before the teardown point.
 
-Everything is read from the records: the quiesce steps of the actor, what confirmed its stop, and
-what it did afterwards.
+The module reads three things from the records: the quiesce steps of the actor, what confirmed its
+stop, and what it did afterwards.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from ..core.clauses import Clause, RecordTimes
 __all__ = ["LOOKING", "MASKING", "Deed", "stop_clauses"]
 
 LOOKING = ("await", "confirm", "read-back", "settle")
-"""Steps whose names begin so look or wait, and stop nothing."""
+"""Prefixes of steps that look or wait, and stop nothing."""
 
 MASKING = (
     "mask-",
@@ -22,7 +22,7 @@ MASKING = (
     "disable-interrupts",
     "disable-events",
 )
-"""Steps whose names begin so keep a device from interrupting."""
+"""Prefixes of steps that keep a device from interrupting."""
 
 _BEGUN = events.QuiesceStepBegun
 _OF_STOPS = events.QuiesceStepBegun | events.QuiesceStepEnded | events.StopConfirmed
@@ -38,19 +38,19 @@ _ACTIVE = (
     | events.IrqAsserted
 )
 _ACTORS = ("master", "writer", "reader", "device", "server")
-"""The fields that name who acts in these events."""
+"""The fields of these events that name the component that acts."""
 
 
 class Deed(msgspec.Struct, frozen=True):
-    """A write or an interrupt that went against a claim.
+    """A write, read or interrupt that went against a claim.
 
     Attributes:
         index: Record that shows it.
         actor: The component that did it; empty if unknown.
-        epoch: For which.
-        begun: Record with which it left the actor; the deed itself if none shows that.
-        limit: Record of the teardown point that it came after; the deed itself if there is none.
-        limit_words: What that is, without its instant.
+        epoch: The epoch that it was done for.
+        begun: Record with which it left the actor; the deed's own record if none shows that.
+        limit: Record of the teardown point before it; the deed's own record if there is none.
+        limit_words: What the limit is, without its instant.
     """
 
     index: int
@@ -67,7 +67,7 @@ def stop_clauses(times: RecordTimes, deed: Deed) -> list[Clause]:
         return []
     own = _steps(times, deed, of_actor=True)
     if not own:
-        return _never_told(times, deed)
+        return _never_asked(times, deed)
     confirmed = timed_out = NO_CAUSE
     for index in own:
         event = times.records[index].event
@@ -90,7 +90,7 @@ def _until(times: RecordTimes, deed: Deed) -> str:
     return f"{deed.limit_words} at {times.at(deed.limit)}"
 
 
-def _never_told(times: RecordTimes, deed: Deed) -> list[Clause]:
+def _never_asked(times: RecordTimes, deed: Deed) -> list[Clause]:
     until = _until(times, deed)
     end = _end_of_guest(times, deed)
     when = f"before {until}"
@@ -98,8 +98,8 @@ def _never_told(times: RecordTimes, deed: Deed) -> list[Clause]:
     if end != NO_CAUSE:
         when = f"between the end of the guest at {times.at(end)} and {until}"
         records = (end, deed.limit)
-    text = f"{deed.actor} was never told to stop: no quiesce step ran for it {when}"
-    told = [Clause("never-told", text, records, _about(deed))]
+    text = f"{deed.actor} was never asked to stop: no quiesce step ran for it {when}"
+    parts = [Clause("never-asked", text, records, _about(deed))]
     others = _steps(times, deed, of_actor=False)
     for index in others:
         event = times.records[index].event
@@ -107,7 +107,7 @@ def _never_told(times: RecordTimes, deed: Deed) -> list[Clause]:
             text = f"the step {event.step} of {event.device} timed out at {times.at(index)}"
             about: dict[str, str | int] = {"device": event.device, "epoch": deed.epoch}
             about["step"] = event.step
-            return [*told, Clause("step-timed-out", text, (index,), about, ", and ")]
+            return [*parts, Clause("step-timed-out", text, (index,), about, ", and ")]
     begun: dict[str, int] = {}
     for index in others:
         event = times.records[index].event
@@ -116,8 +116,8 @@ def _never_told(times: RecordTimes, deed: Deed) -> list[Clause]:
     if begun:
         text = f"only for {' and '.join(sorted(begun))}"
         records = tuple(begun[device] for device in sorted(begun))
-        told.append(Clause("told-others", text, records, _about(deed), ", but "))
-    return told
+        parts.append(Clause("asked-others", text, records, _about(deed), ", but "))
+    return parts
 
 
 def _timed_out(times: RecordTimes, deed: Deed, index: int) -> Clause:
@@ -137,12 +137,12 @@ def _not_confirmed(times: RecordTimes, deed: Deed, own: list[int]) -> Clause:
     until = _until(times, deed)
     if begun and all(name.startswith(LOOKING) for name in names):
         text = (
-            f"no step told {deed.actor} to stop, since {_listed(names)} only looked or waited, and "
-            f"its stop was not confirmed before {until}"
+            f"no step asked {deed.actor} to stop, since {_listed(names)} only looked or waited, "
+            f"and its stop was not confirmed before {until}"
         )
         return Clause("only-looked", text, (*begun, deed.limit), _about(deed))
     text = (
-        f"{deed.actor} was told to stop ({_listed(names)}), but its stop was not confirmed before "
+        f"{deed.actor} was asked to stop ({_listed(names)}), but its stop was not confirmed before "
         f"{until}"
     )
     return Clause("not-confirmed", text, (*(begun or own), deed.limit), _about(deed))
@@ -152,7 +152,7 @@ def _confirmed(times: RecordTimes, deed: Deed, own: list[int], confirmed: int) -
     begun = [index for index in own if isinstance(times.records[index].event, _BEGUN)]
     names = _names(times, begun)
     if begun and all(name.startswith(LOOKING) for name in names):
-        text = f"no step told {deed.actor} to stop, since {_listed(names)} only looked or waited"
+        text = f"no step asked {deed.actor} to stop, since {_listed(names)} only looked or waited"
         seen = f"saw it idle at {times.at(confirmed)}"
         return [
             Clause("only-looked", text, tuple(begun), _about(deed)),
@@ -168,7 +168,7 @@ def _afterwards(times: RecordTimes, deed: Deed, confirmed: int) -> list[Clause]:
     """Return what the actor did after it was confirmed quiet, as far as it led to the deed."""
     again = _given_work(times, deed, confirmed)
     if again != NO_CAUSE:
-        text = f"was given work again at {times.at(again)}"
+        text = f"received work again at {times.at(again)}"
         return [Clause("given-work", text, (confirmed, again), _about(deed), ", and ")]
     later = _first_after(times, deed, confirmed)
     if later != NO_CAUSE:

@@ -1,4 +1,4 @@
-"""Says of a late or stray write or read how it came about, where it went, whose the frame was."""
+"""Says how a late or stray write or read came about, where it went, and whose the frame was."""
 
 from ...model.base.addresses import HOST_EPOCH, frame_of
 from ...model.trace import events
@@ -13,7 +13,7 @@ __all__ = ["write_clauses", "write_deed"]
 
 
 def write_deed(times: RecordTimes, index: int) -> Deed:
-    """Return who made a write or a read, for whom, and which release it came after."""
+    """Return the deed of a write or a read: its actor, its epoch, and the release before it."""
     event = _access(times, index)
     actor = actor_of(event)
     frame = frame_of(event.addr)
@@ -75,7 +75,7 @@ def _own_causes(times: RecordTimes, index: int) -> list[int]:
 
 def _story(times: RecordTimes, deed: Deed) -> list[Clause]:
     """Return how the access came about, as far back as its causes show, up to memory."""
-    told: dict[str, Clause] = {}
+    parts: dict[str, Clause] = {}
     left = times.records[deed.begun].event
     for cause in _own_causes(times, deed.index):
         kind, words, about = _station(times, deed, cause)
@@ -84,13 +84,13 @@ def _story(times: RecordTimes, deed: Deed) -> list[Clause]:
             continue
         if kind:
             text = f"{words} at {times.at(cause)}"
-            told.setdefault(kind, Clause(kind, text, (cause,), about, ", "))
-    stations = list(reversed(told.values()))
+            parts.setdefault(kind, Clause(kind, text, (cause,), about, ", "))
+    stations = list(reversed(parts.values()))
     return _as_one(stations, _landing(times, deed), deed, _what(_access(times, deed.index)))
 
 
 def _as_one(stations: list[Clause], landing: Clause, deed: Deed, what: str) -> list[Clause]:
-    """Return the stations of a write or a read as one sentence about it."""
+    """Return the stages of a write or a read as one clause."""
     first, *rest = (*stations, landing)
     subject = f"its {what} for {_whom(deed.epoch)} {first.text}"
     return [Clause(first.kind, subject, first.records, first.about), *rest]
@@ -123,7 +123,7 @@ def _station(times: RecordTimes, deed: Deed, index: int) -> tuple[str, str, dict
     if isinstance(event, events.FrameArrived) and event.device == deed.actor:
         return "arrived", "was for a frame that arrived", about
     kind, words = _station_of_write(event, deed.actor)
-    # What left the device on the way to a read was another access.
+    # Invariant: a write that left the device on the way to a read is another access.
     is_write = isinstance(times.records[deed.index].event, WRITES)
     return (kind, words, about) if kind and is_write else ("", "", {})
 
@@ -141,7 +141,7 @@ def _station_of_write(event: events.AnyEvent, actor: str) -> tuple[str, str]:
 
 
 def _lateness(times: RecordTimes, deed: Deed) -> list[Clause]:
-    """Return how long after the release it came; a tie counts as after it."""
+    """Return how long after the release it came; a landing at the same instant counts as after."""
     if deed.limit == deed.index:
         return []
     released = times.records[deed.limit].event
@@ -161,7 +161,7 @@ def _lateness(times: RecordTimes, deed: Deed) -> list[Clause]:
 
 
 def _owner(times: RecordTimes, deed: Deed) -> Clause:
-    """Return whose the frame was at the end of the instant of the access."""
+    """Return the owner of the frame at the end of the instant of the access."""
     event = _access(times, deed.index)
     frame = frame_of(event.addr)
     owner = FrameLedger(times.trace).owner(frame, times.end_of_instant(deed.index))

@@ -1,13 +1,18 @@
 """Best Trace Format: scheduling traces as Trace Compass and timing tools of the car industry read.
 
-Every record of the trace is one `SIM` line, with its type and numbers in the last column.  What
-the format has words for is told in them besides, so that its viewers draw it: a qvm is a task, a
-callback, a quiesce step and a request to a host driver are runnables, an interrupt is a service
-routine that is activated, starts and terminates, a frame from the wire is a stimulus, and a write
-to memory is a signal that is written.  Nothing here knows processors; one `Core` stands for all.
+Every record of the trace is one `SIM` line, with its type and numbers in the last column. Events
+that the format knows get further lines, so that its viewers draw them:
 
-There is no calendar in a run: the creation date is the epoch of Unix, to which Trace Compass adds
-the times.  The format cannot quote commas, so names and notes have none.
+- a qvm is a task;
+- a callback, a quiesce step and a request to a host driver are runnables;
+- an interrupt is a service routine that is activated, starts and terminates;
+- a frame from the wire is a stimulus;
+- a write to memory is a signal that is written.
+
+A trace names no processors; one `Core` stands for all.
+
+A run has no calendar. The creation date is the epoch of Unix, to which Trace Compass adds the
+times. The format cannot quote commas, so names and notes have none.
 
 Source:
     BTF specification 2.2.1: sections 2.2 (parameters) and 2.3 (events); org.eclipse.tracecompass.
@@ -36,13 +41,13 @@ _UNFIT = re.compile(r"[,\s#\x00-\x1f]+")
 
 
 class _Line(NamedTuple):
-    """One line, but for its time.
+    """A line, without its time.
 
     Attributes:
-        type: Of the target.
-        source: Who; its instance is that of the target of the same name, or 0.
-        target: Whom.
-        event: What.
+        type: Type of the target.
+        source: The source; its instance is that of the target of the same name, or 0.
+        target: The target.
+        event: The event.
         note: The last column; left out if empty.
     """
 
@@ -58,7 +63,7 @@ def write_btf(source: TraceSource, flags: Iterable[Flag], to: IO[str]) -> None:
 
     Args:
         source: The trace.
-        flags: Violations, told as errors of the simulation, in the order of time.
+        flags: Violations, written as errors of the simulation, in the order of time.
         to: A text file that is open for writing.
     """
     to.write(_HEADER)
@@ -113,7 +118,7 @@ class _Writer:
         )
 
     def _word(self, text: str) -> str:
-        """Return a name as one column can hold it, the same for the same name."""
+        """Return a name as a column can hold it, the same for the same name."""
         known = self._words.get(text)
         if known is None:
             known = self._words[text] = _UNFIT.sub("_", text) or "_"

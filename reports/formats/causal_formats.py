@@ -1,7 +1,7 @@
 """The causal slice in the languages of other tools: Graphviz DOT and Mermaid.
 
-Both are read by programs that give some characters a meaning, and names come from users' files; so
-every text is escaped by the rules of its language, and identifiers are made from indices alone.
+The programs that read both give some characters a meaning, and names come from users' files. Every
+text is therefore escaped by the rules of its language, and identifiers are made from indices alone.
 """
 
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def mermaid(graph: CausalSlice) -> str:
     """Return the slice as a Mermaid flowchart, one subgraph for each component.
 
     Source:
-        Mermaid, "Flowcharts": text in quotes, and entity codes for whatever has a meaning.
+        Mermaid, "Flowcharts": text in quotes, and entity codes for every character with a meaning.
     """
     lines = ["flowchart LR"]
     for number, component in enumerate(graph.components):

@@ -1,8 +1,8 @@
-"""JUnit XML: verdicts as results of tests, for the build server that already shows those.
+"""JUnit XML: verdicts as results of tests, for build servers that show such results.
 
-A scenario is a suite and a property a test case.  `violated` is a failure, `inconclusive` an
-error (the check could not be finished), and `vacuous` is skipped: nothing was tested, which must
-never look like a pass.  What a suite's verdicts rest on stands among its properties.
+A scenario is a suite, and a property is a test case. `violated` is a failure. `inconclusive` is an
+error, because the check could not be finished. `vacuous` is skipped: nothing was tested, which must
+never look like a pass. The suite's properties give what its verdicts rest on.
 
 Source:
     The JUnit XML format as Apache Ant writes it and Jenkins, GitLab and others read it.

@@ -1,8 +1,8 @@
 """needs.json: properties, scenarios and verdicts as linked objects for Sphinx-Needs.
 
-Three types: `req` is a property with its claim, `test` a scenario, and `result` what one says of
-the other, with its label.  A project imports the file with `needimport` and has the table of
-requirement, test and result in its own documentation, both ways.
+There are three types: `req` is a property with its claim, `test` is a scenario, and `result` is the
+verdict of a property on a scenario, with its label. A project imports the file with `needimport`.
+Its own documentation then has the table of requirement, test and result, both ways.
 
 Source:
     Sphinx-Needs documentation, builder `needs` and directive `needimport`: the file's form.
@@ -26,8 +26,8 @@ def needs_json(judgements: Sequence[Judgement], version: str) -> bytes:
     """Return judgements as a needs.json.
 
     Args:
-        judgements: Of different scenarios.
-        version: Under which the needs stand in the file.
+        judgements: Judgements of different scenarios.
+        version: The version of the needs in the file.
     """
     needs: dict[str, dict[str, Any]] = {}
     for judgement in judgements:
@@ -78,7 +78,7 @@ def _result(judgement: Judgement, verdict: Verdict, test: str, requirement: str)
 def _id(*words: str) -> str:
     """Return an identifier as Sphinx-Needs takes it: capitals, digits and underscores.
 
-    A name that is changed to fit gets some of its hash, so that two names stay two.
+    A name that must change to fit gets some digits of its hash, so that two names stay distinct.
     """
     parts = []
     for word in words:

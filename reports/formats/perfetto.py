@@ -1,12 +1,12 @@
 """Timeline for Perfetto and for every other viewer of the Chrome trace event format.
 
-Each component is a thread.  Each event is a slice of one nanosecond in it, with its fields as
-arguments, since the arrows of the format join slices and not instants; what lasts (callbacks,
-steps, a line asserted) is a slice of its own in a track beside it, what is counted a counter.
-From each cause an arrow leads to what it brought about.  A violation is a mark over all tracks.
+Each component is a thread. Each event is a slice of one nanosecond in it, with its fields as
+arguments, because the arrows of the format join slices and not instants. Intervals (callbacks,
+steps, a line asserted) are slices in a track beside it; counts are counters. From each cause an
+arrow leads to its effect. A violation is a mark over all tracks.
 
-Arrows are told by a number for each pair, so the trace is read twice: first to learn how many
-effects each record has.  That takes four bytes a record; nothing else grows with the trace.
+Each pair of cause and effect has a number, so the trace is read twice: first to learn how many
+effects each record has. That takes four bytes a record; nothing else grows with the trace.
 
 Source:
     Trace Event Format (Chromium project): complete, async, counter, flow, instant and metadata
@@ -117,7 +117,8 @@ class _Writer:
             f'{where[0]}{at},"dur":0.001,"cat":"event","name":"{event.__class__.__name__}",'
             f'"args":{{"record":{index},"event":{_text(event).decode()}}}}}'
         )
-        # An arrow binds to the slice that is open on its thread: the one just written.
+        # Invariant: an arrow binds to the slice that is open on its thread, which is the one just
+        # written.
         effects = self._effects[index]
         if effects == 1:
             line += f'{where[1]}{at},"id":"{index}.0"}}'
@@ -154,7 +155,7 @@ class _Writer:
         """Return the number of the arrow from a cause that comes in next."""
         number = self._arrows_taken.get(cause, 0)
         if number + 1 == self._effects[cause]:
-            # Its last one: what is behind us needs no memory.
+            # Invariant: records come in order, so a cause needs no memory after its last effect.
             self._arrows_taken.pop(cause, None)
         else:
             self._arrows_taken[cause] = number + 1

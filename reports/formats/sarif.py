@@ -1,9 +1,9 @@
 """SARIF: findings at lines of the user's files, as code hosts and editors show them.
 
-A result is a violation; its place is the line that made it possible: where the device is made
-quiet if the scenario says how, else the line that lets the guest have it.  The run itself, which
-has no lines, is told as a code flow: the records that led to the violation, each at the line of
-its component.
+A result is a violation. Its place is the line that made it possible: the line that quiesces the
+device if the scenario has one, else the line that gives it to the guest. The run itself has no
+lines. It becomes a code flow: the records that led to the violation, each at the line of its
+component.
 
 Source:
     OASIS, Static Analysis Results Interchange Format (SARIF) 2.1.0, sections 3.14 (run), 3.27
@@ -41,15 +41,15 @@ _LEVELS: dict[Severity, str] = {
 }
 
 _FLOW_MAX = 40
-"""So many records of the way to a violation are told, the last ones."""
+"""How many records before a violation the log contains, the last ones."""
 
 
 class ReportedRun(NamedTuple):
     """A run to report on.
 
     Attributes:
-        trace: What happened.
-        judgement: What was found in it.
+        trace: The records of the run.
+        judgement: The verdicts on it.
         origins: Where the user's files speak of each component; the empty key is the scenario.
     """
 
@@ -63,7 +63,7 @@ def sarif_json(found: Sequence[ReportedRun], version: str) -> bytes:
 
     Args:
         found: The runs.
-        version: Of quiesce.
+        version: The version of quiesce.
     """
     used = {verdict.property for each in found for verdict in each.judgement.verdicts}
     rules = [name for name in PROPERTIES if name in used]
@@ -95,7 +95,7 @@ def _rule(name: str) -> dict[str, Any]:
 
 
 def _about(judgement: Judgement) -> dict[str, Any]:
-    """Return what the verdicts of a scenario rest on, without which no finding is to be read."""
+    """Return what the verdicts of a scenario rest on; a finding has no meaning without it."""
     return {
         "scenario": judgement.scenario,
         "verdict": judgement.verdict,
@@ -152,7 +152,7 @@ def actor_of(trace: Trace, violation: Violation) -> str:
 
 
 def place_to_blame(origins: dict[str, Place], actor: str) -> Place | None:
-    """Return the line that made a violation possible, or the nearest thing to it."""
+    """Return the line that made a violation possible, or the nearest line to it."""
     whole = actor
     while actor:
         for key in (f"{actor} quiesce", actor):
@@ -187,7 +187,7 @@ def _uri(file: str) -> str:
 
 
 def _flow(found: ReportedRun, violation: Violation) -> list[dict[str, Any]]:
-    """Return the records that led to a violation, the first one first."""
+    """Return the records that led to a violation, in the order of the trace."""
     chain = [violation.index, *found.trace.causes_of(violation.index)][:_FLOW_MAX]
     steps: list[dict[str, Any]] = []
     for index in reversed(chain):

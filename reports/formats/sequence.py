@@ -1,9 +1,9 @@
-"""Sequence diagram in Mermaid: who did what to whom, for documents, tickets and reviews.
+"""Sequence diagrams in Mermaid: which component acted on which, for documents and reviews.
 
-Of a run with a violation the diagram has what led to it and nothing else (`causal_slice`); of
-another the teardown.  Components are participants in the order in which they come in; an arrow
-leads from the cause to what it brought about, dashed where the trace shows only that one came
-before the other.  What happens after the teardown point has a shaded ground.
+For a run with a violation the diagram shows what led to it and nothing else (`causal_slice`); for
+any other run it shows the teardown. Components are participants, in order of appearance. An arrow
+leads from cause to effect; it is dashed if the trace shows only the order of the two. What happens
+after the teardown point has a shaded ground.
 
 Source:
     Mermaid documentation, sequence diagrams: participants, messages, notes, rect, entity codes.
@@ -19,7 +19,7 @@ from ..core.words import about_ns, printable
 from ..explanation.causal_slice import CausalSlice, Link, Node, slice_of
 
 EVENTS_MAX = 80
-"""So many events of a teardown are told, the last ones: a longer diagram is read by nobody."""
+"""How many events of a teardown the diagram shows, the last ones; more would be illegible."""
 
 _SHADE = "rect rgba(230, 97, 0, 0.12)"
 
@@ -54,7 +54,7 @@ def sequence(trace: Trace, judgement: Judgement) -> str:
     lines.append(f"    title {_plain(title)}")
     lines += [f"    participant {short} as {_plain(name)}" for name, short in names.items()]
     if not names:
-        # A diagram without anybody in it is no diagram.
+        # Mermaid takes no diagram without a participant.
         lines += ["    participant p1 as the run", "    Note over p1: no teardown in this run"]
     lines += [f"    {line}" for line in _messages(found, names)]
     return "\n".join(lines) + "\n"
@@ -62,15 +62,15 @@ def sequence(trace: Trace, judgement: Judgement) -> str:
 
 def _teardown(trace: Trace) -> CausalSlice:
     """Return the events of the teardowns of a run, linked by their nearest causes among them."""
-    told = [
+    shown = [
         index for index, record in enumerate(trace.records) if isinstance(record.event, _TEARDOWN)
     ][-EVENTS_MAX:]
     nodes = []
     links = []
-    for index in told:
+    for index in shown:
         record = trace.records[index]
         nodes.append(Node(index, record.at_ns, record.source, "teardown", in_words(record.event)))
-        cause = next((each for each in trace.causes_of(index) if each in told), NO_CAUSE)
+        cause = next((each for each in trace.causes_of(index) if each in shown), NO_CAUSE)
         if cause != NO_CAUSE:
             links.append(Link(cause, index))
     return CausalSlice(tuple(nodes), tuple(links), ())
@@ -91,7 +91,7 @@ def _messages(found: CausalSlice, names: dict[str, str]) -> Iterator[str]:
 
 
 def _led_by(node: Node, links: Iterable[Link], by_index: dict[int, Node]) -> Link | None:
-    """Return the link to tell an event by: the recorded cause if there is one."""
+    """Return the link that describes an event: the recorded cause if there is one."""
     here = [each for each in links if each.effect == node.index and each.cause in by_index]
     here.sort(key=lambda link: (link.kind != "cause", -link.cause))
     return here[0] if here else None
@@ -112,6 +112,6 @@ def _message(
 
 
 def _plain(text: str) -> str:
-    """Return a text in which nothing means anything to Mermaid."""
+    """Return a text in which no character has a meaning to Mermaid."""
     codes = {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#37;", "{": "#123;"}
     return "".join(codes.get(letter, letter) for letter in printable(text))

@@ -1,9 +1,14 @@
-"""A trace as signals: named values that change, as waveform viewers and counters show them.
+"""Turns a trace into signals: named values that change, for waveform viewers and counters.
 
-Four kinds of signal are enough: a `wire` is 0 or 1, a `count` is a number, a `text` is a word or
-empty, and a `pulse` has no value but instants.  What a write or an interrupt is told about in the
-trace as separate events becomes the level that it means, so that a reader sees at a glance how
-much is in flight when memory goes.
+There are four kinds of signal:
+
+- a `wire` is 0 or 1;
+- a `count` is a number;
+- a `text` is a word or empty;
+- a `pulse` has no value but instants.
+
+The trace has separate events for the stages of a write or an interrupt. The signals turn them into
+levels, so that the reader sees how much is in flight at a release.
 """
 
 from collections.abc import Callable
@@ -21,8 +26,8 @@ class Signal(NamedTuple):
 
     Attributes:
         scope: The component's dotted name.
-        name: Of the value.
-        kind: What values it has.
+        name: Name of the value.
+        kind: Kind of the signal.
     """
 
     scope: str
@@ -39,7 +44,7 @@ EVENT = "event"
 
 
 class SignalReader:
-    """Turns records into changes of signals, one after the other, remembering counts alone."""
+    """Turns records into changes of signals, one after the other; remembers counts alone."""
 
     def __init__(self) -> None:
         self._signals: dict[tuple[str, str], Signal] = {}
@@ -72,7 +77,7 @@ class SignalReader:
         return known
 
     def counted(self, scope: str, name: str, by: int) -> Change:
-        """Return the change of a count; what a cut trace never began does not go below zero."""
+        """Return the change of a count; a trace without its beginning never counts below 0."""
         signal = self.signal(scope, name, "count")
         value = self._counts[signal] = max(self._counts.get(signal, 0) + by, 0)
         return signal, value
@@ -156,7 +161,7 @@ def _dma_read(event: ev.DmaRead, to: SignalReader) -> list[Change]:
 
 
 def _dma_issued(event: ev.DmaIssued, to: SignalReader) -> list[Change]:
-    # A message ends at the interrupt controller, so that no landing would take it off again.
+    # Invariant: a message ends at the interrupt controller: no landing would lower its count again.
     is_message = event.content == "message"
     return [] if is_message else [to.counted(event.master, "in_flight", 1)]
 

@@ -1,4 +1,4 @@
-"""What a writer of a format reads: a header and records, from memory or straight from a file."""
+"""The input of a writer of a format: a header and records, from memory or from a file."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -30,9 +30,9 @@ class Flag(NamedTuple):
     """A violation as a mark on the time line.
 
     Attributes:
-        record: Index of the one that shows it.
+        record: Index of the record that shows it.
         at_ns: Its instant.
-        property: Whose claim it breaks.
+        property: Name of the violated property.
         message: A sentence.
     """
 

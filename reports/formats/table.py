@@ -1,4 +1,4 @@
-"""Which formats there are, by the word that a user says."""
+"""The table of formats, by the word that selects each on the command line."""
 
 import io
 from collections.abc import Callable, Iterator

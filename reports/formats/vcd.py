@@ -1,11 +1,11 @@
-"""Value change dump: the waveform that GTKWave, Surfer and every logic analyser's viewer open.
+"""Value change dump: the waveform format of GTKWave, Surfer and every logic analyser's viewer.
 
 Components are scopes, their signals are variables (`signals`), and each has a text variable that
 names its latest event.  Counts are 64-bit integers, texts are the string variables that GTKWave
 and Surfer know.  A violation is a pulse in the scope `verdict`, with its message beside it.
 
-The declarations of a dump stand before its first change, so the trace is read twice; neither time
-more than a record of it is in memory.
+The declarations of a dump stand before its first change, so the trace is read twice. Only one
+record of it is in memory at a time.
 
 Source:
     IEEE 1364-2005, section 18 (four-state VCD); string variables as GTKWave has them.
@@ -87,8 +87,8 @@ def _signals_of(records: Iterable[Record]) -> list[Signal]:
     found: set[Signal] = set()
     seen: set[tuple[object, ...]] = set()
     for record in records:
-        # Which signals an event changes depends on names and words in it, never on numbers but
-        # that of an interrupt.
+        # Invariant: the signals that an event changes depend on its names and words, never on its
+        # numbers, except that of an interrupt.
         event = record.event
         key = (record.source, type(event), *_words_of(event))
         if key not in seen:
@@ -102,12 +102,13 @@ _names_of: dict[type, Callable[[object], tuple[object, ...]]] = {}
 
 
 def _words_of(event: TraceEvent) -> tuple[object, ...]:
-    """Return the fields of an event that are no mere numbers."""
+    """Return the fields of an event that are more than numbers."""
     kind = type(event)
     getter = _names_of.get(kind)
     if getter is None:
         fields = [name for name in kind.__struct_fields__ if name not in _NUMBERS]
-        # Two names at least, so that what comes out is a tuple; doubling one does no harm.
+        # A second copy of a name makes the result a tuple even for a single name; it changes
+        # nothing.
         getter = _names_of[kind] = attrgetter(*(fields * 2)) if fields else _nothing
     return getter(event)
 
@@ -117,7 +118,7 @@ def _nothing(_: object) -> tuple[object, ...]:
 
 
 class _Names:
-    """Gives each scope and signal a name that the format takes and no other one has."""
+    """Gives each scope and signal a distinct name that the format accepts."""
 
     def __init__(self) -> None:
         self._scopes: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a page is made of, as plain data; whoever has a run puts it together."""
+"""The contents of a page, as plain data; the command that has the run collects them."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,10 +13,10 @@ __all__ = ["ChoiceRow", "CrashPoint", "CrashStrip", "HtmlReport"]
 
 
 class ChoiceRow(msgspec.Struct, frozen=True):
-    """The answers that one label got in a run.
+    """The answers of a run to the choices of one label.
 
     Attributes:
-        label: Of the choice.
+        label: Label of the choice.
         kind: `delay` (nanoseconds above the least of its span) or `option`.
         asked: How often.
         answers: What was answered, in words.
@@ -29,17 +29,17 @@ class ChoiceRow(msgspec.Struct, frozen=True):
 
 
 class CrashPoint(msgspec.Struct, frozen=True):
-    """What comes of a death inside a gap.
+    """The result of a death inside a gap.
 
     Attributes:
         from_ns: Instant before the gap.
         to_ns: Instant after it.
         at_ns: The instant of death that was tried, in the middle of the gap.
         verdict: The word for all properties.
-        severity: The worst.
-        properties: Those that are violated.
+        severity: The worst severity.
+        properties: Names of the violated properties.
         first_ns: Instant of the first violation of the worst severity; -1 without any.
-        first: What it says; empty without any.
+        first: The message of that violation; empty without any.
     """
 
     from_ns: int

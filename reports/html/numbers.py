@@ -1,7 +1,7 @@
-"""Numbers and words as a browser can hold them, packed.
+"""Packs numbers and words in a form that a browser can hold.
 
-A number in JavaScript is exact up to 2**53 - 1.  A greater one, an address that nothing of a real
-board has but a user may write, becomes a list with its decimal digits as one string.
+A number in JavaScript is exact up to 2**53 - 1. A greater number becomes a list with its decimal
+digits as one string. No address of a real board is so great, but a user may write one.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def unpacked(value: Json) -> object:
 
 
 def deltas(values: Sequence[int]) -> list[Json]:
-    """Return the first value and then how much each is greater than the one before.
+    """Return the first value, and then how much each is greater than the one before.
 
     Example:
         >>> deltas([100, 130, 130])
@@ -53,7 +53,7 @@ def deltas(values: Sequence[int]) -> list[Json]:
 
 
 def summed(steps: Sequence[Json]) -> list[int]:
-    """Return the values of which `deltas` has made steps."""
+    """Return the values from the steps that `deltas` made of them."""
     values = []
     value = 0
     for step in steps:
@@ -95,7 +95,7 @@ def column(values: Sequence[object]) -> Json:
 
 
 def of_column(packed_column: Json) -> list[object]:
-    """Return the fields of which `column` has made a column."""
+    """Return the fields from which `column` made a column."""
     if isinstance(packed_column, list):
         return [unpacked(value) for value in packed_column]
     if "same" in packed_column:

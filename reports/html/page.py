@@ -1,4 +1,4 @@
-"""The door: a run as one HTML file."""
+"""The door of the HTML report: writes a run as one HTML file."""
 
 from base64 import b64encode
 from collections.abc import Iterable
@@ -26,14 +26,14 @@ __all__ = ["page"]
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("data", "time", "look", "rows", "draw", "view", "causes", "crashes", "print", "main")
-"""The files in `js/`, in the order in which one may use another."""
+"""The files in `js/`, in an order in which each uses only earlier ones."""
 
 _CAPTIONS_MAX = 40
-"""So many violations are named in the picture; all that the verdicts keep are in the table."""
+"""How many violations the picture names; the table has all that the verdicts keep."""
 
 
 _WORDS_MAX = 3_000
-"""Of a longer trace only what matters is told in words; the rest by its type and fields."""
+"""Of a longer trace only the records that matter are in words; the rest have type and fields."""
 
 _ROLES = {
     "violation": "violation",
@@ -48,7 +48,7 @@ _ROLES = {
 def page(report: HtmlReport, version: str) -> str:
     """Return the page of a run, made by this version of quiesce.
 
-    Everything that a user's file may have named is escaped.  Equal reports give equal pages.
+    Names from the user's files are escaped. Equal reports give equal pages.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - heavy
 
@@ -127,7 +127,7 @@ def _data(report: HtmlReport) -> Json:
 
 
 def _words(report: HtmlReport) -> dict[int, str]:
-    """Return records in words: all of a short trace, and of a long one those that matter."""
+    """Return records in words: all of a short trace, and of a long trace those that matter."""
     records = report.trace.records
     wanted: Iterable[int] = range(len(records))
     if len(records) > _WORDS_MAX:
@@ -144,7 +144,7 @@ def _violations(report: HtmlReport) -> list[Violation]:
 
 
 def _epochs(chart: Chart) -> int:
-    """Return the greatest epoch that anything is drawn for."""
+    """Return the greatest epoch for which anything is drawn."""
     drawn: list[int] = []
     for track in (track for lane in chart.lanes for track in lane.tracks):
         drawn += [bar.epoch for bar in track.bars]
@@ -154,7 +154,7 @@ def _epochs(chart: Chart) -> int:
 
 
 def _is_shown(violation: Violation, trace: Trace) -> bool:
-    """Return whether the trace has the record of a violation; that of a proof may be another's."""
+    """Return whether the trace has the record of a violation; a proof's may be of another run."""
     return 0 <= violation.index < len(trace.records)
 
 

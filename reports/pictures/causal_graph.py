@@ -1,8 +1,8 @@
-"""The causal slice as a picture: components from top to bottom, time from left to right.
+"""Draws the causal slice: components from top to bottom, time from left to right.
 
-Every node has a column of its own in the order of time, so no two lie on each other however close
-their instants are; the instants stand above the columns.  networkx holds the graph and finds the
-critical path's length.
+Every node has a column of its own in the order of time, so no two nodes overlap, however close
+their instants are. The instants stand above the columns. networkx holds the graph and gives the
+length of the critical path.
 """
 
 import textwrap
@@ -39,7 +39,7 @@ _COLUMN = 62.0
 """Neighbouring columns overlap a node's width only if they stand in different rows."""
 
 _GAP, _SKIP_GAP = 12.0, 34.0
-"""Between two nodes of a row; more where a link says how much it leaves out."""
+"""The gap between two nodes of a row, and that where a link says how much it leaves out."""
 
 _NODE_LINES = 4
 _LINE = 8.4
@@ -100,7 +100,7 @@ class CausalPicture(Picture):
 
     Args:
         graph: What led to the violation.
-        title: Above it.
+        title: The title above the graph.
 
     Attributes:
         width: In points.
@@ -130,7 +130,7 @@ class CausalPicture(Picture):
         self.height = self._key(bottom + 14)
 
     def _columns(self) -> dict[int, float]:
-        """Return where each node stands: in the order of time, and clear of its own row."""
+        """Return where each node stands: in the order of time, and clear of others in its row."""
         xs: dict[int, float] = {}
         skips = {link.effect for link in self._graph.links if link.skipped}
         row_ends: dict[str, float] = {}
@@ -148,9 +148,9 @@ class CausalPicture(Picture):
         for line in textwrap.wrap(printable(title), letters_in(self.width - 2 * _EDGE, 11.5)):
             self._add(Words(_EDGE, y, line, 10.5, INK, bold=True))
             y += 14
-        return y + self._told(y)
+        return y + self._write_path_time(y)
 
-    def _told(self, y: float) -> float:
+    def _write_path_time(self, y: float) -> float:
         """Write in a line how long the critical path took; return the room it needs."""
         graph = graph_of(self._graph)
         path = self._graph.critical

@@ -1,8 +1,8 @@
-"""A good run beside a bad one: both with their lanes, on one time axis, aligned at the termination.
+"""Draws two runs, usually a good and a bad one, on one time axis, aligned at the termination.
 
-The runs stand one above the other, so that what happens as long after the beginning of the end
-lies on one vertical line.  Instant 0 is when the first qvm of each begins to end; where none does,
-when its first guest ends, and else the start of the run.
+The runs stand one above the other, so that equal distances from the termination lie on one vertical
+line. Instant 0 is when the first qvm of each run begins to end. If none does, it is when the first
+guest ends, and else the start of the run.
 """
 
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ __all__ = ["ComparedRun", "ComparisonPicture"]
 
 _NAME_LETTERS = 22
 _ROUND_NS = 1_000_000_000_000
-"""Both terminations are moved here, where every tick of a round step can stand on them."""
+"""Both terminations are moved to this instant, which is a multiple of every step of ticks."""
 
 
 class ComparedRun(NamedTuple):
-    """One of the two runs.
+    """A run to compare.
 
     Attributes:
-        name: Of the run, as the user called it.
-        trace: What happened.
-        judgement: What was found in it.
+        name: Name of the run, as the user called it.
+        trace: The records of the run.
+        judgement: The verdicts on it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ComparisonPicture(LanePicture):
     """The picture of two runs.
 
     Args:
-        runs: The two, the one that stands above first.
+        runs: The two runs; the first stands above.
 
     Attributes:
         height: In points; the width is `WIDTH`.

@@ -1,4 +1,4 @@
-"""The distribution of teardown durations over a campaign: a histogram over logarithmic time."""
+"""Draws the distribution of teardown durations: a histogram over logarithmic time."""
 
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
@@ -25,11 +25,10 @@ class Distribution(NamedTuple):
     """Counted durations.
 
     Attributes:
-        counts: How many durations lie between two ends, the later one not included, in
-            nanoseconds.
+        counts: How many durations lie between two ends, in nanoseconds; the later end is excluded.
         least_ns: The shortest.
-        median_ns: Half of them are at most about so long.
-        p99_ns: 99 of 100 are at most about so long.
+        median_ns: At least half of the durations are at most about this long.
+        p99_ns: 99 of 100 durations are at most about this long.
         most_ns: The longest.
         unended: Teardowns that had not ended when their run did.
     """
@@ -47,9 +46,9 @@ class DistributionPicture(Picture):
 
     Args:
         title: What was measured.
-        label: Of the judgement.
-        data: At least one duration.
-        bound_ns: What a teardown may take.
+        label: Label of the judgement.
+        data: The durations; at least one.
+        bound_ns: The longest duration that is allowed.
 
     Attributes:
         height: In points; the width is `WIDTH`.
@@ -59,12 +58,12 @@ class DistributionPicture(Picture):
         assert data.counts, "a distribution of something"
         super().__init__(WIDTH, _BOTTOM + 50.0)
         self._bound_ns = bound_ns
-        # A bound far off would press the bars into a corner; it is then named and not drawn.
+        # A far bound would press the bars into a corner: it is then named and not drawn.
         self._shows_bound = bound_ns <= 30 * max(data.most_ns, 1)
         self._first_ns = max(min(start for start, _ in data.counts), 1)
         last_ns = max(end for _, end in data.counts)
         self._last_ns = max(last_ns, bound_ns * 5 // 4 if self._shows_bound else 0)
-        # A little room on both sides, so that the first and the last bar do not touch the ends.
+        # Some room on both sides keeps the first and the last bar off the ends.
         self._first_ns = max(self._first_ns * 15 // 16, 1)
         self._last_ns = max(self._last_ns * 17 // 16, self._first_ns * 9 // 8 + 1)
         total = sum(data.counts.values())

@@ -1,8 +1,8 @@
-"""Time to spare: how close each writer and each line comes to going wrong, over all runs.
+"""Draws the time to spare: how close each writer and line comes to a violation, over all runs.
 
-One bar from the least to the greatest time that is left before the release or the detach, all on an
-axis that begins at zero; zero is a violation.  The row with the least comes first and is named
-below the title.  Ends that have a bound stand below, each against its own.
+Each bar lasts from the least to the greatest time that is left before the release or the detach.
+The axis begins at zero, which is a violation. The row with the least time comes first, and a line
+below the title names it. Ends that have a bound stand below, each against its own bound.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ _TICKS = 6
 
 
 class Spare(msgspec.Struct, frozen=True):
-    """How long before it would be a violation something last happens.
+    """The time from the last event of a component to the limit that it must not pass.
 
     Attributes:
-        who: What could do harm.
-        before: What comes after it.
-        least_ns: The shortest such time over all runs; 0 is a violation.
-        greatest_ns: The longest.
+        who: The component that could do harm.
+        before: The release or detach that comes after.
+        least_ns: The shortest time over all runs; 0 is a violation.
+        greatest_ns: The longest time.
     """
 
     who: str
@@ -44,13 +44,13 @@ class Spare(msgspec.Struct, frozen=True):
 
 
 class BoundedEnd(msgspec.Struct, frozen=True):
-    """How long an end takes that may not take longer than a bound.
+    """The duration of an end that has a bound.
 
     Attributes:
-        who: What ends.
-        least_ns: The shortest over all runs.
-        greatest_ns: The longest.
-        bound_ns: What is allowed, more than 0.
+        who: The VM or process that ends.
+        least_ns: The shortest duration over all runs.
+        greatest_ns: The longest duration.
+        bound_ns: The longest duration that is allowed, more than 0.
     """
 
     who: str
@@ -64,9 +64,9 @@ class SparePicture(Picture):
 
     Args:
         title: What was proved.
-        label: Of the judgement.
-        spares: In any order.
-        ends: In the order in which they are drawn.
+        label: Label of the judgement.
+        spares: The times to spare, in any order.
+        ends: The ends with a bound, in the order in which they are drawn.
 
     Attributes:
         height: In points; the width is `WIDTH`.
@@ -118,7 +118,7 @@ class SparePicture(Picture):
         left, right = self._x(spare.least_ns), self._x(spare.greatest_ns)
         reach = Rect(left, top + 8, max(right, left + _BAR_MIN), top + _ROW - 8, mixed(BLUE, 0.4))
         edge = Rect(left, top + 4, left + 3, top + _ROW - 4, BLUE if is_safe else FORBIDDEN)
-        # What is surely left, in every run.
+        # The time that is left in every run.
         sure = Rect(_LEFT, top + 11, left, top + _ROW - 11, mixed(BLUE, 0.16), depth=1)
         self._add(reach, edge, *([sure] if is_safe else []))
 

@@ -1,6 +1,6 @@
-"""The timing plot of a run: one lane for each component, and what went wrong marked in it.
+"""Draws the timing plot of a run: a lane for each component, with the violations marked.
 
-A function of the trace and the judgement and of nothing else; equal ones give equal bytes.
+The plot depends on the trace, the judgement and the explanation alone; equal ones give equal bytes.
 """
 
 import textwrap
@@ -36,20 +36,20 @@ from .lane_picture import EDGE, WIDTH, LanePicture, NameColumns, more_of
 
 _FINDINGS_MAX = 4
 _CENTRAL = 2
-"""So many verdicts, those about the teardown point, stand first and large."""
+"""How many verdicts stand first and large: those about the teardown point."""
 
 _NAME_LETTERS = 26
 _BOLD = 1.12
-"""Bold letters are so much wider."""
+"""How much wider bold letters are."""
 
 
 class TimingPicture(LanePicture):
     """A timing plot that is ready to be written as a file.
 
     Args:
-        trace: What happened.
-        judgement: What was found in it.
-        explanation: What would have saved it; None if nobody has asked or nothing is violated.
+        trace: The records of the run.
+        judgement: The verdicts on it.
+        explanation: What would have saved it; None without a violation or if not wanted.
 
     Attributes:
         axis: Which time is shown, and which is left out.
@@ -122,7 +122,7 @@ class TimingPicture(LanePicture):
         return self._say_what_saves(y) + 4
 
     def _say_what_saves(self, y: float) -> float:
-        """Write the change that would have saved the run, and until when there was a way."""
+        """Write the change that would have saved the run, and the point of no return."""
         explanation = self._explanation
         if explanation is None:
             return y
@@ -225,7 +225,7 @@ def _with_no_return(moments: Sequence[Moment], explanation: Explanation | None) 
 
 
 def _is_drawn_elsewhere(lane: Lane, trace: Trace) -> bool:
-    """Return whether a lane is empty only because its doings are drawn in other lanes."""
+    """Return whether a lane is empty only because its events are drawn in other lanes."""
     return lane.is_silent and any(record.source == lane.name for record in trace.records)
 
 
@@ -242,7 +242,7 @@ def _frame_for(chart: Chart, found: Sequence[Finding]) -> Frame:
 
 
 def _digits_of(axis: TimeAxis) -> int:
-    """Return how many digits of an instant tell it from its neighbours on paper."""
+    """Return how many digits an instant needs to differ from its neighbours on paper."""
     drawn_ns = sum(piece.end_ns - piece.start_ns for piece in axis.pieces if not piece.is_cut)
     return 4 + max(len(str(axis.end_ns)) - len(str(drawn_ns)), 0)
 

@@ -1,8 +1,8 @@
-"""The strip plot of a sweep or a proof: for which instants of death a system is unsafe, by cause.
+"""Draws a sweep or a proof: the instants at which an end is unsafe, in a row for each cause.
 
-One row for each cause, time from left to right: a strip where an end that begins then violates
-something, in a stronger colour the worse it is, on a pale bed as far as was swept.  An unsafe
-instant without width is drawn wide enough to be seen; the numbers beside the row are exact.
+Time runs from left to right. A strip marks the instants at which an end leads to a violation; its
+colour is stronger the worse the violation is. The pale bed below it is the time that was covered.
+An unsafe instant without width gets a visible strip; the numbers beside the row are exact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,19 @@ _RIGHT = 700.0
 _ROW = 26.0
 _TOP = 62.0
 _STRIP_MIN = 1.2
-"""A strip is drawn at least so wide, in points, or nobody would see it."""
+"""The least width of a strip, in points; a narrower strip would be invisible."""
 
 _TICKS = 8
 
 
 class CauseRow(msgspec.Struct, frozen=True):
-    """What a sweep or a proof showed for one cause.
+    """The result of a sweep or a proof for one cause.
 
     Attributes:
-        cause: Its name.
+        cause: Name of the cause.
         points: How many crash points there were; 0 if all instants were covered at once.
-        unsafe: How many of them violate something.
-        windows: Unsafe ones: first and last instant, and the worst severity.
+        unsafe: How many of them violate a property.
+        windows: The unsafe windows: first and last instant, and the worst severity.
         covered_ns: The last instant of this cause that was covered; None if all were.
     """
 
@@ -56,14 +56,14 @@ def window_picture(
     *,
     from_ns: int = 0,
 ) -> "WindowPicture":
-    """Return the picture of unsafe windows that are known exactly, as a proof gives them.
+    """Return the picture of unsafe windows that are known exactly, from a proof.
 
     Args:
         title: What was proved.
-        label: Of the judgement.
-        windows: First and last unsafe instant of each window, by cause; none where all is safe.
+        label: Label of the judgement.
+        windows: First and last unsafe instant of each window, by cause; none if the cause is safe.
         until_ns: The last instant that is covered.
-        from_ns: The first one.
+        from_ns: The first instant that is covered.
     """
     rows = [
         CauseRow(cause, 0, 0, tuple((first, last, SEVERITIES[-1]) for first, last in each))
@@ -77,17 +77,17 @@ class WindowPicture(Picture):
 
     Args:
         title: What was swept.
-        label: Of the judgement.
-        rows: One for each cause.
+        label: Label of the judgement.
+        rows: A row for each cause.
         until_ns: The last instant that was swept.
-        from_ns: The first one.
+        from_ns: The first instant that was swept.
     """
 
     def __init__(
         self, title: str, label: str, rows: Sequence[CauseRow], until_ns: int, *, from_ns: int = 0
     ) -> None:
         super().__init__(WIDTH)
-        # One instant alone has no width; it is drawn as the end of all that came before.
+        # A single instant has no width: the axis then begins at 0.
         self._from_ns = from_ns if from_ns < until_ns else 0
         self._until_ns = max(1, until_ns)
         self._add_heading(_EDGE, title, label, 80)

@@ -1,4 +1,4 @@
-"""Tiny traces, told event by event."""
+"""Tiny traces, written event by event."""
 
 from quiesce.model.trace.events import (
     AnyEvent,
@@ -51,11 +51,13 @@ def story(
     *moments: list[Moment], ends_ns: int | None = 1_000_000, header: Header = HEADER
 ) -> Trace:
     """Return the trace of moments; it is cut off where `ends_ns` is None."""
-    told = [moment for group in moments for moment in group]
+    timed = [moment for group in moments for moment in group]
     if ends_ns is not None:
-        told.append((ends_ns, ObservationEnded()))
-    assert [at_ns for at_ns, _ in told] == sorted(at_ns for at_ns, _ in told), "time runs backwards"
-    return Trace(header, tuple(Record(at_ns, "story", -1, event) for at_ns, event in told))
+        timed.append((ends_ns, ObservationEnded()))
+    assert [at_ns for at_ns, _ in timed] == sorted(at_ns for at_ns, _ in timed), (
+        "time runs backwards"
+    )
+    return Trace(header, tuple(Record(at_ns, "story", -1, event) for at_ns, event in timed))
 
 
 def verdict(name: str, *moments: list[Moment], ends_ns: int | None = 1_000_000) -> Verdict:

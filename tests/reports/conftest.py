@@ -150,7 +150,7 @@ class NicStory:
 
 @pytest.fixture
 def late_writes() -> Trace:
-    """A NIC that nobody stops writes into memory of the second guest."""
+    """A NIC that no procedure stops writes into memory of the second guest."""
     return NicStory().trace()
 
 
@@ -167,7 +167,7 @@ def stopped_in_time() -> Trace:
 
 
 def judged(trace: Trace) -> Judgement:
-    """Judge as if the property were: nobody writes for epoch 1 once its first frame is back."""
+    """Judge as if the property were: no write for epoch 1 lands once its first frame is back."""
     gone = [record.at_ns for record in trace.records if isinstance(record.event, ev.FramesReleased)]
     limit_ns = min(gone, default=1 << 60)
     late = []

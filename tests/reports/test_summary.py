@@ -30,7 +30,7 @@ def row_of(text: str, name: str) -> list[str]:
 
 
 def test_a_pipe_gets_plain_text_with_every_fact(late_writes: Trace, judge: Judge) -> None:
-    text = printed(judge(late_writes), width=100, why="Nobody stopped it.", replay="quiesce run x")
+    text = printed(judge(late_writes), width=100, why="No step stopped it.", replay="quiesce run x")
     assert ESCAPE not in text
     assert text.isascii()
     assert text.startswith("nic-guest-crash: violated (corruption) [run]\n")
@@ -41,7 +41,7 @@ def test_a_pipe_gets_plain_text_with_every_fact(late_writes: Trace, judge: Judge
         "775.7us,",
     ]
     assert row_of(text, "no-irq-after-teardown")[1:] == ["vacuous", "-", "0", "-"]
-    assert "why: Nobody stopped it.\n" in text
+    assert "why: No step stopped it.\n" in text
     assert "label: run\n" in text
     assert "bound: one run\n" in text
     assert "assumptions: 2, of which 2 undocumented" in text
@@ -81,7 +81,7 @@ def test_a_terminal_gets_colour(late_writes: Trace, judge: Judge) -> None:
 def test_forty_columns_hold_every_fact_and_no_line_is_longer(
     late_writes: Trace, judge: Judge
 ) -> None:
-    text = printed(judge(late_writes), width=40, why="Nobody stopped it. " * 5)
+    text = printed(judge(late_writes), width=40, why="No step stopped it. " * 5)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 40
     flat = " ".join(text.split())
     for fact in (

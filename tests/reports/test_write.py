@@ -61,4 +61,4 @@ def test_the_verdict_file_says_all_that_the_judgement_says(
     assert (dma["violation_count"], len(dma["violations"])) == (23, 20)
     assert dma["violations"][0]["at_ns"] == 775_700
     assert content["properties"]["no-irq-after-teardown"]["verdict"] == "vacuous"
-    assert content["why"].startswith("eth0 was never told to stop")
+    assert content["why"].startswith("eth0 was never asked to stop")

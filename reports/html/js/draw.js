@@ -367,13 +367,13 @@ class Painter {
     const { view } = this;
     const [first, ...others] = DATA.findings.map(
       (each) => [EVENTS.at[each.index], `◆ ${each.label}`, "bad"]);
-    const told = (kinds, colour) => DATA.chart.moments
+    const momentsOf = (kinds, colour) => DATA.chart.moments
       .filter((each) => kinds.includes(each.kind))
       .map((each) => [each.at, each.label, colour]);
     const wanted = [
       ...(view.death === null ? [] : [[view.death, "end tried here", "select"]]),
-      ...(first ? [first] : []), ...told(["teardown"], "bad"), ...told(["end"], "ink"),
-      ...others, ...told(["released", "start"], "ink"),
+      ...(first ? [first] : []), ...momentsOf(["teardown"], "bad"), ...momentsOf(["end"], "ink"),
+      ...others, ...momentsOf(["released", "start"], "ink"),
     ].filter(([at]) => at >= view.from && at <= view.to);
     this.pen.textAlign = "left";
     this.pen.font = SMALL;

@@ -26,7 +26,7 @@ const drawForPrint = () => {
     byId("print-image").alt = `Lanes from ${inUnits(Math.round(STATE.from))} to `
       + `${inUnits(Math.round(STATE.to))}`;
   });
-  // Paper is white, whatever the screen is.
+  // Paper is white, even if the screen is dark.
   STATE.theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
 };

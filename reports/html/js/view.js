@@ -95,9 +95,9 @@ const paint = () => {
   const painter = new Painter(fitted(LANES_CANVAS, width, height), view);
   const drawn = painter.paint();
   paintOverview();
-  const told = { from: Math.round(STATE.from), to: Math.round(STATE.to), selected: STATE.selected,
+  const shownState = { from: Math.round(STATE.from), to: Math.round(STATE.to), selected: STATE.selected,
     drawn, rows: STATE.rows.length, ms: Math.round(performance.now() - began) };
-  for (const [name, value] of Object.entries(told)) LANES_CANVAS.dataset[name] = value;
+  for (const [name, value] of Object.entries(shownState)) LANES_CANVAS.dataset[name] = value;
 };
 
 // The run as a whole, with what is seen of it marked.

@@ -43,8 +43,8 @@ HEADER = Header(scenario="ends", description="", parts=())
 class Teller(Component):
     """Tells events, each at its time after the one before."""
 
-    def tell(self, *told: tuple[Span, AnyEvent]) -> Steps:
-        for span, event in told:
+    def tell(self, *timed: tuple[Span, AnyEvent]) -> Steps:
+        for span, event in timed:
             yield self.kernel.delay(span, f"{self.name}.wait")
             self.emit(event)
 
@@ -58,8 +58,8 @@ def proof_of(build: Build, *kinds: type[Property]) -> SystemProof:
 
 def told_by(*tellers: Sequence[tuple[Span, AnyEvent]]) -> Build:
     def build(kernel: Kernel) -> None:
-        for number, told in enumerate(tellers):
-            kernel.process(Teller(kernel, f"teller{number}", Timing()).tell(*told))
+        for number, timed in enumerate(tellers):
+            kernel.process(Teller(kernel, f"teller{number}", Timing()).tell(*timed))
 
     return build
 
@@ -110,13 +110,13 @@ def test_a_vm_that_parts_with_memory_at_the_instant_of_its_end_is_watched_all_th
     While no VM is ending, instants need not be looked at as a whole; that nothing changes hands
     before the next one is checked, and if it does, all instants are watched.
     """
-    told: list[tuple[Span, AnyEvent]] = [
+    timed: list[tuple[Span, AnyEvent]] = [
         (exactly(0), FramesGranted("vm", 1, FRAME, 1)),
         (exactly(5), DmaLanded("eth0", 1, FRAME << 12, 8, "data")),
         (exactly(0), TerminationBegun("vm", 1, "guest-crash", True)),
         (exactly(gap), FramesReleased("vm", 1, FRAME, 1)),
         (exactly(1), QvmExited("vm", 1, 0)),
     ]
-    proof = proof_of(told_by(told), NoDmaAfterTeardown)
+    proof = proof_of(told_by(timed), NoDmaAfterTeardown)
     expected = "violated" if gap == 0 else "holds"
     assert proof.findings["no-dma-after-teardown"].word == expected

@@ -1,4 +1,4 @@
-"""Campaigns: the same for the same seed, whatever way they are cut; findings made small."""
+"""Campaigns: the same for the same seed, however they are cut; findings made small."""
 
 import os
 import signal

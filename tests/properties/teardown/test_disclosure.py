@@ -181,7 +181,7 @@ def test_a_disclosure_is_worse_than_a_wait_and_better_than_a_write() -> None:
 
 
 def rest(component: str = "ahci0", effect: str = "both", epoch: int = 1) -> StillUnderWay:
-    return StillUnderWay(component, epoch, effect, "requests that nobody asks for")
+    return StillUnderWay(component, epoch, effect, "unasked requests")
 
 
 LIFE = (at(0, granted(1)), at(5, read(1)), at(10, released(1)))
@@ -191,8 +191,7 @@ def test_a_reader_that_would_go_on_leaves_it_open() -> None:
     found = verdict(READ, *LIFE, at(20, rest()))
     assert found.verdict == "inconclusive"
     assert found.reason == (
-        "ahci0 was never stopped for vm1 (epoch 1), which is gone: requests that nobody asks for "
-        "would go on"
+        "ahci0 was never stopped for vm1 (epoch 1), which is gone: unasked requests would go on"
     )
 
 

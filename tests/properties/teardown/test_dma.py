@@ -178,7 +178,7 @@ def test_interrupt_of_somebody_who_never_had_the_line_is_spurious() -> None:
 
 
 def test_interrupt_of_a_co_owner_on_a_shared_line_is_as_it_should_be() -> None:
-    # Every owner of a shared line is told of every interrupt on it.
+    # Every owner of a shared line receives every interrupt on it.
     found = verdict(MATCH, at(0, attached(1), attached(0, "devb-ahci")), at(30, injected(1, 0)))
     assert found.verdict == "holds"
 

@@ -100,8 +100,8 @@ def test_a_driver_that_an_older_interrupt_woke_has_read_the_cause_of_the_new_wor
     ids=lambda each: type(each).__name__,
 )
 def test_other_devices_show_their_work_otherwise(service: Service, event: object) -> None:
-    told = at(30, event)  # type: ignore[arg-type]
-    assert judged((service,), FIRST, GONE, AGAIN, told).verdict == "holds"
+    steps = at(30, event)  # type: ignore[arg-type]
+    assert judged((service,), FIRST, GONE, AGAIN, steps).verdict == "holds"
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_other_devices_show_their_work_otherwise(service: Service, event: object
     ids=lambda each: type(each).__name__,
 )
 def test_work_for_somebody_else_or_half_of_it_is_no_work(service: Service, event: object) -> None:
-    told = at(30, event)  # type: ignore[arg-type]
-    found = judged((service,), FIRST, GONE, AGAIN, told, at(40, *served(1)))
+    steps = at(30, event)  # type: ignore[arg-type]
+    found = judged((service,), FIRST, GONE, AGAIN, steps, at(40, *served(1)))
     assert (found.verdict, "has not yet worked" in found.reason) == ("inconclusive", True)
 
 
@@ -132,20 +132,20 @@ def test_each_device_of_the_vm_is_awaited() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "steps",
     [at(5, masked()), at(5, activated(1))],
     ids=["masked", "active"],
 )
-def test_line_that_is_held_for_the_dead_starves_the_next_owner(told: list[Moment]) -> None:
+def test_line_that_is_held_for_the_dead_starves_the_next_owner(steps: list[Moment]) -> None:
     again = at(20, IrqAttached(LINE, "vm1", 2), VmStarted("vm1", 2))
     gone = at(
         10,
         TerminationBegun("vm1", 1, "guest-crash", orderly=True),
         RestartRequested("vm1", 1),
-        IrqDetached(LINE, "vm1", 1, masked=told == at(5, masked())),
+        IrqDetached(LINE, "vm1", 1, masked=steps == at(5, masked())),
         QvmExited("vm1", 1, 0),
     )
-    found = judged((NIC,), FIRST, told, gone, again)
+    found = judged((NIC,), FIRST, steps, gone, again)
     assert (found.verdict, found.severity) == ("violated", "starved")
     assert f"eth0 never works for epoch 2: line {LINE} stays" in found.reason
     assert found.violations[0].data["device"] == "eth0"
@@ -161,8 +161,8 @@ def test_request_that_is_never_answered_starves_the_next_owner_once_all_is_quiet
 
 
 def test_interrupt_that_is_never_handled_starves_the_next_owner_once_all_is_quiet() -> None:
-    told = at(30, DmaRequested("ahci0", 2, ADDR, 512)), at(40, raised(2, "ahci0"))
-    found = judged((DISK,), FIRST, GONE, AGAIN, *told, QUIET)
+    steps = at(30, DmaRequested("ahci0", 2, ADDR, 512)), at(40, raised(2, "ahci0"))
+    found = judged((DISK,), FIRST, GONE, AGAIN, *steps, QUIET)
     assert (found.verdict, found.violations[0].at_ns) == ("violated", 30)
     assert found.reason.endswith("no interrupt reports what it has done")
 
@@ -174,31 +174,31 @@ def test_frame_that_lands_without_an_interrupt_starves_the_next_owner() -> None:
 
 def test_interrupt_that_is_still_raised_for_the_dead_tells_of_the_next_owners_frame_too() -> None:
     landed = at(30, DmaLanded("eth0", 2, ADDR, 64, "data"))
-    told = at(40, injected(2, requested_epoch=1)), at(50, handled(2))
-    assert judged((NIC,), FIRST, GONE, AGAIN, landed, *told, QUIET).verdict == "holds"
+    steps = at(40, injected(2, requested_epoch=1)), at(50, handled(2))
+    assert judged((NIC,), FIRST, GONE, AGAIN, landed, *steps, QUIET).verdict == "holds"
 
 
 def test_interrupt_that_was_under_way_before_tells_nothing_of_it() -> None:
-    told = at(30, injected(2, requested_epoch=1)), at(50, handled(2))
+    steps = at(30, injected(2, requested_epoch=1)), at(50, handled(2))
     landed = at(40, DmaLanded("eth0", 2, ADDR, 64, "data"))
-    found = judged((NIC,), FIRST, GONE, AGAIN, told[0], landed, told[1], QUIET)
+    found = judged((NIC,), FIRST, GONE, AGAIN, steps[0], landed, steps[1], QUIET)
     assert found.verdict == "violated"
 
 
 def test_what_a_disk_writes_before_it_is_asked_is_no_answer() -> None:
-    told = at(30, DmaLanded("ahci0", 2, ADDR, 64, "data")), at(40, *served(2))
+    steps = at(30, DmaLanded("ahci0", 2, ADDR, 64, "data")), at(40, *served(2))
     asked = at(50, DmaRequested("ahci0", 2, ADDR, 512))
-    found = judged((DISK,), FIRST, GONE, AGAIN, *told, asked, QUIET)
+    found = judged((DISK,), FIRST, GONE, AGAIN, *steps, asked, QUIET)
     assert found.reason.endswith("it has work to do and does not answer")
     answered = at(60, DmaLanded("ahci0", 2, ADDR, 512, "data")), at(70, *served(2))
-    assert judged((DISK,), FIRST, GONE, AGAIN, *told, asked, *answered).verdict == "holds"
+    assert judged((DISK,), FIRST, GONE, AGAIN, *steps, asked, *answered).verdict == "holds"
 
 
 def test_device_that_tells_of_several_writes_at_once_may_still_owe_its_interrupt() -> None:
     landed = at(30, DmaLanded("eth0", 2, ADDR, 64, "data"))
     assert judged((CHANNEL,), FIRST, GONE, AGAIN, landed, QUIET).verdict == "inconclusive"
-    told = at(40, raised(2))
-    assert judged((CHANNEL,), FIRST, GONE, AGAIN, landed, told, QUIET).verdict == "violated"
+    steps = at(40, raised(2))
+    assert judged((CHANNEL,), FIRST, GONE, AGAIN, landed, steps, QUIET).verdict == "violated"
 
 
 def test_device_to_which_nothing_came_decides_nothing() -> None:
@@ -245,9 +245,9 @@ def test_instance_that_ends_first_is_not_judged(end: GuestEnded | TerminationBeg
 
 
 def test_work_at_the_last_instant_counts_and_later_work_does_not() -> None:
-    told = FIRST, GONE, AGAIN, at(30, raised(2)), at(90, OutsideEnded())
-    assert judged((NIC,), *told, at(100, *served(2)), ends_ns=100).verdict == "holds"
-    assert judged((NIC,), *told, ends_ns=99).verdict == "violated"
+    steps = FIRST, GONE, AGAIN, at(30, raised(2)), at(90, OutsideEnded())
+    assert judged((NIC,), *steps, at(100, *served(2)), ends_ns=100).verdict == "holds"
+    assert judged((NIC,), *steps, ends_ns=99).verdict == "violated"
 
 
 def test_service_whose_interrupt_has_no_line_is_refused() -> None:

@@ -193,7 +193,7 @@ def test_release_after_a_time_out_is_found() -> None:
 
 
 def test_a_time_out_after_the_stop_was_seen_voids_what_was_seen() -> None:
-    """A reset of a device that had stopped: nobody knows what it does now."""
+    """A reset of a device that had stopped: its state is unknown again."""
     story = (BARE, at(5, STOP), at(10, TIMED_OUT))
     assert verdict(TIMEOUT, *story, at(20, released(1))).verdict == "violated"
     assert verdict(ORDER, *story, at(20, released(1))).verdict == "holds"
@@ -267,17 +267,17 @@ def test_memory_in_reach_of_a_device_that_has_not_answered_is_kept(
 def test_a_device_that_was_seen_writing_a_ring_can_write_it_although_no_driver_told() -> None:
     """A recorded trace may not say which rings a driver has given; the writes do."""
     ring = DmaIssued("eth0", 1, ADDR, 16, "completion")
-    told = at(0, granted(1, count=2), ring)
-    assert verdict(ORDER, told, one_after_another(released(1))).verdict == "violated"
-    found = verdict(ORDER, told, one_after_another(STOP, released(1)))
+    start = at(0, granted(1, count=2), ring)
+    assert verdict(ORDER, start, one_after_another(released(1))).verdict == "violated"
+    found = verdict(ORDER, start, one_after_another(STOP, released(1)))
     assert (found.verdict, found.antecedents) == ("holds", 1)
     apart = one_after_another(released(1, first=FRAME + 1))
-    assert verdict(ORDER, told, apart).verdict == "vacuous"
+    assert verdict(ORDER, start, apart).verdict == "vacuous"
 
 
 def test_a_message_reaches_no_memory_and_makes_no_device_one_that_can_write() -> None:
-    told = at(0, granted(1), DmaIssued("eth0", 1, ADDR, 4, "message"))
-    assert verdict(ORDER, told, one_after_another(released(1))).verdict == "vacuous"
+    start = at(0, granted(1), DmaIssued("eth0", 1, ADDR, 4, "message"))
+    assert verdict(ORDER, start, one_after_another(released(1))).verdict == "vacuous"
 
 
 def test_a_write_after_the_stop_was_seen_does_not_void_what_was_seen() -> None:
@@ -287,11 +287,11 @@ def test_a_write_after_the_stop_was_seen_does_not_void_what_was_seen() -> None:
 
 
 def test_memory_out_of_reach_of_a_ring_may_be_released_after_a_time_out() -> None:
-    told = at(0, granted(1, count=2), DmaIssued("eth0", 1, ADDR, 16, "completion"))
+    start = at(0, granted(1, count=2), DmaIssued("eth0", 1, ADDR, 16, "completion"))
     apart = one_after_another(TIMED_OUT, released(1, first=FRAME + 1))
-    assert verdict(TIMEOUT, told, apart).verdict == "holds"
+    assert verdict(TIMEOUT, start, apart).verdict == "holds"
     within = one_after_another(TIMED_OUT, released(1))
-    assert verdict(TIMEOUT, told, within).verdict == "violated"
+    assert verdict(TIMEOUT, start, within).verdict == "violated"
 
 
 def test_a_device_that_reaches_only_the_last_of_several_frames_endangers_them_all() -> None:

@@ -112,7 +112,10 @@ def test_device_that_does_not_forget_its_translations_is_named_as_the_reason() -
     kept = FramesQuarantined("vm1", 1, FRAME, 1)
     unanswered = AtcInvalidationEnded("eth0", 1, "timed_out")
     found = verdict(RECLAIMED, at(0, granted(1)), at(10, BEGUN, unanswered), at(20, kept))
-    assert "after the invalidation of the translations that eth0 keeps itself had timed out" in found.reason
+    assert (
+        "after the invalidation of the translations that eth0 keeps itself had timed out"
+        in found.reason
+    )
 
 
 def test_memory_that_is_still_held_after_the_exit_is_lost() -> None:

@@ -48,7 +48,7 @@ IRQ = "no-irq-after-teardown"
 
 
 def life(*more: list[Moment]) -> list[list[Moment]]:
-    """A VM that had a buffer written, and released it; then whatever else."""
+    """A VM that had a buffer written, and released it; then the given events."""
     begin = [at(0, granted(1), requested(1)), at(5, landed(1)), at(10, released(1))]
     return [*begin, *more]
 

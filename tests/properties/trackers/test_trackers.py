@@ -51,7 +51,7 @@ def test_a_buffer_that_ends_with_a_frame_gives_no_frame_behind_it() -> None:
 
 
 def test_a_second_interrupt_adds_to_those_whose_answer_is_awaited() -> None:
-    """The line is masked for a living owner that has been told twice and will answer."""
+    """The line is masked for a living owner that was signalled twice and will answer."""
     found = verdict(
         NEXT,
         at(0, attached(1), attached(2)),
@@ -64,7 +64,7 @@ def test_a_second_interrupt_adds_to_those_whose_answer_is_awaited() -> None:
 
 
 def test_an_owner_that_came_later_is_awaited_beside_the_one_before() -> None:
-    """Who is dead and owes an answer is named, though another owner was told as well."""
+    """The dead owner that owes an answer is named, though another owner was signalled too."""
     found = verdict(
         NEXT,
         at(0, attached(1)),

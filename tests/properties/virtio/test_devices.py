@@ -113,7 +113,7 @@ TABLE = [
     case("N44", "cached is enough without the promise", "holds", ACKNOWLEDGED),
     case(
         "N44",
-        "told once for two holes",
+        "reported once for two holes",
         "violated",
         live(),
         asks("out", 0, 1536),

@@ -188,7 +188,7 @@ TABLE = [
         status(15),
     ),
     case("N26", "neither read nor used yet", "inconclusive", live(), field("vector", 3)),
-    case("N35", "driver is told", "holds", live(), asked(), notified()),
+    case("N35", "driver is notified", "holds", live(), asked(), notified()),
     case("N35", "thread ends without telling", "violated", live(), asked(), THREAD_ENDS),
     case(
         "N35",
@@ -198,7 +198,7 @@ TABLE = [
         asked(),
         SuspendShown(*ME),
     ),
-    case("N35", "nobody wants to know", "vacuous", live(), used(), used_published(1)),
+    case("N35", "no side wants to know", "vacuous", live(), used(), used_published(1)),
     case(
         "N35", "driver changes its mind", "vacuous", live(), asked(), suppressed("driver", "never")
     ),
@@ -213,7 +213,7 @@ TABLE = [
     case("N35", "guest is dead already", "vacuous", live(), DIES, asked(), THREAD_ENDS),
     case("N35", "guest dies first", "vacuous", live(), asked(), DIES, THREAD_ENDS),
     case("N35", "driver resets first", "vacuous", live(), asked(), reset()),
-    case("N35", "another queue is told", "inconclusive", live(2), asked(), notified(1)),
+    case("N35", "another queue is notified", "inconclusive", live(2), asked(), notified(1)),
     case(
         "N35",
         "asked for by flag",
@@ -246,8 +246,10 @@ TABLE = [
         suppressed("driver", "at", 1),
         used_published(1),
     ),
-    case("N36", "device is told", "holds", live(), published(1, notify=True), kicked()),
-    case("N36", "never told", "violated", live(), published(1, notify=True), ends_ns=2 * SECOND),
+    case("N36", "device is notified", "holds", live(), published(1, notify=True), kicked()),
+    case(
+        "N36", "never notified", "violated", live(), published(1, notify=True), ends_ns=2 * SECOND
+    ),
     case(
         "N36",
         "driver's own wish is another",
@@ -264,7 +266,7 @@ TABLE = [
         published(1, notify=True),
         suppressed("device", "never"),
     ),
-    case("N36", "not told yet", "inconclusive", live(), published(1, notify=True)),
+    case("N36", "not notified yet", "inconclusive", live(), published(1, notify=True)),
     case(
         "N36",
         "one notification for two",

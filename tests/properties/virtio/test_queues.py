@@ -44,22 +44,31 @@ from .virtio_story import (
 ASKED, DONE = QueueResetWritten(*ME, 0), QueueResetCompleted(*ME, 0)
 SEEN = QueueResetRead(*ME, 0, 0, 0)
 RUNNING = QueueResetRead(*ME, 0, 1, 1)
-ANEW = [ASKED, DONE, SEEN, enabled()]
-PACKED_ANEW = [ASKED, DONE, SEEN, enabled(packed=True)]
+ENABLED_AGAIN = [ASKED, DONE, SEEN, enabled()]
+PACKED_ENABLED_AGAIN = [ASKED, DONE, SEEN, enabled(packed=True)]
 READS_0 = QueueEnableRead(*ME, 0, 0)
 MMIO: Any = {"transport": "mmio"}
 BUSY = [live(), available()]
 
 TABLE = [
-    case("N12", "first chain at the start", "holds", live(), ANEW, available(), served()),
-    case("N12", "device goes on where it was", "violated", live(), ANEW, taken(position=3)),
-    case("N12", "used element goes on where it was", "violated", live(), ANEW, used(position=2)),
+    case("N12", "first chain at the start", "holds", live(), ENABLED_AGAIN, available(), served()),
+    case(
+        "N12", "device goes on where it was", "violated", live(), ENABLED_AGAIN, taken(position=3)
+    ),
+    case(
+        "N12",
+        "used element goes on where it was",
+        "violated",
+        live(),
+        ENABLED_AGAIN,
+        used(position=2),
+    ),
     case(
         "N12",
         "used index goes on where it was",
         "violated",
         live(),
-        ANEW,
+        ENABLED_AGAIN,
         used(),
         used_published(4),
     ),
@@ -68,7 +77,7 @@ TABLE = [
         "wrap counter starts at 1",
         "holds",
         live(packed=True),
-        PACKED_ANEW,
+        PACKED_ENABLED_AGAIN,
         used_published(3),
     ),
     case(
@@ -76,17 +85,19 @@ TABLE = [
         "wrap counter was kept",
         "violated",
         live(packed=True),
-        PACKED_ANEW,
+        PACKED_ENABLED_AGAIN,
         used_published(2),
     ),
-    case("N12", "one full round", "holds", live(packed=True), PACKED_ANEW, used_published(0)),
-    case("N12", "later ones may be anywhere", "holds", live(), ANEW, taken(), taken(1, 1)),
+    case(
+        "N12", "one full round", "holds", live(packed=True), PACKED_ENABLED_AGAIN, used_published(0)
+    ),
+    case("N12", "later ones may be anywhere", "holds", live(), ENABLED_AGAIN, taken(), taken(1, 1)),
     case(
         "N12",
         "wrap counter 1 and nothing written",
         "violated",
         live(packed=True),
-        PACKED_ANEW,
+        PACKED_ENABLED_AGAIN,
         used_published(1),
     ),
     case(
@@ -94,7 +105,7 @@ TABLE = [
         "device reset comes between",
         "vacuous",
         live(),
-        ANEW,
+        ENABLED_AGAIN,
         reset(),
         live()[1:],
         taken(position=3),
@@ -202,7 +213,7 @@ TABLE = [
         enabled(),
         QueueEnableRead(*ME, 0, 1),
     ),
-    case("N14", "nobody resets a queue", "vacuous", live(), QueueEnableRead(*ME, 0, 1)),
+    case("N14", "no queue is reset", "vacuous", live(), QueueEnableRead(*ME, 0, 1)),
     case("N15", "queues are only enabled", "holds", live()),
     case("N15", "0 is written", "violated", live(), enabled(value=0)),
     case("N15", "MMIO may write 0", "vacuous", live(**MMIO), enabled(value=0)),
@@ -272,7 +283,7 @@ TABLE = [
     case("N24", "old vector still reads", "violated", live(), reset(), QueueVectorRead(*ME, 0, 3)),
     case(
         "N24",
-        "mapped anew",
+        "mapped again",
         "holds",
         live(),
         reset(),
@@ -303,7 +314,9 @@ TABLE = [
     case("N27", "largest", "holds", negotiated(), enabled(size=32768)),
     case("N27", "too large", "violated", negotiated(), enabled(size=65536)),
     case("N27", "no queue", "vacuous", offered()),
-    case("N17", "told once", "violated", live(**MMIO), enabled(value=0), freed(DESC), freed(USED)),
+    case(
+        "N17", "reported once", "violated", live(**MMIO), enabled(value=0), freed(DESC), freed(USED)
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What all rules have in common, whatever they say."""
+"""What all rules have in common."""
 
 import copy
 import re
@@ -265,7 +265,7 @@ def test_rounds_without_end_leave_no_more_state_than_one() -> None:
     assert size_after(100) == size_after(1)
 
 
-# Whatever a recorded trace holds, judging it does not fail.
+# Judging a recorded trace never fails, even if its events make no sense.
 
 
 WORDS = ("mixed", "at", "never", "driver", "device", "line", "msix", "idx", "kick", "vector")

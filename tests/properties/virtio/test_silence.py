@@ -56,9 +56,9 @@ TABLE = [
     case("N3", "work begins with DRIVER_OK", "holds", live(), available(), served(), notified()),
     case("N3", "chain taken too early", "violated", negotiated(), enabled(), taken()),
     case("N3", "used notification too early", "violated", negotiated(), notified(0)),
-    case("N3", "configuration change may be told", "holds", negotiated(), notified(-1)),
+    case("N3", "configuration change may be notified", "holds", negotiated(), notified(-1)),
     case("N3", "beginning is not in the trace", "vacuous", taken(), status(15)),
-    case("N9", "silent until anew", "holds", live(), reset(), live()[1:], taken()),
+    case("N9", "silent until initialised again", "holds", live(), reset(), live()[1:], taken()),
     case("N9", "used index after the reset", "violated", live(), reset(), used_published(1)),
     case("N9", "notification after the reset", "violated", live(), reset(), notified()),
     case(
@@ -104,7 +104,7 @@ TABLE = [
     ),
     case(
         "N18",
-        "nobody reads whether it is 0",
+        "the driver never reads whether it is 0",
         "inconclusive",
         live(**MMIO),
         enabled(value=0),
@@ -123,7 +123,7 @@ TABLE = [
         SUSPENDED,
         ConfigChanged(*ME, 2),
     ),
-    case("N47", "nobody suspends", "vacuous", live(**NEW), ConfigChanged(*ME, 2)),
+    case("N47", "no driver suspends", "vacuous", live(**NEW), ConfigChanged(*ME, 2)),
     case("N48", "stopped device is silent", "holds", live(**NEW), STOPPED, ACTIVATED, taken()),
     case("N48", "access while stopped", "violated", live(**NEW), STOPPED, used()),
     case(
@@ -142,7 +142,7 @@ TABLE = [
         STOPPED,
         DmaLanded("eth0", 1, DATA, 4, "data"),
     ),
-    case("N48", "nobody stops it", "vacuous", live(**NEW), DmaLanded(VDEV, 1, DATA, 4, "data")),
+    case("N48", "no driver stops it", "vacuous", live(**NEW), DmaLanded(VDEV, 1, DATA, 4, "data")),
 ]
 
 

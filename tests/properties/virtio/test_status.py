@@ -76,7 +76,7 @@ TABLE = [
     case("N5", "features after FEATURES_OK", "violated", live(), FeaturesWritten(*ME, VERSION_1)),
     case(
         "N5",
-        "negotiated anew after a reset",
+        "negotiated again after a reset",
         "holds",
         live(),
         reset(),
@@ -125,14 +125,16 @@ TABLE = [
     case("N7", "notification after DRIVER_OK", "holds", live(), kicked()),
     case("N7", "notification before DRIVER_OK", "violated", negotiated(), enabled(), kicked()),
     case("N7", "notification after a reset request", "violated", live(), status(0), kicked()),
-    case("N7", "nobody notifies", "vacuous", live()),
+    case("N7", "no side notifies", "vacuous", live()),
     case("N8", "reset completes", "holds", live(), reset()),
     case("N8", "reset never completes", "violated", live(), status(0)),
     case("N8", "no reset", "vacuous", live()),
     case("N10", "reset is awaited", "holds", live(), reset(), status(1)),
     case("N10", "driver does not wait", "violated", live(), status(0), status(1)),
     case("N10", "done but unread", "violated", live(), status(0), reset_completed(), enabled()),
-    case("N10", "nobody initialises again", "vacuous", live(), status(0), reset_completed()),
+    case(
+        "N10", "the driver never initialises again", "vacuous", live(), status(0), reset_completed()
+    ),
     case(
         "N49",
         "buffer kept until the reset",
@@ -176,7 +178,7 @@ TABLE = [
     ),
     case(
         "N49",
-        "head exposed anew",
+        "head exposed again",
         "holds",
         live(),
         available(),

@@ -1,7 +1,11 @@
-"""Tiny traces of one virtio device, told event by event.
+"""Tiny traces of one virtio device, written event by event.
 
-A story is a sequence of steps: an event happens 1 ns after the one before; `together` lets events
-happen at one instant; a whole number lets the clock jump to that instant; a list is told in order.
+A story is a sequence of steps:
+
+- an event happens 1 ns after the one before;
+- `together` lets events happen at one instant;
+- a whole number lets the clock jump to that instant;
+- the events of a list happen in order.
 """
 
 from collections.abc import Sequence

@@ -164,15 +164,15 @@ def test_what_has_changed_is_told_one_by_one() -> None:
             requirements=requirements_of([DMA]),
         ),
     )
-    told = [f"{where}: {what}" for where, what in lines]
-    assert told[0] == "tools: quiesce: 1 -> 2"
-    assert "crash: input a.toml: ab -> ef" in told
+    lines_in_words = [f"{where}: {what}" for where, what in lines]
+    assert lines_in_words[0] == "tools: quiesce: 1 -> 2"
+    assert "crash: input a.toml: ab -> ef" in lines_in_words
     change = "violated [sampled(9)] -> holds [proved(dense time)]"
-    assert f"crash: no-dma-after-teardown: {change}" in told
-    assert "crash: distance margin is new: 5ns to 9ns" in told
-    assert "crash: guest-crash is now unsafe (stray) from 1ns to 2ns" in told
-    assert f"mutants noticed by: M1: {DMA} -> no property" in told
-    assert [line for line in told if line.startswith(f"requirements: {IRQ} is gone")]
+    assert f"crash: no-dma-after-teardown: {change}" in lines_in_words
+    assert "crash: distance margin is new: 5ns to 9ns" in lines_in_words
+    assert "crash: guest-crash is now unsafe (stray) from 1ns to 2ns" in lines_in_words
+    assert f"mutants noticed by: M1: {DMA} -> no property" in lines_in_words
+    assert [line for line in lines_in_words if line.startswith(f"requirements: {IRQ} is gone")]
 
 
 def test_a_changed_assumption_is_a_difference() -> None:

@@ -150,7 +150,7 @@ def _only_looked(case: Case) -> Iterator[str]:
     yield from wrong(
         case,
         (bool(steps) and all(map(case.is_own, steps)), "no step of its own backs it"),
-        (all(step.step.startswith(LOOKS) for step in all_steps), "a step told it to stop"),
+        (all(step.step.startswith(LOOKS) for step in all_steps), "a step asked it to stop"),
         (len(begun) - len(steps) <= 1, "other records than steps and the teardown point"),
     )
 
@@ -353,11 +353,11 @@ def _owner(case: Case) -> Iterator[str]:
 
 
 def _of_iommu(case: Case, before: int) -> list[ev.AnyEvent]:
-    told = ev.IommuMapped | ev.IommuUnmapped | ev.DmaTranslated
+    programmed = ev.IommuMapped | ev.IommuUnmapped | ev.DmaTranslated
     return [
         record.event
         for record in case.records[:before]
-        if isinstance(record.event, told) and record.event.master == case.device
+        if isinstance(record.event, programmed) and record.event.master == case.device
     ]
 
 
@@ -367,7 +367,7 @@ def _no_iommu(case: Case) -> Iterator[str]:
 
 
 def _iommu_never_told(case: Case) -> Iterator[str]:
-    yield from wrong(case, (not _of_iommu(case, case.end), "it was told, or let it pass"))
+    yield from wrong(case, (not _of_iommu(case, case.end), "it was programmed, or let it pass"))
 
 
 def _reset_open(case: Case) -> Iterator[str]:
@@ -507,10 +507,10 @@ def _still_running(case: Case) -> Iterator[str]:
 
 _CHECKS: dict[str, Callable[[Case], Iterator[str]]] = {
     **interrupt_clauses.CHECKS,
-    "never-told": _never_told,
+    "never-asked": _never_told,
     "step-timed-out": _step_timed_out,
     "timed-out": _timed_out,
-    "told-others": _told_others,
+    "asked-others": _told_others,
     "not-confirmed": _not_confirmed,
     "only-looked": _only_looked,
     "seen-idle": _confirmed,
@@ -530,7 +530,7 @@ _CHECKS: dict[str, Callable[[Case], Iterator[str]]] = {
     "tie": _tie,
     "owner": _owner,
     "no-iommu": _no_iommu,
-    "iommu-never-told": _iommu_never_told,
+    "iommu-not-programmed": _iommu_never_told,
     "reset-open": _reset_open,
     "mapped": _mapped,
     "synced-too-early": _on_its_way_over_removal,

@@ -54,7 +54,7 @@ def test_the_critical_path_is_the_chain_of_causes_that_ends_in_the_violation(
 
 
 def test_what_was_done_to_stop_a_device_stands_in_the_slice() -> None:
-    """A device is told to stop, is seen to be quiet, and writes after the release all the same."""
+    """A device is asked to stop, is seen to be quiet, and writes after the release all the same."""
     records = (
         Record(0, "memory", -1, ev.FramesGranted("vm", 1, 0x100, 1)),
         Record(0, "qvm", -1, ev.VmStarted("vm", 1)),

@@ -47,7 +47,7 @@ def why_of(trace: Trace) -> str:
 
 def test_a_device_that_nobody_told_to_stop_is_named_with_both_ends_of_the_silence() -> None:
     assert why_of(run_with()) == (
-        "eth0 was never told to stop: no quiesce step ran for it between the end of the guest at "
+        "eth0 was never asked to stop: no quiesce step ran for it between the end of the guest at "
         "100ns and the release of frame 0x10 at 700ns; its write for epoch 1 left the device at "
         "800ns and landed in frame 0x10 at 900ns, 200ns after the release of that frame; the frame "
         "was free then; no IOMMU stood in its way."
@@ -56,7 +56,7 @@ def test_a_device_that_nobody_told_to_stop_is_named_with_both_ends_of_the_silenc
 
 def test_a_step_for_another_device_is_told_but_does_not_count_for_this_one() -> None:
     sentence = why_of(run_with(ev.QuiesceStepBegun("eth1", 1, "stop")))
-    assert "eth0 was never told to stop" in sentence
+    assert "eth0 was never asked to stop" in sentence
     assert "at 700ns, but only for eth1;" in sentence
 
 
@@ -68,7 +68,7 @@ def test_a_drain_of_the_vdev_that_timed_out_is_told_when_the_hardware_writes_lat
 
 def test_a_step_for_another_epoch_is_not_told() -> None:
     sentence = why_of(run_with(ev.QuiesceStepBegun("eth0", 2, "stop")))
-    assert "eth0 was never told to stop" in sentence
+    assert "eth0 was never asked to stop" in sentence
     assert "at 700ns; its write" in sentence
 
 
@@ -109,7 +109,7 @@ def test_a_step_after_the_release_does_not_count_either() -> None:
                 ev.QuiesceStepBegun("eth0", 1, "stop"),
                 ev.QuiesceStepEnded("eth0", 1, "stop", "done"),
             ),
-            "eth0 was told to stop (stop), but its stop was not confirmed before the release",
+            "eth0 was asked to stop (stop), but its stop was not confirmed before the release",
         ),
         (
             (
@@ -123,7 +123,7 @@ def test_a_step_after_the_release_does_not_count_either() -> None:
             "eth0 was confirmed quiet at 200ns, before the release of frame 0x10 at 700ns",
         ),
     ],
-    ids=["told", "timed out", "confirmed"],
+    ids=["asked", "timed out", "confirmed"],
 )
 def test_the_confirmation_that_was_missing_is_said(
     steps: tuple[ev.AnyEvent, ...], words: str
@@ -162,7 +162,7 @@ def test_the_confirmation_that_was_missing_is_said(
             "the frame was free then.",
         ),
     ],
-    ids=["still mapped", "unmapped", "mapped anew", "mapped elsewhere"],
+    ids=["still mapped", "unmapped", "mapped again", "mapped elsewhere"],
 )
 def test_the_iommu_is_blamed_only_as_far_as_the_trace_goes(
     between: tuple[ev.AnyEvent, ...], words: str
@@ -187,7 +187,7 @@ def test_a_late_interrupt_is_traced_to_the_device_that_raised_it() -> None:
     ]
     trace = Trace(Header("s"), tuple(Record(at, "x", cause, each) for at, cause, each in events))
     assert why_of(trace) == (
-        "eth0 was never told to stop: no quiesce step ran for it between the end of the guest at "
+        "eth0 was never asked to stop: no quiesce step ran for it between the end of the guest at "
         "100ns and the detach from irq 33 at 150ns; eth0 raised irq 33 for epoch 1 at 160ns; irq "
         "33 of epoch 1 was taken at 400ns, 250ns after the detach."
     )
@@ -219,7 +219,7 @@ UNANSWERED = ev.AtcInvalidationEnded("eth0", 1, "timed_out")
 @pytest.mark.parametrize(
     ("between", "words"),
     [
-        ((), "the IOMMU was never told about eth0."),
+        ((), "the IOMMU was never programmed for eth0."),
         ((MAP,), "the IOMMU still let eth0 reach the memory of epoch 1."),
         ((MAP, ev.IommuReset("bypass")), "the IOMMU was reset at 210ns and let everything pass."),
         ((MAP, UNMAP, UNANSWERED, SYNC), "eth0 had not answered by 220ns"),
@@ -382,7 +382,7 @@ def test_a_step_for_a_vdev_counts_for_its_thread() -> None:
         (150, -1, RELEASED),
         (160, -1, ev.CpuWriteLanded("vm1.blk0", 1, 0x10000, 64, "data")),
     )
-    assert sentence.startswith("vm1.blk0 was told to stop (stop-queue), but its stop was not")
+    assert sentence.startswith("vm1.blk0 was asked to stop (stop-queue), but its stop was not")
 
 
 def test_a_device_that_was_only_looked_at_was_not_told_to_stop() -> None:
@@ -397,7 +397,7 @@ def test_a_device_that_was_only_looked_at_was_not_told_to_stop() -> None:
         (160, 5, LANDED),
     )
     assert sentence.startswith(
-        "No step told eth0 to stop, since confirm only looked or waited and saw it idle at 120ns, "
+        "No step asked eth0 to stop, since confirm only looked or waited and saw it idle at 120ns, "
         "and yet it took in a frame that arrived at 130ns; its write"
     )
 

@@ -26,12 +26,12 @@ from quiesce.scenarios.run.runner import run_scenario, usual_choices
 
 from .clause_checker import faults_of
 
-Told = tuple[Trace, Violation, tuple[Clause, ...]]
+Explained = tuple[Trace, Violation, tuple[Clause, ...]]
 
 SEEDS = 2
 
 
-def told_of(trace: Trace) -> Iterator[Told]:
+def clauses_of_trace(trace: Trace) -> Iterator[Explained]:
     """Give the clauses about the first violation of each finding of a trace."""
     for finding in findings_of(trace, judge(trace)):
         violation = finding.first
@@ -39,26 +39,26 @@ def told_of(trace: Trace) -> Iterator[Told]:
             yield trace, violation, clauses_of(trace, violation)
 
 
-def told_of_shipped(name: str) -> Iterator[Told]:
+def clauses_of_shipped(name: str) -> Iterator[Explained]:
     scenario = resolved(name)
-    yield from told_of(run_scenario(scenario, *usual_choices(scenario)).trace)
+    yield from clauses_of_trace(run_scenario(scenario, *usual_choices(scenario)).trace)
     for seed in range(SEEDS):
-        yield from told_of(run(scenario.plan, Seeded(seed)))
+        yield from clauses_of_trace(run(scenario.plan, Seeded(seed)))
 
 
-def told_of_mutant(name: str) -> Iterator[Told]:
+def clauses_of_mutant(name: str) -> Iterator[Explained]:
     correct = designs()
     for design, change in BY_NAME[name].changes.items():
         plan: SystemPlan = change(correct[design])
         timings: list[Choices] = [Nominal(), Latest(), Seeded(1)]
         for choices in timings:
-            yield from told_of(run(plan, choices))
+            yield from clauses_of_trace(run(plan, choices))
 
 
-def unbacked(told: Iterator[Told]) -> list[str]:
+def unbacked(explained: Iterator[Explained]) -> list[str]:
     return [
         fault
-        for trace, violation, clauses in told
+        for trace, violation, clauses in explained
         for clause in clauses
         for fault in faults_of(trace, violation, clause)
     ]
@@ -67,13 +67,13 @@ def unbacked(told: Iterator[Told]) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_names())
 def test_each_clause_about_a_shipped_scenario_is_backed(name: str) -> None:
-    assert unbacked(told_of_shipped(name)) == []
+    assert unbacked(clauses_of_shipped(name)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [mutant.name for mutant in MUTANTS])
 def test_each_clause_about_a_mutant_is_backed(name: str) -> None:
-    assert unbacked(told_of_mutant(name)) == []
+    assert unbacked(clauses_of_mutant(name)) == []
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_a_clause_that_points_elsewhere_is_not_backed() -> None:
     seen: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     for name in MISPLACED:
-        for trace, violation, clauses in told_of_shipped(name):
+        for trace, violation, clauses in clauses_of_shipped(name):
             for clause in clauses:
                 seen[clause.kind] += 1
                 moved = tuple(index + 1 for index in clause.records)
@@ -113,7 +113,7 @@ MISPLACED = (
     "atc-answer-late",
 )
 
-NEVER_MISSED = frozenset({"no-iommu", "iommu-never-told"})
+NEVER_MISSED = frozenset({"no-iommu", "iommu-not-programmed"})
 """What these say is true wherever they point."""
 
 
@@ -123,6 +123,6 @@ def test_a_clause_without_a_record_cannot_be_made() -> None:
 
 
 def test_a_clause_of_an_unknown_kind_is_not_backed() -> None:
-    trace, violation, clauses = next(told_of_shipped("nic-crash-bare"))
+    trace, violation, clauses = next(clauses_of_shipped("nic-crash-bare"))
     strange = replace(clauses[0], kind="hearsay")
     assert faults_of(trace, violation, strange) == ["no check for clauses of the kind 'hearsay'"]

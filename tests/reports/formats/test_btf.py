@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 def read(text: str) -> tuple[dict[str, str], list[Line]]:
-    """Return header and lines; whatever the format forbids is an error."""
+    """Return header and lines; everything that the format forbids is an error."""
     header: dict[str, str] = {}
     lines: list[Line] = []
     for raw in text.splitlines():
@@ -67,8 +67,8 @@ def test_the_header_has_scale_and_date_as_trace_compass_parses_them(late_writes:
 
 def test_every_record_is_told_once(late_writes: Trace) -> None:
     _, lines = btf_of(late_writes)
-    told = [(line.time, line.note.split(" ")[0]) for line in lines if line.event == "tag"]
-    assert told == [(each.at_ns, type(each.event).__name__) for each in late_writes.records]
+    tagged = [(line.time, line.note.split(" ")[0]) for line in lines if line.event == "tag"]
+    assert tagged == [(each.at_ns, type(each.event).__name__) for each in late_writes.records]
 
 
 def test_a_qvm_is_a_task_that_starts_and_terminates(late_writes: Trace) -> None:
@@ -89,9 +89,9 @@ def test_an_activation_follows_its_stimulus(late_writes: Trace) -> None:
 
 def test_callbacks_and_steps_are_runnables(stopped_in_time: Trace) -> None:
     _, lines = btf_of(stopped_in_time)
-    told = [(line.target, line.event) for line in lines if line.type == "R"]
+    tagged = [(line.target, line.event) for line in lines if line.type == "R"]
     step, callback = "eth0.disable-receive", "quiesce-eth0.TERMINATE"
-    assert told == [
+    assert tagged == [
         (callback, "start"),
         (step, "start"),
         (step, "terminate"),

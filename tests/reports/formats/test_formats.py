@@ -78,8 +78,8 @@ def test_a_waveform_marks_violations_at_their_instants(late_writes: Trace, judge
     dump = vcd_text(late_writes, judgement)
     at_ns = [each.at_ns for verdict in judgement.verdicts for each in verdict.violations]
     assert [at for at, _ in changes(VCDVCD(vcd_string=dump), "verdict.violation")] == at_ns
-    told = words(dump, "verdict.message")
-    assert told[-1] == "no-dma-after-teardown:\\x20eth0\\x20wrote\\x20late"
+    messages = words(dump, "verdict.message")
+    assert messages[-1] == "no-dma-after-teardown:\\x20eth0\\x20wrote\\x20late"
 
 
 def test_names_that_no_waveform_can_hold_stay_apart() -> None:

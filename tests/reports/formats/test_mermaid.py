@@ -1,4 +1,4 @@
-"""Mermaid's own parser takes our diagrams, whatever names the user's files bring."""
+"""Mermaid's own parser takes our diagrams, with any names from the user's files."""
 
 import shutil
 from collections.abc import Callable, Iterator

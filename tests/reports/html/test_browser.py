@@ -49,7 +49,7 @@ FLAGS = (
 
 
 class Reader:
-    """Somebody in front of the browser.
+    """A reader in front of the browser.
 
     Args:
         chrome: The browser.
@@ -85,8 +85,8 @@ class Reader:
     def view(self) -> dict[str, int]:
         """What the picture shows, after it has painted all that was asked for."""
         self.settles()
-        told = self.runs("return {...document.getElementById('lanes').dataset}")
-        return {name: int(value) for name, value in told.items()}
+        page_text = self.runs("return {...document.getElementById('lanes').dataset}")
+        return {name: int(value) for name, value in page_text.items()}
 
     def of(self, script: str) -> Any:
         """Return something of the run, from the data of the page."""
@@ -174,11 +174,11 @@ def test_v_selects_the_worst_violation_and_enter_walks_its_causes(reader: Reader
     reader.presses("v")
     worst = reader.of("data.findings[0].index")
     assert reader.view["selected"] == worst
-    told = reader.finds("#event").text
-    assert "DmaLanded" in told
+    page_text = reader.finds("#event").text
+    assert "DmaLanded" in page_text
     broken = reader.of("data.violations.filter(each => each[0] === data.findings[0].index)")
     assert broken
-    assert all(name in told and message in told for _, name, _, message in broken)
+    assert all(name in page_text and message in page_text for _, name, _, message in broken)
     way = [worst]
     back = reader.of("data.events.cause")
     while back[way[-1]]:
@@ -262,11 +262,11 @@ def test_the_slider_tells_the_verdict_of_each_instant_of_death(reader: Reader) -
         if at:
             slider.send_keys(Keys.ARROW_RIGHT)
         reader.settles()
-        told = reader.finds("#crash-say").text
+        page_text = reader.finds("#crash-say").text
         word = "violates" if point["verdict"] == "violated" else point["verdict"]
-        assert word in told
-        assert point["first"] in told
-        assert all(name in told for name in point["properties"])
+        assert word in page_text
+        assert point["first"] in page_text
+        assert all(name in page_text for name in point["properties"])
     assert {point["verdict"] for point in points} > {"violated"}
 
 

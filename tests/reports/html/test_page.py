@@ -188,12 +188,12 @@ def test_the_tables_say_what_the_verdict_rests_on() -> None:
     report = report_of("nic-crash-bare")
     text = page(report, "1.0")
     cells = set("".join(outline(text).texts["td"]).split("\n"))
-    told = " ".join(cells)
+    page_text = " ".join(cells)
     for assumption in report.judgement.assumptions:
-        assert assumption.name in told
-        assert assumption.value in told
+        assert assumption.name in page_text
+        assert assumption.value in page_text
     for verdict in report.judgement.verdicts:
-        assert verdict.property in told
+        assert verdict.property in page_text
 
 
 def test_what_led_to_the_violation_stands_in_a_table_and_each_event_in_words() -> None:
@@ -203,10 +203,10 @@ def test_what_led_to_the_violation_stands_in_a_table_and_each_event_in_words() -
     report = HtmlReport(trace=result.trace, judgement=result.judgement, explanation=explanation)
     text = page(report, "1.0")
     parsed = outline(text)
-    told = "".join(parsed.texts["td"]) + "".join(parsed.texts["b"])
+    page_text = "".join(parsed.texts["td"]) + "".join(parsed.texts["b"])
     assert len(explanation.slice.nodes) > 3
     for node in explanation.slice.nodes:
-        assert node.text in told
+        assert node.text in page_text
         assert data_of(text)["words"][str(node.index)] == node.text
     assert explanation.sentences[0] in text
 

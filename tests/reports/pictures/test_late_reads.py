@@ -33,7 +33,7 @@ def read(epoch: int = 1) -> ev.DmaRead:
 
 
 def story(*moments: tuple[int, ev.AnyEvent], ends_ns: int = 9_000) -> Trace:
-    told: list[tuple[int, ev.AnyEvent]] = [
+    sequence: list[tuple[int, ev.AnyEvent]] = [
         (0, ev.FramesGranted("vm1", 1, FRAME, 1)),
         (0, ev.VmStarted("vm1", 1)),
         (10, ev.BackendRequestBegun("devb-ahci", 1, "write", 512)),
@@ -41,7 +41,7 @@ def story(*moments: tuple[int, ev.AnyEvent], ends_ns: int = 9_000) -> Trace:
         (ends_ns, ev.ObservationEnded()),
     ]
     records = []
-    for index, (at_ns, event) in enumerate(told):
+    for index, (at_ns, event) in enumerate(sequence):
         # The request brings about what is read; all else follows from what stands before it.
         cause = REQUEST if isinstance(event, ev.DmaRead | ev.CpuRead) else index - 1
         records.append(Record(at_ns, "story", cause, event))
@@ -64,7 +64,7 @@ def judged(trace: Trace) -> Judgement:
 
 def test_the_sentence_names_reader_bytes_lateness_and_owner() -> None:
     assert why(LATE, judged(LATE)) == (
-        "ahci0 was never told to stop: no quiesce step ran for it between the end of the guest at "
+        "ahci0 was never asked to stop: no quiesce step ran for it between the end of the guest at "
         "50ns and the release of frame 0x80012 at 100ns; its read for epoch 1 was part of a write "
         "that devb-ahci accepted at 10ns and took 512 bytes from frame 0x80012 at 350ns, 250ns "
         "after the release of that frame; the frame belonged to epoch 2 then; no IOMMU stood in "
@@ -110,9 +110,9 @@ def test_the_graph_of_causes_begins_with_the_request_and_knows_the_release() -> 
 def test_the_explanation_speaks_of_a_read() -> None:
     found = explain(LATE, judged(LATE))
     assert found is not None
-    told = " ".join(found.sentences)
-    assert "The read came about like this" in told
-    assert "write landed" not in told
+    sequence = " ".join(found.sentences)
+    assert "The read came about like this" in sequence
+    assert "write landed" not in sequence
 
 
 def read_marks(trace: Trace, lane: str) -> list[Mark]:

@@ -35,7 +35,7 @@ def test_the_picture_of_a_late_write_names_who_when_where_and_what_was_missing(
         "no-dma-after-teardown: violated",
         "no-irq-after-teardown: vacuous",
         "eth0 writes frame 0x1f2 of epoch 2, 160.7us late, at 935.7us (and 22 more)",
-        "eth0 was never told to stop",
+        "eth0 was never asked to stop",
         "no IOMMU stood in its way",
         "may write for epoch 1, never seen to be quiet",
         "no write allowed",

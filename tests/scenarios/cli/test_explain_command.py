@@ -26,7 +26,7 @@ def test_a_violation_is_explained_with_a_change_that_was_tried(
     said = " ".join(capsys.readouterr().out.split())
     for expected in (
         "nic-crash-bare: no-dma-after-teardown is violated",
-        "eth0 was never told to stop",
+        "eth0 was never asked to stop",
         "change was tried in ",
         "runs): give eth0 a vdev with a TERMINATE callback: follow the documented procedure",
         "other timings, none violated.",

@@ -40,7 +40,7 @@ def test_a_pack_keeps_its_inputs_and_names_every_method(pack: Path) -> None:
     assert labels == ["run", "sampled(5)"]
     commands = [method["command"] for method in bare["methods"]]
     assert commands[1] == "quiesce fuzz nic-crash-bare --examples 5 --forget"
-    assert bare["why"].startswith("eth0 was never told to stop")
+    assert bare["why"].startswith("eth0 was never asked to stop")
     assert not quiesced["why"]
 
 

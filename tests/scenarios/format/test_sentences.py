@@ -93,7 +93,7 @@ def test_a_write_at_the_instant_of_release_is_told_with_the_order_in_the_record(
     assert main([*command, "--no-plot"]) == exit_status.VIOLATED
     said = " ".join(capsys.readouterr().out.split())
     for words in (
-        "No step told nic0 to stop, since confirm only looked or waited and saw it idle at",
+        "No step asked nic0 to stop, since confirm only looked or waited and saw it idle at",
         "and yet it took in a frame that arrived at",
         "at the very instant at which guest1 released that frame",
         "a tie counts as after the release (in the record: write, then release)",
