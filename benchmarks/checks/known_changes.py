@@ -108,7 +108,7 @@ CHANGES = (
            "any(first <= frame < end", "any(first <= frame <= end",
            "tests/properties/trackers/test_trackers.py"),
     Change("a second interrupt makes forgotten whose answer is awaited",
-           "properties/trackers/ownership.py", "line.awaited += [", "line.awaited = [",
+           "properties/trackers/interrupt_lines.py", "line.awaited += [", "line.awaited = [",
            "tests/properties/trackers/test_trackers.py"),
 )  # fmt: skip
 

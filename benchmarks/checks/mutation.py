@@ -32,6 +32,7 @@ FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dens
 TESTS = {
     "properties/teardown/dma.py": TRACKERS,
     "properties/trackers/ownership.py": TRACKERS,
+    "properties/trackers/interrupt_lines.py": TRACKERS,
     "properties/trackers/bus_masters.py": TRACKERS,
     "properties/teardown/ordering.py": TRACKERS,
     "properties/teardown/interrupts.py": TRACKERS,

@@ -20,8 +20,9 @@ from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Severity, Violation, how_late
 from ..trackers.bus_masters import BusMasters
 from ..trackers.instants import JudgedAtEndOfInstant
+from ..trackers.interrupt_lines import Lines, MisdirectedIrq
 from ..trackers.owed import interrupt_owed, write_owed
-from ..trackers.ownership import NO_OWNER, Frames, Lines, MisdirectedIrq, MisdirectedLanding
+from ..trackers.ownership import NO_OWNER, Frames, MisdirectedLanding
 
 
 class NoDmaAfterTeardown(JudgedAtEndOfInstant):

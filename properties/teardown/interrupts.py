@@ -23,8 +23,9 @@ from ...model.trace.events import (
 from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.verdict import Violation, how_late
 from ..trackers.bus_masters import BusMasters
+from ..trackers.interrupt_lines import Line, Lines, MisdirectedIrq, Owner
 from ..trackers.owed import interrupt_owed
-from ..trackers.ownership import Frames, Line, Lines, MisdirectedIrq, Owner
+from ..trackers.ownership import Frames
 
 
 class NoIrqAfterTeardown(Property):

@@ -31,7 +31,8 @@ from ...model.trace.events import (
 from ..core.monitor import Closing, Property, Reads, Trackers
 from ..core.quiet import Quiet
 from ..core.verdict import Violation
-from ..trackers.ownership import Frames, Lines
+from ..trackers.interrupt_lines import Lines
+from ..trackers.ownership import Frames
 
 
 class _Awaited:

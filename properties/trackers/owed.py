@@ -8,7 +8,8 @@ is masked and has no owner. Elsewhere a property that is not violated is undecid
 from ...model.base.addresses import HOST_EPOCH
 from ...model.trace.events import StillUnderWay
 from .bus_masters import BusMasters
-from .ownership import Frames, Lines
+from .interrupt_lines import Lines
+from .ownership import Frames
 
 __all__ = ["interrupt_owed", "write_owed"]
 
