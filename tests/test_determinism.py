@@ -1,4 +1,4 @@
-"""The same choices give the same bytes, in another process too; other choices give others."""
+"""The same choices give the same bytes, in another process too; other choices give other bytes."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What the documents say is what happens."""
+"""The documents agree with the code: commands, numbers, names and paths."""
 
 import ast
 import doctest

@@ -1,4 +1,4 @@
-"""The changes that `make mutation` makes on purpose still fit the code: it must not rot unseen."""
+"""Each change that `make mutation` makes on purpose still fits the code."""
 
 import runpy
 from pathlib import Path

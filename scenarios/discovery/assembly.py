@@ -224,8 +224,9 @@ class _FreeNumbers:
                 continue
             before = used.setdefault(address, place)
             if before is not place:
-                problem = Problem(place, f"{address} is taken already by {before}", str(address))
-                raise ConfigError([problem])
+                message = f"{address} is taken already by {before}"
+                remedy = "give one of them another device number"
+                raise ConfigError([Problem(place, message, str(address), remedy)])
             if address.bus == 0:
                 self.taken.add(address.device)
 

@@ -137,7 +137,7 @@ def read_requirements(path: Path) -> tuple[Requirement, ...]:
     """Return the requirements in a TOML file of `[[requirement]]` tables.
 
     Raises:
-        ScenarioError: If it cannot be read, or names a property that there is not.
+        ScenarioError: If it cannot be read, or names an unknown property.
     """
     place = Place(str(path))
     remedy = 'write [[requirement]] with id = "SR-1", text = "..." and properties = [...]'
@@ -145,8 +145,8 @@ def read_requirements(path: Path) -> tuple[Requirement, ...]:
         text = path.read_text(encoding="utf-8")
         entries = msgspec.convert(tomllib.loads(text), _RequirementFile).requirement
     except OSError as error:
-        problem = Problem(place, f"cannot be read: {error.strerror or error}")
-        raise ScenarioError([problem]) from None
+        message = f"cannot be read: {error.strerror or error}"
+        raise ScenarioError([Problem(place, message, remedy="check --requirements")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ScenarioError([Problem(place, str(error), remedy=remedy)]) from None
     problems = [
@@ -156,7 +156,11 @@ def read_requirements(path: Path) -> tuple[Requirement, ...]:
         if name not in PROPERTIES
     ]
     problems += [
-        Problem(Place(str(path), _line_of(text, entry.id)), f"{entry.id!r} has no property")
+        Problem(
+            Place(str(path), _line_of(text, entry.id)),
+            f"{entry.id!r} has no property",
+            remedy='write properties = ["..."] with at least one name',
+        )
         for entry in entries
         if not entry.properties
     ]

@@ -342,7 +342,8 @@ class Assembly:
             path = tail
             address = self._arguments.address(head, word.place, "load address")
         if not path:
-            self._collector.error(word.place, "load names no file", word=word.text)
+            remedy = "write the path of the file behind the address"
+            self._collector.error(word.place, "load names no file", word=word.text, remedy=remedy)
         self._loads.append(LoadConfig(token.place, path, blob.text, address))
 
     def _take_set(self, _: Token, __: OptionValue, words: list[Token]) -> None:

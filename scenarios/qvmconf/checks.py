@@ -61,7 +61,8 @@ def _check_placement(vdev: VdevConfig, kind: VdevType, collector: Collector) -> 
     if vdev.loc is not None and vdev.loc.space == "pci":
         if not kind.pci:
             message = f"vdev {vdev.type} is no PCI function"
-            collector.error(vdev.loc.place, message, word=vdev.type)
+            remedy = "give an address in memory or x86 I/O space"
+            collector.error(vdev.loc.place, message, word=vdev.type, remedy=remedy)
         return
     title = f"vdev {vdev.type}"
     if kind.pci and (vdev.loc is None) != (not vdev.intr):
@@ -76,7 +77,8 @@ def _check_placement(vdev: VdevConfig, kind: VdevType, collector: Collector) -> 
             message = f"{title} has no {name}, which it needs because it is no PCI function"
             collector.error(vdev.place, message, word=vdev.type, remedy=f"add {name}")
         elif need == "forbidden" and is_given:
-            collector.error(vdev.place, f"{title} takes no {name}", word=vdev.type)
+            message = f"{title} takes no {name}"
+            collector.error(vdev.place, message, word=vdev.type, remedy=f"remove {name}")
 
 
 def _check_options(vdev: VdevConfig, kind: VdevType, collector: Collector) -> None:
@@ -103,7 +105,7 @@ def _check_counts(config: VmConfig, collector: Collector) -> None:
         count[vdev.type] = count.get(vdev.type, 0) + 1
         if kind and kind.at_most and count[vdev.type] == kind.at_most + 1:
             message = f"a machine has at most {kind.at_most} of vdev {vdev.type}"
-            collector.error(vdev.place, message, word=vdev.type)
+            collector.error(vdev.place, message, word=vdev.type, remedy="remove this one")
 
 
 def _check_names(config: VmConfig, collector: Collector) -> None:
@@ -142,7 +144,8 @@ def _check_pics(config: VmConfig, collector: Collector) -> None:
             collector.error(place, "gic is named without a pin", word=pic, remedy=remedy)
         elif pic == "gic" and number is not None and number > MAX_GIC_PIN:
             message = f"gic has no pin {number}; the highest is {MAX_GIC_PIN}"
-            collector.error(place, message, word=f"{pic}:{number}")
+            remedy = f"write a pin from 0 to {MAX_GIC_PIN}"
+            collector.error(place, message, word=f"{pic}:{number}", remedy=remedy)
 
 
 def _check_pins(config: VmConfig, collector: Collector) -> None:
@@ -163,7 +166,8 @@ def _check_pins(config: VmConfig, collector: Collector) -> None:
             owner = first.get((pin.pic, -1 if pin.number is None else pin.number))
             if owner is not None:
                 message = f"{pin} belongs to vdev {owner.label} ({owner.place}) alone"
-                collector.error(pin.place, message, word=str(pin))
+                remedy = "give the PCI function another pin"
+                collector.error(pin.place, message, word=str(pin), remedy=remedy)
 
 
 def _check_architecture(config: VmConfig, collector: Collector) -> None:
@@ -185,14 +189,17 @@ def _check_pages(config: VmConfig, collector: Collector) -> None:
             collector.error(region.place, message, remedy=_page_remedy(region.length))
     for region in (*config.rom, *config.reserve):
         if not region.length:
-            collector.error(region.place, "the range has no bytes")
+            collector.error(
+                region.place, "the range has no bytes", remedy="give its length in bytes"
+            )
     for window in _windows(config, "mem"):
         _check_window_pages(window, collector, strict=config.release == "8.0")
 
 
 def _check_window_pages(window: PassWindow, collector: Collector, *, strict: bool) -> None:
     if window.length == 0:
-        collector.error(window.place, "the window has no bytes", word=window.text)
+        remedy = "give its length in bytes"
+        collector.error(window.place, "the window has no bytes", word=window.text, remedy=remedy)
         return
     if window.length is None and "$" not in window.text:
         message = "the window has no length, and the guide does not say what that means"
@@ -246,7 +253,8 @@ def _report_overlaps(
                     (extent, last), key=lambda item: collector.position(item[3])
                 )
                 message = f"{later[2]} overlaps {earlier[2]} ({earlier[3]})"
-                collector.error(later[3], message, word=later[2])
+                remedy = "move one of them, or make it shorter"
+                collector.error(later[3], message, word=later[2], remedy=remedy)
         if last is None or start + length > last[0] + last[1]:
             last = extent
 
@@ -277,7 +285,8 @@ def _claim(
     before = used.setdefault(key, (owner, place))
     if before[1] != place:
         message = f"{key} is taken by {before[0]} ({before[1]}) already"
-        collector.error(place, message, word=str(key))
+        remedy = "give one of the two another location"
+        collector.error(place, message, word=str(key), remedy=remedy)
 
 
 def _lines(config: VmConfig) -> Iterator[tuple[Place, str, int | None]]:

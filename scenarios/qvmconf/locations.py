@@ -212,7 +212,8 @@ class Locations:
         parts = text.split("/")
         if len(parts) > 3:
             message = f"{shown(text)} has more than vendor/device/index"
-            self._collector.error(place, message, word=text)
+            remedy = "write vendor/device or vendor/device/index"
+            self._collector.error(place, message, word=text, remedy=remedy)
             return None
         names = ("PCI vendor", "PCI device", "PCI index")
         values = []

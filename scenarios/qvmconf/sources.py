@@ -170,11 +170,12 @@ class WordStream:
                 "remove one of these inclusions",
             )
         if len(self._collector.files) >= MAX_FILES:
-            raise SourceError(f"more than {MAX_FILES} files are read")
+            raise SourceError(f"more than {MAX_FILES} files are read", "join some of them")
         text = read_text(path)
         self._total_bytes += len(text)
         if self._total_bytes > MAX_TOTAL_BYTES:
-            raise SourceError(f"all files together exceed {MAX_TOTAL_BYTES >> 20} MiB")
+            message = f"all files together exceed {MAX_TOTAL_BYTES >> 20} MiB"
+            raise SourceError(message, "name only the files of one machine")
         return text
 
 
@@ -208,7 +209,7 @@ def _refuse_kind(mode: int, size: int) -> None:
     if stat.S_ISDIR(mode):
         raise SourceError("this is a directory", "name a configuration file in it")
     if not stat.S_ISREG(mode):
-        raise SourceError("this is not a regular file")
+        raise SourceError("this is not a regular file", "name a file of text")
     if size > MAX_FILE_BYTES:
         raise SourceError(
             f"the file is larger than the {MAX_FILE_BYTES >> 10} KiB that are read",
@@ -220,7 +221,7 @@ def _refuse_binary(data: bytes) -> None:
     nul = data.find(0)
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
-        raise SourceError("the file is binary: it holds a NUL byte", line=line)
+        raise SourceError("the file is binary: it holds a NUL byte", "name a text file", line)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

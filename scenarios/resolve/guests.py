@@ -64,7 +64,8 @@ def guests_of(source: ScenarioSource, diagnostics: Diagnostics) -> tuple[GuestEn
     for index, name in enumerate(given):
         if name and name in given[:index]:
             path = (*entries[index][1], "name")
-            diagnostics.problem(path, f"two VMs are called {name!r}", word=name)
+            message = f"two VMs are called {name!r}"
+            diagnostics.problem(path, message, word=name, remedy="rename one of them")
     names = vm_names(given, configs)
     return tuple(
         GuestEntry(name, entry, path, config, vdev_names(config))

@@ -181,7 +181,9 @@ class _Matcher:
             if entry.name in names:
                 path = ("platform", "device", index, "name")
                 message = f"two devices are called {entry.name!r}"
-                self._diagnostics.problem(path, message, word=entry.name)
+                self._diagnostics.problem(
+                    path, message, word=entry.name, remedy="rename one of them"
+                )
             names.add(entry.name)
 
     def _match_word(self, index: int, word: str | int) -> None:
@@ -233,7 +235,8 @@ class _Matcher:
             if taken == key:
                 label = self.passes[key].label
                 message = f"{label!r} is {self._devices[other].name!r} already"
-                self._diagnostics.problem(path, message, word=label)
+                remedy = "name another pass entry, or remove one of the devices"
+                self._diagnostics.problem(path, message, word=label, remedy=remedy)
         entry = self._devices[index]
         if isinstance(entry, UnmodelledEntry):
             label = self.passes[key].label
@@ -301,6 +304,7 @@ def _nic(
             f"{entry.name!r} reads {nic.prefetch} descriptors ahead, but its ring has "
             f"{nic.ring_size}",
             word=str(nic.prefetch),
+            remedy=f"write at most {nic.ring_size}",
         )
     return nic
 

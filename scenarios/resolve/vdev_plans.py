@@ -272,17 +272,20 @@ def _check_workload(plan: AnyVdevPlan, path: KeyPath, diagnostics: Diagnostics) 
         size = plan.queue_size
         if size & (size - 1):
             message = f"a queue size of {size} is not a power of two"
-            diagnostics.problem((*path, "queue_size"), message, word=str(size))
+            remedy = "write a power of two, or use packed virtqueues"
+            diagnostics.problem((*path, "queue_size"), message, word=str(size), remedy=remedy)
     if isinstance(plan, BlockPlan) and plan.length % _SECTOR:
         message = f"{plan.length} is not a multiple of {_SECTOR}, the size of a sector"
-        diagnostics.problem((*path, "length"), message, word=str(plan.length))
+        remedy = "write whole sectors"
+        diagnostics.problem((*path, "length"), message, word=str(plan.length), remedy=remedy)
     if isinstance(plan, SharedMemoryPlan) and plan.length % FRAME_SIZE:
         message = f"{plan.length} is not a multiple of {FRAME_SIZE}, the size of a frame"
-        diagnostics.problem((*path, "length"), message, word=str(plan.length))
+        remedy = "write whole frames"
+        diagnostics.problem((*path, "length"), message, word=str(plan.length), remedy=remedy)
 
 
 def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], diagnostics: Diagnostics) -> None:
-    """Note direct-mapped vdevs that stand at the same address."""
+    """Note direct-mapped vdevs whose registers stand on the same page."""
     seen: dict[int, str] = {}
     for plan in plans:
         if plan.transport != "mmio":
@@ -290,5 +293,6 @@ def _check_places(guest: GuestEntry, plans: list[AnyVdevPlan], diagnostics: Diag
         other = seen.setdefault(plan.loc & ~(FRAME_SIZE - 1), plan.name)
         if other != plan.name:
             vdev = guest.config.vdevs[guest.vdevs.index(plan.name)]
-            message = f"{plan.name!r} has the address of {other!r}"
-            diagnostics.problem_at(vdev.place, message, word=f"{plan.loc:#x}")
+            message = f"{plan.name!r} has its registers on the page of {other!r}"
+            remedy = "give it a loc on a page of its own"
+            diagnostics.problem_at(vdev.place, message, word=f"{plan.loc:#x}", remedy=remedy)

@@ -1,4 +1,4 @@
-"""The design rules: each fires where it should and is silent where it should."""
+"""Each design rule gives a remark on a configuration that breaks it, and on no other."""
 
 import pytest
 

@@ -1,7 +1,11 @@
-"""What hardware does to late writes, from a scenario file to its verdict: each was once wrong.
+"""What hardware does to late writes, from a scenario file to its verdict; each case was once wrong.
 
-Every system here looks harmless for a reason that no hardware gives: a port without FIS receiver, a
-board that resets its devices, a wait that reads 0 at once, mappings that are gone in time.
+Every system here looks harmless for a reason that no hardware gives:
+
+- a port without FIS receiver,
+- a board that resets its devices,
+- a wait that reads 0 at once,
+- mappings that are gone in time.
 """
 
 import json
@@ -173,7 +177,7 @@ def test_a_wait_for_transactions_does_not_wait_for_a_disk(write: Write) -> None:
 def test_a_disk_write_has_its_data_before_the_mappings_go(
     write: Write, kind: str, after: str
 ) -> None:
-    """What is refused afterwards are the entries that tell of its end."""
+    """The IOMMU afterwards refuses the entries that report the end of the command."""
     count, requests = (3, 4) if kind == "nvme" else (1, 8)
     text = DISK_WRITE.format(kind=kind, after=after, count=count, requests=requests)
     for result in runs(write(text, guest=GUEST)):

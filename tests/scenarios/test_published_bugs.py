@@ -1,4 +1,4 @@
-"""The published bugs of the library: each failing and repaired, and counted right."""
+"""Each published bug in the library fails as described and holds when repaired."""
 
 import re
 from pathlib import Path

@@ -114,7 +114,8 @@ def _write_binary(path: Path, config: VmConfig) -> None:
         path.write_bytes(data)
     except OSError as error:
         message = f"cannot be written: {error.strerror or error}"
-        raise DiscoverProblem([Problem(Place(str(path)), message)]) from None
+        remedy = "name another file with --dtb"
+        raise DiscoverProblem([Problem(Place(str(path)), message, remedy=remedy)]) from None
 
 
 def _remark(text: str) -> None:

@@ -117,7 +117,9 @@ def _read(folder: Path) -> Pack:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Pack)
     except OSError as error:
-        problem = Problem(Place(str(path)), f"cannot be read: {error.strerror or error}")
+        message = f"cannot be read: {error.strerror or error}"
+        remedy = "name a folder that `quiesce evidence` has written"
+        problem = Problem(Place(str(path)), message, remedy=remedy)
         raise TraceFormatError([problem]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, AssertionError) as error:
         message = f"not the data of an evidence pack: {error}"

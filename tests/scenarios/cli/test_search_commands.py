@@ -1,4 +1,4 @@
-"""`quiesce fuzz`, `quiesce sweep` and `quiesce prove` from the user's side."""
+"""`quiesce fuzz`, `quiesce sweep` and `quiesce prove` as a user calls them."""
 
 import json
 import re

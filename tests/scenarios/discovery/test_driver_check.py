@@ -209,7 +209,7 @@ def test_what_is_no_driver_line_is_refused(line: str, message: str) -> None:
 
 
 def test_every_line_that_is_proposed_fits() -> None:
-    """What we tell a user to write must pass our own check, for every type and number of them."""
+    """Each proposed line passes the check itself, for every type and number of devices."""
     for text in (MAPPED, ON_PCI, MAPPED + ON_PCI, NET + NET + BLK + SHMEM):
         guest: Guest = boot(text)
         lines = [direct_line(device).command for device in guest.hardware.direct]

@@ -24,7 +24,7 @@ MACHINES = {
 
 
 def lspci(folder: Path, guest: Guest, *options: str) -> str:
-    """Return what the real program makes of our dump, with our names and not the machine's."""
+    """Return what the real program prints for our dump, with our names and not the machine's."""
     dump, ids = folder / "dump", folder / "pci.ids"
     dump.write_text(lspci_dump(guest.found))
     lines = []

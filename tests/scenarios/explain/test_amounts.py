@@ -1,4 +1,4 @@
-"""How much is enough, and what a person would write for it."""
+"""The search for the least amount that is enough, and its rounding to a plain number."""
 
 import pytest
 

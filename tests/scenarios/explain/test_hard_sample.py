@@ -1,4 +1,4 @@
-"""The other timings that advice must survive: hard, of four kinds, and the same every time."""
+"""The sample of timings that a fix must survive: of four kinds, and the same in every run."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""Scenario files: what is read, and what is said about each way to get one wrong."""
+"""Reading scenario files: what the loader returns, and its message for each mistake."""
 
 from pathlib import Path
 

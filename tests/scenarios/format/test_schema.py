@@ -1,4 +1,4 @@
-"""The JSON Schema: one source, one copy, and the same opinion as the loader."""
+"""The JSON Schema: the copy is up to date, and schema and loader accept the same files."""
 
 import importlib
 import json

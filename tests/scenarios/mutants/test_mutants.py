@@ -1,4 +1,4 @@
-"""Known ways to go wrong are noticed, and designs that are right are left in peace."""
+"""The properties notice every mutant, and hold in every correct design."""
 
 import json
 

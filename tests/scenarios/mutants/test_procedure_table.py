@@ -1,4 +1,4 @@
-"""The table of quiesce procedures is what the runs say."""
+"""The document with the table of quiesce procedures agrees with the runs."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What holding costs, in searches: a violation of it ends none, and is told all the same."""
+"""Properties that stand for a cost: a violation ends no search, and the search reports it."""
 
 import pytest
 

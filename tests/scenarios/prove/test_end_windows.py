@@ -1,4 +1,4 @@
-"""For which instants of an end a real system goes wrong: against a proof for each instant."""
+"""The unsafe instants of an end agree with a proof for each instant."""
 
 from collections.abc import Callable
 

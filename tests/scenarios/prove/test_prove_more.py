@@ -1,4 +1,4 @@
-"""`quiesce prove --windows` and `--budget` from the user's side, held against ordinary runs.
+"""`quiesce prove --windows` and `--budget` as a user calls it, compared with ordinary runs.
 
 One frame comes at 298us.  All durations are fixed but that of a posted write, so what comes out can
 be worked out by hand.  From the crash to the release of the frame that is written last it takes

@@ -1,4 +1,4 @@
-"""Proofs in slices say what proofs of the whole say."""
+"""Proofs in slices give the same verdicts and bounds as proofs of the whole."""
 
 import os
 import signal

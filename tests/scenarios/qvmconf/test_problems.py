@@ -56,7 +56,7 @@ def problems(text: str, asinfo: dict[str, tuple[int, int]] | None = None) -> lis
             "vdev pl011 intr gic:37",
             "vm:1:6: vdev pl011 has no loc, which it needs because it is no PCI function; add loc",
         ),
-        ("vdev 8259 loc 0x20 intr apic", "vm:1:6: vdev 8259 takes no intr"),
+        ("vdev 8259 loc 0x20 intr apic", "vm:1:6: vdev 8259 takes no intr; remove intr"),
         ("vdev virtio-net", "vm:1:6: vdev virtio-net has no peer, which is mandatory; add peer"),
         (
             "vdev shmem allow a deny b",
@@ -176,8 +176,14 @@ def test_pci_functions_may_share_a_pin_but_not_with_a_memory_mapped_vdev() -> No
     shared = "vdev shmem loc pci:0:1 intr gic:40\nvdev virtio-entropy loc pci:0:2 intr gic:40\n"
     assert len(parse_text(shared).vdevs) == 2
     assert problems(shared + "vdev virtio-blk loc 0x1000 intr gic:40 hostdev a") == [
-        "vm:1:29: gic:40 belongs to vdev virtio-blk (vm:3:6) alone",
-        "vm:2:38: gic:40 belongs to vdev virtio-blk (vm:3:6) alone",
+        (
+            "vm:1:29: gic:40 belongs to vdev virtio-blk (vm:3:6) alone; "
+            "give the PCI function another pin"
+        ),
+        (
+            "vm:2:38: gic:40 belongs to vdev virtio-blk (vm:3:6) alone; "
+            "give the PCI function another pin"
+        ),
     ]
 
 

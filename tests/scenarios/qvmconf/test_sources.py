@@ -104,7 +104,7 @@ def test_an_empty_configuration_says_that_nothing_is_configured(
 def test_a_binary_file_is_told_by_its_first_odd_byte(tmp_path: Path) -> None:
     (tmp_path / "ifs.bin").write_bytes(b"cpu\n\x7fELF\0\0")
     assert only_problem(tmp_path / "ifs.bin") == (
-        "ifs.bin:2: the file is binary: it holds a NUL byte"
+        "ifs.bin:2: the file is binary: it holds a NUL byte; name a text file"
     )
     (tmp_path / "latin.conf").write_bytes(b"# Ger\xe4t\ncpu")
     assert "latin.conf:1: byte 0xe4 is not UTF-8 text" in only_problem(tmp_path / "latin.conf")

@@ -1,4 +1,4 @@
-"""What is given as nothing is nothing; only what is left out is filled in, and said."""
+"""An empty value stays empty; the resolver fills in only what is left out, and reports it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the model leaves out, and what of a configuration it does not heed, is said."""
+"""The assumptions name what the model leaves out and what it ignores in a configuration."""
 
 import pytest
 

@@ -305,9 +305,9 @@ def test_two_vms_have_ends_and_names_of_their_own(write: Write) -> None:
         (
             'name = "eth0"',
             'name = "eth0"\nring_size = 8\nprefetch = 9',
-            "s.toml:15:12: 'eth0' reads 9 descriptors ahead, but its ring has 8",
+            "s.toml:15:12: 'eth0' reads 9 descriptors ahead, but its ring has 8; write at most 8",
         ),
-        ('"ahci0"', '"eth0"', "s.toml:17:8: two devices are called 'eth0'"),
+        ('"ahci0"', '"eth0"', "s.toml:17:8: two devices are called 'eth0'; rename one of them"),
         (
             'name = "ahci0"',
             'name = "ahci0"\nserves = ["/dev/sd*"]',
@@ -362,11 +362,14 @@ def test_what_does_not_fit_is_told(write: Write, old: str, new: str, complaint: 
         ),
         (
             "[workload.disk0]\nlength = 100",
-            "s.toml:19:10: 100 is not a multiple of 512, the size of a sector",
+            "s.toml:19:10: 100 is not a multiple of 512, the size of a sector; write whole sectors",
         ),
         (
             "[workload.disk0]\nqueue_size = 12",
-            "s.toml:19:14: a queue size of 12 is not a power of two",
+            (
+                "s.toml:19:14: a queue size of 12 is not a power of two; "
+                "write a power of two, or use packed virtqueues"
+            ),
         ),
         (
             "[[quiesce]]\nvdev = 'qvmtrm'",
@@ -474,7 +477,12 @@ def test_a_device_has_one_owner_at_a_time(write: Write) -> None:
 def test_one_pass_entry_is_one_device(write: Write) -> None:
     text = SCENARIO.replace('name = "eth0"', 'name = "eth0"\npass = 179')
     text += '[[platform.device]]\nkind = "nic"\nname = "eth1"\npass = 0xee080000\n'
-    assert complaints(write, text) == ["s.toml:22:8: 'mem:0xee080000' is 'eth0' already"]
+    assert complaints(write, text) == [
+        (
+            "s.toml:22:8: 'mem:0xee080000' is 'eth0' already; "
+            "name another pass entry, or remove one of the devices"
+        )
+    ]
 
 
 def test_unity_mapped_guests_do_not_share_addresses(write: Write) -> None:
@@ -494,7 +502,7 @@ def test_unity_mapped_guests_do_not_share_addresses(write: Write) -> None:
 def test_two_vms_of_one_name_are_refused(write: Write) -> None:
     write(OTHER, name="other.qvmconf")
     text = TWO_VMS.replace('"b"', '"a"')
-    assert "s.toml:7:8: two VMs are called 'a'" in complaints(write, text)
+    assert "s.toml:7:8: two VMs are called 'a'; rename one of them" in complaints(write, text)
 
 
 def test_a_broken_configuration_keeps_its_own_complaints(write: Write) -> None:

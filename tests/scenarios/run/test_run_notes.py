@@ -1,4 +1,4 @@
-"""What a run says besides its verdicts: who was not obeyed, which answers it rests on."""
+"""The notes of a run: ends that were not obeyed, and unusual answers to open questions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`quiesce verify --thorough`: what should hold holds at the ends of spans as well."""
+"""`quiesce verify --thorough` checks expectations at the ends of spans as well."""
 
 import json
 from pathlib import Path
