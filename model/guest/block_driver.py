@@ -71,7 +71,7 @@ class RequestMemory(NamedTuple):
     data: int
 
 
-class BlockRequest(NamedTuple):
+class DiskRequest(NamedTuple):
     """A request to the disk: type, first sector, bytes."""
 
     kind: BlockRequestType
@@ -177,18 +177,18 @@ class BlockDriver(VirtioDriver):
     # The file system.
 
     def _mount(self, capacity: int) -> Steps:
-        yield from self._request_and_wait(BlockRequest(BlockRequestType.GET_ID, 0, ID_LENGTH))
+        yield from self._request_and_wait(DiskRequest(BlockRequestType.GET_ID, 0, ID_LENGTH))
         self.milestone("disk-appeared")
         last = capacity - SUPERBLOCK_SECTOR
         for sector in (0, SUPERBLOCK_SECTOR, last, DATA_SECTOR):
             if self.is_live:
                 yield from self._request_and_wait(
-                    BlockRequest(BlockRequestType.IN, sector, SECTOR_SIZE)
+                    DiskRequest(BlockRequestType.IN, sector, SECTOR_SIZE)
                 )
         if self.is_live:
             self.milestone("file-system-mounted")
 
-    def _request_and_wait(self, request: BlockRequest) -> Steps:
+    def _request_and_wait(self, request: DiskRequest) -> Steps:
         """Submit a request and wait until it ends."""
         self._submit(request)
         yield from self.ring_if_asked(self.queues[0])
@@ -224,13 +224,13 @@ class BlockDriver(VirtioDriver):
             self._submit(self._next_request())
         yield from self.ring_if_asked(queue)
 
-    def _next_request(self) -> BlockRequest:
+    def _next_request(self) -> DiskRequest:
         plan = self.plan
         is_write = plan.operation == "write"
         can_flush = has_feature(self.negotiated, VIRTIO_BLK_F_FLUSH)
         if is_write and plan.flush_every and can_flush and self.unflushed >= plan.flush_every:
             self.unflushed = 0
-            return BlockRequest(BlockRequestType.FLUSH, 0, 0)
+            return DiskRequest(BlockRequestType.FLUSH, 0, 0)
         self.unflushed += is_write
         sectors = plan.length // SECTOR_SIZE
         if self.next_sector + sectors > WORKING_SECTORS:
@@ -238,9 +238,9 @@ class BlockDriver(VirtioDriver):
         sector = DATA_SECTOR + self.next_sector
         self.next_sector += sectors
         kind = BlockRequestType.OUT if is_write else BlockRequestType.IN
-        return BlockRequest(kind, sector, plan.length)
+        return DiskRequest(kind, sector, plan.length)
 
-    def _submit(self, request: BlockRequest) -> None:
+    def _submit(self, request: DiskRequest) -> None:
         memory = self.idle_memory.pop()
         self.ram.write(memory.header, BlockRequestHeader(request.kind, request.sector).pack())
         self.ram.write(memory.status, _STATUS_PENDING)

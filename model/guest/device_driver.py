@@ -34,7 +34,7 @@ class GuestSite(NamedTuple):
 
 
 Driven = TypeVar("Driven", bound=Component)
-DeviceKind = TypeVar("DeviceKind", bound=PhysicalDevice | EduFunction)
+PassedDevice = TypeVar("PassedDevice", bound=PhysicalDevice | EduFunction)
 
 
 class GuestDriver(Component, Generic[Driven]):
@@ -77,7 +77,7 @@ class GuestDriver(Component, Generic[Driven]):
         yield from follow_with_fallbacks(self.kernel, self.device, self.epoch, self.procedure)
 
 
-class DeviceDriver(GuestDriver[DeviceKind]):
+class DeviceDriver(GuestDriver[PassedDevice]):
     """A guest's driver for one passed-through device."""
 
     # What a driver of a kind supplies.

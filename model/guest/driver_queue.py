@@ -17,6 +17,7 @@ from ..trace.virtio_events import (
 )
 from ..virtio.layout import DESCRIPTOR_SIZE
 from ..virtio.packed_driver import PackedDriverQueue
+from ..virtio.packed_ring import slot_and_wrap
 from ..virtio.split_driver import SplitDriverQueue
 from ..virtio.virtqueue import Buffer, UsedBuffer
 from .layout import GuestAllocator
@@ -170,15 +171,10 @@ class DriverQueue:
         if self.side.features.event_index:
             mode, position = "at", self.side.next_used
             if isinstance(self.side, PackedDriverQueue):
-                position = _packed_position(position, self.side.layout.size)
+                position = slot_and_wrap(position, self.side.layout.size)
         self.driver.emit(SuppressionWritten(*self.who, "driver", mode, position))
 
     def _published(self) -> int:
         if isinstance(self.side, PackedDriverQueue):
-            return _packed_position(self.side.next_available, self.side.layout.size)
+            return slot_and_wrap(self.side.next_available, self.side.layout.size)
         return self.side.published_index
-
-
-def _packed_position(position: int, size: int) -> int:
-    """Return a position of a packed ring as slot times two plus wrap counter."""
-    return position % size * 2 + (position < size)

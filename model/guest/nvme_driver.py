@@ -56,7 +56,7 @@ class NvmeDriver(DeviceDriver[Nvme]):
             self.event_addr = allocator.allocate(PAGE, PAGE)
         slots = range(plan.in_flight)
         self.buffers = [allocator.allocate(plan.length, PAGE) for _ in slots]
-        self.lists = [
+        self.prp_lists = [
             allocator.allocate(PAGE, PAGE) if plan.length > 2 * PAGE else 0 for _ in slots
         ]
         self.remaining = plan.requests
@@ -148,11 +148,11 @@ class NvmeDriver(DeviceDriver[Nvme]):
         self.remaining = max(0, self.remaining - 1)
         buffer = self.buffers[slot]
         second = buffer + PAGE if plan.length > PAGE else 0
-        if self.lists[slot]:
+        if self.prp_lists[slot]:
             pages = range(buffer + PAGE, buffer + plan.length, PAGE)
             listed = b"".join(page.to_bytes(8, "little") for page in pages)
-            self.ram.write(self.lists[slot], listed)
-            second = self.lists[slot]
+            self.ram.write(self.prp_lists[slot], listed)
+            second = self.prp_lists[slot]
         is_read = plan.operation == "read"
         if is_read:
             self.emit_dma_requested(buffer, plan.length)

@@ -1,6 +1,6 @@
 """The guest's driver of a back end in another process: it gives buffers and takes them back."""
 
-from ..host.user_back_end import USED_ELEMENT, USED_RING_HEADER, SharedMemory, UserBackEnd
+from ..host.user_back_end import USED_ELEMENT, USED_RING_HEADER, MappedMemory, UserBackEnd
 from ..host.user_back_end_procedure import PROCEDURE
 from ..sim.kernel import Steps
 from .device_driver import GuestDriver, GuestSite
@@ -21,8 +21,8 @@ class UserBackEndDriver(GuestDriver[UserBackEnd]):
 
     def run(self) -> Steps:
         """Connect, give all buffers, and give each again when it has been used."""
-        shared = SharedMemory(self.epoch, self.ram, self.used_addr, len(self.buffers))
-        self.device.connect(shared, self.interrupts)
+        mapped = MappedMemory(self.epoch, self.ram, self.used_addr, len(self.buffers))
+        self.device.connect(mapped, self.interrupts)
         for addr in self.buffers:
             self.device.kick(addr)
         self.is_set_up, self.is_stopping = True, self.is_alone

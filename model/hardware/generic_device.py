@@ -30,7 +30,7 @@ _DATA_BYTE = b"\x77"
 _ENTRY_BYTE = b"\x78"
 
 
-class Ring:
+class CompletionRing:
     """The ring of completion entries.
 
     Attributes:
@@ -55,7 +55,7 @@ class GenericOperation(Operation):
     __slots__ = ("number", "ring")
 
     def __init__(
-        self, epoch: int, number: int, addr: int, plan: GenericPlan, ring: Ring | None
+        self, epoch: int, number: int, addr: int, plan: GenericPlan, ring: CompletionRing | None
     ) -> None:
         data: list[tuple[int, bytes]] = []
         position = addr
@@ -91,7 +91,7 @@ class GenericDevice(PhysicalDevice):
         self.plan = plan
         self.enabled = self.is_stopping = False
         self.area = self.stride = self.ring_addr = 0
-        self.ring: Ring | None = None
+        self.ring: CompletionRing | None = None
         self.accepted: deque[tuple[int, int]] = deque()
         self.finished: list[int] = []
         self.next_number = 0
@@ -123,7 +123,7 @@ class GenericDevice(PhysicalDevice):
             case "RING":
                 self.ring_addr = value
             case "RING.SIZE":
-                self.ring = Ring(self.ring_addr, value)
+                self.ring = CompletionRing(self.ring_addr, value)
             case "ENABLE":
                 self._set_enabled(bool(value))
             case "GO":

@@ -22,4 +22,4 @@ def carry_out(kernel: Kernel, device: GenericDevice, epoch: int, step: str, boun
     return (yield from carry_out_pcie(kernel, device, epoch, step, bound_ns))
 
 
-PROCEDURE = Procedure(procedures.POLICY, carry_out)
+PROCEDURE = Procedure(procedures.GENERIC, carry_out)

@@ -5,7 +5,7 @@ from enum import Enum
 from ..base.clock import Span
 
 
-class Effect(Enum):
+class OperationEffect(Enum):
     """The three things that an operation does to the rest of the system."""
 
     DATA = "data"

@@ -37,7 +37,7 @@ from ..plan.traits import CANCEL, DROP, NOTHING, POST, Traits
 from ..sim.component import Component
 from ..sim.kernel import Kernel, Signal, Steps
 from ..trace.events import DmaDropped
-from .operation import Effect, Operation
+from .operation import Operation, OperationEffect
 
 PCIE_REGISTERS = frozenset(
     {"PCI.BME", "PCI.INTX_DISABLE", "PCI.FLR", "MSIX.ENABLE", "MSIX.MASKALL"}
@@ -280,11 +280,13 @@ class PhysicalDevice(Component):
             yield self.kernel.delay(operation.service, f"{self.name}.service")
         operation.serve(fetched)
         for addr, data in operation.data:
-            if not operation.was_reset or self._survives_reset(operation, Effect.DATA, len(data)):
+            if not operation.was_reset or self._survives_reset(
+                operation, OperationEffect.DATA, len(data)
+            ):
                 yield from self.engine.write(operation.epoch, addr, data, "data", translations)
         for addr, data in self.completions_of(operation):
             if not operation.was_reset or self._survives_reset(
-                operation, Effect.COMPLETION, len(data)
+                operation, OperationEffect.COMPLETION, len(data)
             ):
                 known = translations if (addr, data) in operation.known_completions else None
                 yield from self.engine.write(operation.owner_epoch, addr, data, "completion", known)
@@ -296,7 +298,7 @@ class PhysicalDevice(Component):
             self.running.remove(operation)
         self.on_complete(operation)
         if operation.interrupts and (
-            not operation.was_reset or self._survives_reset(operation, Effect.INTERRUPT, 0)
+            not operation.was_reset or self._survives_reset(operation, OperationEffect.INTERRUPT, 0)
         ):
             self.raise_interrupt(operation.owner_epoch)
         self.changed.notify()
@@ -305,7 +307,7 @@ class PhysicalDevice(Component):
         """Read from memory what an operation reads; gives the bytes."""
         fetched = b""
         for addr, length in operation.reads:
-            if not operation.was_reset or self._survives_reset(operation, Effect.DATA, 0):
+            if not operation.was_reset or self._survives_reset(operation, OperationEffect.DATA, 0):
                 fetched += (yield from self.fetch(operation.epoch, addr, length, DATA)) or b""
         return fetched
 
@@ -337,7 +339,7 @@ class PhysicalDevice(Component):
             for burst, length in pages_of(addr, len(data))
         }
 
-    def _survives_reset(self, operation: Operation, effect: Effect, length: int) -> bool:
+    def _survives_reset(self, operation: Operation, effect: OperationEffect, length: int) -> bool:
         """Return whether the reset policy lets an effect happen; a dropped write is an event."""
         fate: str = getattr(self.traits.reset, effect.value)
         if fate in {POST, NOTHING}:

@@ -35,7 +35,7 @@ AnyDevice = PhysicalDevice | EduFunction
 """The devices that a procedure can be followed on."""
 
 
-class Watched(Protocol):
+class PolledMaster(Protocol):
     """What a poll needs of a bus master: of a device or of a part of the interrupt controller."""
 
     name: str
@@ -128,7 +128,9 @@ def carry_out_common(
     return (yield from confirm_idle(kernel, device, epoch, lambda: device.is_idle, bound_ns))
 
 
-def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound_ns: int) -> Steps:
+def wait_until(
+    kernel: Kernel, device: PolledMaster, is_so: Callable[[], bool], bound_ns: int
+) -> Steps:
     """Poll a register until it reads as wanted; gives whether it did within the bound.
 
     The first and the last poll are reads of the device, and push its writes ahead of them.
@@ -146,7 +148,7 @@ def wait_until(kernel: Kernel, device: Watched, is_so: Callable[[], bool], bound
 
 def confirm_idle(
     kernel: Kernel,
-    device: Watched,
+    device: PolledMaster,
     epoch: int,
     is_so: Callable[[], bool],
     bound_ns: int,

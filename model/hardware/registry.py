@@ -101,7 +101,7 @@ def kinds() -> dict[str, DeviceKind]:
             GenericDevice,
             device_plans.GenericPlan,
             generic_procedure.PROCEDURE,
-            "a device known only by its rules",
+            "generic device, described by its plan",
         ),
     }
 

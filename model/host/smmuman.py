@@ -43,7 +43,7 @@ Ranges = tuple[tuple[int, int, int], ...]
 """(device address, host address, length) of each."""
 
 
-class Client(NamedTuple):
+class ClientMaps(NamedTuple):
     """The maps that a living client has asked for, for one device."""
 
     port: Port
@@ -70,7 +70,7 @@ class Smmuman(Component):
         super().__init__(kernel, "smmuman", timing)
         self.iommu = iommu
         self.faults = faults
-        self.clients: dict[str, Client] = {}
+        self.clients: dict[str, ClientMaps] = {}
         self.record_counts: dict[int, int] = {}
         self.is_up = True
         self.restarted = Signal(kernel)
@@ -80,7 +80,7 @@ class Smmuman(Component):
 
     def map(self, port: Port, epoch: int, ranges: Ranges) -> None:
         """Map these ranges for a device; the IOMMU refuses every other address."""
-        client = self.clients[port.master] = Client(port, epoch, ranges)
+        client = self.clients[port.master] = ClientMaps(port, epoch, ranges)
         if self.is_up:
             self._program(client)
 
@@ -107,7 +107,7 @@ class Smmuman(Component):
             self.iommu.unmap_all(port.master, epoch, StreamMode.UNRESTRICTED)
         return True
 
-    def _program(self, client: Client) -> None:
+    def _program(self, client: ClientMaps) -> None:
         for addr, host_addr, length in client.ranges:
             self.iommu.map(client.port.master, client.epoch, addr, host_addr, length)
 

@@ -36,7 +36,7 @@ USED_ELEMENT = 8
 USED_INDEX_OFFSET = 2
 
 
-class SharedMemory(NamedTuple):
+class MappedMemory(NamedTuple):
     """The guest memory that a back end has mapped, and the epoch that it belongs to.
 
     Attributes:
@@ -59,8 +59,8 @@ class TakenBuffer:
         is_dropped: A stop has dropped it; the worker writes nothing more for it.
     """
 
-    def __init__(self, shared: SharedMemory, addr: int) -> None:
-        self.shared = shared
+    def __init__(self, mapped: MappedMemory, addr: int) -> None:
+        self.mapped = mapped
         self.addr = addr
         self.is_dropped = False
 
@@ -69,7 +69,7 @@ class UserBackEnd(Component):
     """The process.
 
     Attributes:
-        shared: What it has mapped; None if nothing.
+        mapped: What it has mapped; None if nothing.
         connected: Whether its socket has another end.
         ring_running: Whether it takes buffers.
         available: Guest addresses of the buffers that it has not taken.
@@ -84,7 +84,7 @@ class UserBackEnd(Component):
         super().__init__(kernel, plan.name, timing)
         self.plan = plan
         self.memory = memory
-        self.shared: SharedMemory | None = None
+        self.mapped: MappedMemory | None = None
         self.connected = self.ring_running = False
         self.available: Mailbox[int] = Mailbox(kernel)
         self.taken: list[TakenBuffer] = []
@@ -97,9 +97,9 @@ class UserBackEnd(Component):
 
     # For qvm and the guest.
 
-    def connect(self, shared: SharedMemory, calls: Mailbox[int]) -> None:
+    def connect(self, mapped: MappedMemory, calls: Mailbox[int]) -> None:
         """Map a guest's memory, start its ring, and call it through `calls`."""
-        self.shared, self.calls = shared, calls
+        self.mapped, self.calls = mapped, calls
         self.connected = self.ring_running = True
         self.available.clear()
         self.used_index = 0
@@ -107,10 +107,10 @@ class UserBackEnd(Component):
 
     def kick(self, addr: int) -> None:
         """Make a buffer available."""
-        if self.shared is not None and self.connected:
+        if self.mapped is not None and self.connected:
             length = self.plan.length
-            host_addr = self.shared.ram.host_addr(addr, length)
-            self.emit(DmaRequested(self.name, self.shared.epoch, host_addr, length))
+            host_addr = self.mapped.ram.host_addr(addr, length)
+            self.emit(DmaRequested(self.name, self.mapped.epoch, host_addr, length))
             self.available.put(addr)
             self.changed.notify()
 
@@ -140,7 +140,7 @@ class UserBackEnd(Component):
         while self.plan.on_unmap == "drain" and self.is_busy:
             yield self.changed.wait()
         if not self.is_busy:
-            self.shared = None
+            self.mapped = None
         yield self.kernel.delay(self.timing.ctx_switch, f"{self.name}.message")
 
     def disconnect(self) -> None:
@@ -166,7 +166,7 @@ class UserBackEnd(Component):
         while self.is_busy:
             yield self.changed.wait()
         if self.plan.unmaps and not self.connected:
-            self.shared = None
+            self.mapped = None
 
     def _drop_taken(self) -> None:
         for buffer in self.taken:
@@ -174,9 +174,9 @@ class UserBackEnd(Component):
 
     def _withheld(self) -> Withheld | None:
         """Return for which epoch the next unsolicited buffer would be filled; None for none."""
-        if self.shared is None or not (self.available and self.ring_running):
+        if self.mapped is None or not (self.available and self.ring_running):
             return None
-        return Withheld(self.name, self.shared.epoch, "write", "buffers that it fills unasked")
+        return Withheld(self.name, self.mapped.epoch, "write", "buffers that it fills unasked")
 
     def _work(self) -> Steps:
         while self.plan.period is None or not self.is_alone:
@@ -185,13 +185,13 @@ class UserBackEnd(Component):
                 self.kernel.begin_story()
             while not (self.available and self.ring_running):
                 yield self.changed.wait()
-            shared = self.shared
+            mapped = self.mapped
             addr = self.available.take()
-            if shared is None:
+            if mapped is None:
                 continue
-            buffer = TakenBuffer(shared, addr)
+            buffer = TakenBuffer(mapped, addr)
             self.taken.append(buffer)
-            self.emit(BackendRequestBegun(self.name, shared.epoch, "read", self.plan.length))
+            self.emit(BackendRequestBegun(self.name, mapped.epoch, "read", self.plan.length))
             if self.plan.period is not None:
                 yield from self._fill_buffer(buffer)
             else:
@@ -206,17 +206,17 @@ class UserBackEnd(Component):
         length = self.plan.length
         for addr, size in pages_of(buffer.addr, length):
             yield from self._copy(buffer, addr, _DATA_BYTE * size, "data")
-        shared = buffer.shared
-        place = USED_RING_HEADER + USED_ELEMENT * (self.used_index % shared.queue_size)
+        mapped = buffer.mapped
+        place = USED_RING_HEADER + USED_ELEMENT * (self.used_index % mapped.queue_size)
         element = (buffer.addr & 0xFFFF).to_bytes(4, "little") + length.to_bytes(4, "little")
-        yield from self._copy(buffer, shared.used_addr + place, element, "used_element")
+        yield from self._copy(buffer, mapped.used_addr + place, element, "used_element")
         if not buffer.is_dropped:
             self.used_index = (self.used_index + 1) & 0xFFFF
         index = self.used_index.to_bytes(2, "little")
-        yield from self._copy(buffer, shared.used_addr + USED_INDEX_OFFSET, index, "used_idx")
+        yield from self._copy(buffer, mapped.used_addr + USED_INDEX_OFFSET, index, "used_idx")
         self.taken.remove(buffer)
         outcome = "cancelled" if buffer.is_dropped else "done"
-        self.emit(BackendRequestEnded(self.name, shared.epoch, "read", outcome))
+        self.emit(BackendRequestEnded(self.name, mapped.epoch, "read", outcome))
         if not buffer.is_dropped and self.calls is not None and self.connected:
             self.calls.put(self.plan.intid)
         self.changed.notify()
@@ -228,6 +228,6 @@ class UserBackEnd(Component):
         # effect between two copies.
         yield self.kernel.delay(self.timing.user_copy, f"{self.name}.copy")
         if not buffer.is_dropped:
-            shared = buffer.shared
-            host_addr = shared.ram.host_addr(addr, len(data))
-            self.memory.land_from_cpu(self.name, shared.epoch, host_addr, data, content)
+            mapped = buffer.mapped
+            host_addr = mapped.ram.host_addr(addr, len(data))
+            self.memory.land_from_cpu(self.name, mapped.epoch, host_addr, data, content)

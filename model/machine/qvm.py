@@ -331,7 +331,7 @@ class Qvm(Component):
         """
         # Invariant: a confirmed stop precedes the release in the trace, for the properties read
         # the records of one instant in order.
-        masters = [*self.plan.passed_through, *self.vdevs.masters]
+        masters = [*self.plan.passed_through, *self.vdevs.bus_masters]
         if self.host.redistributor is not None and self.host.has_guest_table:
             masters.append(self.host.redistributor.name)
         for master in masters:

@@ -211,7 +211,7 @@ class EduPlan(msgspec.Struct, frozen=True, tag="edu", tag_field="kind"):
 
 
 class GenericPlan(msgspec.Struct, frozen=True, tag="policy", tag_field="kind"):
-    """A device of which only its rules are known.
+    """A generic device, described by its plan alone.
 
     Attributes:
         name: Unique in the system.

@@ -12,6 +12,7 @@ __all__ = [
     "COMMON_STEPS",
     "DOCUMENTED",
     "EDU",
+    "GENERIC",
     "NIC",
     "NVME",
     "PCIE_BOUNDS",
@@ -19,7 +20,6 @@ __all__ = [
     "PL330",
     "PL330_SYNCHRONIZE",
     "PL330_TERMINATE_ASYNC",
-    "POLICY",
     "XHCI",
     "DocumentedProcedure",
     "Order",
@@ -284,9 +284,9 @@ EDU = DocumentedProcedure(
 )
 """The timer takes 100 ms."""
 
-_POLICY_RESET: Order = (("reset", 0), ("await-reset", 1_000_000_000), ("confirm", 1_000_000))
+_GENERIC_RESET: Order = (("reset", 0), ("await-reset", 1_000_000_000), ("confirm", 1_000_000))
 
-POLICY = DocumentedProcedure(
+GENERIC = DocumentedProcedure(
     steps={
         "mask-interrupts": "the device's own interrupt mask, read back",
         "stop": "its stop request",
@@ -299,10 +299,10 @@ POLICY = DocumentedProcedure(
         ("mask-interrupts", 0),
         ("stop", 0),
         ("await-idle", 1_000_000_000),
-        *_POLICY_RESET,
+        *_GENERIC_RESET,
     ),
     source="assumed: stop, wait, reset, see",
-    fallbacks=(_POLICY_RESET,),
+    fallbacks=(_GENERIC_RESET,),
 )
 """Stop, wait, reset, check: an order for every device unless its maker says otherwise."""
 
@@ -314,6 +314,6 @@ DOCUMENTED: dict[str, DocumentedProcedure] = {
     "pl330": PL330,
     "can": CAN,
     "edu": EDU,
-    "policy": POLICY,
+    "policy": GENERIC,
 }
 """The documented procedure of each kind of device that is passed through."""

@@ -65,7 +65,7 @@ class Vdevs:
         return [vdev for vdev in self.by_name.values() if isinstance(vdev, VirtioVdev)]
 
     @property
-    def masters(self) -> list[str]:
+    def bus_masters(self) -> list[str]:
         """Names of the controllers that write guest memory on their behalf, sorted."""
         return sorted({server.controller.name for server in self.block_servers})
 

@@ -16,6 +16,7 @@ from ..trace.virtio_events import (
     UsedPublished,
 )
 from ..virtio.packed_device import PackedDeviceQueue
+from ..virtio.packed_ring import slot_and_wrap
 from ..virtio.split_device import SplitDeviceQueue
 from ..virtio.virtqueue import DescriptorChain, MalformedChain
 
@@ -170,7 +171,7 @@ class VdevQueue:
     def _published(self) -> int:
         side = self.side
         if isinstance(side, PackedDeviceQueue):
-            return _packed_position(side.next_used, side.layout.size)
+            return slot_and_wrap(side.next_used, side.layout.size)
         return side.next_used
 
     def _emit_suppression(self) -> None:
@@ -178,10 +179,5 @@ class VdevQueue:
         if self.event_index:
             mode, position = "at", self.side.next_available
             if isinstance(self.side, PackedDeviceQueue):
-                position = _packed_position(position, self.side.layout.size)
+                position = slot_and_wrap(position, self.side.layout.size)
         self._emit_detail(SuppressionWritten(*self._who, "device", mode, position))
-
-
-def _packed_position(position: int, size: int) -> int:
-    """Return a position of a packed ring as slot times two plus wrap counter."""
-    return position % size * 2 + (position < size)

@@ -95,7 +95,7 @@ class VirtioNet(VirtioVdev):
             self.frames_waiting += 1
             self.tasks.put(Message(message))
         else:
-            self._throw_away(message)
+            self._drop_frame(message)
 
     # What the base asks.
 
@@ -116,10 +116,10 @@ class VirtioNet(VirtioVdev):
         queue = self.queues.get(index)
         chain = None if queue is None else self.take(queue)
         if queue is None or chain is None:
-            self._throw_away(message)
+            self._drop_frame(message)
             return
         if chain.writable_length < HEADER_SIZE + len(message):
-            self._throw_away(message)
+            self._drop_frame(message)
             self.complete(queue, chain.head_index, 0)
             return
         data = _RECEIVED_HEADER + message
@@ -175,5 +175,5 @@ class VirtioNet(VirtioVdev):
         if is_right and pairs is not None and self.is_detailed:
             self.emit(NetPairsSet(self.name, self.epoch, pairs))
 
-    def _throw_away(self, message: bytes) -> None:
+    def _drop_frame(self, message: bytes) -> None:
         self.emit(DmaDropped(self.name, self.epoch, len(message), "no_descriptor"))

@@ -101,3 +101,8 @@ class PackedRing:
         event = offset if off_wrap >> 15 else offset + self.layout.size
         behind: int = (position - event - 1) % self.span
         return behind < moved
+
+
+def slot_and_wrap(position: int, size: int) -> int:
+    """Return a position of a packed ring as slot times two plus wrap counter."""
+    return position % size * 2 + (position < size)

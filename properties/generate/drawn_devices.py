@@ -120,7 +120,7 @@ def _edu(draws: ByteDraws, place: Surroundings) -> Drawn:
     return _passed(draws, device, PROCEDURES["edu"], place)
 
 
-def _policy(draws: ByteDraws, place: Surroundings) -> Drawn:
+def _generic(draws: ByteDraws, place: Surroundings) -> Drawn:
     lo_ns = draws.pick((1_000, 10_000))
     trigger = _trigger(draws, place)
     device = GenericPlan(
@@ -168,7 +168,7 @@ DEVICE_KINDS: tuple[DeviceKind, ...] = (
     DeviceKind("can", _can, True, ("IrqTaken",)),
     DeviceKind("nvme", _nvme, True, ("DmaRequested", "DmaIssued", "IrqTaken")),
     DeviceKind("xhci", _xhci, False, ("DmaLanded", "IrqTaken")),
-    DeviceKind("policy", _policy, True, ("DmaIssued", "DmaLanded", "IrqTaken")),
+    DeviceKind("policy", _generic, True, ("DmaIssued", "DmaLanded", "IrqTaken")),
     *VDEV_KINDS[1:],
     DeviceKind("edu", _edu, True, ("DmaRequested", "DmaLanded", "IrqTaken")),
 )

@@ -179,7 +179,7 @@ CLASSES: dict[str, DeviceClass] = {
         shares_line=True,
     ),
     "accelerator": DeviceClass(
-        "a device made of rules: writes when asked",
+        "a generic device: writes when asked",
         GenericPlan(_DEVICE, _LINE, service=_SERVICE),
         (
             ("mask-interrupts", 0),
@@ -191,7 +191,7 @@ CLASSES: dict[str, DeviceClass] = {
         iommu_is_enough=True,
     ),
     "sensor": DeviceClass(
-        "a device made of rules: writes unasked",
+        "a generic device: unsolicited writes",
         GenericPlan(_DEVICE, _LINE, period=Span(5_000, 15_000), service=Span(1_000, 10_000)),
         (
             ("mask-interrupts", 0),

@@ -482,7 +482,7 @@ CAN = [
     ),
 ]
 
-POLICY = [
+GENERIC = [
     case("policy", "documented", DOCUMENTED["policy"], NOTHING_LATE, False, ALWAYS, "assumed"),
     case("policy", "nothing", (), BOTH, True, NEVER, "operations under way end as ever"),
     case(
@@ -536,7 +536,7 @@ POLICY = [
 ]
 
 
-@pytest.mark.parametrize("case", [*AHCI, *NVME, *XHCI, *PL330, *CAN, *POLICY])
+@pytest.mark.parametrize("case", [*AHCI, *NVME, *XHCI, *PL330, *CAN, *GENERIC])
 def test_what_comes_of_each_way_to_follow_a_procedure(case: Case) -> None:
     plan = WORKLOADS[case.kind] | case.plan
     timing = plan.pop("timing", BRISK)

@@ -158,7 +158,7 @@ def test_memory_is_parted_with_after_a_disconnect_if_the_back_end_is_polite() ->
         bench.die()
         bench.back_end.disconnect()
         bench.pass_ns(3 * MS)
-        assert (bench.back_end.shared is None) is unmaps
+        assert (bench.back_end.mapped is None) is unmaps
 
 
 @pytest.mark.parametrize("on_unmap", ["drain", "early"])
@@ -175,7 +175,7 @@ def test_the_answer_to_an_unmap_is_true_only_if_it_waits_for_the_buffers_in_hand
     assert bench.run(unmap) is True
     confirmed = [r.event for r in bench.kernel.records if isinstance(r.event, StopConfirmed)]
     assert confirmed == [StopConfirmed("vhost-net", 1)]
-    assert (bench.back_end.shared is None) is (on_unmap == "drain")
+    assert (bench.back_end.mapped is None) is (on_unmap == "drain")
     assert bool(bench.late()) is (on_unmap == "early")
 
 
