@@ -43,16 +43,18 @@ class After(Closed, frozen=True):
         ),
     ]
     source: Annotated[str, Meta(description="Component that emits it; any if left out.")] = ""
-    count: Annotated[int, Meta(ge=1, le=1_000_000, description="Which one, from 1.")] = 1
+    count: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Which of these events, counted from 1.")
+    ] = 1
     milestone: Annotated[
         str,
         Meta(
-            description="Which milestone, if the event is `MilestoneReached`; any if left out.",
+            description="The milestone, if the event is `MilestoneReached`; any if left out.",
             extra={"one_of": events.MILESTONES, "noun": "milestone"},
             extra_json_schema={"enum": list(events.MILESTONES)},
         ),
     ] = ""
-    delay: Annotated[SpanText, Meta(description="How long after that event.")] = "0ns"
+    delay: Annotated[SpanText, Meta(description="Time from that event to the end.")] = "0ns"
 
 
 class End(Closed, frozen=True):
@@ -61,7 +63,7 @@ class End(Closed, frozen=True):
     cause: Annotated[
         str,
         Meta(
-            description="What brings the end about.",
+            description="The cause of the end.",
             extra={"one_of": tuple(termination.BY_NAME), "noun": "termination cause"},
             extra_json_schema={
                 "oneOf": [
@@ -78,7 +80,7 @@ class End(Closed, frozen=True):
     within: Annotated[
         DurationText | None, Meta(description='The window of `at = "any"`, from the start.')
     ] = None
-    after: Annotated[After | None, Meta(description="An event of the run.")] = None
+    after: Annotated[After | None, Meta(description="The event after which the VM ends.")] = None
 
 
 # What guests and vdevs do.
@@ -96,7 +98,7 @@ class Workload(Closed, frozen=True):
     ] = None
     gap: Annotated[
         SpanText | None,
-        Meta(description="NIC, virtio-net, virtio-console: between two frames or inputs."),
+        Meta(description="NIC, virtio-net, virtio-console: time between two frames or inputs."),
     ] = None
     length: Annotated[
         Annotated[int, Meta(ge=1, le=16 << 20)] | None,
@@ -122,7 +124,7 @@ class Workload(Closed, frozen=True):
     ] = None
     think: Annotated[
         SpanText | None,
-        Meta(description="virtio-blk: between a completion and the next request."),
+        Meta(description="virtio-blk: time between a completion and the next request."),
     ] = None
     queue_size: Annotated[
         Annotated[int, Meta(ge=1, le=32_768)] | None,
@@ -172,16 +174,18 @@ class Workload(Closed, frozen=True):
 class Step(Closed, frozen=True):
     """One step of a quiesce procedure that waits for something."""
 
-    name: Annotated[str, Meta(description="What is done.")]
-    bound: Annotated[DurationText | None, Meta(description="After how long a wait gives up.")] = (
-        None
-    )
+    name: Annotated[str, Meta(description="The name of the step.")]
+    bound: Annotated[
+        DurationText | None, Meta(description="The time after which a wait gives up.")
+    ] = None
 
 
 class Quiesce(Closed, frozen=True):
     """What a vdev does about one device when it is called with VDEV_CTRL_TERMINATE."""
 
-    vdev: Annotated[str, Meta(description="The vdev of the configuration that does it.")]
+    vdev: Annotated[
+        str, Meta(description="The vdev of the configuration that carries out the procedure.")
+    ]
     device: Annotated[
         str, Meta(description="The device that the vdev quiesces; the vdev itself if left out.")
     ] = ""
@@ -206,7 +210,7 @@ class VmEntry(Closed, frozen=True):
         Meta(description="The `qvm` configuration, relative to the scenario; several add up."),
     ] = ()
     end: Annotated[
-        End | None, Meta(description="How it ends; without it the VM outlives the run.")
+        End | None, Meta(description="How the VM ends; without it the VM outlives the run.")
     ] = None
     then: Annotated[
         tuple[End, ...],
@@ -215,9 +219,12 @@ class VmEntry(Closed, frozen=True):
     restart: Annotated[
         bool, Meta(description="A supervisor starts it again on the same frames and vectors.")
     ] = False
-    workload: Annotated[dict[str, Workload], Meta(description="By name of the NIC or vdev.")] = {}
+    workload: Annotated[
+        dict[str, Workload],
+        Meta(description="The traffic of each device, by name of the NIC or vdev."),
+    ] = {}
     vdev: Annotated[
-        dict[str, VdevEntry], Meta(description="What virtio vdevs offer, by name of the vdev.")
+        dict[str, VdevEntry], Meta(description="What each virtio vdev offers, by its name.")
     ] = {}
     shutdown_handler: Annotated[
         dict[str, bool],
@@ -232,7 +239,7 @@ class VmEntry(Closed, frozen=True):
         Meta(ge=0, le=255, description="Highest PCI bus that the guest's PCI server tries."),
     ] = 0
     quiesce: Annotated[
-        tuple[Quiesce, ...], Meta(description="What its vdevs do when it is terminated.")
+        tuple[Quiesce, ...], Meta(description="What its vdevs do when qvm terminates it.")
     ] = ()
 
 
@@ -258,7 +265,8 @@ class Bounds(Closed, frozen=True):
     """The bounds that properties check."""
 
     teardown: Annotated[
-        DurationText, Meta(description="From the begin of the termination to qvm's exit.")
+        DurationText,
+        Meta(description="The longest time from the begin of the termination to qvm's exit."),
     ] = "10s"
     irq_after_teardown: Annotated[
         int,
@@ -327,7 +335,7 @@ class Scenario(VmEntry, frozen=True):
     timing: Annotated[
         dict[str, SpanText],
         Meta(
-            description="Spans that are known better than the defaults.",
+            description="Spans of delays that you know better than the defaults.",
             extra={"keys": tuple(field.name for field in _TIMING_KEYS), "noun": "timing key"},
             extra_json_schema={
                 "propertyNames": {"enum": [field.name for field in _TIMING_KEYS]},
@@ -379,7 +387,7 @@ class Scenario(VmEntry, frozen=True):
     expect: Annotated[
         dict[str, Word],
         Meta(
-            description="Property and the verdict that it must get.",
+            description="The verdict that each property must get.",
             extra={"keys": tuple(PROPERTIES), "noun": "property"},
             extra_json_schema={
                 "propertyNames": {"enum": list(PROPERTIES)},

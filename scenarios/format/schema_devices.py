@@ -15,9 +15,13 @@ Fate = Literal["drain-and-post", "drain-and-drop", "cancel", "nothing"]
 class ResetEntry(Closed, frozen=True):
     """What a reset does to each effect of the operations that are under way."""
 
-    data: Annotated[Fate, Meta(description="Of their data.")] = "cancel"
-    completion: Annotated[Fate, Meta(description="Of their status or ring entry.")] = "cancel"
-    interrupt: Annotated[Fate, Meta(description="Of their interrupt.")] = "cancel"
+    data: Annotated[Fate, Meta(description="What the reset does to their data.")] = "cancel"
+    completion: Annotated[
+        Fate, Meta(description="What the reset does to their status or ring entry.")
+    ] = "cancel"
+    interrupt: Annotated[Fate, Meta(description="What the reset does to their interrupt.")] = (
+        "cancel"
+    )
 
 
 class TraitsEntry(Closed, frozen=True):
@@ -28,10 +32,10 @@ class TraitsEntry(Closed, frozen=True):
         Meta(description="Its reset policy; if left out, that of most devices of its kind."),
     ] = None
     ignores_reset: Annotated[
-        bool, Meta(description="A reset reads as done, but nothing happens.")
+        bool, Meta(description="A reset reads as done, but the device does nothing.")
     ] = False
     bus_master_gate_effective: Annotated[
-        bool, Meta(description="Whether clearing the bus-master bit really stops its writes.")
+        bool, Meta(description="Whether clearing the bus-master bit stops its writes.")
     ] = True
     reset_clears_gate: Annotated[
         bool, Meta(description="After a reset it writes although the bit reads as cleared.")
@@ -53,7 +57,7 @@ class TraitsEntry(Closed, frozen=True):
     keeps_side_state: Annotated[
         bool, Meta(description="Rings and descriptors read ahead survive a reset.")
     ] = False
-    never_idle: Annotated[bool, Meta(description="Its idle bit never comes.")] = False
+    never_idle: Annotated[bool, Meta(description="Its idle bit is never set.")] = False
     forgets_running: Annotated[
         bool, Meta(description="After a reset it reads as idle although operations go on.")
     ] = False
@@ -96,7 +100,8 @@ class PassedEntry(MatchedEntry, frozen=True):
     """A passed-through device whose standard leaves room for differences."""
 
     traits: Annotated[
-        TraitsEntry, Meta(description="What is particular to it, where its standard leaves room.")
+        TraitsEntry,
+        Meta(description="How it differs from others of its kind, where the standard leaves room."),
     ] = TraitsEntry()
 
 
@@ -146,7 +151,7 @@ class SataEntry(PassedEntry, frozen=True, tag="sata", tag_field="kind"):
     ] = None
     hang_ends_with: Annotated[
         Literal["clo", "comreset", "hba-reset"] | None,
-        Meta(description="What frees a port that hangs."),
+        Meta(description="What ends the hang of a port."),
     ] = None
     own_registers_at: Annotated[
         Annotated[int, Meta(ge=0, le=1000000)] | None,
@@ -184,7 +189,7 @@ class NvmeEntry(PassedEntry, frozen=True, tag="nvme", tag_field="kind"):
         Meta(description="Bytes of a request, a multiple of 512."),
     ] = None
     events: Annotated[
-        SpanText | None, Meta(description="Between two unasked asynchronous events.")
+        SpanText | None, Meta(description="Time between two unasked asynchronous events.")
     ] = None
     shadow_doorbells: Annotated[
         bool | None, Meta(description="The guest sets up shadow doorbells.")
@@ -208,7 +213,7 @@ class NvmeEntry(PassedEntry, frozen=True, tag="nvme", tag_field="kind"):
 class XhciEntry(PassedEntry, frozen=True, tag="xhci", tag_field="kind"):
     """An xHCI controller with one USB device that reports."""
 
-    interval: Annotated[SpanText | None, Meta(description="Between two reports.")] = None
+    interval: Annotated[SpanText | None, Meta(description="Time between two reports.")] = None
     report_length: Annotated[
         Annotated[int, Meta(ge=1, le=4096)] | None, Meta(description="Bytes of a report.")
     ] = None
@@ -216,14 +221,16 @@ class XhciEntry(PassedEntry, frozen=True, tag="xhci", tag_field="kind"):
         Annotated[int, Meta(ge=4, le=4096)] | None, Meta(description="TRBs of each ring.")
     ] = None
     prefetch: Annotated[
-        Annotated[int, Meta(ge=1, le=64)] | None, Meta(description="Transfers that it reads ahead.")
+        Annotated[int, Meta(ge=1, le=64)] | None,
+        Meta(description="Transfers that the controller reads ahead."),
     ] = None
     port_events: Annotated[
-        SpanText | None, Meta(description="Between two port status changes.")
+        SpanText | None, Meta(description="Time between two port status changes.")
     ] = None
-    stops_early: Annotated[bool | None, Meta(description="Stop Endpoint completes too early.")] = (
-        None
-    )
+    stops_early: Annotated[
+        bool | None,
+        Meta(description="The Stop Endpoint command completes before its transfers have ended."),
+    ] = None
     halts: Annotated[bool | None, Meta(description="Whether it halts when its driver asks.")] = None
 
 
@@ -240,31 +247,32 @@ class Pl330Entry(PassedEntry, frozen=True, tag="pl330", tag_field="kind"):
         Annotated[int, Meta(ge=1, le=64)] | None,
         Meta(description="Bursts that its write buffer holds."),
     ] = None
-    pace: Annotated[SpanText | None, Meta(description="Between two bursts.")] = None
-    killable: Annotated[
-        bool | None, Meta(description="Whether it takes the debug command at all.")
-    ] = None
+    pace: Annotated[SpanText | None, Meta(description="Time between two bursts.")] = None
+    killable: Annotated[bool | None, Meta(description="Whether it accepts the debug command.")] = (
+        None
+    )
 
 
 class CanEntry(PassedEntry, frozen=True, tag="can", tag_field="kind"):
     """A CAN controller: interrupts, and no DMA."""
 
-    gap: Annotated[SpanText | None, Meta(description="Between two frames on the bus.")] = None
+    gap: Annotated[SpanText | None, Meta(description="Time between two frames on the bus.")] = None
     frames: Annotated[
         Annotated[int, Meta(ge=0, le=1000000)] | None,
-        Meta(description="How many arrive; 0 for without end."),
+        Meta(description="How many frames arrive; 0 for without end."),
     ] = None
     fifo_size: Annotated[
-        Annotated[int, Meta(ge=1, le=1024)] | None, Meta(description="Frames that it holds.")
+        Annotated[int, Meta(ge=1, le=1024)] | None,
+        Meta(description="Frames that its receive buffer holds."),
     ] = None
 
 
 class EduEntry(MatchedEntry, frozen=True, tag="edu", tag_field="kind"):
     """QEMU's teaching device: one transfer, 100 ms after it was asked for."""
 
-    dma_delay: Annotated[SpanText | None, Meta(description="From the command to the transfer.")] = (
-        None
-    )
+    dma_delay: Annotated[
+        SpanText | None, Meta(description="Time from the command to the transfer.")
+    ] = None
     dma_mask: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="Address bits that leave the device.")
     ] = None
@@ -280,7 +288,7 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
     vdev: Annotated[str, Meta(description="The vdev whose queues it serves.")]
     period: Annotated[
         SpanText | None,
-        Meta(description="Between two buffers that it fills unasked; without it, it is asked."),
+        Meta(description="Time between two buffers that it fills unasked; left out: on request."),
     ] = None
     service: Annotated[SpanText | None, Meta(description="Duration of a request.")] = None
     length: Annotated[
@@ -300,7 +308,7 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
     ] = None
     on_disconnect: Annotated[
         Literal["drain", "drop", "ignore"] | None,
-        Meta(description="What the end of its socket does to them."),
+        Meta(description="What the end of its socket does to the buffers that it has in hand."),
     ] = None
     unmaps: Annotated[
         bool | None, Meta(description="Whether it gives up guest memory after a disconnect.")
@@ -310,14 +318,16 @@ class BackEndEntry(Closed, frozen=True, tag="back-end", tag_field="kind"):
 class GenericEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
     """A generic device: its rules are given here, field by field."""
 
-    period: Annotated[SpanText | None, Meta(description="Between two unasked operations.")] = None
+    period: Annotated[SpanText | None, Meta(description="Time between two unasked operations.")] = (
+        None
+    )
     service: Annotated[SpanText | None, Meta(description="Duration of an operation.")] = None
     lengths: Annotated[
         tuple[int, ...] | None, Meta(description="Bytes of each piece that an operation writes.")
     ] = None
     reads: Annotated[
         Annotated[int, Meta(ge=0, le=1048576)] | None,
-        Meta(description="Bytes that it reads before."),
+        Meta(description="Bytes that an operation reads before it writes."),
     ] = None
     completion_length: Annotated[
         Annotated[int, Meta(ge=0, le=4096)] | None,
@@ -340,7 +350,7 @@ class GenericEntry(PassedEntry, frozen=True, tag="policy", tag_field="kind"):
     ] = None
     stop: Annotated[
         Literal["after-current", "after-queued", "at-once"] | None,
-        Meta(description="What its stop does to what it has accepted."),
+        Meta(description="What its stop does to accepted operations."),
     ] = None
     is_pcie: Annotated[bool | None, Meta(description="Whether it is a PCIe function.")] = None
     own_registers_at: Annotated[
@@ -412,7 +422,7 @@ class UnmodelledEntry(
     """A passed-through device that the run leaves out; the verdicts say so."""
 
     name: Annotated[str, Meta(description="Its name in this scenario.")]
-    pass_: Annotated[str | int, Meta(description="Which `pass` entry, as for a NIC.")]
+    pass_: Annotated[str | int, Meta(description="Its `pass` entry, as for a NIC.")]
     reason: Annotated[str, Meta(description="Why it may be left out.")]
 
 

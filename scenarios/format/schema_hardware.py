@@ -50,7 +50,7 @@ class Platform(Closed, frozen=True):
             "is that of the architecture."
         ),
     ] = "none"
-    iommu_unit: Annotated[IommuUnitEntry, Meta(description="What is known of the IOMMU.")] = (
+    iommu_unit: Annotated[IommuUnitEntry, Meta(description="The properties of the IOMMU.")] = (
         IommuUnitEntry()
     )
     interrupt_controller: Annotated[
@@ -79,7 +79,7 @@ class Platform(Closed, frozen=True):
         Meta(description="With an ITS: whose memory holds the LPI pending table."),
     ] = "host"
     device: Annotated[
-        tuple[DeviceEntry, ...], Meta(description="The physical devices that take part.")
+        tuple[DeviceEntry, ...], Meta(description="The physical devices of the run.")
     ] = ()
 
 
@@ -90,7 +90,7 @@ class FaultsEntry(Closed, frozen=True):
         bool, Meta(description="qvm returns guest RAM and only then calls its vdevs.")
     ] = False
     no_invalidate: Annotated[
-        bool, Meta(description="Maps are removed, their cached copies are not.")
+        bool, Meta(description="smmuman removes maps, but not their cached copies.")
     ] = False
     no_sync: Annotated[
         bool, Meta(description="smmuman does not wait for writes that are already translated.")
@@ -99,7 +99,10 @@ class FaultsEntry(Closed, frozen=True):
         bool, Meta(description="smmuman does not invalidate the translations that devices keep.")
     ] = False
     atc_timeout_is_success: Annotated[
-        bool, Meta(description="A device that does not answer an ATC invalidation counts as done.")
+        bool,
+        Meta(
+            description="smmuman takes a device for done that does not answer an ATC invalidation."
+        ),
     ] = False
     no_drain: Annotated[
         bool, Meta(description="VT-d: an invalidation does not wait for translated writes.")
@@ -108,13 +111,15 @@ class FaultsEntry(Closed, frozen=True):
         bool, Meta(description="A stream's entry changes word by word; half of it lets all pass.")
     ] = False
     unmap_stops_early: Annotated[
-        bool, Meta(description="Removing several maps stops half-way and counts as done.")
+        bool,
+        Meta(description="smmuman stops half-way in removing several maps, and reports success."),
     ] = False
     bypass_after_unmap: Annotated[
         bool, Meta(description="A device without maps may reach all memory.")
     ] = False
     detach_before_masked: Annotated[
-        bool, Meta(description="A line counts as detached before its mask has taken effect.")
+        bool,
+        Meta(description="The kernel reports a line as detached before its mask has taken effect."),
     ] = False
     unmask_after_detach: Annotated[
         bool, Meta(description="A thread unmasks a line that its process has detached from.")

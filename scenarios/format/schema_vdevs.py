@@ -30,7 +30,8 @@ class VdevEntry(Closed, frozen=True):
     """What a virtio vdev offers, where the configuration cannot tell."""
 
     format: Annotated[
-        Literal["split", "packed"] | None, Meta(description="Of its virtqueues; split if left out.")
+        Literal["split", "packed"] | None,
+        Meta(description="The format of its virtqueues; split if left out."),
     ] = None
     features: Annotated[
         tuple[
@@ -47,7 +48,7 @@ class VdevEntry(Closed, frozen=True):
     reset_policy: Annotated[
         str | None,
         Meta(
-            description="What becomes of requests in flight when it is reset.",
+            description="What a reset does to requests in flight.",
             extra={"one_of": _POLICIES, "noun": "reset policy"},
             extra_json_schema={
                 "oneOf": [
@@ -72,7 +73,7 @@ class VdevEntry(Closed, frozen=True):
     ] = None
     capacity: Annotated[
         Annotated[int, Meta(ge=4_096, le=1 << 40)] | None,
-        Meta(description="virtio-blk: sectors of 512 bytes."),
+        Meta(description="virtio-blk: its size in sectors of 512 bytes."),
     ] = None
     queue_pairs: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | None,
