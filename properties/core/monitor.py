@@ -180,6 +180,7 @@ class Property(Listener):
         """Read a record; for a property that stands alone."""
         assert self._is_alone, "the judge drives the trackers of this property"
         event = record.event
+        # Invariant: trackers read a record before the property does, as under a `Judge`.
         for listener in (*self._trackers.values(), self):
             handler = listener.reads.get(type(event))
             if handler is not None:
@@ -195,12 +196,14 @@ class Property(Listener):
         Args:
             last_ns: Instant of the last record, for a trace that does not announce its end.
         """
+        # Invariant: no record of the last instant follows, so what waits for its end is judged now.
         if self._is_alone:
             for tracker in self._trackers.values():
                 tracker.settle()
         self.settle()
         ended_ns = self.observation.ended_ns
         closing = self.close(last_ns if ended_ns < 0 else ended_ns)
+        # Invariant: `close` changes nothing, so `finish` may be called more than once.
         kept = sorted([*self.violations, *closing.violations], key=lambda each: each.index)
         count = self.violation_count + len(closing.violations)
         word, reason = self._word(closing, kept, count, ended_ns >= 0)
@@ -235,6 +238,7 @@ class Property(Listener):
         return ""
 
     def _weigh(self, rest: StillUnderWay) -> None:
+        # Invariant: weighed with the state at this record, which later records may change.
         self.owed = self.owed or self.weigh(rest)
 
     def doubt_of(self, closing: Closing) -> str:
@@ -246,6 +250,8 @@ class Property(Listener):
     ) -> None:
         """Note a violation; the property keeps only the first few in full."""
         self.violation_count += 1
+        # Invariant: `_worst` and `violation_count` cover all violations, `violations` only the
+        # first.
         if SEVERITIES.index(severity) > SEVERITIES.index(self._worst):
             self._worst = severity
         if len(self.violations) < VIOLATIONS_KEPT:
@@ -253,6 +259,8 @@ class Property(Listener):
 
     def key(self) -> Hashable:
         """Return the verdict so far, and all else that later verdicts depend on."""
+        # Invariant: keys hold no times; whether a count is 0 matters to the verdict, its size does
+        # not.
         is_tested = self.close(0).antecedents > 0
         return (self._worst, is_tested, self.owed, self.state())
 
@@ -272,6 +280,7 @@ class Judge:
     def __init__(self, header: Header, properties: Iterable[type[Property]]) -> None:
         trackers: Trackers = {}
         self.properties = tuple(kind(header, trackers) for kind in properties)
+        # Invariant: the properties have made every tracker that they share; none is added later.
         self.trackers = tuple(trackers.values())
         table: dict[type[TraceEvent], list[Callable[[int, int, AnyEvent], None]]] = {}
         # Invariant: trackers stand before properties, so a property reads them after they have read

@@ -41,7 +41,7 @@ VDEV_PROCEDURES: tuple[Order, ...] = (
 """Procedures that quiesce a virtio vdev.
 
 `join-worker` comes before `drain`. Until then the worker may hold a chain that it took before the
-queue was stopped, and submit it after the drain has seen nothing outstanding.
+queue was stopped. It could submit that chain after the drain has seen nothing outstanding.
 """
 
 PROCEDURES: dict[str, Order] = {

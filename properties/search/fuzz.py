@@ -1,13 +1,12 @@
 """Searches for violations by drawing: many runs of one system, each with other choices.
 
-A campaign is a row of chunks. Each is one Hypothesis run of its own with a seed of its own, so
-that chunks can be made in any process and in any order, and the whole is the same for one seed. A
+A campaign is a row of chunks. Each chunk is a Hypothesis run with its own seed. Chunks can
+therefore be made in any process and in any order; the result depends on the campaign's seed only. A
 run is one draw of bytes: habits for the choices (see `Biased`), and an instant at which the guest
 dies.
 
-What has been found and which chunks are done stands in a Hypothesis example database; a campaign
-that is started again with the same seed goes on where it was left, and what was found is tried
-first.
+A Hypothesis example database keeps the violations and the finished chunks. A campaign with the same
+seed continues where it stopped, and first repeats the runs with violations.
 """
 
 import contextlib
@@ -49,7 +48,7 @@ Run = Callable[[SystemPlan, Choices], Trace]
 """Makes a run: the engine knows no model."""
 
 CHUNK = 100
-"""Runs between two looks at the clock and at the database."""
+"""How many runs lie between two checks of the clock and the database."""
 
 _MOVE_BYTES = 8
 _SIZE = Biased.SIZE + _MOVE_BYTES
@@ -61,20 +60,20 @@ _NOT_INSTANTS = frozenset(
         *("RestartRequested", "RestartGivenUp"),
     }
 )
-"""Events that come of an end, or of the end of everything, and so bring none about."""
+"""Events that follow from an end, or from the end of the run; no end can wait for them."""
 
 
 _OBSERVER = "run"
-"""Source of the events that tell of the observation and not of the system."""
+"""The source of events about the observation, not about the system."""
 
 
 class FuzzViolation(msgspec.Struct, frozen=True):
     """A run that violates something.
 
     Attributes:
-        plan: What was run; its end may lie elsewhere than in the system that was given.
+        plan: The system that was run; its end may lie elsewhere than in the given system.
         choices: The answers.
-        properties: What it violates.
+        properties: Names of the violated properties.
         data: The bytes that it was drawn from.
     """
 
@@ -85,10 +84,10 @@ class FuzzViolation(msgspec.Struct, frozen=True):
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """A run that hit a bound and was given up.
+    """A run that hit a bound and was stopped.
 
     Attributes:
-        plan: What was run.
+        plan: The system that was run.
         data: The bytes that its choices follow from, as `Biased` takes them.
         reason: Which bound it hit, and which process does not end.
     """
@@ -99,13 +98,13 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 
 class Campaign(msgspec.Struct):
-    """What a search has shown so far.
+    """The results of a campaign so far.
 
     Attributes:
-        tally: All runs.
+        tally: The verdicts of all runs.
         findings: The first run for each set of properties that were violated together.
         durations: How long the teardowns took.
-        unfinished: The first run that was given up; `tally` counts all of them.
+        unfinished: The first run that hit a bound; `tally` counts all of them.
     """
 
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -119,7 +118,7 @@ class Campaign(msgspec.Struct):
         self.unfinished = self.unfinished or run
 
     def absorb(self, other: "Campaign") -> None:
-        """Take over what another part has shown."""
+        """Add the results of another part."""
         self.tally.absorb(other.tally)
         self.durations.absorb(other.durations)
         self.unfinished = self.unfinished or other.unfinished
@@ -128,17 +127,17 @@ class Campaign(msgspec.Struct):
 
 
 class OutOfTime(BaseException):
-    """The time is up; not an `Exception`, so that nothing takes it for a failure of a run."""
+    """The time is up; not an `Exception`, so that no handler takes it for a failure of a run."""
 
 
 class FuzzTask(msgspec.Struct, frozen=True):
-    """What is searched.
+    """The system to fuzz, and how.
 
     Attributes:
         plan: The system.
-        seed: Of the whole campaign.
+        seed: The seed of the whole campaign.
         moves_end: Whether other instants of death are drawn than the plan's own.
-        properties: Names of those to judge by; None for all.
+        properties: Names of the properties to judge by; None for all.
     """
 
     plan: SystemPlan
@@ -147,7 +146,7 @@ class FuzzTask(msgspec.Struct, frozen=True):
     properties: tuple[str, ...] | None = None
 
     def key(self, kind: str) -> bytes:
-        """Return the key of this search in an example database."""
+        """Return the key of this task in an example database."""
         digest = hashlib.sha256(msgspec.json.encode(self)).hexdigest()
         return f"quiesce.fuzz.{kind}.{digest}".encode()
 
@@ -156,8 +155,8 @@ def instants_of(plan: SystemPlan, run: Run) -> tuple[tuple[str, int], ...]:
     """Return the types of event of the first VM's life, and how many of each come in any timing.
 
     They are counted in runs in which no guest ends, up to the instant at which the plan's own end
-    begins: what only an end brings never comes to a guest that waits for it.  A timing whose run
-    hits its bound counts nothing; without any other the plan's own end is the only one.
+    begins: an event that only an end brings never comes to a guest that waits for it.  A timing
+    whose run hits its bound counts nothing.  If all do, no end but the plan's own is drawn.
     """
     common: dict[str, int] | None = None
     for timing in (Nominal, Earliest, Latest):
@@ -198,23 +197,23 @@ def _without_ends(plan: SystemPlan, until_ns: int) -> SystemPlan:
 class _Cases:
     """Turns drawn bytes into runs and counts them."""
 
-    def __init__(self, search: FuzzTask, run: Run) -> None:
-        self._search = search
+    def __init__(self, task: FuzzTask, run: Run) -> None:
+        self._task = task
         self._run = run
-        self._instants = instants_of(search.plan, run) if search.moves_end else ()
+        self._instants = instants_of(task.plan, run) if task.moves_end else ()
         self.campaign = Campaign()
 
     def try_out(self, data: bytes) -> bool:
         """Make and judge the run that these bytes mean; returns whether it violates anything."""
         choices = Biased(data[: Biased.SIZE])
-        plan = with_moved_end(self._search.plan, ByteDraws(data[Biased.SIZE :]), self._instants)
+        plan = with_moved_end(self._task.plan, ByteDraws(data[Biased.SIZE :]), self._instants)
         try:
             trace = self._run(plan, choices)
         except BoundHit as hit:
             self.campaign.give_up(Unfinished(plan, data[: Biased.SIZE], str(hit)))
             return False
         self.campaign.durations.add(trace)
-        violated = self.campaign.tally.add(check(trace, self._search.properties), trace)
+        violated = self.campaign.tally.add(check(trace, self._task.properties), trace)
         if violated:
             # In the order in which properties are listed, what matters most first.
             names = tuple(name for name in PROPERTIES if name in violated)
@@ -224,7 +223,7 @@ class _Cases:
 
 
 def fuzz_chunk(
-    search: FuzzTask,
+    task: FuzzTask,
     run: Run,
     number: int,
     *,
@@ -236,7 +235,7 @@ def fuzz_chunk(
     """Make the runs of one chunk and return what they showed.
 
     Args:
-        search: What is searched.
+        task: What is searched.
         run: Makes a run.
         number: Of the chunk, from 0; the runs follow from it and the seed.
         examples: How many runs.
@@ -244,7 +243,7 @@ def fuzz_chunk(
         stop_at_first: Whether to stop at the first violation.
         campaign: What to add to; it is right at any moment, an interrupt in between included.
     """
-    cases = _Cases(search, run)
+    cases = _Cases(task, run)
     if campaign is not None:
         cases.campaign = campaign
     until = time.monotonic() + seconds
@@ -258,7 +257,7 @@ def fuzz_chunk(
 
     limit = cases.campaign.tally.runs + examples
     drawn: Any = given(st.binary(min_size=_SIZE, max_size=_SIZE))(case)
-    body = seed(search.seed * 1_000_003 + number)(_settings(examples)(drawn))
+    body = seed(task.seed * 1_000_003 + number)(_settings(examples)(drawn))
     with contextlib.suppress(OutOfTime):
         body()
     return cases.campaign
@@ -276,32 +275,32 @@ def _settings(examples: int) -> settings:
     )
 
 
-def replayed(search: FuzzTask, run: Run, database: ExampleDatabase) -> Campaign:
+def replayed(task: FuzzTask, run: Run, database: ExampleDatabase) -> Campaign:
     """Return what the runs show that earlier campaigns with any seed have found."""
-    cases = _Cases(search, run)
-    for data in sorted(database.fetch(_any_seed(search).key("found"))):
+    cases = _Cases(task, run)
+    for data in sorted(database.fetch(_any_seed(task).key("found"))):
         cases.try_out(data)
     return cases.campaign
 
 
-def done_chunks(search: FuzzTask, database: ExampleDatabase) -> dict[int, Campaign]:
+def done_chunks(task: FuzzTask, database: ExampleDatabase) -> dict[int, Campaign]:
     """Return the chunks of this campaign that were finished before, with what they showed."""
     found = {}
-    for data in database.fetch(search.key("done")):
+    for data in database.fetch(task.key("done")):
         number, campaign = msgspec.msgpack.decode(data, type=tuple[int, Campaign])
         found[number] = campaign
     return found
 
 
-def keep(search: FuzzTask, number: int, campaign: Campaign, database: ExampleDatabase) -> None:
+def keep(task: FuzzTask, number: int, campaign: Campaign, database: ExampleDatabase) -> None:
     """Write a finished chunk to the database, and what it found where any seed looks first."""
-    database.save(search.key("done"), msgspec.msgpack.encode((number, campaign)))
+    database.save(task.key("done"), msgspec.msgpack.encode((number, campaign)))
     for finding in campaign.findings.values():
-        database.save(_any_seed(search).key("found"), finding.data)
+        database.save(_any_seed(task).key("found"), finding.data)
 
 
-def _any_seed(search: FuzzTask) -> FuzzTask:
-    return msgspec.structs.replace(search, seed=0)
+def _any_seed(task: FuzzTask) -> FuzzTask:
+    return msgspec.structs.replace(task, seed=0)
 
 
 def confidence(runs: int) -> str:

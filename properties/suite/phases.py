@@ -1,7 +1,7 @@
-"""One system, observed for longer and longer: what each property says then.
+"""Observes one system for longer and longer, and compares what each property says.
 
-Every delay and answer depends on its label and on how many of that label came before, and on
-nothing else, so that a longer observation is the same run going on.
+Every delay and answer depends only on its label and on how many of that label came before. A longer
+observation is therefore the same run, continued.
 """
 
 from collections.abc import Iterable

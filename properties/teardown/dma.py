@@ -35,8 +35,8 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
 
     name = "no-dma-after-teardown"
     claim = (
-        "No write made for a VM lands in a frame at or after the instant at which it released it, "
-        "nor arrives at registers of a device once the VM has given up all its memory."
+        "No write made for a VM lands in a frame at or after the instant of its release; none "
+        "arrives at registers of a device once the VM has given up all its memory."
     )
     formula = (
         "G (released(frame, epoch) -> G not landed(frame, epoch)) and "
@@ -149,9 +149,9 @@ class EpochsMatch(Property):
 
     name = "epochs-match"
     claim = (
-        "Every write lands in memory of the VM instance for which it was requested, and every "
-        "interrupt injected into a guest comes from a source that works for an owner of the line, "
-        "present or former."
+        "Every write lands in memory of the VM instance for which it was requested; every "
+        "interrupt injected into a guest comes from a source that works for a present or former "
+        "owner of the line."
     )
     formula = (
         "G (landed(frame, epoch) -> owner(frame) in {epoch, none after epoch}) and "

@@ -77,7 +77,7 @@ class IrqContainedAfterTeardown(Property):
 
     name = "irq-contained-after-teardown"
     claim = (
-        "An interrupt requested for a VM that has detached is injected into no guest, its line is "
+        "An interrupt requested for a VM that has detached is injected into no guest; its line is "
         "masked again, and the host takes it no more often than the header allows."
     )
     formula = (
@@ -193,7 +193,7 @@ class NextOwnerGetsInterrupts(Property):
     name = "next-owner-gets-interrupts"
     claim = (
         "Every interrupt asserted for a living owner of a line that another owner has left is "
-        "taken, and the line does not stay masked or active on behalf of the dead."
+        "taken; the line does not stay masked or active on behalf of the dead."
     )
     formula = (
         "G (detached(line, other) and asserted(line, epoch) and attached(line, epoch) -> "

@@ -43,8 +43,8 @@ class _Awaited:
         index, at_ns: The record that gave it work; before that, the start of the instance.
         is_at_work: Whether it has work to do.
         has_acted: Whether it has acted for the new instance and must report that by an interrupt.
-        is_told: Whether qvm has injected an interrupt of its line since, or its driver has lowered
-            the line.
+        is_reported: Whether qvm has injected an interrupt of its line since, or its driver has
+            lowered the line.
     """
 
     def __init__(self, service: Service, index: int, at_ns: int) -> None:
@@ -53,7 +53,7 @@ class _Awaited:
         self.at_ns = at_ns
         self.is_at_work = False
         self.has_acted = False
-        self.is_told = False
+        self.is_reported = False
 
     def begin(self, index: int, at_ns: int) -> None:
         """Note that the device has work to do."""
@@ -104,6 +104,8 @@ class NextOwnerWorks(Property):
         self._known.add(event.vm)
 
     def _start(self, index: int, at_ns: int, event: VmStarted) -> None:
+        # Invariant: only a restarted VM is awaited: `_known` has VMs that started, or whose restart
+        # was requested.
         if event.vm in self._known:
             for each in self.header.services:
                 if each.vm == event.vm:
@@ -116,6 +118,8 @@ class NextOwnerWorks(Property):
         at_ns: int,  # noqa: ARG002
         event: GuestEnded | TerminationBegun,
     ) -> None:
+        # Invariant: an instance that ends is not judged, so none of its devices is awaited any
+        # more.
         for key in [key for key in self._awaited if key[0] == event.epoch]:
             del self._awaited[key]
 
@@ -154,17 +158,19 @@ class NextOwnerWorks(Property):
         """Note that the driver has read what the device did, whichever interrupt woke it."""
         awaited = self._awaited.get((event.epoch, event.device))
         if awaited is not None and awaited.service.intid == event.intid:
-            awaited.is_told |= awaited.has_acted
+            awaited.is_reported |= awaited.has_acted
 
     def _inject(self, index: int, at_ns: int, event: IrqInjected) -> None:  # noqa: ARG002
         for (epoch, _), awaited in self._awaited.items():
             if epoch == event.epoch and awaited.service.intid == event.intid >= 0:
-                awaited.is_told |= awaited.has_acted
+                awaited.is_reported |= awaited.has_acted
 
     def _handle(self, index: int, at_ns: int, event: IrqHandled) -> None:  # noqa: ARG002
         for (epoch, device), awaited in list(self._awaited.items()):
+            # Invariant: an answer counts only after an interrupt that reports what the device has
+            # done.
             is_its = epoch == event.epoch and awaited.service.intid == event.intid
-            if is_its and awaited.is_told:
+            if is_its and awaited.is_reported:
                 self._answer(epoch, device, "handled")
 
     def _complete(self, index: int, at_ns: int, event: RequestCompleted) -> None:  # noqa: ARG002
@@ -225,7 +231,7 @@ class NextOwnerWorks(Property):
     def state(self) -> Hashable:
         """Return the awaited devices, how far each is, and which epochs have exited."""
         awaited = (
-            (key, each.is_at_work, each.has_acted, each.is_told)
+            (key, each.is_at_work, each.has_acted, each.is_reported)
             for key, each in self._awaited.items()
         )
         known, exited = tuple(sorted(self._known)), tuple(sorted(self._exited))

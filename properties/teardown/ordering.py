@@ -289,6 +289,8 @@ class TimeoutQuarantines(Property):
         names = self._timed_out.setdefault(epoch, [])
         if name not in names:
             names.append(name)
+        # Invariant: a release at the instant of the first time-out counts as after it, so earlier
+        # releases of that instant are judged now.
         if is_first:
             for index, released in self._instant:
                 self._judge(index, at_ns, released)
@@ -327,6 +329,8 @@ class TimeoutQuarantines(Property):
         if kept is not None and kept.meets(first, end):
             return "it had been put into quarantine"
         bus_masters = {master.name: master for master in self.bus_masters.writing_for(epoch)}
+        # Invariant: if the trace shows no bus master of the epoch, any frame may be in a device's
+        # reach.
         if not bus_masters:
             return f"quiescing {names[0]} had timed out"
         for name in names:
@@ -340,6 +344,7 @@ class TimeoutQuarantines(Property):
 
     def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:  # noqa: ARG002
         kept = self._quarantined.setdefault(event.epoch, FrameMap())
+        # Invariant: quarantine lasts for good; frames are only added to it.
         kept.change(event.first_frame, event.first_frame + event.count, lambda _: True)
 
     def close(self, last_ns: int) -> Closing:  # noqa: ARG002

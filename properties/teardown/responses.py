@@ -70,8 +70,10 @@ class QuiesceCompleted(Property):
         self._open[event.epoch, event.vdev] = (False, _Begun(index, at_ns))
 
     def _end(self, index: int, at_ns: int, event: CallbackEnded) -> None:
-        is_told, _ = self._open.pop((event.epoch, event.vdev), (False, None))
-        if event.outcome != "done" and not is_told:
+        # Invariant: a callback is reported once: by its step that timed out, or else by its own
+        # end.
+        is_reported, _ = self._open.pop((event.epoch, event.vdev), (False, None))
+        if event.outcome != "done" and not is_reported:
             who = self.frames.name(event.epoch)
             message = f"the TERMINATE callback of {event.vdev} for {who} gave up waiting"
             self._report(index, at_ns, message, event.epoch, event.vdev)
@@ -94,6 +96,7 @@ class QuiesceCompleted(Property):
 
     def _exit(self, index: int, at_ns: int, event: QvmExited) -> None:
         step = self._steps.pop(event.epoch, None)
+        # Invariant: a callback cannot return once its qvm is gone.
         for key in [key for key in self._open if key[0] == event.epoch]:
             del self._open[key]
             inside = f" in the step {step[0]} of {step[1]}" if step else ""
@@ -117,7 +120,7 @@ class QuiesceCompleted(Property):
 
     def state(self) -> Hashable:
         """Return which callbacks and steps are under way."""
-        callbacks = ((key, is_told) for key, (is_told, _) in self._open.items())
+        callbacks = ((key, is_reported) for key, (is_reported, _) in self._open.items())
         return (tuple(sorted(callbacks)), tuple(sorted(self._steps.items())))
 
     reads: ClassVar[Reads] = {
@@ -173,6 +176,7 @@ class MemoryReclaimed(Property):
             self._timed_out.setdefault(event.epoch, (event.master, what))
 
     def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:
+        # Invariant: one violation for each epoch, with all the memory that it still holds.
         is_first = event.epoch not in self._kept
         self._kept[event.epoch] = self._kept.get(event.epoch, 0) + event.count
         if is_first:
@@ -198,6 +202,7 @@ class MemoryReclaimed(Property):
     def _exit(self, index: int, at_ns: int, event: QvmExited) -> None:
         if self._ending.pop(event.epoch, None):
             self._ended.add(event.epoch)
+        # Invariant: frames in quarantine still belong to the epoch and are reported already.
         left = self.frames.held_by(event.epoch) - self._kept.get(event.epoch, 0)
         if left > 0:
             message = f"{self.frames.name(event.epoch)} is gone and still holds {_size(left)}"

@@ -24,6 +24,8 @@ class JudgedAtEndOfInstant(Property):
     def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
         super().__init__(header, trackers)
         self.frames = self.tracker(Frames)
+        # Invariant: `Frames` calls `_turn` before owners change, so waiting events meet the old
+        # owners.
         self.frames.changing.append(self._turn)
         self._at_ns = -1
         self._instant: list[tuple[int, Any]] = []
@@ -53,6 +55,7 @@ class JudgedAtEndOfInstant(Property):
         return tuple(self.form(event) for _, event in self._instant)
 
     def _turn(self, at_ns: int) -> None:
+        # Invariant: `_instant` holds only events of `_at_ns`.
         if at_ns != self._at_ns:
             if self._instant:
                 self.settle()

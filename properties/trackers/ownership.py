@@ -180,8 +180,8 @@ class Frames(Listener):
             if self._instant:
                 self.settle()
             self._at_ns = at_ns
-        for tell in self.changing:
-            tell(at_ns)
+        for announce in self.changing:
+            announce(at_ns)
         self._near = _NOWHERE
 
     def _land(self, index: int, at_ns: int, event: Landing) -> None:

@@ -17,8 +17,8 @@ def focused_axis(
 ) -> TimeAxis:
     """Return the axis on which the decisive part of the run can be read.
 
-    The decisive part lasts from the end of a guest to the end of its teardown, and up to the first
-    violations if there are any. If no guest ends, everything is decisive. The picture shows the
+    The decisive part lasts from the end of a guest to the end of its teardown and to the first
+    violations. If no guest ends, everything is decisive. The picture shows the
     whole run if the decisive part stays large enough. Otherwise the run is cropped before it, after
     it, or on both sides.
 

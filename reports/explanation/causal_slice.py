@@ -168,6 +168,8 @@ class _Slicer:
 
     def slice(self) -> CausalSlice:
         violation, limit = self._culprit.violation.index, self._culprit.limit
+        # Invariant: a record keeps its first role; only the violation and the limit are set
+        # outright.
         self._roles[violation] = "violation"
         event = self._records[violation].event
         if isinstance(event, (*WRITES, *READS, events.IrqTaken)):
@@ -196,6 +198,8 @@ class _Slicer:
         issued = NO_CAUSE
         for index in self._trace.causes_of(last):
             event = self._records[index].event
+            # Invariant: a deed has one landing; an earlier landing, or a request of the guest's
+            # driver, ends the story.
             is_earlier_landing = isinstance(event, WRITES) and types & set(WRITES)
             if is_earlier_landing or self._is_guest_driver(index):
                 break
@@ -228,6 +232,7 @@ class _Slicer:
         """Add how the device received the buffer that it wrote."""
         write = self._records[issued].event
         assert isinstance(write, events.DmaIssued)
+        # Invariant: the search goes backward: issue, fetch, request.
         later = issued
         for kind in (events.DmaFetched, events.DmaRequested):
             found = self._buffer_before(later, kind, write)
@@ -273,6 +278,7 @@ class _Slicer:
         process's own records then shows what the process did before.
         """
         index = last
+        # Invariant: `before` lies before `index`, so the walk ends.
         while (before := self._before(index)) != NO_CAUSE:
             event = self._records[before].event
             is_one_of_many = self._is_release(before) and self._is_release(self._before(before))
@@ -344,6 +350,7 @@ class _Slicer:
 
     def _stops(self) -> list[int]:
         culprit = self._culprit
+        # Invariant: only a step before the limit could have stopped the deed.
         end = culprit.limit if culprit.limit != NO_CAUSE else culprit.violation.index
         found = [
             index
@@ -364,6 +371,8 @@ class _Slicer:
 
     def _finished(self, violation: int, limit: int) -> CausalSlice:
         links = [link for index in sorted(self._roles) if (link := self._link_to(index))]
+        # Invariant: `links` are recorded causes, one for each effect at most: the critical path is
+        # a chain of them, and `extra` links never lie on it.
         by_effect = {link.effect: link.cause for link in links}
         critical = [violation]
         while critical[-1] in by_effect:
@@ -400,8 +409,7 @@ class _Slicer:
     def _link_to(self, effect: int) -> Link | None:
         """Return the link to a record from its nearest cause in the slice."""
         if isinstance(self._records[effect].event, (*_BEGINNINGS, events.DmaRequested)):
-            # Invariant: the events that began a guest's end, or sent a frame, belong to another
-            # story.
+            # Invariant: what caused a guest's end, or a frame's arrival, belongs to another story.
             cause = self._records[effect].cause
             has_same_role = self._roles.get(cause) == self._roles[effect]
             return Link(cause, effect) if has_same_role else None

@@ -24,8 +24,8 @@ __all__ = ["clauses_of", "sentence", "why"]
 def why(trace: Trace, judgement: Judgement) -> str:
     """Return in one sentence why the worst violation could happen; empty without a violation.
 
-    If a device does not work for its next owner, a second sentence names the interrupt that was
-    left behind for that owner, if there was one.
+    If a device does not work for its next owner, an interrupt may have been left behind for it. A
+    second sentence then names that interrupt.
     """
     found = findings_of(trace, judgement)
     if not found:

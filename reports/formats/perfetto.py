@@ -1,7 +1,7 @@
 """Timeline for Perfetto and for every other viewer of the Chrome trace event format.
 
 Each component is a thread. Each event is a slice of one nanosecond in it, with its fields as
-arguments, because the arrows of the format join slices and not instants. Intervals (callbacks,
+arguments: the arrows of the format join slices, not instants. Intervals (callbacks,
 steps, a line asserted) are slices in a track beside it; counts are counters. From each cause an
 arrow leads to its effect. A violation is a mark over all tracks.
 

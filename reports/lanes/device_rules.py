@@ -27,6 +27,7 @@ def _dma_issued(event: events.DmaIssued, reader: LaneReader, at: At) -> None:
     _may_write(event, reader, at)
     lane = reader.book.home(event.master, *MASTERS)
     track = reader.working(lane, event.epoch)
+    # Invariant: the record of the issue identifies the write, so its end finds this bar.
     lane.begin(track, ("issued", at.index), Bar(at.ns, at.ns, "in_flight", event.epoch))
 
 

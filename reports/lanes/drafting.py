@@ -53,6 +53,8 @@ class LaneDraft:
 
     def begin(self, track: str, key: Hashable, bar: Bar) -> None:
         """Open a bar, unless a bar with that key is open already."""
+        # Invariant: a key has at most one open bar; a second beginning of the interval has no
+        # effect.
         if key not in self._open:
             self.track(track)
             self._open[key] = (track, bar)
@@ -78,6 +80,7 @@ class LaneDraft:
         Returns:
             Whether such a bar was open.
         """
+        # Invariant: `_open` is in the order of opening.
         for key in self._open:
             if isinstance(key, tuple) and key[: len(beginning)] == beginning:
                 return self.end(key, at_ns)
@@ -94,6 +97,7 @@ class LaneDraft:
 
     def done(self, end_ns: int) -> Lane:
         """Return the lane; bars still open reach to the end of the trace."""
+        # Open bars come first: they may add tracks, which are sorted below.
         for track, bar in self._open.values():
             still_open = msgspec.structs.replace(bar, end_ns=end_ns, is_open=True)
             self.track(track).bars.append(still_open)
@@ -132,6 +136,8 @@ class LaneDrafts:
             fitting = [lane for lane in of_kind if f".{name}." in f".{lane.name}."]
             if not exact and not fitting:
                 return None
+            # Invariant: only a lane that was found is kept, since a later lane cannot take its
+            # place.
             self._found[key] = (exact or fitting)[0]
         return self._found[key]
 

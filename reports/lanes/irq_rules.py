@@ -23,6 +23,7 @@ def _attached(event: events.IrqAttached, reader: LaneReader, at: At) -> None:
 def _detached(event: events.IrqDetached, reader: LaneReader, at: At) -> None:
     key = ("attached", event.intid, event.owner, event.epoch)
     _lane(reader).end(key, at.ns)
+    # Invariant: the zone begins at the last detach of the epoch: a later one replaces it.
     if event.epoch:
         zone = Zone(event.epoch, at.ns, at.ns, "no interrupt allowed")
         reader.forbid(_lane(reader), _track(event.intid, event.epoch), zone)
@@ -47,6 +48,7 @@ def _taken(event: events.IrqTaken, reader: LaneReader, at: At) -> None:
 
 
 def _masked(event: events.IrqMasked, reader: LaneReader, at: At) -> None:
+    # Invariant: a line has one mask, whichever process set it: the bar belongs to no epoch.
     bar = Bar(at.ns, at.ns, "masked", 0, event.reason)
     _lane(reader).begin(f"irq {event.intid} masked", ("masked", event.intid), bar)
 

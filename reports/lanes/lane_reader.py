@@ -60,6 +60,8 @@ class LaneReader:
         After the teardown of that epoch the track is a forbidden zone.
         """
         track = self.track_of(epoch)
+        # Invariant: a track of work belongs to one epoch, so its zone begins at that epoch's
+        # release.
         self._workers[id(lane), track] = (lane, track, epoch)
         return track
 
@@ -104,6 +106,7 @@ class LaneReader:
 
     def grant(self, vm: str, epoch: int, count: int, at_ns: int) -> None:
         """Note that an epoch owns more frames; fewer for a negative count."""
+        # Invariant: the trace is read in order, so the steps of an epoch never fall in time.
         steps = self._owned.setdefault((vm, epoch), [])
         steps.append((at_ns, max((steps[-1][1] if steps else 0) + count, 0)))
         if count > 0:
@@ -112,10 +115,12 @@ class LaneReader:
         if epoch not in self._released:
             text = f"TEARDOWN of {vm}: first frame returned"
             self.moments.append(Moment(at_ns, "teardown", epoch, text))
+        # Invariant: `_released` keeps the first release of an epoch, and moves the last one.
         self._released[epoch] = (vm, first_ns, at_ns)
 
     def issue_of(self, index: int, master: str) -> int:
         """Return the record in which the write of a record left the device, or -1."""
+        # Invariant: a cause comes before its effect, so the walk ends; `_WALK_MAX` bounds its cost.
         for _ in range(_WALK_MAX):
             event = self.trace.records[index].event
             if isinstance(event, DmaIssued):
@@ -129,6 +134,7 @@ class LaneReader:
         """Return the chart collected so far, with levels and zones."""
         instants = sorted({record.at_ns for record in self.trace.records})
         start_ns, end_ns = (instants[0], instants[-1]) if instants else (0, 0)
+        # Invariant: zones come last, because only the whole trace shows an epoch's last release.
         self._draw_ownership(end_ns)
         self._draw_zones()
         for epoch, (vm, first_ns, last_ns) in self._released.items():

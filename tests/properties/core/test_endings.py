@@ -40,10 +40,10 @@ from ..story import FRAME, detached, taken, verdict
 HEADER = Header(scenario="ends", description="", parts=())
 
 
-class Teller(Component):
-    """Tells events, each at its time after the one before."""
+class EventSource(Component):
+    """Gives events, each at its time after the event before."""
 
-    def tell(self, *timed: tuple[Span, AnyEvent]) -> Steps:
+    def give(self, *timed: tuple[Span, AnyEvent]) -> Steps:
         for span, event in timed:
             yield self.kernel.delay(span, f"{self.name}.wait")
             self.emit(event)
@@ -56,10 +56,10 @@ def proof_of(build: Build, *kinds: type[Property]) -> SystemProof:
     return prove_system(Task(make_system, HEADER, kinds, (), (), starts_again=False), Limits())
 
 
-def told_by(*tellers: Sequence[tuple[Span, AnyEvent]]) -> Build:
+def proof_model(*sources: Sequence[tuple[Span, AnyEvent]]) -> Build:
     def build(kernel: Kernel) -> None:
-        for number, timed in enumerate(tellers):
-            kernel.process(Teller(kernel, f"teller{number}", Timing()).tell(*timed))
+        for number, timed in enumerate(sources):
+            kernel.process(EventSource(kernel, f"source{number}", Timing()).give(*timed))
 
     return build
 
@@ -73,20 +73,20 @@ LINE: list[tuple[Span, AnyEvent]] = [
 
 
 def test_a_line_that_is_never_masked_again_is_found_at_the_end_of_a_run_alone() -> None:
-    proof = proof_of(told_by(LINE), IrqContainedAfterTeardown)
+    proof = proof_of(proof_model(LINE), IrqContainedAfterTeardown)
     found = proof.findings["irq-contained-after-teardown"]
     assert found.word == "violated"
     assert "was not masked again" in found.reason
     masked = [*LINE, (exactly(1), IrqMasked(37, "assertion"))]
-    proof = proof_of(told_by(masked), IrqContainedAfterTeardown)
+    proof = proof_of(proof_model(masked), IrqContainedAfterTeardown)
     assert proof.findings["irq-contained-after-teardown"].word == "holds"
 
 
 def test_it_is_found_too_where_a_run_ends_although_something_could_still_happen() -> None:
     def build(kernel: Kernel) -> object:
-        teller, other = (Teller(kernel, name, Timing()) for name in ("teller", "other"))
-        kernel.process(other.tell((exactly(100), IrqMasked(37, "too late"))))
-        return kernel.process(teller.tell(*LINE))
+        source, other = (EventSource(kernel, name, Timing()) for name in ("source", "other"))
+        kernel.process(other.give((exactly(100), IrqMasked(37, "too late"))))
+        return kernel.process(source.give(*LINE))
 
     proof = proof_of(build, IrqContainedAfterTeardown)  # type: ignore[arg-type]
     assert proof.findings["irq-contained-after-teardown"].word == "violated"
@@ -117,6 +117,6 @@ def test_a_vm_that_parts_with_memory_at_the_instant_of_its_end_is_watched_all_th
         (exactly(gap), FramesReleased("vm", 1, FRAME, 1)),
         (exactly(1), QvmExited("vm", 1, 0)),
     ]
-    proof = proof_of(told_by(timed), NoDmaAfterTeardown)
+    proof = proof_of(proof_model(timed), NoDmaAfterTeardown)
     expected = "violated" if gap == 0 else "holds"
     assert proof.findings["no-dma-after-teardown"].word == expected

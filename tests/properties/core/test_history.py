@@ -1,4 +1,4 @@
-"""Whether the end of a search comes nearer: how many classes were open at half of those known."""
+"""Whether the end of a search comes nearer: how many states were open at half of those known."""
 
 from quiesce.properties.core.history import History
 

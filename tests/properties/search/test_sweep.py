@@ -1,4 +1,4 @@
-"""Every crash point of a run, and none twice or left out without a word."""
+"""Every crash point of a run is tried once; what is left out is counted."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -201,7 +201,7 @@ def test_a_time_out_after_the_stop_was_seen_voids_what_was_seen() -> None:
 
 
 def test_release_after_the_callback_as_a_whole_timed_out_is_found() -> None:
-    # The vdev's name tells nothing of which device behind it goes on writing.
+    # The vdev's name does not show which device behind it goes on writing.
     callback = CallbackEnded("vm1", 1, "quiescer", "timed_out")
     assert verdict(TIMEOUT, BARE, one_after_another(callback, released(1))).verdict == "violated"
     assert verdict(TIMEOUT, BARE, one_after_another(callback, STOP, released(1))).verdict == "holds"

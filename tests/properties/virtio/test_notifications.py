@@ -57,7 +57,7 @@ def acknowledged(bits: int) -> InterruptAcknowledged:
 
 
 def asked() -> Any:
-    """Tell of a used buffer of which the driver wants to know."""
+    """Give a used buffer whose notification the driver wants."""
     return [used(), used_published(1, notify=True)]
 
 

@@ -42,7 +42,7 @@ READ = BufferRead(*ME, 0, 0, DATA, 16)
 
 
 def gone_round(times: int) -> list[Any]:
-    """Tell of so many requests, one after the other."""
+    """Give this many requests, one after the other."""
     return [[available(0, n % 65536), served(0, n % 65536)] for n in range(1, times + 1)]
 
 

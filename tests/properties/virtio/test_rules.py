@@ -108,7 +108,7 @@ def test_rule_asked_for_by_name_is_judged_whatever_the_detail() -> None:
 
 
 def older(steps: Any, **changes: Any) -> Trace:
-    """Tell a story of a device that offers itself otherwise."""
+    """Give a story of a device with another version or transport."""
     trace = trace_of(*steps)
     records = []
     for record in trace.records:
@@ -166,7 +166,7 @@ def test_trace_that_is_cut_off_never_holds(rule: Any) -> None:
 
 
 def good() -> list[Any]:
-    """Tell of a driver and a device that know the standard."""
+    """Give a story of a driver and a device that keep to the standard."""
     requests = []
     for n in range(1, 4):
         kick = [barrier("suppression_read"), kicked()]
@@ -178,7 +178,7 @@ def good() -> list[Any]:
 
 
 def bad() -> list[Any]:
-    """Tell of a driver and a device that keep to hardly anything."""
+    """Give a story of a driver and a device that break nearly every rule."""
     dead = [GuestEnded("vm1", 1, "crashed"), WorkerEnded("vm1", 1, VDEV, "killed")]
     return [
         live(),

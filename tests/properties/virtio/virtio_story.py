@@ -141,7 +141,7 @@ def field(name: str, value: int, queue: int = 0) -> QueueFieldWritten:
 
 
 def negotiated(*, features: int = 0, **offer: Any) -> list[Step]:
-    """Tell how device and driver come to FEATURES_OK."""
+    """Give the steps of device and driver up to FEATURES_OK."""
     return [
         offered(features=features, **offer),
         status(1),
@@ -153,7 +153,7 @@ def negotiated(*, features: int = 0, **offer: Any) -> list[Step]:
 
 
 def live(queues: int = 1, *, packed: bool = False, **offer: Any) -> list[Step]:
-    """Tell of an initialisation without fault, up to DRIVER_OK."""
+    """Give an initialisation without fault, up to DRIVER_OK."""
     return [
         *negotiated(**offer),
         *[enabled(queue, packed=packed) for queue in range(queues)],
@@ -221,15 +221,15 @@ def reset_completed(queues: int = 0, interrupts: int = 0, vectors: int = 0) -> R
 
 
 def available(head: int = 0, idx: int = 1) -> list[Step]:
-    """Tell how the driver makes one chain available."""
+    """Give the steps by which the driver makes a chain available."""
     return [exposed(head), barrier("idx"), published(idx)]
 
 
 def served(head: int = 0, idx: int = 1) -> list[Step]:
-    """Tell how the device takes a chain and gives it back."""
+    """Give the steps by which the device takes a chain and returns it."""
     return [taken(head), written(head), used(head), used_published(idx)]
 
 
 def reset() -> list[Step]:
-    """Tell of a reset that the driver awaits."""
+    """Give a reset that the driver awaits."""
     return [status(0), reset_completed(), status_read(0)]

@@ -1,4 +1,4 @@
-"""What an evidence pack makes of the verdicts of several methods, and what it tells of a change."""
+"""How an evidence pack combines the verdicts of several methods, and reports a change."""
 
 import re
 

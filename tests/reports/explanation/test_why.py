@@ -300,7 +300,7 @@ def test_a_sync_that_does_not_wait_is_told_from_one_that_never_came() -> None:
 
 
 def test_a_write_past_a_reported_removal_is_not_said_to_have_used_a_copy() -> None:
-    # No record tells a kept copy from a removal that stopped half-way.
+    # No record distinguishes a kept copy from a removal that stopped half-way.
     sentence = told_by(
         (0, -1, GRANTED),
         (1, -1, MAP),
