@@ -1,7 +1,7 @@
 """Colours, hatchings and shapes of the pictures, legible without colour as well.
 
-The colour shows *for which epoch* something acts. The hatching shows the state
-that a bar stands for, and the shape shows the kind of a mark. Names stand beside them. One colour marks violations
+The colour shows *for which epoch* something acts. The hatching shows the state that a bar stands
+for, and the shape shows the kind of a mark. Names stand beside them. One colour marks violations
 and nothing else.
 
 Source: Okabe and Ito, "Color Universal Design", 2008: eight colours that people with every common
