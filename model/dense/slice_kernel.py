@@ -1,32 +1,32 @@
-"""A kernel in which the devices of one chain work, and all others stand idle.
+"""A kernel in which the devices of one group work, and all others stand idle.
 
 The system builds the idle devices like all others.  So addresses, PCI functions and what qvm does
 about these devices are those of the whole system.  But none of their processes ever takes a step.
-The only effect that they would have had on the working chain is the time that their callbacks
+The only effect that they would have had on the working group is the time that their callbacks
 take.  The maker of the slice supplies this time (`build_of_slice`).
 
 The kernel checks while the slice runs that there is no other effect.  It raises an error if:
 
-- a process of the chain enters a component of another chain, by any of its attributes;
-- a process of the chain changes an interrupt line of another chain;
-- a process accesses memory that a driver of another chain has;
+- a process of the group enters a component of another group, by any of its attributes;
+- a process of the group changes an interrupt line of another group;
+- a process accesses memory that a driver of another group has;
 - a hub enters an idle component by a method that is not in `DOORS`.  The methods in `DOORS` are
   known to give the hub nothing on which the time or the kind of its next action depends.
 
 **Why that suffices**, by induction over the events of any run of the whole system.  Leave out of
-that run every event of processes of other chains.  Claim: what remains is a run of the slice.
+that run every event of processes of other groups.  Claim: what remains is a run of the slice.
 
-- At the beginning all components of the chain, the common part of the hubs and the chain's part of
+- At the beginning all components of the group, the common part of the hubs and the group's part of
   each hub are as in the slice.  Let it be so before an event.
-- If a process of the chain acts, the same code finds the same state in the slice.  The slice checks
-  what it enters.  So it enters only the chain, the hubs' common part and the chain's part of them,
+- If a process of the group acts, the same code finds the same state in the slice.  The slice checks
+  what it enters.  So it enters only the group, the hubs' common part and the group's part of them,
   and leaves them as in the slice.
-- If a hub acts, it acts in the slice too.  On the chain it acts as in the whole.  On others it acts
+- If a hub acts, it acts in the slice too.  On the group it acts as in the whole.  On others it acts
   through a door, which decides only how long a callback takes, and the slice has every such length.
-- If a process of another chain acts, its own slice has checked what it enters.  That is nothing of
-  this chain, nor of the hubs' common part.
+- If a process of another group acts, its own slice has checked what it enters.  That is nothing of
+  this group, nor of the hubs' common part.
 
-So each run of the whole, seen from a chain, is a run of its slice.  What holds of all runs of the
+So each run of the whole, seen from a group, is a run of its slice.  What holds of all runs of the
 slice therefore holds of it.
 """
 
@@ -41,7 +41,7 @@ from ..base.clock import Span
 from ..base.errors import InternalError
 from ..bus.memory import PhysicalMemory
 from ..machine.system import builder
-from ..plan.independence import HUB, Chains
+from ..plan.independence import HUB, IndependentGroups
 from ..plan.system_plan import SystemPlan
 from ..sim.kernel import Kernel
 from .dense_kernel import Build, DenseKernel, _never
@@ -74,7 +74,7 @@ _ACCESS = ("__getattribute__", "__setattr__")
 
 
 class InfluenceError(InternalError):
-    """A chain influences another one although the wiring graph says that it cannot.
+    """A group influences another one although the wiring graph says that it cannot.
 
     Args:
         actor: The component that acts.
@@ -97,24 +97,24 @@ class InfluenceError(InternalError):
 
 
 class SliceKernel(DenseKernel):
-    """Runs one chain of a system.
+    """Runs one group of a system.
 
     Args:
-        chains: The chains of the system.
-        number: The number of the chain that works.
-        foreign_lines: Interrupt numbers of the other chains.
+        groups: The groups of the system.
+        number: The number of the group that works.
+        foreign_lines: Interrupt numbers of the other groups.
         pinned: Answers to open questions that are fixed, by label.
     """
 
     def __init__(
         self,
-        chains: Chains,
+        groups: IndependentGroups,
         number: int,
         foreign_lines: Collection[int] = (),
         pinned: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(pinned=pinned)
-        self._chains = chains
+        self._groups = groups
         self._number = number
         self._foreign_lines = frozenset(foreign_lines)
         self._numbers: dict[str, int] = {}
@@ -138,7 +138,7 @@ class SliceKernel(DenseKernel):
         return process
 
     def emit(self, source: str, event: Any) -> int:
-        """Append an event to the trace; an event of another chain's line must come from a hub."""
+        """Append an event to the trace; an event of another group's line must come from a hub."""
         intid = getattr(event, "intid", None)
         if intid in self._foreign_lines and not self._is_hub_at_work():
             raise InfluenceError(self._actor(), f"interrupt {intid}", type(event).__name__)
@@ -175,7 +175,7 @@ class SliceKernel(DenseKernel):
         raise InfluenceError(self._actor(), component.name, attribute)
 
     def check_memory(self, addr: int, length: int) -> None:
-        """Check that an access to memory touches no memory of another chain's drivers.
+        """Check that an access to memory touches no memory of another group's drivers.
 
         Raises:
             InfluenceError: If it does.
@@ -186,16 +186,16 @@ class SliceKernel(DenseKernel):
                 raise InfluenceError(self._actor() or "the host", f"memory at {addr:#x}", "access")
 
     def _is_foreign(self, name: str) -> bool:
-        """Return whether a component belongs to a chain that stands idle.
+        """Return whether a component belongs to a group that stands idle.
 
         Raises:
             InfluenceError: If the wiring graph does not know it at all.
         """
         number = self._numbers.get(name)
         if number is None:
-            found = self._chains.number_of(name)
+            found = self._groups.number_of(name)
             if found is None:
-                raise InfluenceError(name, "the system", "it is in no chain and no hub")
+                raise InfluenceError(name, "the system", "it is in no group and no hub")
             number = self._numbers[name] = found
         return number not in {HUB, self._number}
 
@@ -205,21 +205,23 @@ class SliceKernel(DenseKernel):
         return "" if process is None else self._owners.get(process, "an unknown process")
 
     def _is_hub_at_work(self) -> bool:
-        """Return whether no process of the chain is at work."""
+        """Return whether no process of the group is at work."""
         actor = self._actor()
         return not actor or self._numbers.get(actor) == HUB
 
 
-def kernel_of_slice(plan: SystemPlan, chains: Chains, number: int) -> Callable[..., SliceKernel]:
-    """Return what makes kernels in which one chain of a plan works."""
+def kernel_of_slice(
+    plan: SystemPlan, groups: IndependentGroups, number: int
+) -> Callable[..., SliceKernel]:
+    """Return what makes kernels in which one group of a plan works."""
     lines = {
         each.intid
         for each in (*plan.passable, *plan.disks)
-        if chains.number_of(each.name) != number
+        if groups.number_of(each.name) != number
     }
 
     def make(*, pinned: Mapping[str, str] | None = None) -> SliceKernel:
-        return SliceKernel(chains, number, lines, pinned)
+        return SliceKernel(groups, number, lines, pinned)
 
     return make
 

@@ -1,22 +1,22 @@
 """Which devices of a planned system cannot influence each other.
 
 The wiring graph (`wiring`) shows it.  Its *hubs* are the parts through which every device works.
-Without them the graph falls into pieces, and each piece is a chain.  For example, a chain is a vdev
+Without them the graph falls into pieces, and each piece is a group.  For example, a group is a vdev
 with its driver, its peer or the host driver behind it, and the disk of that driver.  Some devices
-form one chain although no edge joins them:
+form one group although no edge joins them:
 
 - all devices that are passed through to one VM, because they share the VM's interrupt thread;
 - devices that share a line;
 - all devices behind an IOMMU.
 
-A hub serves each chain with a part of its own:
+A hub serves each group with a part of its own:
 
 - memory with the frames of a driver's buffers;
 - the interrupt controller and the kernel with a line;
 - qvm with a callback.
 
-The work of a hub for one chain depends on another chain only by the time that callbacks take.
-`joined_because` names the plans for which that is not so; their devices are one chain even if the
+The work of a hub for one group depends on another group only by the time that callbacks take.
+`joined_because` names the plans for which that is not so; their devices are one group even if the
 graph falls into pieces.
 """
 
@@ -31,19 +31,19 @@ from .system_plan import SystemPlan, VmPlan
 from .termination import BY_NAME, SHUTS_DOWN
 from .wiring import wiring
 
-__all__ = ["HUB", "Chain", "Chains", "chains_of"]
+__all__ = ["HUB", "IndependentGroup", "IndependentGroups", "independent_groups"]
 
 HUB = -1
-"""Stands for the number of a chain where a component is a hub."""
+"""Stands for the number of a group where a component is a hub."""
 
 HUB_KINDS = frozenset({"guest", "qvm", "memory", "interrupts", "supervisor"})
-"""Kinds of parts that serve every chain."""
+"""Kinds of parts that serve every group."""
 
 ALWAYS_HUBS = ("run", "bsp")
 """Components that exist even where they are no part of a plan."""
 
 
-class Chain(msgspec.Struct, frozen=True):
+class IndependentGroup(msgspec.Struct, frozen=True):
     """Devices that can influence each other.
 
     Attributes:
@@ -55,25 +55,25 @@ class Chain(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
 
 
-class Chains(msgspec.Struct, frozen=True):
-    """The chains of a plan.
+class IndependentGroups(msgspec.Struct, frozen=True):
+    """The groups of a plan.
 
     Attributes:
-        chains: All of them, in the order of the plan.
+        groups: All of them, in the order of the plan.
         hubs: Names of the hubs.
         why_one: Why there is only one, or an empty string.
     """
 
-    chains: tuple[Chain, ...]
+    groups: tuple[IndependentGroup, ...]
     hubs: tuple[str, ...]
     why_one: str = ""
 
     def number_of(self, component: str) -> int | None:
-        """Return the chain of a component, `HUB` for a hub, or None for an unknown component.
+        """Return the group of a component, `HUB` for a hub, or None for an unknown component.
 
         A component that is no part itself belongs to the part with whose name its name begins.
         """
-        numbers = {part: at for at, chain in enumerate(self.chains) for part in chain.parts}
+        numbers = {part: at for at, group in enumerate(self.groups) for part in group.parts}
         numbers |= dict.fromkeys((*self.hubs, *ALWAYS_HUBS), HUB)
         name = component
         while name not in numbers and "." in name:
@@ -81,7 +81,7 @@ class Chains(msgspec.Struct, frozen=True):
         return numbers.get(name)
 
 
-def chains_of(plan: SystemPlan) -> Chains:
+def independent_groups(plan: SystemPlan) -> IndependentGroups:
     """Return the devices of a plan in groups that cannot influence each other."""
     import networkx  # noqa: PLC0415
 
@@ -96,13 +96,13 @@ def chains_of(plan: SystemPlan) -> Chains:
     if why_one:
         devices.add_edges_from(zip(list(devices), list(devices)[1:], strict=False))
     order = {name: at for at, name in enumerate(graph)}
-    groups = [
-        tuple(sorted(group, key=order.__getitem__))
-        for group in networkx.connected_components(devices)
+    members = [
+        tuple(sorted(names, key=order.__getitem__))
+        for names in networkx.connected_components(devices)
     ]
-    groups.sort(key=lambda group: order[group[0]])
-    chains = tuple(Chain(_title(group, kinds), group) for group in groups)
-    return Chains(chains, hubs, why_one)
+    members.sort(key=lambda names: order[names[0]])
+    groups = tuple(IndependentGroup(_title(names, kinds), names) for names in members)
+    return IndependentGroups(groups, hubs, why_one)
 
 
 def joined_because(plan: SystemPlan) -> str:
@@ -162,7 +162,7 @@ def _behind_callbacks(vm: VmPlan) -> Iterator[tuple[str, str]]:
             yield (f"{vm.name}.{callback.vdev}", target)
 
 
-def _title(group: tuple[str, ...], kinds: dict[str, str]) -> str:
+def _title(names: tuple[str, ...], kinds: dict[str, str]) -> str:
     order = ("vdev", "hardware", "host_driver")
-    found = (name for kind in order for name in group if kinds[name] == kind)
-    return next(found, group[0])
+    found = (name for kind in order for name in names if kinds[name] == kind)
+    return next(found, names[0])

@@ -1,12 +1,12 @@
-"""Slices of a planned system: one for each chain of devices, in which the others stand idle.
+"""Slices of a planned system: one for each group of devices, in which the others stand idle.
 
-A slice (`model/dense/slice_kernel`) has every run of the whole system as its chain sees it.  Three
+A slice (`model/dense/slice_kernel`) has every run of the whole system as its group sees it.  Three
 things that others would have done to it are made as free as they can be:
 
 - *Their callbacks* take time while VMs end, one after the other.  In a slice the callback of a
   device that stands idle is one delay, of any length that the steps of the callback allow; or,
   where the proof of its own slice has measured it, of any length between least and greatest.
-- *Ends that wait for an event* of another chain come at any instant up to the horizon.
+- *Ends that wait for an event* of another group come at any instant up to the horizon.
 - *Memory goes back in pieces*, more of them the more frames have been touched.  Nothing needs
   to be done about that: a piece takes as long as its frames do, however they are cut
   (`Qvm._release_span`), so that the release of a frame is due at the same instants.
@@ -22,7 +22,7 @@ from ...model.dense.slice_kernel import build_of_slice, kernel_of_slice
 from ...model.dense.transition import MakeMonitor
 from ...model.dense.transition_system import TransitionSystem
 from ...model.machine.system import header_of
-from ...model.plan.independence import Chains
+from ...model.plan.independence import IndependentGroups
 from ...model.plan.system_plan import EndPlan, QuiescePlan, SystemPlan, VmPlan
 from ...model.vdev.virtio_vdev import STEPS, duration_of_step
 from ...properties.core.monitor import Property
@@ -38,17 +38,17 @@ CallbackName = tuple[str, str]
 
 
 class PlanSlice(NamedTuple):
-    """One chain of a plan, with what is assumed of the others.
+    """One group of a plan, with what is assumed of the others.
 
     Attributes:
-        chains: Of the plan.
+        groups: Of the plan.
         number: Which of them.
-        plan: The whole system, but for ends that wait for an event of another chain.
-        callback_spans: How long callbacks of other chains may take.
+        plan: The whole system, but for ends that wait for an event of another group.
+        callback_spans: How long callbacks of other groups may take.
         guesses: What is as free as it can be, in words.
     """
 
-    chains: Chains
+    groups: IndependentGroups
     number: int
     plan: SystemPlan
     callback_spans: dict[CallbackName, Span]
@@ -56,18 +56,18 @@ class PlanSlice(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The chain's name."""
-        return self.chains.chains[self.number].name
+        """The group's name."""
+        return self.groups.groups[self.number].name
 
 
 def slice_of(
-    plan: SystemPlan, chains: Chains, number: int, measured: Mapping[CallbackName, Span]
+    plan: SystemPlan, groups: IndependentGroups, number: int, measured: Mapping[CallbackName, Span]
 ) -> PlanSlice:
-    """Return the slice of one chain.
+    """Return the slice of one group.
 
     Args:
         plan: The whole system.
-        chains: Of it.
+        groups: Of it.
         number: Which of them.
         measured: How long callbacks take, as far as it has been measured.
     """
@@ -76,7 +76,7 @@ def slice_of(
     for vm in plan.vms:
         for callback in vm.quiesce:
             name = (vm.name, callback.vdev)
-            if chains.number_of(_target(plan, vm, callback)) == number:
+            if groups.number_of(_target(plan, vm, callback)) == number:
                 continue
             span = measured.get(name) or _declared(plan, vm, callback)
             before = spans.get(name, span)
@@ -86,38 +86,38 @@ def slice_of(
                 guesses.append(f"the callback of {vm.name}.{callback.vdev} takes {how_long}")
     vms = []
     for vm in plan.vms:
-        if vm.end is not None and not _is_own(vm, vm.end, chains, number):
+        if vm.end is not None and not _is_own(vm, vm.end, groups, number):
             latest = format_ns(plan.horizon_ns)
             guesses.append(f"the end of {vm.name} begins at any instant up to {latest}")
             whenever = Span(vm.end.delay.lo_ns, plan.horizon_ns)
             vm = replace(vm, end=EndPlan(vm.end.cause, whenever))  # noqa: PLW2901
         vms.append(vm)
-    return PlanSlice(chains, number, replace(plan, vms=tuple(vms)), spans, tuple(guesses))
+    return PlanSlice(groups, number, replace(plan, vms=tuple(vms)), spans, tuple(guesses))
 
 
-def callbacks_of(plan: SystemPlan, chains: Chains, number: int) -> list[CallbackName]:
-    """Return the callbacks of a chain whose duration is worth measuring."""
+def callbacks_of(plan: SystemPlan, groups: IndependentGroups, number: int) -> list[CallbackName]:
+    """Return the callbacks of a group whose duration is worth measuring."""
     return [
         (vm.name, callback.vdev)
         for vm in plan.vms
         for callback in vm.quiesce
         if sum(other.vdev == callback.vdev for other in vm.quiesce) == 1
-        and chains.number_of(_target(plan, vm, callback)) == number
+        and groups.number_of(_target(plan, vm, callback)) == number
         and _declared(plan, vm, callback).lo_ns < _declared(plan, vm, callback).hi_ns
     ]
 
 
 def task_of(sliced: PlanSlice, kinds: Sequence[type[Property]]) -> Task:
     """Return what is to be proved of a slice."""
-    plan, chains, number = sliced.plan, sliced.chains, sliced.number
+    plan, groups, number = sliced.plan, sliced.groups, sliced.number
     build = build_of_slice(plan, sliced.callback_spans)
-    make_kernel = kernel_of_slice(plan, chains, number)
+    make_kernel = kernel_of_slice(plan, groups, number)
 
     def make_system(make_monitor: MakeMonitor) -> TransitionSystem:
         return TransitionSystem(build, [make_monitor], marks_of, plan.pinned, make_kernel)
 
     measures = [each for each in measures_of(plan) if _is_about(sliced, each)]
-    measures += [callback_measure(plan, name) for name in callbacks_of(plan, chains, number)]
+    measures += [callback_measure(plan, name) for name in callbacks_of(plan, groups, number)]
     return Task(make_system, header_of(plan), kinds, bounds_of(plan), measures, starts_again=False)
 
 
@@ -130,14 +130,14 @@ def callback_measure(plan: SystemPlan, name: CallbackName) -> Measure:
 
 
 def _is_about(sliced: PlanSlice, measure: Measure) -> bool:
-    """Return whether a chain decides a distance, or nobody does."""
-    chains, number = sliced.chains, sliced.number
+    """Return whether a group decides a distance, or nobody does."""
+    groups, number = sliced.groups, sliced.number
     if isinstance(measure, ToOwnRelease):
-        return chains.number_of(measure.writer) == number
+        return groups.number_of(measure.writer) == number
     assert isinstance(measure, Between)
     if measure.start[0] == "taken":
         names = [each.name for each in sliced.plan.passable if each.intid == measure.start[1]]
-        return any(chains.number_of(name) == number for name in names)
+        return any(groups.number_of(name) == number for name in names)
     return True
 
 
@@ -161,11 +161,11 @@ def _declared(plan: SystemPlan, vm: VmPlan, callback: QuiescePlan) -> Span:
     return Span(lo_ns, hi_ns)
 
 
-def _is_own(vm: VmPlan, end: EndPlan, chains: Chains, number: int) -> bool:
-    """Return whether what an end waits for is seen in the slice of a chain as in the whole."""
+def _is_own(vm: VmPlan, end: EndPlan, groups: IndependentGroups, number: int) -> bool:
+    """Return whether what an end waits for is seen in the slice of a group as in the whole."""
     if end.after is None:
         return True
-    # Other hubs tell of what they do for any chain.
+    # Other hubs tell of what they do for any group.
     return end.after.source == f"{vm.name}.guest" or (
-        bool(end.after.source) and chains.number_of(end.after.source) == number
+        bool(end.after.source) and groups.number_of(end.after.source) == number
     )

@@ -12,7 +12,7 @@ def slicing_in_words(proof: ScenarioProof) -> list[str]:
         return [f"not in slices: {proof.why_whole}"] if proof.why_whole else []
     count = sum(part.number != WHOLE for part in proof.parts)
     told = (
-        "in slices, one for each chain of devices that have nothing to do with each other, "
+        "in slices, one for each group of devices that cannot influence each other, "
         f"{count} of them explored; --no-slicing explores the whole"
     )
     found = [told]

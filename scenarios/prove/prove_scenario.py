@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from ...model.base.errors import Place, Problem, ScenarioError
-from ...model.plan.independence import chains_of
+from ...model.plan.independence import independent_groups
 from ...model.plan.system_plan import SystemPlan
 from ...properties.core.monitor import Property
 from ...properties.core.verdict import Judgement
@@ -45,7 +45,7 @@ class ProveRequest(msgspec.Struct, frozen=True, kw_only=True):
         seconds: After how many seconds, or None; the map and each budget have as many again.
         windows: Whether to map the instants of ends that are unsafe.
         budgets: Names of waits whose budgets are wanted.
-        no_slicing: Whether the system is explored as one whole although it has several chains.
+        no_slicing: Whether the system is explored as one whole although it has several groups.
         jobs: How many processes share the work.
         out: Folder for the results.
         plot: Whether to draw the counterexample, what is to spare, and the unsafe windows.
@@ -175,10 +175,10 @@ def _proof(
     if request.windows or request.budgets:
         why = "unsafe windows and budgets are found in the whole system"
         return prove_whole(scenario, plan, kinds, limits, show, why_whole=why, states=states)
-    chains = chains_of(plan)
-    if len(chains.chains) < 2:
-        return prove_whole(scenario, plan, kinds, limits, show, why_whole=chains.why_one)
-    return prove_in_slices(scenario, plan, kinds, chains, limits, show, request.jobs)
+    groups = independent_groups(plan)
+    if len(groups.groups) < 2:
+        return prove_whole(scenario, plan, kinds, limits, show, why_whole=groups.why_one)
+    return prove_in_slices(scenario, plan, kinds, groups, limits, show, request.jobs)
 
 
 def _kinds(names: tuple[str, ...]) -> tuple[type[Property], ...]:

@@ -37,7 +37,7 @@ class _Work(NamedTuple):
         share_s = max(0.0, self.limits.deadline_s - now_s) * self.jobs / left
         limits = self.limits._replace(deadline_s=now_s + share_s)
         proof = prove_system(task_of(sliced, self.kinds), limits, self.tell)
-        parts = sliced.chains.chains[sliced.number].parts
+        parts = sliced.groups.groups[sliced.number].parts
         return explored_of(proof, sliced.number, sliced.name, parts, sliced.guesses)
 
 

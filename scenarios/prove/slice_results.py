@@ -43,9 +43,9 @@ class Explored(NamedTuple):
     """What has been explored.
 
     Attributes:
-        number: Of the chain that works in it, or `WHOLE`.
-        name: Of that chain, or empty.
-        components: Parts of that chain.
+        number: Of the group that works in it, or `WHOLE`.
+        name: Of that group, or empty.
+        components: Parts of that group.
         guesses: What is assumed of the others.
         findings: By property.
         distances: Least and greatest value by name, of those that were measured completely.

@@ -1,9 +1,9 @@
-"""The proof of a scenario, in slices where its devices fall into chains, else as a whole.
+"""The proof of a scenario, in slices where its devices fall into groups, else as a whole.
 
-A slice has every run of the whole as its chain sees it, and more (`plan_slices`).  So:
+A slice has every run of the whole as its group sees it, and more (`plan_slices`).  So:
 
 - A property *holds* of the whole if it holds in every slice, for a violation is about the devices
-  of one chain and the hubs; and it is *vacuous* if it is so in every slice.
+  of one group and the hubs; and it is *vacuous* if it is so in every slice.
 - How long a VM takes to end is seen in every slice.  No run of the whole is beyond the tightest of
   the bounds found, so the *bound on a teardown* is kept if one slice keeps it.
 - What violates a property in a slice is tried in the whole: the same run, with all other devices as
@@ -12,8 +12,8 @@ A slice has every run of the whole as its chain sees it, and more (`plan_slices`
 - A *distance* is measured in the slice of whom it is about.  The values are bounds for the whole;
   whether they are attained there is tried in the same way.
 
-Chains with callbacks come first; how long these take is measured, and no more than that is assumed
-of them in the other slices, and in these chains' own, once more, if several have callbacks.
+Groups with callbacks come first; how long these take is measured, and no more than that is assumed
+of them in the other slices, and in these groups' own, once more, if several have callbacks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from ...model.base.clock import Span
 from ...model.dense.slice_kernel import InfluenceError
-from ...model.plan.independence import Chains
+from ...model.plan.independence import IndependentGroups
 from ...model.plan.system_plan import SystemPlan
 from ...properties.core.monitor import Property
 from ...properties.core.verdict import Word
@@ -173,31 +173,31 @@ def prove_in_slices(
     scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
-    chains: Chains,
+    groups: IndependentGroups,
     limits: Limits,
     tell: Tell | None = None,
     jobs: int = 1,
 ) -> ScenarioProof:
-    """Judge every run of a plan, one chain of devices after the other.
+    """Judge every run of a plan, one group of devices after the other.
 
     Args:
         scenario: Whose plan it is.
         plan: The system and its run.
         kinds: The properties.
-        chains: Of the plan; at least two.
+        groups: Of the plan; at least two.
         limits: Of each slice, and of the whole if it has to be searched.
         tell: Told now and then how far it has come.
         jobs: How many processes share the work; the result does not depend on it.
 
     Raises:
-        InfluenceError: If one chain is found to influence another.
+        InfluenceError: If one group is found to influence another.
     """
     found = _Found()
     try:
-        _explore(found, scenario, plan, kinds, chains, limits, tell, jobs)
+        _explore(found, scenario, plan, kinds, groups, limits, tell, jobs)
     except KeyboardInterrupt:
         found.was_stopped = True
-    proof = _together(plan, kinds, chains, found)
+    proof = _together(plan, kinds, groups, found)
     doubted = [
         name
         for name, shown in proof.findings.items()
@@ -213,7 +213,7 @@ class _Found:
     """What has been found so far.
 
     Attributes:
-        parts: What slices have shown, by the number of the chain.
+        parts: What slices have shown, by the number of the group.
         examples: Runs of the whole by the property that each violates.
         measured: How long callbacks take.
         has_ended: Whether a violation has ended the search.
@@ -233,24 +233,24 @@ def _explore(
     scenario: ResolvedScenario,
     plan: SystemPlan,
     kinds: Sequence[type[Property]],
-    chains: Chains,
+    groups: IndependentGroups,
     limits: Limits,
     tell: Tell | None,
     jobs: int,
 ) -> None:
     """Explore the slices with callbacks, then all others and what was assumed too freely."""
-    numbers = range(len(chains.chains))
+    numbers = range(len(groups.groups))
     ending = {kind.name for kind in decisive(kinds)}
-    first = [number for number in numbers if callbacks_of(plan, chains, number)]
+    first = [number for number in numbers if callbacks_of(plan, groups, number)]
     done: dict[int, PlanSlice] = {}
     for wave in (first, numbers):
-        slices = [slice_of(plan, chains, number, found.measured) for number in wave]
+        slices = [slice_of(plan, groups, number, found.measured) for number in wave]
         slices = [each for each in slices if done.get(each.number) != each]
         later = len(numbers) - len(first) if wave is first else 0
         with closing(explore_all(slices, kinds, limits, tell, jobs, later)) as team:
             for sliced, part in zip(slices, team, strict=False):
                 found.parts[part.number], done[part.number] = part, sliced
-                found.measured |= _measured(plan, chains, part)
+                found.measured |= _measured(plan, groups, part)
                 found.examples |= _examples(scenario, plan, kinds, part)
                 found.was_stopped = part.was_stopped
                 found.has_ended = bool(ending & found.examples.keys()) and not part.is_whole
@@ -291,10 +291,12 @@ def _examples(
     return found
 
 
-def _measured(plan: SystemPlan, chains: Chains, part: Explored) -> dict[CallbackName, Span]:
-    """Return how long the callbacks of a chain take, if all its runs were covered."""
+def _measured(
+    plan: SystemPlan, groups: IndependentGroups, part: Explored
+) -> dict[CallbackName, Span]:
+    """Return how long the callbacks of a group take, if all its runs were covered."""
     names = {
-        callback_measure(plan, name).name: name for name in callbacks_of(plan, chains, part.number)
+        callback_measure(plan, name).name: name for name in callbacks_of(plan, groups, part.number)
     }
     return {
         names[told]: Span(least.ns, greatest.ns)
@@ -307,10 +309,10 @@ def _measured(plan: SystemPlan, chains: Chains, part: Explored) -> dict[Callback
 
 
 def _together(
-    plan: SystemPlan, kinds: Sequence[type[Property]], chains: Chains, found: _Found
+    plan: SystemPlan, kinds: Sequence[type[Property]], groups: IndependentGroups, found: _Found
 ) -> ScenarioProof:
     parts = tuple(found.parts[number] for number in sorted(found.parts))
-    has_all = len(parts) == len(chains.chains)
+    has_all = len(parts) == len(groups.groups)
     findings = {}
     for kind in kinds:
         shown = [part.findings[kind.name] for part in parts]
@@ -355,7 +357,7 @@ def _bounds(plan: SystemPlan, parts: Sequence[Explored]) -> Iterator[Bounds]:
         if measure.bound_ns is not None:
             yield Bounds(measure.name, max(least, key=lambda each: each.ns), tightest)
         else:
-            # The first piece of memory is released for the first of the chains that see it.
+            # The first piece of memory is released for the first of the groups that see it.
             yield Bounds(measure.name, min(least, key=lambda each: each.ns), tightest)
 
 

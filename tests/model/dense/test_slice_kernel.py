@@ -6,7 +6,7 @@ import pytest
 from quiesce.model.dense.slice_kernel import InfluenceError, SliceKernel, kernel_of_slice
 from quiesce.model.machine.system import System, build
 from quiesce.model.plan import independence as chains_module
-from quiesce.model.plan.independence import Chains, chains_of
+from quiesce.model.plan.independence import IndependentGroups, independent_groups
 from quiesce.model.plan.system_plan import SystemPlan
 from quiesce.model.plan.wiring import wiring
 from quiesce.model.sim.kernel import Steps
@@ -24,9 +24,11 @@ def article() -> SystemPlan:
     return resolved("article-pci").plan
 
 
-def run_slice(plan: SystemPlan, chains: Chains, number: int, events: int = 60) -> list[Record]:
+def run_slice(
+    plan: SystemPlan, groups: IndependentGroups, number: int, events: int = 60
+) -> list[Record]:
     """Run one slice a little, the oldest delay first."""
-    kernel = kernel_of_slice(plan, chains, number)(pinned=plan.pinned)
+    kernel = kernel_of_slice(plan, groups, number)(pinned=plan.pinned)
     records: list[Record] = []
 
     def note(record: Record) -> None:
@@ -43,7 +45,7 @@ def run_slice(plan: SystemPlan, chains: Chains, number: int, events: int = 60) -
 
 
 def test_others_stand_idle(article: SystemPlan) -> None:
-    sources = {record.source for record in run_slice(article, chains_of(article), BLOCK)}
+    sources = {record.source for record in run_slice(article, independent_groups(article), BLOCK)}
     assert "qvm178.virtio-blk_qvm178.driver" in sources
     assert not any(source.startswith("qvm178.virtio-net") for source in sources)
 
@@ -58,9 +60,9 @@ def test_a_vdev_that_was_cut_off_from_its_server_is_seen_to_reach_it(
         return graph
 
     monkeypatch.setattr(chains_module, "wiring", without_an_edge)
-    chains = chains_of(article)
-    assert len(chains.chains) == 5
-    task = task_of(slice_of(article, chains, BLOCK, {}), (TEARDOWN["teardown-order"],))
+    groups = independent_groups(article)
+    assert len(groups.groups) == 5
+    task = task_of(slice_of(article, groups, BLOCK, {}), (TEARDOWN["teardown-order"],))
     with pytest.raises(InfluenceError) as caught:
         prove_system(task, Limits(classes_max=2_000))
     assert "reaches devb-ahci" in str(caught.value)
@@ -68,22 +70,24 @@ def test_a_vdev_that_was_cut_off_from_its_server_is_seen_to_reach_it(
 
 
 def test_a_component_that_the_graph_does_not_know_is_an_error(article: SystemPlan) -> None:
-    chains = chains_of(article)
-    fewer = Chains(chains.chains, tuple(name for name in chains.hubs if name != "procnto"))
+    groups = independent_groups(article)
+    fewer = IndependentGroups(
+        groups.groups, tuple(name for name in groups.hubs if name != "procnto")
+    )
     with pytest.raises(InfluenceError, match="procnto"):
         run_slice(article, fewer, BLOCK)
 
 
 def acting(article: SystemPlan, number: int = NET) -> tuple[SliceKernel, System]:
-    """Return the slice of a chain, built and watched."""
-    kernel = kernel_of_slice(article, chains_of(article), number)(pinned=article.pinned)
+    """Return the slice of a group, built and watched."""
+    kernel = kernel_of_slice(article, independent_groups(article), number)(pinned=article.pinned)
     system = build(kernel, article)
     kernel.watch()
     kernel.settle()
     return kernel, system
 
 
-def test_memory_of_another_chain_is_out_of_bounds(article: SystemPlan) -> None:
+def test_memory_of_another_group_is_out_of_bounds(article: SystemPlan) -> None:
     _, system = acting(article)
     arenas = system.supervisors[0].qvm.arenas
     memory = system.host.memory
@@ -96,12 +100,12 @@ def test_memory_of_another_chain_is_out_of_bounds(article: SystemPlan) -> None:
         memory.read(end - 1, 1)
 
 
-def test_a_chain_acts_on_no_component_and_on_no_line_of_another(article: SystemPlan) -> None:
+def test_a_group_acts_on_no_component_and_on_no_line_of_another(article: SystemPlan) -> None:
     kernel, system = acting(article)
     host = system.host
 
     class Worker:
-        """Stands for a process of the chain."""
+        """Stands for a process of the group."""
 
         name = "qvm178.virtio-net_qvm178"
 

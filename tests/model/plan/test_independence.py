@@ -1,4 +1,4 @@
-"""Which devices of a system have nothing to do with each other, and when that cannot be said."""
+"""Which devices of a system cannot influence each other, and when that is not certain."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from quiesce.model.base.clock import exactly
 from quiesce.model.plan.device_plans import CanPlan
 from quiesce.model.plan.faults import Faults
-from quiesce.model.plan.independence import HUB, Chains, chains_of
+from quiesce.model.plan.independence import HUB, IndependentGroups, independent_groups
 from quiesce.model.plan.interrupt_plan import InterruptPlan
 from quiesce.model.plan.system_plan import EndPlan, QuiescePlan, StepPlan, SystemPlan
 from quiesce.model.plan.virtio_plan import BlockPlan, EntropyPlan
@@ -19,10 +19,10 @@ RNG = EntropyPlan(name="rng", transport="pci")
 
 
 def names(plan: SystemPlan) -> list[str]:
-    return [chain.name for chain in chains_of(plan).chains]
+    return [group.name for group in independent_groups(plan).groups]
 
 
-def two_chains(nic_system: PlanMaker, **changes: object) -> SystemPlan:
+def two_groups(nic_system: PlanMaker, **changes: object) -> SystemPlan:
     """Return a VM with a passed-through NIC and an entropy device."""
     plan = nic_system(vm={"restart": False, "entropies": (RNG,)})
     return replace(plan, **changes)
@@ -32,10 +32,10 @@ def with_vm(plan: SystemPlan, **changes: object) -> SystemPlan:
     return replace(plan, vms=(replace(plan.vms[0], **changes),))
 
 
-def test_each_vdev_of_the_article_is_a_chain_with_what_stands_behind_it() -> None:
-    chains = chains_of(resolved("article-pci").plan)
-    assert not chains.why_one
-    assert [set(chain.parts) for chain in chains.chains] == [
+def test_each_vdev_of_the_article_is_a_group_with_what_stands_behind_it() -> None:
+    groups = independent_groups(resolved("article-pci").plan)
+    assert not groups.why_one
+    assert [set(group.parts) for group in groups.groups] == [
         {
             "qvm178.virtio-blk_qvm178",
             "qvm178.virtio-blk_qvm178.driver",
@@ -55,7 +55,7 @@ def test_each_vdev_of_the_article_is_a_chain_with_what_stands_behind_it() -> Non
         },
         {"qvm178.shmem", "qvm178.shmem.driver"},
     ]
-    assert {"qvm178", "qvm178.guest", "memory", "gic", "procnto"} <= set(chains.hubs)
+    assert {"qvm178", "qvm178.guest", "memory", "gic", "procnto"} <= set(groups.hubs)
 
 
 @pytest.mark.parametrize(
@@ -69,29 +69,29 @@ def test_each_vdev_of_the_article_is_a_chain_with_what_stands_behind_it() -> Non
     ],
 )
 def test_a_component_belongs_where_its_name_begins(component: str, number: int | None) -> None:
-    chains: Chains = chains_of(resolved("article-pci").plan)
-    assert chains.number_of(component) == number
+    groups: IndependentGroups = independent_groups(resolved("article-pci").plan)
+    assert groups.number_of(component) == number
 
 
-def test_a_device_that_is_passed_through_is_a_chain_beside_the_vdevs(
+def test_a_device_that_is_passed_through_is_a_group_beside_the_vdevs(
     nic_system: PlanMaker,
 ) -> None:
-    assert names(two_chains(nic_system)) == ["qvm178.rng", "eth0"]
+    assert names(two_groups(nic_system)) == ["qvm178.rng", "eth0"]
 
 
-def test_all_that_is_passed_through_to_a_vm_is_one_chain(nic_system: PlanMaker) -> None:
-    plan = two_chains(nic_system, devices=(CanPlan("can0", 99),))
+def test_all_that_is_passed_through_to_a_vm_is_one_group(nic_system: PlanMaker) -> None:
+    plan = two_groups(nic_system, devices=(CanPlan("can0", 99),))
     assert names(plan) == ["qvm178.rng", "eth0", "can0"]
     assert names(with_vm(plan, devices=("can0",))) == ["qvm178.rng", "eth0"]
 
 
-def test_devices_on_one_line_are_one_chain(nic_system: PlanMaker) -> None:
-    plan = two_chains(nic_system)
+def test_devices_on_one_line_are_one_group(nic_system: PlanMaker) -> None:
+    plan = two_groups(nic_system)
     shared = replace(plan, devices=(CanPlan("can0", plan.nics[0].intid),))
     assert names(shared) == ["qvm178.rng", "eth0"]
 
 
-def test_vdevs_on_one_disk_are_one_chain(block_system: PlanMaker) -> None:
+def test_vdevs_on_one_disk_are_one_group(block_system: PlanMaker) -> None:
     plan = block_system(vm={"restart": False})
     block = plan.vms[0].blocks[0]
     other = BlockPlan("other", "ahci0", loc=0x1C0F_0000, intr=50)
@@ -99,7 +99,7 @@ def test_vdevs_on_one_disk_are_one_chain(block_system: PlanMaker) -> None:
     assert len(names(with_vm(plan, entropies=(EntropyPlan(name="rng", intr=51),)))) == 2
 
 
-def test_vdevs_with_the_same_interrupt_of_the_guest_are_one_chain(
+def test_vdevs_with_the_same_interrupt_of_the_guest_are_one_group(
     block_system: PlanMaker,
 ) -> None:
     plan = block_system(vm={"restart": False})
@@ -122,12 +122,12 @@ HASTY = QuiescePlan("rng", "rng", (StepPlan("drain", 5),), on_timeout="release")
         ({"quiesce": (HASTY,)}, "memory is released after a time-out"),
     ],
 )
-def test_what_the_vm_goes_through_may_make_all_one_chain(
+def test_what_the_vm_goes_through_may_make_all_one_group(
     change: dict[str, object], why: str, nic_system: PlanMaker
 ) -> None:
-    chains = chains_of(with_vm(two_chains(nic_system), **change))
-    assert len(chains.chains) == 1
-    assert chains.why_one.startswith(why)
+    groups = independent_groups(with_vm(two_groups(nic_system), **change))
+    assert len(groups.groups) == 1
+    assert groups.why_one.startswith(why)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_what_the_vm_goes_through_may_make_all_one_chain(
         ({"interrupts": InterruptPlan(routes="its")}, "messages go through a table of routes"),
     ],
 )
-def test_what_the_host_has_may_make_all_one_chain(
+def test_what_the_host_has_may_make_all_one_group(
     change: dict[str, object], why: str, nic_system: PlanMaker
 ) -> None:
-    chains = chains_of(two_chains(nic_system, **change))
-    assert len(chains.chains) == 1
-    assert chains.why_one.startswith(why)
+    groups = independent_groups(two_groups(nic_system, **change))
+    assert len(groups.groups) == 1
+    assert groups.why_one.startswith(why)

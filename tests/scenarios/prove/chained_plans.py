@@ -1,4 +1,4 @@
-"""Small systems with two chains of devices, for proofs with and without slices."""
+"""Small systems with two groups of devices, for proofs with and without slices."""
 
 import random
 
@@ -56,7 +56,7 @@ def chained(
         end=EndPlan("guest-crash", end),
     )
     return SystemPlan(
-        "two-chains",
+        "two-groups",
         (vm,),
         timing=SHORT,
         observe=exactly(1_000),

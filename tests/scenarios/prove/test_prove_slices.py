@@ -1,4 +1,4 @@
-"""`quiesce prove` on devices that do not influence each other."""
+"""`quiesce prove` on devices that cannot influence each other."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def article(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def proved(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """Return the JSON that the command prints, without the time that it took."""
+    """Return what the command tells as JSON, without the time that it took."""
     status = main(["prove", "early.toml", "--no-plot", "--json", *words])
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert document["exit_status"] == status

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.plan.independence import Chain, Chains, chains_of
+from quiesce.model.plan.independence import IndependentGroup, IndependentGroups, independent_groups
 from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
 from quiesce.model.plan.virtio_plan import EntropyPlan
 from quiesce.properties.core.monitor import Property
@@ -37,8 +37,8 @@ def words(proof: ScenarioProof) -> dict[str, str]:
 def in_slices(
     plan: SystemPlan, kinds: Kinds = KINDS, jobs: int = 1, **limits: int
 ) -> ScenarioProof:
-    chains = chains_of(plan)
-    return prove_in_slices(scenario(plan), plan, kinds, chains, Limits(**limits), jobs=jobs)
+    groups = independent_groups(plan)
+    return prove_in_slices(scenario(plan), plan, kinds, groups, Limits(**limits), jobs=jobs)
 
 
 def as_one(plan: SystemPlan, kinds: Kinds = KINDS) -> ScenarioProof:
@@ -125,9 +125,9 @@ def test_a_bound_is_kept_if_one_slice_keeps_it() -> None:
 
 def test_a_slice_that_was_cut_short_may_be_the_one_that_keeps_a_bound() -> None:
     plan = replace(chained(console=DRAIN), teardown_ns_max=0)
-    chains = chains_of(plan)
+    groups = independent_groups(plan)
     proof = prove_in_slices(
-        scenario(plan), plan, (TEARDOWN["teardown-bounded"],), chains, Limits(classes_max=3)
+        scenario(plan), plan, (TEARDOWN["teardown-bounded"],), groups, Limits(classes_max=3)
     )
     assert words(proof) == {"teardown-bounded": "inconclusive"}
     assert all(part.number != WHOLE for part in proof.parts)
@@ -195,13 +195,13 @@ def test_what_only_a_slice_violates_is_decided_by_the_whole(
 # What is assumed of the others.
 
 
-def test_an_end_that_waits_for_another_chain_comes_at_any_instant() -> None:
+def test_an_end_that_waits_for_another_group_comes_at_any_instant() -> None:
     after = AfterPlan("RequestSubmitted", "vm.rng.driver")
     plan = chained()
     vm = replace(plan.vms[0], end=EndPlan("guest-crash", exactly(700), after))
     plan = replace(plan, vms=(vm,))
-    chains = chains_of(plan)
-    console, entropy = (slice_of(plan, chains, number, {}) for number in (0, 1))
+    groups = independent_groups(plan)
+    console, entropy = (slice_of(plan, groups, number, {}) for number in (0, 1))
     assert entropy.plan == plan
     assert entropy.guesses == ()
     assert console.plan.vms[0].end == EndPlan("guest-crash", Span(700, plan.horizon_ns))
@@ -211,10 +211,13 @@ def test_an_end_that_waits_for_another_chain_comes_at_any_instant() -> None:
 @pytest.mark.slow
 def test_a_slice_without_all_its_devices_is_an_error() -> None:
     plan = chained(end=exactly(30_000))
-    chains = chains_of(plan)
-    torn = [chain for chain in chains.chains if chain.name != "vm.con"]
-    torn += [Chain("driver", ("vm.con.driver",)), Chain("vdev", ("vm.con", "vm.con.peer"))]
-    wrong = Chains(tuple(torn), chains.hubs)
+    groups = independent_groups(plan)
+    torn = [group for group in groups.groups if group.name != "vm.con"]
+    torn += [
+        IndependentGroup("driver", ("vm.con.driver",)),
+        IndependentGroup("vdev", ("vm.con", "vm.con.peer")),
+    ]
+    wrong = IndependentGroups(tuple(torn), groups.hubs)
     with pytest.raises(sliced_proof.InfluenceError, match=r"vm\.con"):
         prove_in_slices(scenario(plan), plan, KINDS, wrong, Limits())
 
