@@ -27,7 +27,10 @@ DENSE = "tests/dense/test_engine.py tests/dense/test_zones.py tests/dense/test_l
 INTERRUPTS = "tests/model/interrupts/test_interrupt_controller.py tests/model/test_small_rules.py"
 FABRIC = "tests/model/bus tests/model/test_small_rules.py"
 TRACKERS = "tests/properties/core tests/properties/trackers tests/properties/teardown"
-FORMS = "tests/dense/test_form_counts.py tests/dense/test_counters.py tests/dense/test_forms.py"
+FINGERPRINTS = (
+    "tests/dense/test_fingerprint_counts.py tests/dense/test_counters.py "
+    "tests/dense/test_fingerprints.py"
+)
 
 TESTS = {
     "properties/teardown/dma.py": TRACKERS,
@@ -40,9 +43,9 @@ TESTS = {
     "properties/prove/measures.py": "tests/properties/prove/test_measures.py",
     "properties/prove/zones.py": DENSE,
     "properties/prove/zone_search.py": "tests/dense/test_zone_search.py " + TRACKERS,
-    "model/dense/canonical.py": FORMS,
-    "model/dense/form_values.py": FORMS,
-    "model/dense/form_kinds.py": FORMS,
+    "model/dense/encoder.py": FINGERPRINTS,
+    "model/dense/value_encoders.py": FINGERPRINTS,
+    "model/dense/object_layout.py": FINGERPRINTS,
     "model/dense/outside_state.py": "tests/dense/test_counters.py",
     "model/dense/liveness.py": "tests/model/dense/test_liveness.py tests/dense/test_counters.py",
     "model/dense/slice_kernel.py": "tests/model/dense/test_slice_kernel.py",

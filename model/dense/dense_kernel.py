@@ -25,8 +25,8 @@ from ..base.errors import BoundHit, QuiesceError
 from ..sim.kernel import Delay, Kernel, _raise_unless_defused
 from ..sim.runaway import WATCHED_EVENTS, Watch
 from ..trace.events import NO_CAUSE, AnyEvent, Record
-from .form_errors import FormError, HistoryReadError
 from .no_number import NO_INDEX, NO_TIME, TimeReadError
+from .state_errors import FingerprintError, HistoryReadError
 
 STEPS_MAX = 100_000
 """Zero-delay events after one another, from which an instant is taken to have no end."""
@@ -310,13 +310,13 @@ class DenseKernel(Kernel):
         """Insist that the model keeps nothing in an attribute of the kernel.
 
         Raises:
-            FormError: If it does.
+            FingerprintError: If it does.
         """
         more = sorted(vars(self).keys() - self._own_names)
         if more:
             kind = type(vars(self)[more[0]]).__qualname__
             remedy = "keep it in an attribute of a component"
-            raise FormError(kind, f"the kernel's attribute {more[0]}", remedy)
+            raise FingerprintError(kind, f"the kernel's attribute {more[0]}", remedy)
 
     def settle(self) -> None:
         """Run all that is due without delay.

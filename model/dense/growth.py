@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from simpy.events import Event, Process
 
 from ..sim.kernel import Kernel
-from .canonical import FormError, Reader
-from .form_tokens import Form, Tokens
+from .encoder import Encoder, FingerprintError
+from .interning import Fingerprint, Tokens
 
 CHANGES_MIN = 8
 """Changes from which a value that never comes back is taken to grow; assumed."""
@@ -54,15 +54,17 @@ class Observed:
     def read(self, kernel: Kernel, processes: list[Process]) -> None:
         """Take note of all values at one moment."""
         self._events += 1
-        known: dict[int, Form] = {id(process): "a process" for process in processes}
+        known: dict[int, Fingerprint] = {id(process): "a process" for process in processes}
         for name, value in _named(processes):
             try:
-                form = repr(Reader({id(kernel): ""}, known, self._tokens).read(name, [value]))
-            except FormError:
+                fingerprint = repr(
+                    Encoder({id(kernel): ""}, known, self._tokens).encode(name, [value])
+                )
+            except FingerprintError:
                 continue
             values = self._values.setdefault(name, [])
-            if not values or values[-1] != form:
-                values.append(form)
+            if not values or values[-1] != fingerprint:
+                values.append(fingerprint)
                 self._last[name] = _shortened(value)
 
     def grown(self) -> Growth | None:

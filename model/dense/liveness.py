@@ -3,7 +3,7 @@
 A local that the code overwrites before it reads it, on every path from here on, is *dead*: no run
 depends on it.  For example, a process that loops keeps the last request that it has served in a
 local until the next one comes.  Two moments that differ in dead locals alone are the same moment
-(`canonical`).
+(`encoder`).
 
 This is the backward data-flow analysis of compilers (live variables), over bytecode:
 
@@ -26,13 +26,13 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from .form_errors import UntestedInterpreterError
+from .state_errors import UntestedInterpreterError
 
 TESTED = ((3, 11), (3, 12), (3, 13))
-"""Versions of CPython under which the tests of forms and proofs pass (`make interpreters`)."""
+"""CPython versions under which the tests of fingerprints and proofs pass (`make interpreters`)."""
 
 DEAD = "dead"
-"""Stands in a form in the place of a dead local."""
+"""Stands in a fingerprint in the place of a dead local."""
 
 _SETS = frozenset({"STORE_FAST", "DELETE_FAST"})
 _NEVER_GOES_ON = frozenset({"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE"})
@@ -49,7 +49,8 @@ _READ_ALL = frozenset(
 def require_tested_interpreter() -> None:
     """Refuse an interpreter under which a proof could be wrong because no test has run there.
 
-    Forms rely on its bytecode, and on `gc.get_referents` giving the whole stack of a generator.
+    Fingerprints rely on its bytecode, and on `gc.get_referents` giving the whole stack of a
+    generator.
 
     Raises:
         UntestedInterpreterError: If its version is not in `TESTED`, or if it has no global

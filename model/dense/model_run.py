@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Process
 
 from ..base.errors import QuiesceError
-from .canonical import Reader, SharedStateError
 from .dense_kernel import Pending
-from .form_tokens import Form
+from .encoder import Encoder, SharedStateError
+from .interning import Fingerprint
 from .step import EVERYTHING, DelayName, Mark, Moment, PartAfter, Step, Wait
 from .transition import Monitor, Transition
 
@@ -40,7 +40,7 @@ class ModelRun:
 
     Attributes:
         waits: The pending delays of each part.
-        forms: The form of each part, the instant being over.
+        fingerprints: The fingerprint of each part, the instant being over.
     """
 
     def __init__(self, system: "TransitionSystem", script: Iterable[int]) -> None:
@@ -65,8 +65,8 @@ class ModelRun:
         self.part_names = self._part_names()
         self._number_of = {name: part for part, name in enumerate(self.part_names)}
         self.waits: list[list[Pending]] = [[] for _ in self.part_names]
-        self.forms = [-1] * len(self.part_names)
-        self._waits_before, self._forms_before = self.waits, self.forms
+        self.fingerprints = [-1] * len(self.part_names)
+        self._waits_before, self._fingerprints_before = self.waits, self.fingerprints
 
     def _part_names(self) -> tuple[str, ...]:
         if not self.kernel.in_parts:
@@ -105,7 +105,7 @@ class ModelRun:
         """End a delay, with these answers to what is asked."""
         if not at_once:
             self._settle()
-        self._waits_before, self._forms_before = self.waits, self.forms
+        self._waits_before, self._fingerprints_before = self.waits, self.fingerprints
         self._ended = delay
         self._is_judged = False
         self._open_monitors = None
@@ -135,33 +135,33 @@ class ModelRun:
 
     def look(self) -> None:
         """Read the present moment, so that the next event can be told in terms of it."""
-        forms = self.read()
+        fingerprints = self.read()
         # Only with one clock for all parts can an instant go on after this.
         if self.kernel.in_parts:
             self._settle()
-            self.forms = self._numbered(forms)
+            self.fingerprints = self._numbered(fingerprints)
 
-    def read(self) -> list[Form]:
-        """Return the forms of the model's own parts, and forget the delays that nothing awaits."""
+    def read(self) -> list[Fingerprint]:
+        """Return the fingerprints of the model's parts, and forget delays that nothing awaits."""
         kernel = self.kernel
         rooted = self._processes()
         named = [*kernel.components, *kernel.absent] if kernel.in_parts else []
-        names: dict[int, Form] = {
+        names: dict[int, Fingerprint] = {
             id(process): (owner, at) if kernel.in_parts else at
             for owner, processes in rooted.items()
             for at, process in enumerate(processes)
         }
-        reader = Reader({id(each): each.name for each in named}, names, self.system.tokens)
-        forms, waits = [], []
+        encoder = Encoder({id(each): each.name for each in named}, names, self.system.tokens)
+        fingerprints, waits = [], []
         for part, things in self._roots(rooted):
-            forms.append(reader.read(part, things))
-            waits.append(list(reader.delays))
+            fingerprints.append(encoder.encode(part, things))
+            waits.append(list(encoder.delays))
         self.system.outside.check()
         kernel.insist_on_own_names()
         waits += [[] for _ in range(len(self.part_names) - len(waits))]
         self.waits = waits  # type: ignore[assignment]  # the delays of this kernel are `Pending`
         kernel.keep_pending(delay for each in waits for delay in each)
-        return forms
+        return fingerprints
 
     def _processes(self) -> dict[str, list[Process]]:
         rooted: dict[str, list[Process]] = {}
@@ -182,17 +182,17 @@ class ModelRun:
         others = [each for each in kernel._observers if each is not self._own_observer]
         return [(EVERYTHING, [*rooted.get(EVERYTHING, ()), *others, self.done, kernel.outside])]
 
-    def attributes(self) -> list[tuple[str, dict[str, Form]]]:
-        """Return the forms of the attributes of all components."""
+    def attributes(self) -> list[tuple[str, dict[str, Fingerprint]]]:
+        """Return the fingerprints of the attributes of all components."""
         found = []
         owners = {id(each): each.name for each in self.kernel.enrolled}
         for component in self.kernel.enrolled:
-            reader = Reader(owners, {}, self.system.tokens)
-            forms = {
-                name: reader.read(component.name, [value])
+            encoder = Encoder(owners, {}, self.system.tokens)
+            fingerprints = {
+                name: encoder.encode(component.name, [value])
                 for name, value in vars(component).items()
             }
-            found.append((component.name, forms))
+            found.append((component.name, fingerprints))
         return found
 
     # Telling what has happened.
@@ -205,12 +205,12 @@ class ModelRun:
             position: Which of its delays has ended, or -1.
             at_once: Whether it did so at the instant of the event before.
         """
-        model_forms = self.read()
+        model_fingerprints = self.read()
         hurried = self._broken()
         is_last = self.done is not None and self.done.callbacks is None
-        open_form = -1 if is_last else self._open_form(model_forms)
+        open_fingerprint = -1 if is_last else self._open_fingerprint(model_fingerprints)
         self._settle()
-        self.forms = self._numbered(model_forms)
+        self.fingerprints = self._numbered(model_fingerprints)
         is_at_end = is_last or not any(self.waits)
         picks = self.kernel.script.taken()
         step = Step(self.step, part, position, picks, at_once=at_once)
@@ -222,9 +222,10 @@ class ModelRun:
         return Transition(
             picks=picks,
             after=tuple(
-                PartAfter(each, self.forms[each], self._origins(each)) for each in self._entered()
+                PartAfter(each, self.fingerprints[each], self._origins(each))
+                for each in self._entered()
             ),
-            open_form=open_form,
+            open_fingerprint=open_fingerprint,
             marks=tuple(self._marks),
             hurried=hurried,
             faults=hurried + self._broken(),
@@ -240,27 +241,30 @@ class ModelRun:
     def _broken(self) -> tuple[tuple[str, str], ...]:
         return tuple([fault for monitor in self.monitors for fault in monitor.broken()])
 
-    def _open_form(self, model_forms: Sequence[Form]) -> int:
-        """Return the form of the open moment, and keep the monitors as they are in it; or -1."""
+    def _open_fingerprint(self, model_fingerprints: Sequence[Fingerprint]) -> int:
+        """Return the fingerprint of the open moment, and keep its monitors; -1 if there is none."""
         waiting = [monitor.open_key() for monitor in self.monitors]
         if all(each is None for each in waiting):
             return -1
         assert not self.kernel.in_parts, "an open instant needs one clock for all parts"
         self._open_monitors = [monitor.copy() for monitor in self.monitors]
-        form = (model_forms[0], self._keys(), tuple(waiting))
-        return self.system.number_of(form, len(self.waits[0]))
+        fingerprint = (model_fingerprints[0], self._keys(), tuple(waiting))
+        return self.system.number_of(fingerprint, len(self.waits[0]))
 
     def _keys(self) -> tuple[Any, ...]:
         return tuple([monitor.key() for monitor in self.monitors])
 
-    def _numbered(self, model_forms: Sequence[Form]) -> list[int]:
-        """Return the numbers of the forms of all parts, the instant being over."""
+    def _numbered(self, model_fingerprints: Sequence[Fingerprint]) -> list[int]:
+        """Return the numbers of the fingerprints of all parts, the instant being over."""
         number_of = self.system.number_of
         if not self.kernel.in_parts:
-            return [number_of((model_forms[0], self._keys()), len(self.waits[0]))]
-        forms = [number_of(form, len(self.waits[at])) for at, form in enumerate(model_forms)]
+            return [number_of((model_fingerprints[0], self._keys()), len(self.waits[0]))]
+        fingerprints = [
+            number_of(fingerprint, len(self.waits[at]))
+            for at, fingerprint in enumerate(model_fingerprints)
+        ]
         keys = zip(self.monitors, self._keys(), strict=True)
-        return forms + [number_of(("monitor", each.name, key), 0) for each, key in keys]
+        return fingerprints + [number_of(("monitor", each.name, key), 0) for each, key in keys]
 
     def _entered(self) -> list[int]:
         if not self.kernel.in_parts:
@@ -270,7 +274,9 @@ class ModelRun:
         entered |= {self._number_of[name] for name in self._footprint}
         # A part that has changed was entered, even if by a way that leaves no footprint.
         entered |= {
-            part for part, form in enumerate(self.forms) if form != self._forms_before[part]
+            part
+            for part, fingerprint in enumerate(self.fingerprints)
+            if fingerprint != self._fingerprints_before[part]
         }
         return sorted(entered)
 

@@ -4,7 +4,7 @@ import sys
 from typing import NoReturn, cast
 
 from ..base.errors import QuiesceError
-from .form_errors import HistoryReadError
+from .state_errors import HistoryReadError
 
 __all__ = ["NO_INDEX", "NO_TIME", "TimeReadError"]
 

@@ -7,7 +7,7 @@ code may read it; a change is an error that names it (`OutsideStateError`).
 The check finds what a model *can* reach from the classes of its objects and the code of its
 processes: the functions and globals that this code names, and so on.  It does not follow code of
 the standard library and of quiesce.  After each event it compares the identity of every value that
-it has found, and the form of every value that can change inside.
+it has found, and the fingerprint of every value that can change inside.
 
 Not seen: a global of another module than the code's own, if its name is put together at run time;
 and what code written in C remembers.
@@ -25,9 +25,9 @@ from operator import is_
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .canonical import Reader
-from .form_errors import OutsideStateError
-from .form_tokens import LEAVES, Form, Tokens
+from .encoder import Encoder
+from .interning import LEAVES, Fingerprint, Tokens
+from .state_errors import OutsideStateError
 
 _PLAIN = LEAVES | {bool, float}
 _ABSENT = object()
@@ -37,14 +37,15 @@ class OutsideState:
     """Checks what a model can reach and must not change.
 
     Args:
-        tokens: The tokens of the model's forms; they name the types and the code that were met.
+        tokens: The tokens of the model's fingerprints; they name the types and the code that were
+            met.
     """
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._looked_at = (0, 0)
         self._spaces: dict[int, _Space] = {}
-        self._values: list[tuple[str, object, Form]] = []
+        self._values: list[tuple[str, object, Fingerprint]] = []
         self._functions: list[tuple[str, Any, tuple[object, ...]]] = []
         self._met: dict[int | tuple[int, int], object] = {}
         self._is_foreign = False
@@ -54,17 +55,18 @@ class OutsideState:
 
         Raises:
             OutsideStateError: If something has changed.
-            FormError: If the check cannot read a value completely.
+            FingerprintError: If the check cannot read a value completely.
         """
         for space in self._spaces.values():
             space.check()
         for where, function, before in self._functions:
             if not all(map(is_, _of_function(function), before)) or _remembers(function):
                 raise OutsideStateError(where)
-        for where, value, form in self._values:
-            if self._read(where, value) != form:
+        for where, value, fingerprint in self._values:
+            if self._read(where, value) != fingerprint:
                 raise OutsideStateError(where)
-        # Taking up a value reads its form, which may meet new types and code: hence the loop.
+        # Taking up a value reads its fingerprint, which may meet new types and code: hence the
+        # loop.
         while self._looked_at < (len(self._tokens.kinds), len(self._tokens.code)):
             self._take_up()
 
@@ -87,8 +89,8 @@ class OutsideState:
         for code, seen in codes:
             self._code(code, seen)
 
-    def _read(self, where: str, value: object) -> Form:
-        return Reader({}, {}, self._tokens).read(where, [value])
+    def _read(self, where: str, value: object) -> Fingerprint:
+        return Encoder({}, {}, self._tokens).encode(where, [value])
 
     def _is_new(self, thing: object) -> bool:
         if id(thing) in self._met:

@@ -8,7 +8,7 @@ is reached for another has been run already, which is nearly all that a proof co
 from collections.abc import Mapping
 
 from ..base.symbolic_duration import name_of, settled
-from .form_tokens import Form
+from .interning import Fingerprint
 from .step import Moment, PartAfter, Step
 from .transition import State, Transition
 from .transition_system import TransitionSystem
@@ -67,8 +67,8 @@ class SettledSystem:
         """Return which attribute grew along a path, in words; an empty string if none did."""
         return self.system.growth(step)
 
-    def components_along(self, step: Step) -> list[list[tuple[str, dict[str, Form]]]]:
-        """Return the forms of the attributes of all components after each event of a path."""
+    def components_along(self, step: Step) -> list[list[tuple[str, dict[str, Fingerprint]]]]:
+        """Return the fingerprints of all components' attributes after each event of a path."""
         return self.system.components_along(step)
 
     def _settle_all(self, found: list[Transition]) -> list[Transition]:

@@ -1,7 +1,7 @@
 """What the dense kernel tells a search of one event: plain data, free of the simulator.
 
 A model is explored in *parts*: its components, each with the pending delays of its own processes,
-and the monitors that watch it; or, as a whole, in one part.  The `form` of a part is a small
+and the monitors that watch it; or, as a whole, in one part.  The `fingerprint` of a part is a small
 number that stands for its state; equal numbers mean equal states.  A pending delay is known by its
 part and its position there.
 """
@@ -33,7 +33,7 @@ class PartAfter(NamedTuple):
     """A part that an event has entered, as the event leaves it."""
 
     part: int
-    form: int
+    fingerprint: int
     waits: tuple[Wait, ...]
 
 

@@ -1,9 +1,10 @@
 """What a search is told of a model: transitions between its states, as plain data.
 
 A model is explored in *parts*: its components, each with the pending delays of its own processes,
-and the monitors that judge it; or as a whole, in one part.  The `form` of a part is a small number
-that stands for its state; equal numbers mean equal states.  A state of the model is the tuple of
-the forms of all parts.  A pending delay is known by its part and its position there.
+and the monitors that judge it; or as a whole, in one part.  The `fingerprint` of a part is a small
+number that stands for its state; equal numbers mean equal states.  A state of the model is the
+tuple of the fingerprints of all parts.  A pending delay is known by its part and its position
+there.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -13,7 +14,7 @@ from ..trace.events import Record
 from .step import Mark, PartAfter, Pick, Step
 
 State = tuple[int, ...]
-"""The number of the form of each part."""
+"""The number of the fingerprint of each part."""
 
 
 class Transition(NamedTuple):
@@ -22,7 +23,8 @@ class Transition(NamedTuple):
     Attributes:
         picks: Those answers.
         after: The parts that it enters, as it leaves them.
-        open_form: The form of the one part if the instant goes on; -1 if nothing depends on that.
+        open_fingerprint: The fingerprint of the one part if the instant goes on; -1 if nothing
+            depends on that.
         marks: What has happened, for observers of the search.
         hurried: (claim, message) of claims that it breaks whatever else the instant brings.
         faults: (claim, message) of claims that it breaks, nothing more happening at its instant.
@@ -35,7 +37,7 @@ class Transition(NamedTuple):
 
     picks: tuple[Pick, ...]
     after: tuple[PartAfter, ...]
-    open_form: int
+    open_fingerprint: int
     marks: tuple[Mark, ...]
     hurried: tuple[tuple[str, str], ...]
     faults: tuple[tuple[str, str], ...]

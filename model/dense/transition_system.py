@@ -1,13 +1,13 @@
 """The states of a model, and what the end of each pending delay does in them.
 
-A state is one moment of the model, without times: the form of each part (`canonical`), with the key
-of what judges it.  Everything here is free of numbers for time, so a transition system is asked
-once for what an event does, however many searches walk over it with their zones.
+A state is one moment of the model, without times: the fingerprint of each part (`encoder`), with
+the key of what judges it.  Everything here is free of numbers for time, so a transition system is
+asked once for what an event does, however many searches walk over it with their zones.
 
 Processes cannot be copied, so a state is reached by running the model again along a path to it.
 But each event leaves a run in some state, and a run that stands in a state answers all questions
 about it, whichever way it came; such runs are kept.  What code does depends on the parts that it
-enters alone, so an answer serves all states in which those parts have the same forms.
+enters alone, so an answer serves all states in which those parts have the same fingerprints.
 
 In a model explored as a whole a moment may be *open*: more may happen at the same instant, and the
 monitors have not yet judged what happened so far.  An event after an open moment comes at that same
@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from ..trace.events import Record
 from .dense_kernel import Build, DenseKernel, Pending
-from .form_tokens import Form, Tokens
 from .growth import Observed
+from .interning import Fingerprint, Tokens
 from .model_run import ModelRun, Script
 from .outside_state import OutsideState
 from .standing_runs import StandingRuns
@@ -32,7 +32,7 @@ MakeKernel = Callable[..., DenseKernel]
 
 
 class _Entry(NamedTuple):
-    """What an event does wherever these parts have these forms."""
+    """What an event does wherever these parts have these fingerprints."""
 
     needs: tuple[tuple[int, int], ...]
     transitions: list[Transition]
@@ -54,7 +54,8 @@ class TransitionSystem:
 
     Attributes:
         part_names: Of all parts, once `beginnings` was asked: components, then monitors.
-        wait_counts: How many pending delays a part has in each form, by the number of the form.
+        wait_counts: How many pending delays a part has in each fingerprint, by the number of the
+            fingerprint.
         runs: How often the model was run from its beginning.
         events_run: How many delays have ended in those runs.
         asked: How often it was asked what an event does, and did not know.
@@ -80,7 +81,7 @@ class TransitionSystem:
         self.asked = 0
         self.tokens = Tokens()
         self.outside = OutsideState(self.tokens)
-        self._forms: dict[Form, int] = {}
+        self._fingerprints: dict[Fingerprint, int] = {}
         self._entries: dict[tuple[int, int, int], list[_Entry]] = {}
         self._asked_of: dict[int, int] = {}
         self._standing: StandingRuns[State, ModelRun] = StandingRuns()
@@ -101,8 +102,8 @@ class TransitionSystem:
         """Return what the end of a delay does in a state, if that is known."""
         for entry in self._entries.get((part, state[part], position), ()):
             # Invariant: code that enters these parts alone, and finds them as it did, does as it
-            # did.  The one entry of a model explored as a whole needs the form of its key.
-            if all(state[needed] == form for needed, form in entry.needs):
+            # did.  The one entry of a model explored as a whole needs the fingerprint of its key.
+            if all(state[needed] == fingerprint for needed, fingerprint in entry.needs):
                 return entry.transitions
         return None
 
@@ -139,21 +140,21 @@ class TransitionSystem:
         self._asked_of[state[part]] = self._asked_of.get(state[part], 0) + 1
         return found
 
-    def number_of(self, form: Form, wait_count: int) -> int:
-        """Return the number that stands for a form."""
-        number = self._forms.get(form)
+    def number_of(self, fingerprint: Fingerprint, wait_count: int) -> int:
+        """Return the number that stands for a fingerprint."""
+        number = self._fingerprints.get(fingerprint)
         if number is None:
-            number = self._forms[form] = len(self.wait_counts)
+            number = self._fingerprints[fingerprint] = len(self.wait_counts)
             self.wait_counts.append(wait_count)
-        assert self.wait_counts[number] == wait_count, "a form tells its delays"
+        assert self.wait_counts[number] == wait_count, "a fingerprint tells its delays"
         return number
 
     def trail(self, step: Step) -> list[Moment]:
         """Return the events of a path in terms of the run along it."""
         return [run.moment(ended, each) for run, ended, each in self._along(step)]
 
-    def components_along(self, step: Step) -> list[list[tuple[str, dict[str, Form]]]]:
-        """Return the forms of the attributes of all components after each event of a path."""
+    def components_along(self, step: Step) -> list[list[tuple[str, dict[str, Fingerprint]]]]:
+        """Return the fingerprints of all components' attributes after each event of a path."""
         return [run.attributes() for run, _, _ in self._along(step)]
 
     def growth(self, step: Step) -> str:
@@ -192,11 +193,11 @@ class TransitionSystem:
         """Keep a run for later questions about the state in which it stands."""
         if transition.is_last or not any(run.waits):
             return
-        states = [tuple(run.forms)]
-        if transition.open_form >= 0:
-            states.append((transition.open_form,))
+        states = [tuple(run.fingerprints)]
+        if transition.open_fingerprint >= 0:
+            states.append((transition.open_fingerprint,))
         if not run.kernel.in_parts:
-            # Invariant: a form of the one part is asked about each of its delays once.
+            # Invariant: a fingerprint of the one part is asked about each of its delays once.
             counts = self.wait_counts
             states = [each for each in states if self._asked_of.get(each[0], 0) < counts[each[0]]]
         if states:

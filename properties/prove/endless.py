@@ -52,8 +52,10 @@ def endless_labels(known: Known) -> list[str]:
 
 
 def _targets(transition: Transition) -> Iterable[int]:
-    after = () if transition.is_last else (transition.after[0].form,)
-    return (form for form in (*after, transition.open_form) if form >= 0)
+    after = () if transition.is_last else (transition.after[0].fingerprint,)
+    return (
+        fingerprint for fingerprint in (*after, transition.open_fingerprint) if fingerprint >= 0
+    )
 
 
 def _moves_inside(known: Known, states: set[int]) -> dict[int, list[_Step]]:

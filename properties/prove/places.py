@@ -50,7 +50,7 @@ class TransitionSystem(Protocol):
         ...
 
     def components_along(self, step: Step) -> list[list[tuple[str, dict[str, Hashable]]]]:
-        """Return the forms of the attributes of all components after each event of a path."""
+        """Return the fingerprints of all components' attributes after each event of a path."""
         ...
 
     def growth(self, step: Step) -> str:
@@ -164,7 +164,7 @@ class Places:
     ) -> Move:
         state = list(place.state)
         for each in transition.after:
-            state[each.part] = each.form
+            state[each.part] = each.fingerprint
         counts = self._counts_after(place, transition)
         layout = self._layouts.of(counts, turns, is_open=False)
         change = self._layouts.change(place.layout, now, transition, turns, layout)
@@ -179,8 +179,8 @@ class Places:
         modes = tuple([turn.mode for turn in turns])
         if not is_over:
             target = self._place(tuple(state), modes, counts, turns, is_open=False)
-        if transition.open_form >= 0:
-            opened = (transition.open_form,)
+        if transition.open_fingerprint >= 0:
+            opened = (transition.open_fingerprint,)
             open_target = self._place(opened, modes, counts, turns, is_open=True)
         is_read = any(turn.read_from is not None for turn in turns)
         is_observed = all(turn.mode != OVER for turn in turns)

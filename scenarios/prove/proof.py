@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ...model.base.choices import Choices, Seeded
 from ...model.base.clock import Span, format_ns
 from ...model.base.errors import BoundHit, InternalError
-from ...model.dense.form_tokens import Form
+from ...model.dense.interning import Fingerprint
 from ...model.dense.replay import replay
 from ...model.dense.slice_replay import replay_in_whole
 from ...model.dense.step import DelayName
@@ -310,13 +310,13 @@ def growing(proof: SystemProof) -> list[str]:
     return sorted(names, key=lambda name: -counts[name])[:3]
 
 
-def _values(moments: list[list[tuple[str, dict[str, Form]]]]) -> dict[str, set[Form]]:
+def _values(moments: list[list[tuple[str, dict[str, Fingerprint]]]]) -> dict[str, set[Fingerprint]]:
     """Return the values that each attribute takes, by its dotted name."""
-    found: dict[str, set[Form]] = {}
+    found: dict[str, set[Fingerprint]] = {}
     for moment in moments:
-        for component, forms in moment:
-            for attribute, form in forms.items():
-                found.setdefault(f"{component}.{attribute}", set()).add(form)
+        for component, fingerprints in moment:
+            for attribute, fingerprint in fingerprints.items():
+                found.setdefault(f"{component}.{attribute}", set()).add(fingerprint)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The dense kernel and the forms of states: what is told apart, what is not, what is refused."""
+"""The dense kernel and fingerprints of states: which states differ, which things are refused."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ import pytest
 
 from quiesce.model.base.clock import Span, exactly
 from quiesce.model.base.errors import BoundHit
-from quiesce.model.dense.canonical import SharedStateError
 from quiesce.model.dense.dense_kernel import Build, LateComponentError, LeftOutError
+from quiesce.model.dense.encoder import SharedStateError
 from quiesce.model.dense.model_run import HomelessProcessError
 from quiesce.model.dense.no_number import TimeReadError
 from quiesce.model.plan.timing import Timing
@@ -68,7 +68,7 @@ def test_the_loser_of_a_race_leaves_the_state() -> None:
 
 
 def test_rounds_of_a_loop_over_equal_items_are_told_apart() -> None:
-    """A form of locals alone takes the rounds for one moment and never sees the last word."""
+    """A fingerprint of locals alone takes the rounds for one moment and misses the last word."""
 
     def build(kernel: Kernel) -> None:
         def process() -> Steps:

@@ -14,7 +14,7 @@ from hypothesis import Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from quiesce.model.base.clock import exactly
-from quiesce.model.dense import canonical
+from quiesce.model.dense import encoder
 from quiesce.model.dense.transition_system import TransitionSystem
 from quiesce.model.sim.kernel import Kernel, Steps
 from quiesce.model.trace.events import IrqTaken
@@ -77,9 +77,9 @@ ERRORS = [
     SeededError("a claim is judged although a part has run ahead",
                 zone_search.ZoneSearch, "_judge", "indices(range(layout.past))", "indices([])"),
     SeededError("what an event does is taken to be the same in every state",
-                TransitionSystem, "known", "state[needed] == form", "True"),
+                TransitionSystem, "known", "state[needed] == fingerprint", "True"),
     SeededError("locals and stack of a process do not tell states apart",
-                canonical.Reader, "_generator", "self.each(held)", "self.each([])"),
+                encoder.Encoder, "_generator", "self.each(held)", "self.each([])"),
 ]  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def test_forgetting_attributes_is_caught(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not disagrees(program)
     sow(
         SeededError("attributes of components do not tell states apart",
-                    canonical.Reader, "_instance", "values_of(attributes)",
+                    encoder.Encoder, "_instance", "values_of(attributes)",
                     "values_of({**attributes, 'flag': 0} if 'flag' in attributes else attributes)"),
         monkeypatch,
     )  # fmt: skip
@@ -180,7 +180,7 @@ def test_forgetting_where_a_process_stands_is_caught(monkeypatch: pytest.MonkeyP
     assert found() == [(2, 2)]
     sow(
         SeededError("where a process stands in its code does not tell states apart",
-                    canonical.Reader, "_generator", "frame.f_lasti", "0"),
+                    encoder.Encoder, "_generator", "frame.f_lasti", "0"),
         monkeypatch,
     )  # fmt: skip
     assert found() == []

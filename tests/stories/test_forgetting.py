@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from quiesce.model.base.choices import Nominal
 from quiesce.model.base.clock import exactly
-from quiesce.model.dense.canonical import Reader
-from quiesce.model.dense.form_tokens import Form, Tokens
+from quiesce.model.dense.encoder import Encoder
+from quiesce.model.dense.interning import Fingerprint, Tokens
 from quiesce.model.machine.qvm import Qvm
 from quiesce.model.machine.system import System, build
 from quiesce.model.plan.system_plan import AfterPlan, EndPlan, SystemPlan
@@ -20,7 +20,7 @@ PlanMaker = Callable[..., SystemPlan]
 TOKENS = Tokens()
 
 
-def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Form]:
+def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Fingerprint]:
     """Run until the VM has ended; give the system, and what its qvm still knows."""
     after = AfterPlan("RequestCompleted", "qvm178.blk", requests)
     vm = replace(plan.vms[0], end=EndPlan(cause, exactly(0), after))
@@ -31,7 +31,7 @@ def ended_after(plan: SystemPlan, requests: int, cause: str) -> tuple[System, Fo
     assert len(done) >= requests
     qvm = system.supervisors[0].qvm
     qvm.plan = plan.vms[0]
-    return system, Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm])
+    return system, Encoder({id(qvm.host): "the host"}, {}, TOKENS).encode("qvm", [qvm])
 
 
 def pending(kernel: Kernel) -> list[str]:
@@ -55,12 +55,12 @@ def test_it_knows_much_while_it_runs(walk_system: PlanMaker) -> None:
     running = replace(plan.vms[0], end=None)
     system = build(kernel, replace(plan, vms=(running,)))
     qvm: Qvm = system.supervisors[0].qvm
-    forms = set()
+    fingerprints = set()
     kernel.execute(kernel.delay(exactly(2_000_000), "test"))
-    forms.add(Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm]))
+    fingerprints.add(Encoder({id(qvm.host): "the host"}, {}, TOKENS).encode("qvm", [qvm]))
     kernel.execute(kernel.delay(exactly(300_000), "test"))
-    forms.add(Reader({id(qvm.host): "the host"}, {}, TOKENS).read("qvm", [qvm]))
-    assert len(forms) == 2
+    fingerprints.add(Encoder({id(qvm.host): "the host"}, {}, TOKENS).encode("qvm", [qvm]))
+    assert len(fingerprints) == 2
 
 
 def test_memory_that_nobody_can_read_any_more_is_blank(walk_system: PlanMaker) -> None:

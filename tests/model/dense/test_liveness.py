@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from quiesce.model.dense import liveness
-from quiesce.model.dense.canonical import Reader
-from quiesce.model.dense.form_errors import UntestedInterpreterError
-from quiesce.model.dense.form_tokens import Tokens
+from quiesce.model.dense.encoder import Encoder
+from quiesce.model.dense.interning import Tokens
 from quiesce.model.dense.liveness import dead_locals
+from quiesce.model.dense.state_errors import UntestedInterpreterError
 
 Steps = Generator[str, Any, Any]
 
@@ -145,4 +145,4 @@ def test_an_interpreter_without_a_test_is_refused_by_name(
     built = {"Py_GIL_DISABLED": free_threaded}
     monkeypatch.setattr(liveness, "sysconfig", SimpleNamespace(get_config_var=built.get))
     with pytest.raises(UntestedInterpreterError, match=rf"tested under {name}; use CPython 3\.11"):
-        Reader({}, {}, Tokens())
+        Encoder({}, {}, Tokens())

@@ -13,7 +13,7 @@ def edge(target: int, *sources: int, label: str = "tick", is_last: bool = False)
     return Transition(
         picks=(),
         after=(PartAfter(0, target, waits),),
-        open_form=-1,
+        open_fingerprint=-1,
         marks=(),
         hurried=(),
         faults=(),

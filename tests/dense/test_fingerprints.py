@@ -1,4 +1,4 @@
-"""What forms tell apart and what not, and that runs which stand in one state answer alike."""
+"""Which states have different fingerprints, and that runs in one state answer alike."""
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Hashable
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from quiesce.model.base.choices import Earliest
 from quiesce.model.dense import standing_runs
-from quiesce.model.dense.canonical import FormError, Reader, SharedStateError
-from quiesce.model.dense.form_tokens import Form, Tokens, unfolded
+from quiesce.model.dense.encoder import Encoder, FingerprintError, SharedStateError
+from quiesce.model.dense.interning import Fingerprint, Tokens, unfolded
 from quiesce.model.dense.step import Step
 from quiesce.model.dense.transition import Transition
 from quiesce.model.dense.transition_system import TransitionSystem
@@ -30,8 +30,8 @@ TOKENS = Tokens()
 NOWHERE = Step(None, -1, -1, ())
 
 
-def form_of(*things: object) -> Form:
-    return Reader({}, {}, TOKENS).read("all", things)
+def fingerprint_of(*things: object) -> Fingerprint:
+    return Encoder({}, {}, TOKENS).encode("all", things)
 
 
 class Frozen(msgspec.Struct, frozen=True):
@@ -74,53 +74,57 @@ trees = st.recursive(
 @pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(trees, trees)
-def test_trees_have_equal_forms_if_they_are_equal_in_every_type(one: Any, other: Any) -> None:
-    assert (form_of(one) == form_of(other)) == (told(one) == told(other))
+def test_trees_have_equal_fingerprints_if_they_are_equal_in_every_type(
+    one: Any, other: Any
+) -> None:
+    assert (fingerprint_of(one) == fingerprint_of(other)) == (told(one) == told(other))
 
 
 def test_one_object_met_twice_is_not_two_equal_ones() -> None:
     shared: list[object] = []
-    assert form_of(shared, [shared]) != form_of(shared, [[]])
-    assert form_of([shared, shared]) != form_of([[], []])
-    assert form_of([Frozen(1)] * 2) == form_of([Frozen(1), Frozen(1)])
+    assert fingerprint_of(shared, [shared]) != fingerprint_of(shared, [[]])
+    assert fingerprint_of([shared, shared]) != fingerprint_of([[], []])
+    assert fingerprint_of([Frozen(1)] * 2) == fingerprint_of([Frozen(1), Frozen(1)])
     again: list[object] = []
     again.append(again)
-    assert form_of(again) != form_of([[]])
+    assert fingerprint_of(again) != fingerprint_of([[]])
 
 
 def test_a_record_that_cannot_be_hashed_is_read_by_its_parts() -> None:
     content = [1]
-    assert form_of(Frozen(content)) == form_of(Frozen([1]))
-    assert form_of(Frozen(content)) != form_of(Frozen([2]))
+    assert fingerprint_of(Frozen(content)) == fingerprint_of(Frozen([1]))
+    assert fingerprint_of(Frozen(content)) != fingerprint_of(Frozen([2]))
 
 
 def test_attributes_have_no_order_but_entries_of_a_dict_have() -> None:
-    assert form_of(Thing(one=1, two=2)) == form_of(Thing(two=2, one=1))
-    assert form_of({"one": 1, "two": 2}) != form_of({"two": 2, "one": 1})
+    assert fingerprint_of(Thing(one=1, two=2)) == fingerprint_of(Thing(two=2, one=1))
+    assert fingerprint_of({"one": 1, "two": 2}) != fingerprint_of({"two": 2, "one": 1})
 
 
 def test_sets_have_no_order() -> None:
     names = [f"name {number}" for number in range(20)]
     backwards = names[::-1]
-    assert form_of(set(names)) == form_of(set(backwards))
+    assert fingerprint_of(set(names)) == fingerprint_of(set(backwards))
     pairs = [(number, Frozen(number)) for number in range(20)]
     backwards_too = pairs[::-1]
-    assert form_of(set(pairs)) == form_of(set(backwards_too))
-    assert form_of(set(names)) != form_of(set(names[1:]))
+    assert fingerprint_of(set(pairs)) == fingerprint_of(set(backwards_too))
+    assert fingerprint_of(set(names)) != fingerprint_of(set(names[1:]))
 
 
 def test_collections_of_different_kinds_differ() -> None:
-    forms = [form_of(each) for each in ([1], (1,), deque([1]), {1}, {1: 1}, bytearray(b"\1"), 1)]
-    assert len(set(forms)) == len(forms)
-    assert form_of(bytearray(b"ab")) == form_of(bytearray(b"ab"))
-    assert form_of(bytearray(b"ab")) != form_of(bytearray(b"ac"))
+    fingerprints = [
+        fingerprint_of(each) for each in ([1], (1,), deque([1]), {1}, {1: 1}, bytearray(b"\1"), 1)
+    ]
+    assert len(set(fingerprints)) == len(fingerprints)
+    assert fingerprint_of(bytearray(b"ab")) == fingerprint_of(bytearray(b"ab"))
+    assert fingerprint_of(bytearray(b"ab")) != fingerprint_of(bytearray(b"ac"))
 
 
 def test_an_iterator_is_where_it_stands() -> None:
     first, second = iter([7, 7]), iter([7, 7])
-    assert form_of(first) == form_of(second)
+    assert fingerprint_of(first) == fingerprint_of(second)
     next(second)
-    assert form_of(first) != form_of(second)
+    assert fingerprint_of(first) != fingerprint_of(second)
 
 
 def test_what_led_to_an_item_of_a_mailbox_is_no_part_of_it() -> None:
@@ -129,18 +133,18 @@ def test_what_led_to_an_item_of_a_mailbox_is_no_part_of_it() -> None:
     one.put(5)
     kernel._cause = 17
     other.put(5)
-    assert form_of(one) == form_of(other)
+    assert fingerprint_of(one) == fingerprint_of(other)
     other.put(6)
-    assert form_of(one) != form_of(other)
+    assert fingerprint_of(one) != fingerprint_of(other)
 
 
 def test_a_part_is_not_read_within_another_and_shares_nothing_with_it() -> None:
     owned, shared = Thing(value=1), [1]
-    reader = Reader({id(owned): "its part"}, {}, TOKENS)
-    form = reader.read("another part", [[owned, shared]])
-    assert unfolded(form) == ((list, ("part", "its part"), (list, 1)),)
+    encoder = Encoder({id(owned): "its part"}, {}, TOKENS)
+    fingerprint = encoder.encode("another part", [[owned, shared]])
+    assert unfolded(fingerprint) == ((list, ("part", "its part"), (list, 1)),)
     with pytest.raises(SharedStateError, match="another part and its part share a list"):
-        reader.read("its part", [owned, shared])
+        encoder.encode("its part", [owned, shared])
 
 
 def test_a_part_has_the_same_form_however_many_parts_there_are_elsewhere() -> None:
@@ -153,8 +157,8 @@ def test_a_part_has_the_same_form_however_many_parts_there_are_elsewhere() -> No
 
 @pytest.mark.parametrize("thing", [memoryview(b""), OrderedDict(a=1), defaultdict(list)])
 def test_what_holds_more_than_is_read_is_refused(thing: object) -> None:
-    with pytest.raises(FormError, match=type(thing).__name__):
-        form_of(thing)
+    with pytest.raises(FingerprintError, match=type(thing).__name__):
+        fingerprint_of(thing)
 
 
 def _without_path(transition: Transition) -> Transition:

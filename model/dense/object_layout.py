@@ -1,6 +1,6 @@
 """Says for each type where its objects keep their attributes, and whether they keep anything else.
 
-The reader reads an object completely if its memory consists of three things:
+The encoder reads an object completely if its memory consists of three things:
 
 - the table of attributes;
 - the slots that its classes declare;

@@ -14,7 +14,7 @@ class SharedStateError(QuiesceError):
 
     Args:
         kind: The type of the thing.
-        first: The part in which the reader met it first.
+        first: The part in which the encoder met it first.
         second: The other part.
     """
 
@@ -32,8 +32,8 @@ class SharedStateError(QuiesceError):
         )
 
 
-class FormError(QuiesceError):
-    """The model holds an object whose state the reader cannot read completely.
+class FingerprintError(QuiesceError):
+    """The model holds an object whose state the encoder cannot read completely.
 
     Args:
         kind: Its type.

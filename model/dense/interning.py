@@ -1,7 +1,7 @@
-"""The tokens of forms: each stands for something that is more than a plain value.
+"""The tokens of fingerprints: each stands for something that is more than a plain value.
 
 Tokens are interned: there is one for each meaning, and they are compared by identity.  So Python
-hashes and compares a form full of records and code as quickly as one of small numbers.
+hashes and compares a fingerprint full of records and code as quickly as one of small numbers.
 """
 
 import types
@@ -12,19 +12,19 @@ from typing import Any
 
 import msgspec
 
-from .form_kinds import declared
+from .object_layout import declared
 
-Form = Hashable
+Fingerprint = Hashable
 
 LEAVES = frozenset({int, str, bytes, type(None), type(Ellipsis)})
-"""Types whose values stand in a form as they are.
+"""Types whose values stand in a fingerprint as they are.
 
 Invariant: values of two different ones of these types are never equal.
 """
 
 
 class Token:
-    """Stands in a form for something that is more than a plain value; equal to itself alone.
+    """Stands in a fingerprint for something that is more than a plain value; equal to itself alone.
 
     Attributes:
         head: What it is.
@@ -47,7 +47,7 @@ Values = Callable[[Any], Sequence[Any]]
 
 
 class Tokens(dict[tuple[Any, int], Token]):
-    """The tokens of all forms that a search compares, by head and number of items that follow.
+    """The tokens of all fingerprints of a search, by head and number of items that follow.
 
     Attributes:
         frozen: Tokens of values that never change, by the identity of the first object with that
@@ -206,10 +206,10 @@ def _values_of(order: tuple[str, ...]) -> Values:
     return lambda values: [values[name] for name in order]
 
 
-def unfolded(form: Form) -> Hashable:
-    """Return a form with the items of each token in a tuple, its head in front."""
+def unfolded(fingerprint: Fingerprint) -> Hashable:
+    """Return a fingerprint with the items of each token in a tuple, its head in front."""
     # Invariant: `rest` stands at the first item that belongs to no token read so far.
-    rest = iter(form)  # type: ignore[call-overload]
+    rest = iter(fingerprint)  # type: ignore[call-overload]
 
     def item() -> Hashable:
         found: Hashable = next(rest)

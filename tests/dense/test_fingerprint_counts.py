@@ -1,4 +1,4 @@
-"""A form can be read in one way only: each token has exactly as many items behind it as it says."""
+"""Only one reading of a fingerprint is possible: each token has as many items as it says."""
 
 from collections import deque
 from functools import partial
@@ -9,9 +9,9 @@ from simpy.events import Event
 
 from quiesce.model.base.choices import Earliest
 from quiesce.model.base.clock import Span, exactly
-from quiesce.model.dense.canonical import Reader, SharedStateError
 from quiesce.model.dense.dense_kernel import DenseKernel
-from quiesce.model.dense.form_tokens import Form, Token, Tokens
+from quiesce.model.dense.encoder import Encoder, SharedStateError
+from quiesce.model.dense.interning import Fingerprint, Token, Tokens
 from quiesce.model.machine.system import builder
 from quiesce.model.sim.kernel import Kernel, Mailbox, Steps
 from quiesce.scenarios.resolve.library import resolved
@@ -22,13 +22,13 @@ TOKENS = Tokens()
 END = object()
 
 
-def is_told_whole(form: Form, processes: int = 0) -> bool:
-    """Return whether a form has one item in front, and nothing behind what belongs to it.
+def is_told_whole(fingerprint: Fingerprint, processes: int = 0) -> bool:
+    """Return whether a fingerprint has one item in front, and nothing behind what belongs to it.
 
     A process is three items: what it waits for, where it stands, and who waits for it.
     """
-    assert isinstance(form, tuple)
-    rest = iter(form)
+    assert isinstance(fingerprint, tuple)
+    rest = iter(fingerprint)
     left = 1 + 2 * processes
     while left:
         item = next(rest, END)
@@ -43,13 +43,13 @@ def is_told_whole(form: Form, processes: int = 0) -> bool:
 
 def is_run_told_whole(kernel: DenseKernel) -> bool:
     processes = [process for process, _ in kernel.processes]
-    names: dict[int, Form] = {id(process): at for at, process in enumerate(processes)}
-    form = Reader({}, names, TOKENS).read("all", [*processes, kernel.outside])
-    return is_told_whole(form, len(processes))
+    names: dict[int, Fingerprint] = {id(process): at for at, process in enumerate(processes)}
+    fingerprint = Encoder({}, names, TOKENS).encode("all", [*processes, kernel.outside])
+    return is_told_whole(fingerprint, len(processes))
 
 
-def form_of(*things: object) -> Form:
-    return Reader({}, {}, TOKENS).read("all", things)
+def fingerprint_of(*things: object) -> Fingerprint:
+    return Encoder({}, {}, TOKENS).encode("all", things)
 
 
 @pytest.mark.parametrize("name", sorted(WAYS.keys() - REFUSED.keys()))
@@ -95,8 +95,8 @@ def things(kernel: Kernel) -> list[Any]:
 def test_values_collections_and_functions_are_told_whole_also_within_others() -> None:
     kernel = Kernel(Earliest())
     for thing in things(kernel):
-        assert is_told_whole(form_of(thing)), thing
-        assert is_told_whole(form_of([thing, 1], {"in": thing}, 2))
+        assert is_told_whole(fingerprint_of(thing)), thing
+        assert is_told_whole(fingerprint_of([thing, 1], {"in": thing}, 2))
 
 
 # Events, told by what has become of them.
@@ -113,21 +113,21 @@ def test_events_that_have_failed_differ_from_those_that_have_not() -> None:
             made._defused = True
         return made
 
-    forms = [
-        form_of(event(fails=False)), form_of(event(fails=True)),
-        form_of(event(fails=True, is_defused=True)),
+    fingerprints = [
+        fingerprint_of(event(fails=False)), fingerprint_of(event(fails=True)),
+        fingerprint_of(event(fails=True, is_defused=True)),
     ]  # fmt: skip
-    assert len(set(forms)) == 3
-    assert all(map(is_told_whole, forms))
-    assert form_of(event(fails=True)) == form_of(event(fails=True))
+    assert len(set(fingerprints)) == 3
+    assert all(map(is_told_whole, fingerprints))
+    assert fingerprint_of(event(fails=True)) == fingerprint_of(event(fails=True))
 
 
 def test_events_with_attributes_of_the_models_own_are_told_whole() -> None:
     kernel = Kernel(Earliest())
     event: Any = kernel.event()
     event.count, event.name = 3, "x"
-    assert is_told_whole(form_of(event))
-    assert form_of(event) != form_of(kernel.event())
+    assert is_told_whole(fingerprint_of(event))
+    assert fingerprint_of(event) != fingerprint_of(kernel.event())
 
 
 def test_a_delay_that_has_ended_is_told_by_its_label() -> None:
@@ -145,10 +145,10 @@ def test_a_delay_that_has_ended_is_told_by_its_label() -> None:
         kernel.fire(next(iter(kernel.pending.values())))
         return found[0]
 
-    one = form_of(ended("a"))
+    one = fingerprint_of(ended("a"))
     assert is_told_whole(one)
-    assert one == form_of(ended("a"))
-    assert one != form_of(ended("b"))
+    assert one == fingerprint_of(ended("a"))
+    assert one != fingerprint_of(ended("b"))
 
 
 def test_an_event_that_waits_for_nobody_is_claimed_by_its_part_alone() -> None:
@@ -157,10 +157,10 @@ def test_an_event_that_waits_for_nobody_is_claimed_by_its_part_alone() -> None:
     untold, told = kernel.event(), kernel.event()
     told._ok, told._value = True, 1
     for event, is_shared in ((untold, True), (told, False)):
-        reader = Reader({1: "nothing"}, {}, TOKENS)
-        reader.read("one", [[event]])
+        encoder = Encoder({1: "nothing"}, {}, TOKENS)
+        encoder.encode("one", [[event]])
         if is_shared:
             with pytest.raises(SharedStateError, match="one and two share a Event"):
-                reader.read("two", [(event,)])
+                encoder.encode("two", [(event,)])
         else:
-            reader.read("two", [(event,)])
+            encoder.encode("two", [(event,)])

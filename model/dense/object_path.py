@@ -1,6 +1,6 @@
 """The path from a component to a thing that it holds, written as model code would write it.
 
-The reader looks for it only when it refuses a thing, so that the error can say where it stands.
+The encoder looks for it only when it refuses a thing, so that the error can say where it stands.
 """
 
 import types
@@ -12,10 +12,10 @@ import msgspec
 from simpy.events import Event, Process
 
 from ..sim.kernel import Kernel, Mailbox
-from .form_kinds import KINDS
+from .object_layout import KINDS
 
 LOOKED_AT_MAX = 20_000
-"""Objects after which the reader gives the path up; the error then names the part alone."""
+"""Objects after which the encoder gives the path up; the error then names the part alone."""
 
 
 def path_to(thing: object, roots: Sequence[object]) -> str:

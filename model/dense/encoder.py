@@ -1,28 +1,30 @@
-"""Encodes a process or a component at one moment as a value that can be compared: its form.
+"""Encodes a process or a component at one moment as a value that can be compared: its fingerprint.
 
-Two moments have equal forms only if the same code, run from either, does the same.  A form keeps:
+Two moments have equal fingerprints only if the same code, run from either, does the same.  A
+fingerprint keeps:
 
 - code position, locals and evaluation stack of every generator;
 - the attributes of every object.
 
 It leaves out object identity, order of creation, times and causes.  Objects are numbered in the
-order in which the reader meets them.  So a form with one object met twice differs from a form with
-two equal objects.
+order in which the encoder meets them.  So a fingerprint with one object met twice differs from a
+fingerprint with two equal objects.
 
-A form is one flat tuple of plain values and tokens.  A `Token` stands for everything that is more
-than a plain value: it says what that is, and how many of the items that follow belong to it.  So
-only one reading of a form is possible.
+A fingerprint is one flat tuple of plain values and tokens.  A `Token` stands for everything that is
+more than a plain value: it says what that is, and how many of the items that follow belong to it.
+So only one reading of a fingerprint is possible.
 
-Chosen: the reader takes the evaluation stack from `gc.get_referents`.  A `for` loop keeps its
+Chosen: the encoder takes the evaluation stack from `gc.get_referents`.  A `for` loop keeps its
 iterator only there, so two rounds of a loop over equal items differ in nothing else.
 Rejected: locals alone.  Such rounds would then count as the same moment, and a proof would prove
 too much.
 Not tried: the pickler of the standard library with a `persistent_id`.  Its callbacks alone would
 cost a tenth to a third of a reading; what they would have to do was not measured.
 
-The reader refuses what it cannot read completely (`FormError`): it must know a type exactly, or
-objects of the type must consist of their attributes (`form_kinds`).  Module globals and class
-attributes are no part of a form; `outside_state` checks that model code does not change them.
+The encoder refuses what it cannot read completely (`FingerprintError`): it must know a type
+exactly, or objects of the type must consist of their attributes (`object_layout`).  Module globals
+and class attributes are no part of a fingerprint; `outside_state` checks that model code does not
+change them.
 
 Left out: the order in which a set gives its items, which model code must not depend on; the
 traceback of an exception; and what Python's own caches hold.
@@ -39,43 +41,45 @@ import simpy
 from simpy.events import PENDING, Event, Process
 
 from ..sim.kernel import Delay, First, Kernel, Mailbox
-from . import form_values
+from . import value_encoders
 from .dense_kernel import Pending
-from .form_errors import FormError, SharedStateError
-from .form_kinds import KINDS, ByType, declared
-from .form_path import path_to
-from .form_tokens import LEAVES, Form, Token, Tokens
-from .form_values import UnreadableError, Way
+from .interning import LEAVES, Fingerprint, Token, Tokens
 from .liveness import require_tested_interpreter, without_dead
+from .object_layout import KINDS, ByType, declared
+from .object_path import path_to
+from .state_errors import FingerprintError, SharedStateError
+from .value_encoders import EncodeFunction, UnreadableError
 
-__all__ = ["FormError", "Reader", "SharedStateError"]
+__all__ = ["Encoder", "FingerprintError", "SharedStateError"]
 
 _FRAME_OWN = frozenset({types.CodeType, types.FrameType})
 
 
-class Reader:
-    """Reads the forms of all parts of one moment.
+class Encoder:
+    """Reads the fingerprints of all parts of one moment.
 
     Args:
         owners: Part of each component that is a part of its own, by identity of the component.
         processes: Name of each live process, by identity; equal for equal moments.
-        tokens: The tokens shared by all forms that the search compares with each other.
+        tokens: The tokens shared by all fingerprints that the search compares with each other.
 
     Raises:
-        UntestedInterpreterError: If forms were never tested under this interpreter.
+        UntestedInterpreterError: If fingerprints were never tested under this interpreter.
 
     Attributes:
         delays: The pending delays met in the part that is being read, in order.
-        form: The form of this part, as far as it has been read.
+        fingerprint: The fingerprint of this part, as far as it has been read.
         made: Objects made for reading alone; they must live as long as their identity counts.
         tokens: The same as in the arguments.
     """
 
-    def __init__(self, owners: dict[int, str], processes: dict[int, Form], tokens: Tokens) -> None:
+    def __init__(
+        self, owners: dict[int, str], processes: dict[int, Fingerprint], tokens: Tokens
+    ) -> None:
         require_tested_interpreter()
         self.tokens = tokens
-        # Invariant: processes and parts have forms of their own.  Here they stand as names, and
-        # a meeting here leaves their own reading complete.
+        # Invariant: processes and parts have fingerprints of their own.  Here they stand as names,
+        # and a meeting here leaves their own reading complete.
         self._named = {key: tokens[("process", name), 0] for key, name in processes.items()}
         self._named |= {key: tokens[("part", name), 0] for key, name in owners.items()}
         # Invariant: a number says how many things of this part were met before.  So it does not
@@ -83,24 +87,24 @@ class Reader:
         self._named_count = len(self._named)
         self._homes: dict[int, str] | None = {} if owners else None
         self._known: dict[int, Token] = {}
-        self.form: list[Hashable] = []
+        self.fingerprint: list[Hashable] = []
         self.made: list[object] = []
         self._part = ""
         self._kernel: object = None
         self.delays: list[Delay] = []
 
-    def read(self, part: str, things: Sequence[object]) -> Form:
-        """Return the form of one part: of these things and all that they lead to.
+    def encode(self, part: str, things: Sequence[object]) -> Fingerprint:
+        """Return the fingerprint of one part: of these things and all that they lead to.
 
         Raises:
-            FormError: If something among them cannot be read completely.
+            FingerprintError: If something among them cannot be read completely.
             SharedStateError: If something that can change belongs to another part as well.
         """
-        # Every part starts with the named objects alone, so its form does not depend on which
-        # parts were read before.
+        # Every part starts with the named objects alone, so its fingerprint does not depend on
+        # which parts were read before.
         self._part = part
         self._known = self._named.copy()
-        self.form = [self.tokens[tuple, len(things)]]
+        self.fingerprint = [self.tokens[tuple, len(things)]]
         self.made = []
         self.delays = []
         try:
@@ -110,16 +114,16 @@ class Reader:
             raise _refused(part, things, error) from None
         except RecursionError:
             remedy = "keep it flat, in a list or a dict"
-            raise FormError("chain of objects that is too long", part, remedy) from None
-        return tuple(self.form)
+            raise FingerprintError("chain of objects that is too long", part, remedy) from None
+        return tuple(self.fingerprint)
 
     def _root(self, thing: Any) -> None:
         kind = type(thing)
         if kind in LEAVES:
-            self.form.append(thing)
+            self.fingerprint.append(thing)
             return
-        way = _WAYS[kind]
-        if way is not Reader._met_or_new:
+        way = _VALUE_ENCODERS[kind]
+        if way is not Encoder._met_or_new:
             way(self, thing)
             return
         # A root is read in full even where `_named` knows it: this is its own reading.
@@ -128,31 +132,31 @@ class Reader:
             known[id(thing)] = self.tokens.new_met(len(known) - self._named_count)
         if isinstance(thing, Process):
             self._process(thing)
-        elif _BODIES[kind] is _read_instance:
+        elif _OBJECT_ENCODERS[kind] is _encode_instance:
             self._instance(thing, kind, is_root=True)
         else:
-            _BODIES[kind](self, thing)
+            _OBJECT_ENCODERS[kind](self, thing)
 
     def each(self, things: Iterable[Any]) -> None:
         """Read things one after the other."""
         # Invariant: plain values go in as they are.  Equal ones have equal types (`LEAVES`), so
-        # equality of forms is equality of types and contents.
-        put = self.form.append
+        # equality of fingerprints is equality of types and contents.
+        put = self.fingerprint.append
         for thing in things:
             kind = type(thing)
             if kind in LEAVES:
                 put(thing)
             else:
-                _WAYS[kind](self, thing)
+                _VALUE_ENCODERS[kind](self, thing)
 
     # Values without identity: the same at every place where they are met.
 
     def _bool(self, thing: bool) -> None:
         # True is equal to 1 in Python, so a bool gets a token of its own.
-        self.form.append(_TRUE if thing else _FALSE)
+        self.fingerprint.append(_TRUE if thing else _FALSE)
 
     def _tuple(self, things: tuple[Any, ...]) -> None:
-        self.form.append(self.tokens[tuple, len(things)])
+        self.fingerprint.append(self.tokens[tuple, len(things)])
         self.each(things)
 
     def _the_kernel(self, kernel: object) -> None:
@@ -160,14 +164,14 @@ class Reader:
             self._kernel = kernel
         if self._kernel is not kernel or not isinstance(kernel, Kernel):
             raise UnreadableError(kernel, "let all processes live in one kernel")
-        self.form.append(_THE_KERNEL)
+        self.fingerprint.append(_THE_KERNEL)
 
     def _frozen(self, thing: Any) -> None:
         token = self.tokens.of_value(thing)
         if token is None:
             self._met_or_new(thing)
         else:
-            self.form.append(token)
+            self.fingerprint.append(token)
 
     # Objects with identity: a second meeting gives the number of the first.
 
@@ -177,19 +181,19 @@ class Reader:
         known = self._known
         token = known.get(id(thing))
         if token is not None:
-            self.form.append(token)
+            self.fingerprint.append(token)
             return
         # The number is taken before the body is read, so a cycle ends at its first repetition.
         try:
             known[id(thing)] = self.tokens.met[len(known) - self._named_count]
         except IndexError:
             known[id(thing)] = self.tokens.new_met(len(known) - self._named_count)
-        _BODIES[type(thing)](self, thing)
+        _OBJECT_ENCODERS[type(thing)](self, thing)
 
     def claim(self, thing: object) -> None:
         """Note that this part holds a mutable thing; raises if another part holds it as well."""
         # Invariant: parts share nothing that can change, so an event that enters one part leaves
-        # the forms of the others as they are.
+        # the fingerprints of the others as they are.
         if self._homes is None:
             return
         home = self._homes.setdefault(id(thing), self._part)
@@ -199,14 +203,14 @@ class Reader:
     def attributes(self, attributes: dict[str, object]) -> None:
         """Read attributes whose names are not those of the type alone."""
         names = sorted(attributes)
-        self.form.append(self.tokens[("attributes", *names), len(names)])
+        self.fingerprint.append(self.tokens[("attributes", *names), len(names)])
         self.each([attributes[name] for name in names])
 
     def _instance(self, thing: Any, kind: type, *, is_root: bool) -> None:
         how = KINDS[kind]
         if how.table is None and not how.slots:
             # Without attributes all objects of the type are alike.
-            self.form.append(self.tokens[declared(kind), 0])
+            self.fingerprint.append(self.tokens[declared(kind), 0])
             return
         if not is_root:
             self.claim(thing)
@@ -214,7 +218,9 @@ class Reader:
             slots = how.slot_values(thing)
             names = tuple([name for name, _ in slots])
             has_table = how.table is not None
-            self.form.append(self.tokens[(declared(kind), "slots", names), len(slots) + has_table])
+            self.fingerprint.append(
+                self.tokens[(declared(kind), "slots", names), len(slots) + has_table]
+            )
             self.each([value for _, value in slots])
             if how.table is None:
                 return
@@ -222,14 +228,14 @@ class Reader:
         # The order of the attributes depends on history; values stand in the order of the names.
         attributes = how.table(thing)
         token, values_of = self.tokens.attributes[kind, *attributes]
-        put = self.form.append
+        put = self.fingerprint.append
         put(token)
         for value in values_of(attributes):
             value_kind = type(value)
             if value_kind in LEAVES:
                 put(value)
             else:
-                _WAYS[value_kind](self, value)
+                _VALUE_ENCODERS[value_kind](self, value)
 
     # Processes and what they wait for.
 
@@ -254,14 +260,14 @@ class Reader:
             more |= dict(how.slot_values(event))
         if more:
             self.claim(event)
-            self.form.append(self.tokens["more", 2])
+            self.fingerprint.append(self.tokens["more", 2])
             self.attributes(more)
         # A failure that is not defused ends the run; a defused one does not.
         if table.get("_ok") is False:
-            self.form.append(self.tokens[("failed", "_defused" in table), 1])
+            self.fingerprint.append(self.tokens[("failed", "_defused" in table), 1])
 
     def _event(self, event: Event) -> None:
-        put, tokens = self.form.append, self.tokens
+        put, tokens = self.fingerprint.append, self.tokens
         self._more(event)
         callbacks = event.callbacks
         if isinstance(event, Process):
@@ -272,8 +278,9 @@ class Reader:
             if callbacks is None:
                 put(tokens[("past delay", event.label), 0])
                 return
-            # Invariant: `delays` names the pending delays of a part in the order of its form, so
-            # equal forms give each delay the same position, and with it the same clock.
+            # Invariant: `delays` names the pending delays of a part in the order of its
+            # fingerprint, so equal fingerprints give each delay the same position, and with it the
+            # same clock.
             self.claim(event)
             self.delays.append(event)
             put(tokens[("delay", event.label), 1])
@@ -294,15 +301,15 @@ class Reader:
     def _waiters(self, event: Event) -> None:
         callbacks = event.callbacks
         if not callbacks:
-            self.form.append(_NO_WAITERS)
+            self.fingerprint.append(_NO_WAITERS)
             return
-        self.form.append(self.tokens["waiters", len(callbacks)])
+        self.fingerprint.append(self.tokens["waiters", len(callbacks)])
         # The order of the callbacks stays: the event resumes its waiters in this order.
         for callback in callbacks:
             if getattr(callback, "__func__", None) is First._on_event:
                 race: First = callback.__self__  # type: ignore[attr-defined]
                 # The process that waits for the race holds it, and is read with all its events.
-                self.form.append(self.tokens[("race", race._events.index(event)), 1])
+                self.fingerprint.append(self.tokens[("race", race._events.index(event)), 1])
                 self._waiters(race)
             else:
                 self.each((callback,))
@@ -310,7 +317,7 @@ class Reader:
     def _generator(self, body: Any) -> None:
         frame = body.gi_frame
         if frame is None:
-            self.form.append(self.tokens["ended", 0])
+            self.fingerprint.append(self.tokens["ended", 0])
             return
         # Invariant: the referents of a suspended generator are its whole memory: its names, its
         # locals, its evaluation stack (tested interpreters only, `require_tested_interpreter`).
@@ -336,11 +343,11 @@ class Reader:
         local_names = tuple(sorted(own_locals))
         seen = frame.f_globals
         token = self.tokens.of_code(code, seen, frame.f_lasti, local_names, count=len(held))
-        self.form.append(token)
+        self.fingerprint.append(token)
         self.each(held)
 
 
-def _refused(part: str, things: Sequence[object], error: UnreadableError) -> FormError:
+def _refused(part: str, things: Sequence[object], error: UnreadableError) -> FingerprintError:
     """Return the error that names what could not be read, and the way to it."""
     way = path_to(error.thing, things)
     place = f"{part}: {way}" if way else part
@@ -348,7 +355,11 @@ def _refused(part: str, things: Sequence[object], error: UnreadableError) -> For
     name = kind.__qualname__ if kind.__module__ == "builtins" else (
         f"{kind.__module__}.{kind.__qualname__}"
     )  # fmt: skip
-    return FormError(name, place, error.remedy) if error.remedy else FormError(name, place)
+    return (
+        FingerprintError(name, place, error.remedy)
+        if error.remedy
+        else FingerprintError(name, place)
+    )
 
 
 _TRUE, _FALSE = Token(True, 0), Token(False, 0)
@@ -356,44 +367,48 @@ _THE_KERNEL = Token("the kernel", 0)
 _NO_WAITERS = Token("no waiters", 0)
 
 
-def _read_instance(reader: Reader, thing: Any) -> None:
-    reader._instance(thing, type(thing), is_root=False)
+def _encode_instance(encoder: Encoder, thing: Any) -> None:
+    encoder._instance(thing, type(thing), is_root=False)
 
 
-def _read_generator(reader: Reader, thing: Any) -> None:
-    reader.claim(thing)
-    reader._generator(thing)
+def _encode_generator(encoder: Encoder, thing: Any) -> None:
+    encoder.claim(thing)
+    encoder._generator(thing)
 
 
-def _read_mailbox(reader: Reader, mailbox: Any) -> None:
-    reader.claim(mailbox)
+def _encode_mailbox(encoder: Encoder, mailbox: Any) -> None:
+    encoder.claim(mailbox)
     items, attributes = mailbox._items, vars(mailbox)
     if len(attributes) > len(_MAILBOX_OWN):
         more = {name: attributes[name] for name in attributes.keys() - _MAILBOX_OWN}
-        reader.form.append(reader.tokens["more", 2])
-        reader.attributes(more)
-    reader.form.append(reader.tokens[Mailbox, len(items) + 1])
+        encoder.fingerprint.append(encoder.tokens["more", 2])
+        encoder.attributes(more)
+    encoder.fingerprint.append(encoder.tokens[Mailbox, len(items) + 1])
     # The cause of an item is a position in the trace and decides nothing.
-    reader.each([item for item, _ in items])
-    reader.each((mailbox._arrived,))
+    encoder.each([item for item, _ in items])
+    encoder.each((mailbox._arrived,))
 
 
-def _way_of(kind: type) -> Way:
+def _value_encoder_of(kind: type) -> EncodeFunction:
     if issubclass(kind, simpy.Environment):
-        return Reader._the_kernel
+        return Encoder._the_kernel
     if issubclass(kind, type):
-        return form_values.read_class
+        return value_encoders.encode_class
     if issubclass(kind, Enum):
-        return Reader._frozen
+        return Encoder._frozen
     if issubclass(kind, msgspec.Struct) and kind.__struct_config__.frozen:
-        return Reader._frozen
-    return form_values.WAYS.get(kind, Reader._met_or_new)
+        return Encoder._frozen
+    return value_encoders.VALUE_ENCODERS.get(kind, Encoder._met_or_new)
 
 
-def _body_of(kind: type) -> Way:
+def _object_encoder_of(kind: type) -> EncodeFunction:
     if issubclass(kind, Event):
-        return Reader._event
-    return form_values.BODIES.get(kind) or form_values.body_of(kind) or _read_instance
+        return Encoder._event
+    return (
+        value_encoders.OBJECT_ENCODERS.get(kind)
+        or value_encoders.object_encoder_of(kind)
+        or _encode_instance
+    )
 
 
 _EVENT_BOOKS = frozenset({"env", "callbacks", "_value", "_ok", "_defused", "_events"})
@@ -406,8 +421,10 @@ _EVENT_OWN = {
 
 _MAILBOX_OWN = frozenset({"_kernel", "_items", "_arrived"})
 
-_WAYS: ByType[Way] = ByType(_way_of, {bool: Reader._bool, tuple: Reader._tuple})
-_BODIES: ByType[Way] = ByType(
-    _body_of,
-    {object: _read_instance, types.GeneratorType: _read_generator, Mailbox: _read_mailbox},
+_VALUE_ENCODERS: ByType[EncodeFunction] = ByType(
+    _value_encoder_of, {bool: Encoder._bool, tuple: Encoder._tuple}
+)
+_OBJECT_ENCODERS: ByType[EncodeFunction] = ByType(
+    _object_encoder_of,
+    {object: _encode_instance, types.GeneratorType: _encode_generator, Mailbox: _encode_mailbox},
 )
