@@ -150,9 +150,9 @@ def test_a_part_is_not_read_within_another_and_shares_nothing_with_it() -> None:
 def test_a_part_has_the_same_form_however_many_parts_there_are_elsewhere() -> None:
     shared: list[object] = []
     here = [shared, shared]
-    few = Reader({id(TOKENS): "one"}, {}, TOKENS)
-    many = Reader({id(TOKENS): "one", id(NOWHERE): "another"}, {id(few): "process"}, TOKENS)
-    assert few.read("here", [here]) == many.read("here", [here])
+    few = Encoder({id(TOKENS): "one"}, {}, TOKENS)
+    many = Encoder({id(TOKENS): "one", id(NOWHERE): "another"}, {id(few): "process"}, TOKENS)
+    assert few.encode("here", [here]) == many.encode("here", [here])
 
 
 @pytest.mark.parametrize("thing", [memoryview(b""), OrderedDict(a=1), defaultdict(list)])
