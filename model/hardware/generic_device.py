@@ -96,8 +96,8 @@ class GenericDevice(PhysicalDevice):
         self.finished: list[int] = []
         self.next_number = 0
         if plan.period is not None:
-            unasked = self.start(self._work_unasked)
-            kernel.outside.add(unasked, f"{self.name}.period", self._withheld)
+            worker = self.start(self._work_unsolicited)
+            kernel.outside.add(worker, f"{self.name}.period", self._withheld)
 
     # Registers.
 
@@ -220,7 +220,7 @@ class GenericDevice(PhysicalDevice):
         effect = "both" if writes and plan.interrupts else "write" if writes else "interrupt"
         return Withheld(self.name, self.epoch, effect, "unsolicited operations")
 
-    def _work_unasked(self) -> Steps:
+    def _work_unsolicited(self) -> Steps:
         assert self.plan.period is not None
         while True:
             yield self.kernel.delay(self.plan.period, f"{self.name}.period")

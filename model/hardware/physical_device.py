@@ -170,6 +170,7 @@ class PhysicalDevice(Component):
 
     def take_bus_write(self, master: str, epoch: int, offset: int, data: bytes) -> None:
         """Carry out a write of registers by a bus master, which may be the device itself."""
+        # Invariant: `is_reentered` is true only inside this call, in which no time passes.
         self.is_reentered = master == self.name
         for register, value in writes_of(self.register_bits, offset, data):
             self.write_register(register, value, epoch)
@@ -207,6 +208,7 @@ class PhysicalDevice(Component):
     @property
     def is_idle(self) -> bool:
         """Whether the device shows no work under way; a device that lies shows it too early."""
+        # Invariant: the traits decide first, for they say what the device shows, not what it does.
         if self.traits.never_idle:
             return False
         if self.traits.says_stopped_early:
@@ -218,6 +220,8 @@ class PhysicalDevice(Component):
     @property
     def is_reset_done(self) -> bool:
         """Whether a reset that was requested reads as done."""
+        # Invariant: only effects that the policy posts or drops delay the end of a reset; cancelled
+        # effects end at once, and `nothing` waits for none.
         if self.in_reset:
             return False
         policy = self.traits.reset
@@ -249,6 +253,8 @@ class PhysicalDevice(Component):
         device's own reset and the loss of its configuration space.  Operations that the reset
         policy lets go on can write only through an open bus-master gate.
         """
+        # Invariant: register writes on their way are lost, for the processor that sent them is
+        # reset.
         self.port.lose_posted()
         if self.traits.ignores_reset:
             return False
@@ -294,6 +300,7 @@ class PhysicalDevice(Component):
             # Invariant: a wire is not ordered with writes, so the device itself waits until its
             # writes have landed.  A message is a write and stays behind them.
             yield from self.port.wait_until_landed()
+        # Invariant: a device that has forgotten its operations (`reset`) no longer holds this one.
         if operation in self.running:
             self.running.remove(operation)
         self.on_complete(operation)
@@ -380,12 +387,15 @@ class PhysicalDevice(Component):
             return
         if self.uses_line and self.cause is not None:
             if self.irq_enabled and not self.line_disabled:
+                # Invariant: Assert_INTx never overtakes writes of the function.  If some are on
+                # their way, the line follows them as a message, once.
                 if self.wiring.is_wire or self.port.is_clear:
                     self.drive_line()
                 elif not self.interrupts.is_asserted_by(intid, self.name):
                     self.engine.send_line(self.cause, intid)
                 return
         elif self.message_due is not None and self.sends_messages:
+            # Invariant: a due message is sent once; a mask only delays it.
             epoch, self.message_due = self.message_due, None
             self.engine.send_message(epoch, intid)
         self.interrupts.deassert_level(intid, self.name)
@@ -430,6 +440,7 @@ class PhysicalDevice(Component):
         self.message_masked = self.line_disabled = False
 
     def _function_level_reset(self) -> Steps:
+        # Invariant: `in_reset` is set before this process begins, so no register write comes first.
         self.reset()
         self._clear_configuration()
         yield self.kernel.delay(self.timing.flr, f"{self.name}.flr")

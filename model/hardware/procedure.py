@@ -101,6 +101,7 @@ def carry_out_pcie(
 ) -> Steps:
     """Do a step that every PCIe function understands; gives whether it was done."""
     assert step in PCIE_STEPS, f"no step {step} for {device.name}"
+    # Invariant: a write is posted and takes effect later; only a read-back step waits for it.
     if step in _WRITES:
         register, value = _WRITES[step]
         device.port.post(register, value, epoch)

@@ -123,6 +123,7 @@ class HostKernel(Component):
             sender: The device whose messages are meant; empty for a line.
             unmasks_at_once: Whether the owner unmasks as soon as it gets an interrupt.
         """
+        # Invariant: route and attachment come at the same instant, and the line opens after both.
         line = self.lines.setdefault(intid, AttachedLine())
         is_first = not line.attachments
         route = None
@@ -144,6 +145,8 @@ class HostKernel(Component):
         """Detach an owner; the last one masks the line and waits until that has taken effect."""
         line = self.lines[intid]
         detached = next(one for one in line.attachments if (one.owner, one.epoch) == (owner, epoch))
+        # Invariant: the route is removed while the owner is still attached, so messages that come
+        # meanwhile find an owner.
         if detached.route is not None:
             yield from self._remove_route(detached.route, epoch)
         # Invariant: `orphaned_mask` is set before the line may open, so an untracked mask of the
@@ -236,6 +239,7 @@ class HostKernel(Component):
     def unmask(self, intid: int, owner: str, epoch: int) -> None:
         """Record that an owner has served the interrupt; unmask the line when all have."""
         line = self.lines[intid]
+        # Invariant: on a shared line the last owner to unmask opens the line.
         self.emit(IrqHandled(intid, owner, epoch))
         for attachment in line.attachments:
             if (attachment.owner, attachment.epoch) == (owner, epoch):

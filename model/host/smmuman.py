@@ -80,6 +80,7 @@ class Smmuman(Component):
 
     def map(self, port: Port, epoch: int, ranges: Ranges) -> None:
         """Map these ranges for a device; the IOMMU refuses every other address."""
+        # Invariant: `clients` holds one entry for each bus master, that of its last owner.
         client = self.clients[port.master] = ClientMaps(port, epoch, ranges)
         if self.is_up:
             self._program(client)
@@ -185,6 +186,8 @@ class Smmuman(Component):
             while not (records.records or records.has_overflowed):
                 yield self.iommu.faulted.wait()
             yield self.kernel.delay(self.timing.irq_to_host_handler, f"{self.name}.fault")
+            # Invariant: records that come between the read and the acknowledgement are read in the
+            # next round; only an overflow loses records.
             taken = records.take()
             yield self.kernel.delay(self.timing.mmio_read_flush, f"{self.name}.fault_ack")
             lost = records.clear_overflow()

@@ -176,7 +176,7 @@ class UserBackEnd(Component):
         """Return for which epoch the next unsolicited buffer would be filled; None for none."""
         if self.mapped is None or not (self.available and self.ring_running):
             return None
-        return Withheld(self.name, self.mapped.epoch, "write", "buffers that it fills unasked")
+        return Withheld(self.name, self.mapped.epoch, "write", "unsolicited buffers")
 
     def _work(self) -> Steps:
         while self.plan.period is None or not self.is_alone:

@@ -86,6 +86,7 @@ class Supervisor(Component):
         return StageTwo(tuple(ranges))
 
     def _launch(self, start_failure: TerminationCause | None = None) -> Qvm:
+        # Invariant: every instance gets an epoch that no VM has had, so an epoch names its owner.
         epoch = self.host.next_epoch()
         return Qvm(
             self.kernel, self.timing, self.plan, epoch, self.host, self.stage_two, start_failure
@@ -130,6 +131,7 @@ class Supervisor(Component):
 
     def _schedule_end(self, end: EndPlan, cause: TerminationCause, trigger: Event) -> Event:
         """Start waiting for an end; returns an event for when it has happened or never can."""
+        # Invariant: `pending_ends` holds the processes of the ends that have not begun.
         process = self.start(lambda: self._run_end(end, cause, trigger))
         self.pending_ends.append(process)
         return self.kernel.first(process, self.qvm.exited)
@@ -150,6 +152,7 @@ class Supervisor(Component):
         ]
         if qvm.has_exited:
             return
+        # Invariant: the guest's own end comes first, then what notices it, then the end of qvm.
         if cause.guest == SHUTS_DOWN:
             yield from qvm.guest.shut_down()
         elif cause.guest in _STOP_MANNERS:

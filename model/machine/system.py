@@ -125,6 +125,8 @@ class System(Component):
         # quiet.  Between the two the outside would have gone on, and work under way may open or
         # close what lets a stimulus through.
         self._emit_withheld()
+        # Invariant: `under_way` names the delays that are still awaited when the bound is hit;
+        # empty if the system has become quiet.
         under_way = yield kernel.quiet(self.plan.quiet_ns_max)
         for label in under_way:
             component = label.rpartition(".")[0]

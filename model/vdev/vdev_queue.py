@@ -89,6 +89,8 @@ class VdevQueue:
 
     def write(self, chain: DescriptorChain, addr: int, data: bytes, content: str = DATA) -> None:
         """Write into a buffer of a chain."""
+        # Invariant: `ram.content` is `DATA` outside of these writes, so each event says what
+        # landed.
         self.vdev.ram.content = content
         self.vdev.ram.write(addr, data)
         self.vdev.ram.content = DATA

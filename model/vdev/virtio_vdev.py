@@ -214,6 +214,8 @@ class VirtioVdev(RegisterSide):
 
     def _on_queue_ready(self, effect: QueueReadyChanged) -> None:
         if not effect.is_ready:
+            # Invariant: a chain of a queue that is no longer in `queues` is never given back
+            # (`may_give_back`), except with the policy `nothing`.
             self.queues.pop(effect.index, None)
             return
         registers = self.registers
@@ -254,6 +256,7 @@ class VirtioVdev(RegisterSide):
         chain = queue.take()
         if chain is None:
             return None
+        # Invariant: a malformed chain is not in flight; it needs neither `complete` nor `drop`.
         if not isinstance(chain, DescriptorChain):
             self.fail()
             return None
@@ -393,6 +396,7 @@ class VirtioVdev(RegisterSide):
         """Emit that the hardware behind the vdev writes no more for this epoch, if known."""
 
     def _reset(self, bound_ns: int) -> Steps:
+        # Invariant: the reset of the callback goes the same way as a driver's write of 0.
         bound = self.kernel.delay(exactly(bound_ns), f"{self.name}.reset_bound")
         has_worked = bool(self.queues)
         self.take_effects(self.registers.write_status(0))

@@ -82,6 +82,7 @@ class PackedDeviceQueue:
             return self.fault
         if not self._is_available(self._read(self.next_available)[3]):
             return None
+        # Invariant: `next_available` and `in_flight` change together, and only for a sound list.
         found = self._walk()
         asks_for_next = self.wants_notifications and self.features.event_index
         if asks_for_next and isinstance(found, DescriptorChain):
@@ -139,6 +140,7 @@ class PackedDeviceQueue:
 
     def must_notify(self) -> bool:
         """Return whether the driver must be notified of what was published since the last call."""
+        # Invariant: the driver's event suppression is read after the flags were written.
         moved, self.moved = self.moved, 0
         if moved == 0:
             return False

@@ -130,6 +130,7 @@ class PackedDriverQueue:
 
     def must_notify(self) -> bool:
         """Return whether the device must be notified of what was published since the last call."""
+        # Invariant: the device's event suppression is read after the flags were written.
         moved, self.moved = self.moved, 0
         if moved == 0:
             return False
@@ -240,6 +241,7 @@ class PackedDriverQueue:
 
     def _first_of_batch(self, last: UsedBuffer) -> UsedBuffer:
         """Return the oldest buffer of the batch that ends with `last`."""
+        # Invariant: `in_flight` keeps the order of adding, which is the order of use here.
         oldest = next(iter(self.in_flight))
         if oldest == last.head_index:
             self.batch = None

@@ -153,6 +153,8 @@ class SplitDriverQueue:
         waiting = distance(self.published_index, self.next_available)
         count = waiting if count is None else count
         assert 0 <= count <= waiting, (count, waiting)
+        # Invariant: published_index <= next_available on the 16-bit circle; the device sees chains
+        # in the order in which they were added.
         self.published_index = (self.published_index + count) & INDEX_MASK
         self.memory.write(self.layout.available_index, INDEX.pack(self.published_index))
         return count
@@ -163,6 +165,7 @@ class SplitDriverQueue:
         Source:
             VIRTIO 1.2, 2.7.10.
         """
+        # Invariant: the device's suppression is read after the index was written (2.7.13.4).
         old, new = self.notified_index, self.published_index
         self.notified_index = new
         if old == new:
@@ -283,6 +286,7 @@ class SplitDriverQueue:
 
     def _first_of_batch(self, last: UsedBuffer) -> UsedBuffer:
         """Return the oldest chain of the batch that ends with `last`."""
+        # Invariant: `in_flight` keeps the order of adding, which is the order of use here.
         oldest = next(iter(self.in_flight))
         if oldest == last.head_index:
             self.batch = None

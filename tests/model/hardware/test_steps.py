@@ -17,8 +17,6 @@ from quiesce.model.plan.traits import Traits
 from .bench import MS, Bench, all_choices, swapped, without
 from .test_devices import BRISK, WORKLOADS
 
-Order = tuple[tuple[str, int], ...]
-
 NOTHING_LATE: frozenset[str] = frozenset()
 DATA = frozenset({"data"})
 ENTRIES = frozenset({"completion"})
