@@ -1,7 +1,7 @@
 """The way between one bus master and memory, and between the CPU and its registers.
 
-Upstream, a posted write passes two stretches in order: the link to the root complex, at whose end
-the IOMMU translates it, and the drain from there into memory.  Nothing calls it back on the way.
+Upstream, a posted write passes two stretches in order.  These are the link to the root complex, at
+whose end the IOMMU translates it, and the drain from there into memory.  Nothing calls it back.
 A CPU read of one of the device's registers returns only when earlier writes of the device have
 landed (PCI Express producer and consumer ordering; Linux `Documentation/PCI/pci.rst` for the use).
 Downstream, register writes are posted too: the CPU goes on before they arrive, and only a read
@@ -193,8 +193,8 @@ class Port(Component):
             yield self.kernel.delay(self.timing.ats_inv_late, f"{self.name}.atc_inv_late")
         if self.cache_answer != KEEPS and self.cache is not None:
             self.cache.clear()
-        # The completion pushes earlier writes out of the device, but only up to the root complex:
-        # the drain is what the IOMMU waits for itself (`Iommu._carry_out`).
+        # The completion pushes earlier writes out of the device, but only up to the root complex.
+        # The IOMMU itself waits for the drain (`Iommu._carry_out`).
         while self.outstanding:
             yield self.moved.wait()
 

@@ -1,9 +1,9 @@
 """State: where an IOMMU records refused accesses: a few places, and a flag for those it lost.
 
 SMMUv3 has an event queue in memory.  When it is full, events are lost and the overflow flag of
-EVENTQ_PROD toggles; once there is room, events are recorded again (Arm IHI 0070, event queue
-overflow).  VT-d has a few fault recording registers.  When all are in use, the primary fault
-overflow bit is set, and nothing more is recorded until software has cleared it (Intel VT-d,
+EVENTQ_PROD toggles.  Once there is room, events are recorded again (Arm IHI 0070, event queue
+overflow).  VT-d has a few fault recording registers.  When all are in use, the unit sets the
+primary fault overflow bit.  It records nothing more until software has cleared the bit (Intel VT-d,
 primary fault logging, FSTS_REG.PFO).
 """
 

@@ -8,8 +8,8 @@ What a stream reaches depends on what software has programmed:
 - refused: nothing.
 
 Removing a map does not touch what is cached: the invalidation removes that.  A write that was
-translated before is on its way until a sync has waited for it (Arm SMMUv3, IHI 0070, TLBI and
-CMD_SYNC; VT-d calls the wait draining).
+translated before is on its way until a sync has waited for it.  (Arm SMMUv3, IHI 0070, TLBI and
+CMD_SYNC; VT-d calls the wait draining.)
 
 Software puts invalidations into one queue.  Where devices keep translations themselves, the unit
 carries invalidations out one after the other.  A device that does not answer holds up all later
@@ -84,8 +84,8 @@ class Iommu(Component):
         self.plan = plan = plan or IommuPlan()
         self.streams: dict[str, Stream] = {}
         for group in plan.groups:
-            # Invariant: all masters of a group share one `Stream` object, whatever the order in
-            # which they are mapped, refused or invalidated.
+            # Invariant: all masters of a group share one `Stream` object, in any order of maps,
+            # refusals and invalidations.
             shared = Stream(group, self._unprogrammed)
             self.streams |= dict.fromkeys(group, shared)
         self.ports: dict[str, Port] = {}

@@ -1,6 +1,6 @@
 """State: what an IOMMU knows of one bus master, or of several under one stream identifier.
 
-A stream that was never programmed does what the unit does by default; once mapped it reaches just
+A stream that was never programmed does what the unit does by default.  Once mapped it reaches just
 what is mapped; once refused it reaches nothing.  Removing a map does not touch what is cached of
 it.  The unit caches translations of frames, and the entry of the stream itself.  The entry says
 whether the unit lets translated requests of the stream through (Arm SMMUv3, IHI 0070: STE.EATS

@@ -2,9 +2,9 @@
 
 Where the ordinary kernel asks `choices` how long a delay takes, this one keeps the delay pending
 until a search says that it ends.  What can happen next does not depend on time but on the set of
-pending delays alone, so code runs here exactly as there, one instant at a time: the chosen delay
-ends, and whatever it causes without delay runs to completion in SimPy's order.  Which delay *can*
-be next is a question to the difference-bound matrix of the search (`properties.zones`).
+pending delays alone.  So code runs here exactly as there, one instant at a time.  The chosen delay
+ends, and all that it causes without delay runs to completion in SimPy's order.  Which delay *can*
+be next is a question to the difference-bound matrix of the search (`properties/prove/zones`).
 
 `footprint` collects the components that an event enters, in a model explored in parts.  A
 component is entered when one of its attributes is read or set, or one of its processes resumed.
@@ -80,7 +80,7 @@ class Scripted(Choices):
         self._script: list[int] = []
 
     def begin(self, script: Iterable[int]) -> None:
-        """Start the log anew, with these answers to give."""
+        """Start an empty log, with these answers to give."""
         self._script = list(script)
         self.log = []
 
@@ -106,7 +106,7 @@ class Scripted(Choices):
 
 
 class Asking:
-    """Asks named questions, and tells nothing of what was asked before.
+    """Asks named questions, and hides the earlier questions and answers.
 
     Args:
         choices: Gives the answers.
@@ -120,7 +120,7 @@ class Asking:
 
     @property
     def log(self) -> NoReturn:
-        """The past is told to observers alone.
+        """The answers so far, which only observers may know.
 
         Raises:
             HistoryReadError: Always.
@@ -206,7 +206,7 @@ class DenseKernel(Kernel):
 
     @property
     def records(self) -> NoReturn:
-        """The past is told to observers alone.
+        """The records so far, which only observers receive.
 
         Raises:
             HistoryReadError: Always.
@@ -231,7 +231,7 @@ class DenseKernel(Kernel):
         """Keep none."""
 
     def emit(self, source: str, event: AnyEvent) -> int:
-        """Tell observers of an event; what is returned is of no use but to be ignored."""
+        """Hand an event to the observers; the caller must not use the returned index."""
         index = self.records_count
         self.records_count = index + 1
         at_ns = self._now if self.counts_events else NO_TIME
@@ -252,8 +252,8 @@ class DenseKernel(Kernel):
     def horizon(self, at_ns: int, label: str) -> Event:  # noqa: ARG002 - as every kernel has it
         """Return an event that never comes: a search follows runs however long they are.
 
-        A cut at a fixed instant would be a clock that tells apart all states reached at different
-        times.
+        A cut at a fixed instant would be a clock.  States reached at different times would then
+        never be equal.
         """
         return self.event()
 
@@ -347,7 +347,7 @@ class DenseKernel(Kernel):
         raise BoundHit(bound, STEPS_MAX, "let it wait with a delay", watch.sentence())
 
     def _is_quiet(self) -> bool:
-        """Fire the event of `quiet` if somebody waits for it and no delay is awaited."""
+        """Fire the event of `quiet` if a process waits for it and no delay is awaited."""
         if self._silence is None or any(each.callbacks for each in self.pending.values()):
             return False
         silence, self._silence = self._silence, None

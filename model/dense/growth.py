@@ -1,9 +1,9 @@
 """Which attribute of a model grows without end, if its states do.
 
-A search ends because states come again.  A counter of all that has ever happened, or a log, keeps
-them from it.  So along a path that the search has followed, every attribute of every component
-and every local of every process is read: one that has changed often and has never come back to
-a value that it had before is what grew.
+A search ends because states come again.  A log, or a counter of all that has happened, prevents
+that.  This module reads every attribute of every component and every local of every process along
+a path of the search.  An attribute that has changed often and has never come back to an earlier
+value has grown.
 """
 
 from collections.abc import Iterator

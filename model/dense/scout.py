@@ -1,8 +1,8 @@
-"""A few ordinary runs before the search: a claim that one of them breaks is looked at first.
+"""A few ordinary runs before the search: the search first examines the claims that they break.
 
-What a run breaks is broken, but by no short path; so a scout decides nothing but the order.  In
-most violations somebody is as fast as possible while all others are as slow; so for each
-component that is named there is one run with it ahead of all others, and one with it behind.
+A claim that a run breaks is broken, but the path to it is not short.  So the runs decide only the
+order of the search.  In most violations one component is as fast as possible while all others are
+as slow as possible.  So each named component has one run ahead of all others, and one behind them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """The states of a model with symbolic durations, seen for given values of them.
 
-What an event does is free of numbers for time, so one `TransitionSystem` serves all values: only
-the lengths of delays differ, and they are filled in here.  A state that was found for one value and
-is reached for another has been run already, which is nearly all that a proof costs.
+What an event does is free of numbers for time, so one `TransitionSystem` serves all values.  Only
+the lengths of delays differ, and this module fills them in.  A state that was found for one value
+and is reached for another has been run already, which is nearly all that a proof costs.
 """
 
 from collections.abc import Mapping

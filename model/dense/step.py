@@ -1,9 +1,9 @@
-"""What the dense kernel tells a search of one event: plain data, free of the simulator.
+"""What a search learns from the dense kernel about one event: plain data, free of the simulator.
 
-A model is explored in *parts*: its components, each with the pending delays of its own processes,
-and the monitors that watch it; or, as a whole, in one part.  The `fingerprint` of a part is a small
-number that stands for its state; equal numbers mean equal states.  A pending delay is known by its
-part and its position there.
+A search explores a model in *parts*: its components, each with the pending delays of its own
+processes, and the monitors that watch it.  Or it explores the whole model as one part.  The
+`fingerprint` of a part is a small number that stands for its state; equal numbers mean equal
+states.  A pending delay is known by its part and its position there.
 """
 
 from collections.abc import Callable, Hashable
@@ -87,9 +87,9 @@ class Moment(NamedTuple):
         ended: The delay that ended; None for the beginning of the run.
         begun: The delays that it began and that go on after it, with least and greatest length.
         entered: Parts that it entered.
-        overtaken: Delays that had not ended although somebody entered was waiting for them.
-        let_go: Those among them that nobody waits for any more.
-        picks: What was answered.
+        overtaken: Delays that had not ended although a part that it entered was waiting for them.
+        let_go: Those among them for which no process waits any more.
+        picks: The answers to its questions.
         at_once: Whether it came at the same instant as the one before.
     """
 

@@ -1,10 +1,10 @@
-"""What a search is told of a model: transitions between its states, as plain data.
+"""What a search learns of a model: transitions between its states, as plain data.
 
-A model is explored in *parts*: its components, each with the pending delays of its own processes,
-and the monitors that judge it; or as a whole, in one part.  The `fingerprint` of a part is a small
-number that stands for its state; equal numbers mean equal states.  A state of the model is the
-tuple of the fingerprints of all parts.  A pending delay is known by its part and its position
-there.
+A search explores a model in *parts*: its components, each with the pending delays of its own
+processes, and the monitors that judge it.  Or it explores the whole model as one part.  The
+`fingerprint` of a part is a small number that stands for its state; equal numbers mean equal
+states.  A state of the model is the tuple of the fingerprints of all parts.  A pending delay is
+known by its part and its position there.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -26,10 +26,10 @@ class Transition(NamedTuple):
         open_fingerprint: The fingerprint of the one part if the instant goes on; -1 if nothing
             depends on that.
         marks: What has happened, for observers of the search.
-        hurried: (claim, message) of claims that it breaks whatever else the instant brings.
-        faults: (claim, message) of claims that it breaks, nothing more happening at its instant.
+        hurried: (claim, message) of claims that it breaks in any case.
+        faults: (claim, message) of claims that it breaks if nothing more happens at its instant.
         tested: Claims that have been put to the test by then.
-        endings: (claim, word, reason) of what is not well if nothing more happens.
+        endings: (claim, word, reason) of claims that do not hold if nothing more happens at all.
         is_last: Whether the run ends with it.
         label: Of the delay that ended.
         step: End of a path that ends with it.

@@ -1,17 +1,18 @@
 """The states of a model, and what the end of each pending delay does in them.
 
 A state is one moment of the model, without times: the fingerprint of each part (`encoder`), with
-the key of what judges it.  Everything here is free of numbers for time, so a transition system is
-asked once for what an event does, however many searches walk over it with their zones.
+the key of what judges it.  Everything here is free of numbers for time.  So the system finds once
+what an event does, and any number of searches walk over it with their zones.
 
 Processes cannot be copied, so a state is reached by running the model again along a path to it.
-But each event leaves a run in some state, and a run that stands in a state answers all questions
-about it, whichever way it came; such runs are kept.  What code does depends on the parts that it
-enters alone, so an answer serves all states in which those parts have the same fingerprints.
+But each event leaves a run in some state, and such runs are kept.  A run that stands in a state
+answers all questions about it, by any path that led there.  What code does depends on the parts
+that it enters alone, so an answer serves all states in which those parts have the same
+fingerprints.
 
-In a model explored as a whole a moment may be *open*: more may happen at the same instant, and the
-monitors have not yet judged what happened so far.  An event after an open moment comes at that same
-instant; after any other, at a later one.
+In a model explored as a whole a moment may be *open*.  More may then happen at the same instant,
+and the monitors have not yet judged what happened so far.  An event after an open moment comes at
+that same instant; after any other, at a later one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -146,7 +147,7 @@ class TransitionSystem:
         if number is None:
             number = self._fingerprints[fingerprint] = len(self.wait_counts)
             self.wait_counts.append(wait_count)
-        assert self.wait_counts[number] == wait_count, "a fingerprint tells its delays"
+        assert self.wait_counts[number] == wait_count, "a fingerprint determines its delays"
         return number
 
     def trail(self, step: Step) -> list[Moment]:

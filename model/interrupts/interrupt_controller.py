@@ -8,8 +8,8 @@ masked or has gone away by then.
 An interrupt that was taken is *active* until software ends it, and is not delivered again before.
 Usually the kernel ends it where it takes it, and then the mask keeps it away.  Where the owner ends
 it (`InterruptPlan.deactivated_by`), an owner that dies leaves it active.  A GIC has this state
-for all but LPIs.  An I/O APIC has it for level lines only, as the remote IRR bit of the redirection
-entry, which neither a mask nor the wire clears.
+for all but LPIs.  An I/O APIC has it for level lines only: the remote IRR bit of the redirection
+entry.  Neither a mask nor the wire clears that bit.
 
 A disable takes effect at some instant until GICD_CTLR.RWP reads 0, or until a redirection entry
 reads back as masked.  For software that waits for that, the instant makes no difference; here it
@@ -146,8 +146,8 @@ class InterruptController(Component):
         self._latch(intid, device, epoch, EDGE)
 
     def _latch(self, intid: int, device: str, epoch: int, kind: str) -> None:
-        # A latch is one bit: what comes while it is set is merged with it (IHI 0069), so the last
-        # source and epoch stand for all of them.
+        # A latch is one bit: an edge that comes while it is set is merged with it (IHI 0069).
+        # The last source and epoch then stand for all of them.
         line = self._line(intid)
         line.latched = (device, epoch)
         line.is_message = kind == MESSAGE

@@ -2,7 +2,7 @@
 
 A virtual interrupt stands in a list register from its injection until the guest has ended it.  An
 interrupt that finds no register waits in qvm.  The registers belong to the CPU: the next virtual
-CPU there finds what was left in them, unless they are cleared when a virtual CPU goes for good.
+CPU there finds what was left in them.  Software can clear them when a virtual CPU goes for good.
 
 Source:
     Arm GICv3 (IHI 0069), ICH_LR<n>_EL2; Xen bccfbe70a36f for what a register left behind does.

@@ -9,7 +9,7 @@ events included.  That multiplies runs and adds no distinguishable outcome, sinc
 the end of each process tie as well.
 
 Causes need no book-keeping in the model.  The kernel knows the last event that was emitted on
-the way to what runs now; all that is scheduled or emitted from there inherits it as its cause.
+the way to what runs now.  All that is scheduled or emitted from there inherits it as its cause.
 
 Model code must run unchanged where delays are intervals and not numbers.  It therefore never
 reads `now`, never compares or adds times, and makes a time-out a race (`first`).
@@ -203,7 +203,7 @@ class Kernel(simpy.Environment):
         """Return an event that fires after some duration inside the span."""
         ends_ns = self._now + self.choices.between(span.lo_ns, span.hi_ns, label)
         delay = Delay(self, label)
-        # Invariant: serial numbers ascend, so two entries of the heap never compare their events,
+        # Invariant: serial numbers ascend.  So two entries of the heap never compare their events,
         # and tied delays stand in the order in which they were begun.
         self._serial += 1
         heappush(self._delays, (ends_ns, self._serial, delay, self._cause))

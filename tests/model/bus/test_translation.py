@@ -38,7 +38,7 @@ def test_memory_stays_in_reach_until_the_last_function_of_its_vm_is_removed() ->
     assert not stream.reaches(1)
 
 
-def test_abandoned_maps_go_with_the_last_that_somebody_still_needs() -> None:
+def test_abandoned_maps_go_with_the_last_map_in_use() -> None:
     stream = shared(A, B)
     stream.abandon("eth0")
     assert stream.translate(0x8000_0010, 8) == 0x1010
@@ -47,7 +47,7 @@ def test_abandoned_maps_go_with_the_last_that_somebody_still_needs() -> None:
     assert stream.maps == []
 
 
-def test_only_maps_of_another_vm_make_a_stream_somebody_elses() -> None:
+def test_a_stream_serves_others_only_if_another_vm_has_maps() -> None:
     assert shared(A, B).serves_others("eth0", 1)
     assert not shared(A, SAME_AS_A).serves_others("eth0", 1)
 
