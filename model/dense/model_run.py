@@ -106,6 +106,7 @@ class ModelRun:
         if not at_once:
             self._settle()
         self._waits_before, self._fingerprints_before = self.waits, self.fingerprints
+        # Invariant: what follows tells of this event alone.
         self._ended = delay
         self._is_judged = False
         self._open_monitors = None
@@ -205,6 +206,7 @@ class ModelRun:
             position: Which of its delays has ended, or -1.
             at_once: Whether it did so at the instant of the event before.
         """
+        # The fingerprint is read before the instant is judged: an open moment has not been judged.
         model_fingerprints = self.read()
         hurried = self._broken()
         is_last = self.done is not None and self.done.callbacks is None

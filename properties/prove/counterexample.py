@@ -3,7 +3,7 @@
 A path says which delays ended in which order, and leaves their times open.  Each is bound by its
 span and by the order of what meets: differences of instants, of which the least whole numbers are
 the longest ways through a graph (Bellman and Ford).  A counterexample is shown only after the
-ordinary kernel, told these times, has come to the same fault.
+ordinary kernel, with these times, has come to the same fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ Instant = DelayName | None
 
 
 class Schedule(NamedTuple):
-    """A run, told completely.
+    """Everything that fixes one run.
 
     Attributes:
         lengths_ns: How long each delay takes.

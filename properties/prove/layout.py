@@ -102,6 +102,7 @@ class Layouts:
 
     def of(self, counts: WaitCounts, turns: Sequence[Turn], *, is_open: bool) -> Layout:
         """Return the layout of states with so many delays, after these turns of observers."""
+        # Layouts depend on numbers alone, so few layouts serve many states.
         observed = tuple([(len(turn.references), turn.measured) for turn in turns])
         key = (counts, observed, is_open)
         layout = self._layouts.get(key)
@@ -144,6 +145,7 @@ class Layouts:
         self, layout: Layout, now: int, transition: Transition, turns: Sequence[Turn], after: Layout
     ) -> Change:
         """Return what a transition by the end of the delay at the index `now` does."""
+        # Invariant: equal keys mean equal origins and equal orders, in any states.
         entered = tuple([(each.part, each.waits) for each in transition.after])
         observed = tuple([(turn.references, turn.is_noted) for turn in turns])
         key = (layout.number, after.number, now, entered, observed)
@@ -164,6 +166,7 @@ def _new_change(
     turns: Sequence[Turn],
     after: Layout,
 ) -> Change:
+    # Each instant after the event is the event, an instant before it, or some time after one.
     origins: list[Origin] = [(now, 0, 0)] * after.size
     for part, index in enumerate(after.touch):
         is_touched = part in entered or after.is_global
@@ -189,6 +192,7 @@ def _order(
         later = [index for index, _, _ in layout.waits if index != now]
         # In an open moment the event does not come after the present either.
         return indices([]), indices([*later, PRESENT] if layout.is_open else later)
+    # Of events that enter different parts neither is first: only what meets is ordered.
     earlier = {layout.touch[part] for part in entered}
     earlier |= {index for at in noting for index in layout.references[at]}
     later = [index for index, part, _ in layout.waits if index != now and part in entered]

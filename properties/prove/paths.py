@@ -99,6 +99,7 @@ def _before(
         _link(both, by, size, is_open=target.place.layout.is_open)
     else:
         both = both.copy()
+    # The event comes before all that is to come; what is past is before it in the zone already.
     for later in change.later:
         both[event, later] = min(both[event, later], 0)
     if demand is not None:
@@ -108,6 +109,7 @@ def _before(
             start = layout.references[observer][read_from]
             both[event, start] = min(both[event, start], distance_ns)
             both[start, event] = min(both[start, event], -distance_ns)
+    # Leaving out instants of a closed zone leaves exactly what is possible for the others.
     found = closed(both)
     return None if found is None else found[:size, :size]
 

@@ -156,6 +156,7 @@ class Places:
     def _moves_of(self, place: Place, now: int, transition: Transition) -> list[Move]:
         """Return what a transition does in a place, one move for each turn of the observers."""
         pairs = zip(self._observers, place.modes, strict=True)
+        # Observers leave open what they follow; each combination is a path of its own.
         options = [tuple(observer.turns(mode, transition)) for observer, mode in pairs]
         return [self._move(place, now, transition, turns) for turns in product(*options)]
 
@@ -176,6 +177,8 @@ class Places:
         else:
             is_over |= bool(faults) and self._claims.ends_paths
         target = open_target = None
+        # Invariant: what comes later depends on the forms of all parts and the modes of all
+        # observers alone, so these are the key of a place.
         modes = tuple([turn.mode for turn in turns])
         if not is_over:
             target = self._place(tuple(state), modes, counts, turns, is_open=False)

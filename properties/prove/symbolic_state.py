@@ -117,6 +117,8 @@ class SymbolicState:
         predecessor is found that leads to it (`paths`).
         """
         known = self.place.known
+        # Invariant: of the known ones none includes another, and none can be one zone with another
+        # that was compared with it.
         for other in known:
             if includes(other.zone, self.zone):
                 return False
@@ -132,6 +134,8 @@ class SymbolicState:
             if union is None:
                 continue
             self.zone = union
+            # The other one may have been expanded: what it led to stays, and its instants are
+            # followed once more as part of this one.
             self.predecessors += other.predecessors
             other.is_covered = True
             del known[at]

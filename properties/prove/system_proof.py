@@ -69,7 +69,7 @@ class Task(NamedTuple):
         header: Of its traces.
         kinds: The properties.
         bounded: Durations that properties which compare times are about, one for each VM that ends.
-        measures: Distances that are to be told.
+        measures: Distances that the proof reports.
         starts_again: Whether a VM is started again after its end.
     """
 
@@ -155,7 +155,7 @@ def prove_system(task: Task, limits: Limits, tell: Tell | None = None) -> System
     Args:
         task: The system and what is to be shown.
         limits: When to give up.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
     """
     proof = _attempt(task, limits, tell, watches_always=False)
     if proof.is_whole and not _parts_late(task, proof.system, limits):
@@ -226,7 +226,7 @@ def unsafe_windows(
         proof: Of the same task; what it knows of the states is used.
         moments: For each label of a delay that is an end, the name of that end.
         limits: When to give up.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
     """
     found: dict[str, list[Window]] = {name: [] for name in moments.values()}
     windows = SystemWindows(found, set(), is_whole=True, was_stopped=False)

@@ -150,7 +150,7 @@ class ZoneSearch:
         Args:
             classes_max: Symbolic states in all, over all calls; the batch that reaches it ends.
             deadline_s: By the monotonic clock.
-            tell: Told now and then how far it has come.
+            tell: Called now and then with how far it has come.
         """
         began_s = time.monotonic() - self.elapsed_s
         told_s = self.elapsed_s
@@ -191,12 +191,14 @@ class ZoneSearch:
 
     def _batch(self) -> list[SymbolicState]:
         """Take symbolic states from the frontier that are to be expanded together."""
+        # Invariant: the frontier is in the order of depths, since each event adds one.
         self.depth = self.frontier[0].depth
         batch: list[SymbolicState] = []
         # A join changes what is to be expanded next; so with joins each is a batch of its own.
         most = 1 if self._is_global else BATCH
         while self.frontier and len(batch) < most and self.frontier[0].depth == self.depth:
             symbolic = self.frontier.popleft()
+            # Another one includes it, and is in the frontier or was expanded.
             if not symbolic.is_covered:
                 batch.append(symbolic)
         return batch
@@ -226,6 +228,7 @@ class ZoneSearch:
         after = fired_first(symbolic.zone, now, layout.past, at_once=layout.is_open)
         if after is None:
             return
+        # What no run comes to is not asked: code may fail in an order that delays rule out.
         place.ended.add(slot)
         moves = place.moves[slot]
         if moves is None:
@@ -345,13 +348,17 @@ class ZoneSearch:
         """
         transition, _, change, target, open_target, _, is_observed = by.move
         first = change.after.past
+        # The instant can go on if a delay can end at the present, and must if one has to.
         can_go_on = open_target is not None and bool((zone[PRESENT, first:] == 0).any())
         must_go_on = can_go_on and bool((zone[first:, PRESENT] == 0).any())
         claims = self.claims
         hurried = claims.counted(transition.hurried)
+        # What is hurried is broken however the instant goes on; what else is broken counts only if
+        # it does not go on.
         if hurried and claims.ends_paths:
             self._break(hurried, by, zone)
             return
+        # An observer that is over has nothing more to read, and other claims have their own search.
         if not is_observed:
             return
         self.tested |= transition.tested
@@ -401,6 +408,7 @@ class ZoneSearch:
         for number, each in enumerate(self.distances, 1):
             if each.bound_ns is None or not turns[number].measured:
                 continue
+            # The least time since the start, at the earliest of the instants of the event.
             if -int(zone[references[number][0], PRESENT]) > each.bound_ns:
                 self._break([(each.name, "it goes on for longer than its bound")], by, zone)
                 return True
@@ -423,6 +431,7 @@ class ZoneSearch:
             start = change.now
             if turn.read_from != EVENT and by.source is not None:
                 start = by.source.place.layout.references[number][turn.read_from]
+                # Invariant: the zone is closed, so its entries are the exact bounds.
                 least, greatest = -int(zone[start, change.now]), int(zone[change.now, start])
             self._widen(each.name, Reading(least, by, number), Reading(greatest, by, number))
             bound_ns = each.bound_ns
@@ -447,6 +456,7 @@ class ZoneSearch:
         distance_ns: int | None = None,
     ) -> None:
         """Take note of claims that are broken by an event, at the instants of a zone after it."""
+        # Invariant: breadth first, so the first fault of a claim has the fewest events.
         for claim, message in faults:
             self.faults.setdefault(claim, Broken(claim, message, by, distance_ns))
             if self._fault_depth < 0 and claim not in self.goes_on:

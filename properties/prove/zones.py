@@ -64,6 +64,7 @@ def rebase_of(origins: Sequence[Origin], size_before: int) -> Rebase:
     """Return the rebase to these instants, from so many before."""
     columns = np.array(origins, dtype=np.int64).reshape(-1, 3).T
     source, lo, hi = columns
+    # Entry (row, column) of the new matrix is read at (source of row, source of column).
     entries = (source[:, None] * size_before + source).reshape(-1)
     # new row - new column <= (old row + hi) - (old column + lo).
     shift: Zone = hi[:, None] - lo[None, :]
@@ -85,16 +86,20 @@ def fired(zones: Zone, now: int, earlier: Indices, later: Indices) -> tuple[Indi
     Returns:
         Positions in the stack of the zones that are not empty then, and these zones.
     """
+    # The new bounds are `earlier - now <= 0` and `now - later <= 0`.
     # Invariant: each new bound has `now` as its row or its column.  A shortest way passes `now` at
     # most once, so that the shortest ways to and from it give all others: one round closes.
+    # `to_now[x]` is the greatest distance x - now, over an earlier instant or none.
     to_now = zones[:, :, now].copy()
     if len(earlier):
         to_now = np.minimum(to_now, zones[:, :, earlier].min(axis=2, initial=FOREVER))
+    # `from_now[x]` is the greatest distance now - x, over a later instant or none.
     from_now = np.minimum(zones[:, now], zones[:, later].min(axis=1, initial=FOREVER))
     # A way from an instant back to itself that is less than 0 means that the zone is empty.
     alive = np.flatnonzero((to_now + from_now).min(axis=1) >= 0)
     if len(alive) < len(zones):
         zones, to_now, from_now = zones[alive], to_now[alive], from_now[alive]
+    # Ways from `now` to itself are not shorter than 0 where the zone is not empty.
     to_now[:, now] = from_now[:, now] = 0
     result: Zone = np.minimum(zones, to_now[:, :, None] + from_now[:, None, :])
     return alive, result
@@ -115,6 +120,7 @@ def fired_first(zone: Zone, now: int, first: int, *, at_once: bool) -> Zone | No
     from_now = zone[first:].min(axis=0)
     if at_once:
         from_now = np.minimum(from_now, zone[PRESENT])
+    # The distance to `now` is not changed: its row alone has new bounds.
     to_now = zone[:, now]
     if (to_now + from_now).min() < 0:
         return None
@@ -157,6 +163,8 @@ def synchronised(zones: Zone, past: int, kept: Indices) -> tuple[Indices, Zone]:
     alive = np.flatnonzero((to_now + from_now).min(axis=1) >= 0)
     if len(alive) < len(zones):
         zones, to_now, from_now = zones[alive], to_now[alive], from_now[alive]
+    # Invariant: the bounds over the moment are the only new ones, so leaving out instants that are
+    # not kept afterwards loses nothing.
     to_now, from_now = to_now[:, kept], from_now[:, kept]
     size = len(kept) + 1
     result = np.zeros((len(zones), size, size), dtype=np.int64)
@@ -227,6 +235,7 @@ def before_next(zone: Zone, first: int) -> Zone | None:
 
     Returns None if there is no such moment.
     """
+    # All new bounds are in the row of the present, `present - next <= -1`, so one round closes.
     from_now = zone[PRESENT].copy()
     from_now[first:] = np.minimum(from_now[first:], -1)
     from_now = np.minimum(from_now, (from_now[first:, None] + zone[first:]).min(axis=0))
@@ -243,6 +252,7 @@ def convex_union(one: Zone, other: Zone) -> Zone | None:
     one symbolic state can stand for two, which keeps interleavings of the same events from piling
     up (Hadjidj and Boucheneb, FORMATS 2006, for time Petri nets).  Nothing is approximated.
     """
+    # Invariant: the greatest of two closed matrices is closed, and the smallest zone around both.
     hull = np.maximum(one, other)
     rows, columns = np.nonzero(one < hull)
     if len(rows) == 0:
@@ -274,6 +284,7 @@ class Antichain:
 
     def add(self, zone: Zone) -> bool:
         """Keep a zone; returns False if one that is kept includes it."""
+        # Invariant: entries are exact, so one zone includes another if no entry of it is less.
         flat = zone.reshape(-1)
         kept = self._flat[: self._count]
         if self._count and bool((kept >= flat).all(axis=1).any()):

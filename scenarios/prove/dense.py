@@ -120,7 +120,7 @@ def prove(
         in_parts: Whether components are explored as parts of their own.
         max_classes: Give up after so many symbolic states.
         seconds: Give up after so long.
-        progress: Told now and then how far the search has come.
+        progress: Called now and then with how far the search has come.
 
     Raises:
         QuiesceError: If the model cannot be explored; its text says why and what to do.

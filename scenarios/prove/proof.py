@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...model.base.choices import Choices, Seeded
-from ...model.base.clock import Span, format_ns
+from ...model.base.clock import Span
 from ...model.base.errors import BoundHit, InternalError
 from ...model.dense.interning import Fingerprint
 from ...model.dense.replay import replay
@@ -24,10 +24,10 @@ from ...model.plan.system_plan import EndPlan, SystemPlan, VmPlan
 from ...properties.core.exercise import Exercise, together
 from ...properties.core.monitor import Property
 from ...properties.prove.counterexample import NotReplayedError, Schedule, schedule_of
-from ...properties.prove.judging import going_on, marks_of, readings_of
+from ...properties.prove.judging import going_on, marks_of
 from ...properties.prove.measures import Between, Measure, ToOwnRelease
 from ...properties.prove.paths import path_to, start_of
-from ...properties.prove.search_results import Reading, Tell
+from ...properties.prove.search_results import Tell
 from ...properties.prove.symbolic_state import Predecessor, step_of
 from ...properties.prove.system_proof import (
     Limits,
@@ -45,7 +45,6 @@ from .waits import OpenStates
 
 __all__ = [
     "at_any_instant",
-    "attained",
     "confirm",
     "counterexample",
     "exercised",
@@ -92,7 +91,7 @@ def prove_plan(
         plan: The system and its run.
         kinds: The properties.
         limits: When to give up.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
         states: Those known of plans that differ from this one in the length of waits alone.
         is_measured: Whether distances are measured that decide nothing.
     """
@@ -118,7 +117,7 @@ def windows_of_plan(
         kinds: The properties.
         proof: Of that plan and these properties.
         limits: When to give up.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
     """
     moments = {
         f"{vm.name}.end": f"{vm.name}: {' then '.join(end.cause for end in vm.ends)}"
@@ -345,26 +344,6 @@ def counterexample(
     verdicts = {each.property: each for each in found.result.judgement.verdicts}
     if name not in verdicts or verdicts[name].verdict != "violated":
         raise NotReplayedError(name)
-    return found
-
-
-def attained(
-    scenario: ResolvedScenario,
-    plan: SystemPlan,
-    proof: SystemProof,
-    distance: str,
-    reading: Reading,
-) -> Found:
-    """Return a run in which a distance is as long as an extreme of it.
-
-    Raises:
-        NotReplayedError: If it is not so in the ordinary kernel: our bug.
-    """
-    chosen = f"a run in which this is attained: {distance}, {format_ns(reading.ns)}"
-    found = _run_again(scenario, plan, proof, reading.by, chosen, reading.ns)
-    measure = next(each for each in distances_of(plan) if each.name == distance)
-    if reading.ns not in readings_of(measure, found.result.trace.records):
-        raise NotReplayedError(distance)
     return found
 
 

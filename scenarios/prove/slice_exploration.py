@@ -55,7 +55,7 @@ def explore_all(
         slices: To explore.
         kinds: The properties.
         limits: Of each slice.
-        tell: Told now and then how far this process has come.
+        tell: Called now and then with how far this process has come.
         jobs: How many processes share the work.
         later: How many more slices will have to share the time.
     """

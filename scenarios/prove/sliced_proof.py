@@ -140,7 +140,7 @@ def prove_whole(
         plan: The system and its run.
         kinds: The properties.
         limits: When to give up.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
         why_whole: Why there are no slices, for the reader.
         states: Those known of plans that differ from this one in the length of waits alone.
 
@@ -186,7 +186,7 @@ def prove_in_slices(
         kinds: The properties.
         groups: Of the plan; at least two.
         limits: Of each slice, and of the whole if it has to be searched.
-        tell: Told now and then how far it has come.
+        tell: Called now and then with how far it has come.
         jobs: How many processes share the work; the result does not depend on it.
 
     Raises:

@@ -17,16 +17,17 @@ from quiesce.properties.core.verdict import Violation
 from quiesce.properties.prove.judging import marks_of
 from quiesce.properties.prove.system_proof import Finding, Limits, SystemProof, Task, prove_system
 from quiesce.properties.registry import TEARDOWN
+from quiesce.scenarios.prove.attained_distances import attained_distances
 from quiesce.scenarios.prove.proof import (
     ContradictionError,
     at_any_instant,
-    attained,
     confirm,
     counterexample,
     growing,
     prove_plan,
     sampled,
 )
+from quiesce.scenarios.prove.sliced_proof import prove_whole
 
 from .one_frame import PlanMaker, one_frame, scenario
 
@@ -75,10 +76,11 @@ def test_a_nic_that_is_stopped_first_is_safe_in_every_run(nic_system: PlanMaker)
     }
     margins = {each.name.split(":")[0]: each for each in proof.distances}
     assert margins["eth0"].least.ns > 0
-    for each in proof.distances:
-        for reading in (each.least, each.greatest):
-            # That the run has this very distance is checked where it is run.
-            attained(scenario(plan), plan, proof, each.name, reading)
+    # That the run has this very distance is checked where it is run.
+    whole = prove_whole(scenario(plan), plan, KINDS, Limits())
+    distances = attained_distances(scenario(plan), plan, whole)
+    assert [each.name for each in distances] == [each.name for each in proof.distances]
+    assert all(each.least and each.greatest for each in distances)
     teardown = next(each for each in proof.distances if "exit" in each.name)
     assert teardown.greatest.ns == LONGEST_NS
     for seed in range(30):
