@@ -109,18 +109,18 @@ VAGUE_MAX: dict[str, dict[str, int]] = {
     ".": {},
     "benchmarks": {},
     "docs": {"anew": 1},
-    "model": {"anew": 1, "nobody": 1, "told": 4, "whatever": 3},
+    "model": {"told": 1},
     "news": {},
     "properties": {"anew": 2, "told": 7, "whatever": 1, "whoever": 1},
     "reports": {},
     "scenarios": {"nobody": 1, "told": 21, "whatever": 1, "whoever": 1},
-    "tests": {"nobody": 1, "told": 47, "whatever": 1, "whoever": 2},
+    "tests": {"nobody": 1, "told": 33, "whatever": 1, "whoever": 2},
 }
 """How often each word may stand in the Python files and documents of each top folder.
 
 Lower a number when a word has become rarer.  Never raise one: name who acts instead."""
 
-LONG_MAX: dict[str, int] = {"model": 23, "scenarios": 7, "properties": 15, "reports": 6}
+LONG_MAX: dict[str, int] = {"model": 18, "scenarios": 7, "properties": 12, "reports": 2}
 """How many sentences of docstrings may have more than 25 words, for each top folder.
 
 Lower a number when sentences have become shorter.  Never raise one: split the sentence instead."""

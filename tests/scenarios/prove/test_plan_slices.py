@@ -69,8 +69,8 @@ def test_a_callback_of_hardware_may_take_as_long_as_the_run() -> None:
 def test_guesses_are_told() -> None:
     plan = chained(console=DRAIN, entropy=JOIN)
     groups = independent_groups(plan)
-    told = [slice_of(plan, groups, number, {}).guesses for number in range(2)]
-    assert all("the callback of vm." in guesses[0] for guesses in told)
+    guesses_of = [slice_of(plan, groups, number, {}).guesses for number in range(2)]
+    assert all("the callback of vm." in guesses[0] for guesses in guesses_of)
     assert (
         slice_of(plan, groups, 0, {("vm", "con"): exactly(5), ("vm", "rng"): exactly(5)})[-1] == ()
     )

@@ -142,7 +142,7 @@ def test_unsafe_windows_are_told_in_words_and_their_edges_are_those_of_ordinary_
 ) -> None:
     word = scenario(AT_WORK)
     said = in_one_line(proved(capsys, word, "--windows", *SILENT, status=exit_status.VIOLATED))
-    # The NIC is told to receive at 101us; the last write lands by 301.5us, 65.4us after 236.1us.
+    # From 101us on the NIC may receive; the last write lands by 301.5us, 65.4us after 236.1us.
     assert f"unsafe if it begins at, {CAUSE}: 101us to 236.1us" in said
     assert "cut short, the rest is open" not in said
     for at_ns, is_unsafe in ((236_099, 1), (236_100, 1), (236_101, 0), (101_001, 1), (100_999, 0)):

@@ -58,12 +58,12 @@ def assert_agree(plan: SystemPlan) -> None:
     for name in found.keys() & exact.keys():
         each = found[name]
         assert each.least.ns <= exact[name].least.ns <= exact[name].greatest.ns <= each.greatest.ns
-    for told in attained_distances(scenario(plan), plan, sliced):
-        if told.name not in exact:
+    for distance in attained_distances(scenario(plan), plan, sliced):
+        if distance.name not in exact:
             continue
         for run, ns, exact_ns in (
-            (told.least, told.least_ns, exact[told.name].least.ns),
-            (told.greatest, told.greatest_ns, exact[told.name].greatest.ns),
+            (distance.least, distance.least_ns, exact[distance.name].least.ns),
+            (distance.greatest, distance.greatest_ns, exact[distance.name].greatest.ns),
         ):
             assert run is None or ns == exact_ns
 
@@ -104,10 +104,10 @@ def test_of_callbacks_that_stand_idle_no_more_is_assumed_than_was_measured() -> 
     # Nothing was in flight so early, so that the drain of at most 5 us took no time.
     assert entropy.guesses == ("the callback of vm.con takes 5us to 200us",)
     assert console.guesses == ("the callback of vm.rng takes 5us to 200us",)
-    told = {
+    by_name = {
         each.name.split(": ")[1]: each for each in attained_distances(scenario(BOTH), BOTH, proof)
     }
-    exits = told["from the beginning of its end to its exit"]
+    exits = by_name["from the beginning of its end to its exit"]
     assert in_words(exits).endswith("both attained")
     assert exits.greatest_ns - exits.least_ns > 2 * (200_000 - 5_000)
 
