@@ -124,6 +124,11 @@ def _numbers(_: Arguments, word: Token, spec: OptionSpec) -> tuple[int, ...]:
     return tuple(_bounded(part, 0, spec.highest) for part in word.text.split(","))
 
 
+def _mask(_: Arguments, word: Token, spec: OptionSpec) -> tuple[int, ...]:
+    """A number, or a change of the default: `+` sets its bits and `-` clears them."""
+    return (_bounded(word.text.removeprefix("+").removeprefix("-"), 0, spec.highest),)
+
+
 def _address(arguments: Arguments, word: Token, _: OptionSpec) -> tuple[int, ...]:
     value = arguments.resolved(word.text, word.place)
     return () if value is None else (value,)
@@ -235,6 +240,7 @@ _READERS: dict[ArgumentKind, Callable[[Arguments, Token, OptionSpec], tuple[int,
     "action": _action,
     "delay": _delay,
     "mac": _mac,
+    "mask": _mask,
     "region": _region,
     "schedule": _schedule,
 }

@@ -3,6 +3,7 @@
 `arguments` and `locations` read single arguments; `checks` examines the finished machine.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -26,11 +27,15 @@ from .options import (
 )
 from .regions import Regions
 from .settings import Settings
-from .sources import WordStream
+from .sources import WordStream, is_placeholder
 from .tokens import Token
-from .vdev_types import VDEV_TYPES, normalised, typo_of
+from .vdev_types import VDEV_TYPES, normalised
 
 _FREE_TEXT = ("text", "pattern")
+_KEY = re.compile(r"[A-Za-z_]\w*=")
+_KEYLESS = frozenset({"system", "ram", "rom", "load", "hostdev", "name", "peer", "loc", "intr"})
+"""Options whose argument never begins with a key and an equals sign."""
+
 _VDEV_OPTION_OWNERS = {
     option: " or ".join([kind.name for kind in VDEV_TYPES.values() if option in kind.options][:3])
     for any_kind in VDEV_TYPES.values()
@@ -237,7 +242,20 @@ class Assembly:
                 self._collector.error(token.place, message, word=token.text)
                 return None
             words.append(self._stream.take())
+            self._refuse_key(token, words[-1])
         return words
+
+    def _refuse_key(self, option: Token, word: Token) -> None:
+        """Report an argument of the form key=value, which is another program's way to write it."""
+        if word.quoted or option.text not in _KEYLESS or not _KEY.match(word.text):
+            return
+        parts = word.text.split(",")
+        values = ",".join(part.partition("=")[2] if _KEY.match(part) else part for part in parts)
+        message = (
+            f"{option.text}: {shown(word.text)} has the form key=value, which qvm does not know"
+        )
+        remedy = f"write {option.text} {values}"
+        self._collector.error(word.place, message, word=word.text, remedy=remedy)
 
     def _is_next_option(self, word: Token, kind: str) -> bool:
         """Return whether a word in an argument's place is the next option instead."""
@@ -251,7 +269,8 @@ class Assembly:
             return False
         known = word.text in TOP_LEVEL or word.text in BLOBS or word.text in KNOWN_BY_NAME
         in_context = self._context is not None and word.text in self._context.specs
-        return known or in_context or word.text.startswith("@")
+        is_file = word.text.startswith("@") and not is_placeholder(word.text)
+        return known or in_context or is_file
 
     def _follows(self, *names: str) -> bool:
         word = self._stream.peek()
@@ -295,12 +314,10 @@ class Assembly:
         if word in _VDEV_OPTION_OWNERS:
             return f"{word} belongs to vdev {_VDEV_OPTION_OWNERS[word]}"
         specs = self._context.specs if self._context else {}
-        close = nearest(word, [*specs, *TOP_LEVEL, *BLOBS, *_VDEV_OPTION_OWNERS])
-        if not close:
-            return ""
-        known_here = close in specs or close in TOP_LEVEL or close in BLOBS
-        owner = "" if known_here else f", which belongs to vdev {_VDEV_OPTION_OWNERS[close]}"
-        return f"did you mean {close}{owner}?"
+        key, equals, value = word.partition("=")
+        if equals and key in {*specs, *TOP_LEVEL}:
+            return f"write {key} {value}"
+        return _nearest_option(word, specs)
 
     # Options that stand for themselves.
 
@@ -385,7 +402,12 @@ class Assembly:
 
     def _open_vdev(self, _: Token, __: OptionValue, words: list[Token]) -> None:
         word = words[1]
-        name, safety = normalised(word.text)
+        written, comma, options = word.text.partition(",")
+        if comma:
+            message = f"vdev takes a type alone, and {shown(word.text)} has more behind a comma"
+            remedy = f"write vdev {written}, then {' '.join(options.replace('=', ' ').split(','))}"
+            self._collector.error(word.place, message, word=word.text, remedy=remedy)
+        name, safety = normalised(written)
         kind = VDEV_TYPES.get(name)
         if kind is None and name not in self._own_types:
             self._check_user_type(name, word)
@@ -393,10 +415,9 @@ class Assembly:
         self._context = self._vdevs[-1]
 
     def _check_user_type(self, name: str, word: Token) -> None:
-        meant = typo_of(name, tuple(VDEV_TYPES))
-        if meant or not name:
+        if not name:
             message = f"unknown vdev type {shown(word.text)}"
-            remedy = f"did you mean {meant}?" if meant else "write the type behind vdev"
+            remedy = "write the type behind vdev"
             self._collector.error(word.place, message, word=word.text, remedy=remedy)
             return
         self._own_types.add(name)
@@ -454,3 +475,18 @@ class Assembly:
                 message = f"{shown(token.text)} belongs to release {mark} only"
                 self._collector.note(token.place, message, word=token.text)
         return given
+
+
+def _nearest_option(word: str, specs: Mapping[str, OptionSpec]) -> str:
+    """Return which option a misspelled word may mean; empty if none is near.
+
+    Args:
+        word: As it was written.
+        specs: The options of the open context.
+    """
+    close = nearest(word, [*specs, *TOP_LEVEL, *BLOBS, *_VDEV_OPTION_OWNERS])
+    if not close:
+        return ""
+    known_here = close in specs or close in TOP_LEVEL or close in BLOBS
+    owner = "" if known_here else f", which belongs to vdev {_VDEV_OPTION_OWNERS[close]}"
+    return f"did you mean {close}{owner}?"

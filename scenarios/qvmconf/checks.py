@@ -87,6 +87,9 @@ def _check_options(vdev: VdevConfig, kind: VdevType, collector: Collector) -> No
         if spec.mandatory and name not in given:
             message = f"vdev {vdev.type} has no {name}, which is mandatory"
             collector.error(vdev.place, message, word=vdev.type, remedy=f"add {name}")
+    if _barks_by_interrupt(vdev) and not vdev.intr:
+        message = f"{vdev.type} has the action fiq, which raises its interrupt, but no intr"
+        collector.error(vdev.place, message, word=vdev.type, remedy="add intr")
     if {"allow", "deny"} <= given:
         message = "vdev shmem has both allow and deny, which exclude each other"
         remedy = "allow denies all others, deny allows all others: keep one kind"
@@ -96,6 +99,11 @@ def _check_options(vdev: VdevConfig, kind: VdevType, collector: Collector) -> No
         collector.error(vdev.place, message, word="hostvector", remedy="remove hostvector")
     if "hostdev" in kind.options and not vdev.hostdev:
         collector.note(vdev.place, f"vdev {vdev.type} has no hostdev and nothing to work on")
+
+
+def _barks_by_interrupt(vdev: VdevConfig) -> bool:
+    """Return whether a watchdog raises its interrupt: it does so for the action `fiq` alone."""
+    return any(option.name == "action" and "fiq" in option.arguments for option in vdev.options)
 
 
 def _check_counts(config: VmConfig, collector: Collector) -> None:

@@ -2,6 +2,8 @@
 
 from ...model.base.errors import ConfigError, Place, Problem
 from .config import NotModelled
+from .numbers import shown
+from .tokens import Token
 
 MAX_PROBLEMS = 200
 """Reading stops here; a text with more problems is no configuration."""
@@ -16,6 +18,7 @@ class Collector:
         self.unmodelled: list[NotModelled] = []
         self.files: list[str] = []
         self._order: dict[str, int] = {}
+        self._placeholders: dict[Place, Problem] = {}
 
     def error(self, place: Place, message: str, *, word: str = "", remedy: str = "") -> None:
         """Add what makes the configuration unusable.
@@ -33,6 +36,14 @@ class Collector:
             self.errors.append(Problem(problem.place, message))
             self.raise_errors()
 
+    def placeholder(self, token: Token, name: str) -> None:
+        """Add a word that holds the placeholder of a template; no other error of it is raised."""
+        message = f"{shown(name)} is a placeholder of a template that has no value yet"
+        remedy = "write the value in its place"
+        self._placeholders[token.place] = Problem(token.place, message, token.text, remedy)
+        if len(self._placeholders) >= MAX_PROBLEMS:
+            self.raise_errors()
+
     def note(self, place: Place, message: str, *, word: str = "", remedy: str = "") -> None:
         """Add what is doubtful but can be used."""
         self.notes.append(Problem(place, message, word, remedy))
@@ -47,8 +58,11 @@ class Collector:
         Raises:
             ConfigError: If an error was added.
         """
-        if self.errors:
-            raise ConfigError(sorted(self.errors, key=lambda problem: self.position(problem.place)))
+        # A word that holds a placeholder is no number and no address either: one message says it.
+        others = [error for error in self.errors if error.place not in self._placeholders]
+        errors = [*self._placeholders.values(), *others]
+        if errors:
+            raise ConfigError(sorted(errors, key=lambda problem: self.position(problem.place)))
 
     def notes_in_order(self) -> tuple[Problem, ...]:
         """Return the notes in text order."""

@@ -27,6 +27,7 @@ ArgumentKind = Literal[
     "filters",
     "location",
     "mac",
+    "mask",
     "pattern",
     "pins",
     "region",

@@ -9,9 +9,9 @@ Decisions where the guide is silent or could not be read:
 - A word in quotes is never the name of an option.
 - An option's argument may stand on the next line, but a word there that is itself an option
   counts as a missing argument.
-- A vdev of an unknown type is a user's own (`vdev-<type>.so`).  It is accepted with a note
-  unless its name is one slip away from a shipped type.  Its own options are taken in pairs
-  of a name and an argument.
+- A vdev of an unknown type is a user's own (`vdev-<type>.so`).  It is accepted with a note, which
+  names the shipped type that is spelled most like it.  Its own options are taken in pairs of a
+  name and an argument.
 - The release decides whether a window that is no whole page is an error (8.0) or a note.
   Without an explicit release, constructs that only one release has give it away.
 

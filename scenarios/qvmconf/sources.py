@@ -23,7 +23,15 @@ MAX_FILE_BYTES = 1 << 20
 MAX_TOTAL_BYTES = 4 << 20
 MAX_FILES = 64
 
-_PLACEHOLDER = re.compile(r"@[\w.-]+@")
+_PLACEHOLDER = re.compile(
+    r"""@[A-Za-z_][\w.-]*@(?![\w./-])  # @NAME@; `@a@b.conf` is a file
+      | \$\{[A-Za-z_][\w.-]*\}      # ${NAME}
+      | <[A-Za-z_][\w.\ -]*>        # <NAME>; a host end point to be read has no closing bracket
+      | ‹[^‹›]+›                    # ‹NAME›
+    """,
+    re.VERBOSE,
+)
+"""What templates leave where a value has to be filled in."""
 
 
 class SourceError(QuiesceError):
@@ -77,6 +85,8 @@ class WordStream:
         """Read these words next, with file names relative to the current folder."""
         for word in words:
             self._collector.know(word.place.file)
+            if not word.text.startswith("@") or is_placeholder(word.text):
+                self._note_placeholder(word)
         self._open.append(_Source(words, Path(), None))
 
     def push_text(self, text: str, file: str) -> None:
@@ -134,14 +144,17 @@ class WordStream:
                 self._collector.error(item.place, item.message, word=item.word, remedy=remedy)
             else:
                 words.append(item)
+                self._note_placeholder(item)
         return words
+
+    def _note_placeholder(self, word: Token) -> None:
+        if found := _PLACEHOLDER.search(word.text):
+            self._collector.placeholder(word, found.group())
 
     def _include(self, token: Token, source: _Source) -> None:
         name = token.text[1:]
-        if _PLACEHOLDER.fullmatch(token.text):
-            message = f"{shown(token.text)} looks like a placeholder that was never filled in"
-            remedy = "run the template's generator, or write @./name for a file of that name"
-            self._collector.error(token.place, message, word=token.text, remedy=remedy)
+        if is_placeholder(token.text):
+            self._collector.placeholder(token, token.text)
             return
         path = source.folder / name
         try:
@@ -177,6 +190,11 @@ class WordStream:
             message = f"all files together exceed {MAX_TOTAL_BYTES >> 20} MiB"
             raise SourceError(message, "name only the files of one machine")
         return text
+
+
+def is_placeholder(word: str) -> bool:
+    """Return whether a word is or begins with the placeholder of a template, such as `@NAME@`."""
+    return _PLACEHOLDER.match(word) is not None
 
 
 def read_text(path: Path) -> str:

@@ -130,8 +130,11 @@ VDEV_TYPES: dict[str, VdevType] = {
             extent=_VIRTIO_REGISTERS,
             at_most=3,
             options=table(
-                OptionSpec("screen", source="field", mandatory=True),
-                OptionSpec("options", ("number",), source="field"),
+                OptionSpec("screen", source="field"),
+                OptionSpec("size", ("numbers",), source="field"),
+                OptionSpec("display", ("number",), source="field"),
+                OptionSpec("protocol", source="field"),
+                OptionSpec("options", ("mask",), source="field"),
                 _SCHED,
             ),
         ),
@@ -167,7 +170,6 @@ VDEV_TYPES: dict[str, VdevType] = {
             "wdt-sp805",
             "U80 vdev_wdt-sp805",
             architecture="arm",
-            intr="required",
             default_loc=0x1C0F0000,
             extent=0x1000,
             options=table(

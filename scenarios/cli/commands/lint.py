@@ -37,13 +37,14 @@ def lint_command(
         severity = styled(f"{each.severity}:", _STYLES[each.severity])
         say(f"{each.place}: {severity} {each.message}", hang=4)
         say(f"{each.remedy} [{each.rule}; {each.source}]", indent=4)
-    counts = [_counted(remarks, severity) for severity in _STYLES]
+    shown = [*(each.severity for each in remarks), *("note" for _ in config.notes)]
+    counts = [_counted(shown, severity) for severity in _STYLES]
     say(f"{', '.join(files)}: {', '.join(counts)}")
     return status
 
 
-def _counted(remarks: Sequence[LintRemark], severity: str) -> str:
-    count = sum(each.severity == severity for each in remarks)
+def _counted(severities: Sequence[str], severity: str) -> str:
+    count = severities.count(severity)
     return f"{count} {severity}{'' if count == 1 else 's'}"
 
 

@@ -78,7 +78,7 @@ def test_a_missing_file_inside_a_file_is_reported_there(tmp_path: Path) -> None:
 
 
 def test_a_placeholder_is_not_taken_for_a_file() -> None:
-    with pytest.raises(ConfigError, match="'@SET_LINES@' looks like a placeholder"):
+    with pytest.raises(ConfigError, match="'@SET_LINES@' is a placeholder"):
         parse_text("system a @SET_LINES@ ram 1M")
 
 
