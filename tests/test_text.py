@@ -111,16 +111,16 @@ VAGUE_MAX: dict[str, dict[str, int]] = {
     "docs": {"anew": 1},
     "model": {"told": 1},
     "news": {},
-    "properties": {"anew": 2, "told": 7, "whatever": 1, "whoever": 1},
+    "properties": {"anew": 2, "told": 1, "whatever": 1, "whoever": 1},
     "reports": {},
-    "scenarios": {"nobody": 1, "told": 21, "whatever": 1, "whoever": 1},
+    "scenarios": {"nobody": 1, "told": 15, "whatever": 1, "whoever": 1},
     "tests": {"nobody": 1, "told": 33, "whatever": 1, "whoever": 2},
 }
 """How often each word may stand in the Python files and documents of each top folder.
 
 Lower a number when a word has become rarer.  Never raise one: name who acts instead."""
 
-LONG_MAX: dict[str, int] = {"model": 18, "scenarios": 7, "properties": 12, "reports": 2}
+LONG_MAX: dict[str, int] = {"model": 18, "scenarios": 6, "properties": 12, "reports": 2}
 """How many sentences of docstrings may have more than 25 words, for each top folder.
 
 Lower a number when sentences have become shorter.  Never raise one: split the sentence instead."""

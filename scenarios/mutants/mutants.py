@@ -1,8 +1,8 @@
 """The eighteen ways in which teardowns have gone wrong, as changes to designs that are right.
 
 A mutant takes the plan of a correct design and returns it with one thing wrong.  A property kills
-it in a design if some run of the changed plan violates the property, and every run of the correct
-design satisfies it.  Many patterns have more than one face; each face is a case of its own.
+it in a design if some run of the changed plan violates the property.  In every run of the correct
+design the property holds.  Many patterns have more than one face; each face is a case of its own.
 
 Source:
     The patterns are drawn from published bugs of Linux, Xen, FreeBSD, QEMU, crosvm,
