@@ -81,6 +81,7 @@ class TimeAxis:
 
     def place(self, at_ns: int) -> float:
         """Return the place of an instant in points; an instant outside gets the nearer end."""
+        # Invariant: pieces adjoin and rise, so the last that begins by then holds the instant.
         inside_ns = min(max(at_ns, self.start_ns), self.end_ns)
         return self.pieces[bisect_right(self._starts_ns, inside_ns) - 1].place(inside_ns)
 
@@ -123,6 +124,7 @@ def time_axis(
     assert left < right, (left, right)
     inside = {at_ns for at_ns in instants_ns if start_ns <= at_ns <= end_ns}
     busy_ns = sorted(inside | {start_ns, end_ns})
+    # Invariant: a gap has no instant strictly inside it, so a cut leaves out no event.
     gaps = list(pairwise(busy_ns))
     cuts = _with_margins(_worth_cutting(gaps, end_ns - start_ns), end_ns - start_ns)
     return TimeAxis(_laid_out(cuts, start_ns, end_ns, left, right))
@@ -135,6 +137,7 @@ def _worth_cutting(gaps: list[tuple[int, int]], whole_ns: int) -> list[tuple[int
     rest_ns = whole_ns
     for count, (earlier, later) in enumerate(longest[:cuts_max], start=1):
         rest_ns -= later - earlier
+        # Integers only: `cost` is rest(k) * 2**k of the module's docstring.
         cost = rest_ns << count
         if 0 < cost < best_cost:
             best, best_cost = count, cost
@@ -146,6 +149,7 @@ def _with_margins(gaps: list[tuple[int, int]], whole_ns: int) -> list[tuple[int,
     cuts = []
     for earlier, later in gaps:
         margin_ns = min(max(rest_ns // _MARGIN, 1), (later - earlier) // 4)
+        # Invariant: a cut lies strictly inside its gap, at least 1 ns from both instants.
         if margin_ns:
             cuts.append((earlier + margin_ns, later - margin_ns))
     return cuts
@@ -164,6 +168,7 @@ def _laid_out(
         pieces.append(Piece(at_ns, begin_ns, at, edge))
         pieces.append(Piece(begin_ns, stop_ns, edge, edge + width, is_cut=True))
         at_ns, at = stop_ns, edge + width
+    # Invariant: the last piece ends exactly at `right`; rounding errors stay inside it.
     pieces.append(Piece(at_ns, end_ns, at, right))
     return pieces
 

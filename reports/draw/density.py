@@ -54,6 +54,8 @@ def merged_bars(bars: Iterable[Bar], axis: TimeAxis, bounds_ns: Sequence[int]) -
         if bar.end_ns < axis.start_ns or bar.start_ns > axis.end_ns:
             continue
         left, right = axis.place(bar.start_ns), axis.place(bar.end_ns)
+        # Invariant: bars of one key lie between the same two bounds, so none is merged across a
+        # bound.
         key = (bar.kind, bar.epoch, bisect_right(bounds_ns, bar.start_ns))
         known = last.get(key)
         near = known is not None and left - bands[known].right < CLOSE / 2
@@ -107,5 +109,6 @@ def _runs(marks: list[Mark], axis: TimeAxis) -> list[list[Mark]]:
             runs[-1].append(mark)
         else:
             runs.append([mark])
+        # Invariant: marks come in the order of time, and places never fall.
         last = at
     return runs

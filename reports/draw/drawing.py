@@ -116,6 +116,7 @@ class Pen:
             self.y = max(self.y, top + _GAP + _NAMED_HEIGHT)
         self.y += _GAP
         if shaded:
+            # Invariant: depth 0 lies below everything, so the ground may be added last.
             self._add(Rect(frame.name_left - 6, top, frame.right, self.y, BAND, depth=0))
         self._add(Line(((frame.name_left - 6, self.y), (frame.right, self.y)), HAIRLINE, 0.5))
         # A long name gets smaller letters before it is cut.

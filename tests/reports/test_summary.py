@@ -134,7 +134,7 @@ def test_markup_and_escapes_in_a_name_reach_the_reader_as_letters() -> None:
     assert "[red]p[/red]" in text
 
 
-def test_what_leaves_properties_open_is_told_once_with_all_their_names() -> None:
+def test_what_leaves_properties_open_is_reported_once_with_all_their_names() -> None:
     names = ("faults-contained", "epochs-match")
     judgement = Judgement(
         scenario="s",

@@ -161,7 +161,7 @@ def test_every_headline_has_words() -> None:
     assert set(HEADLINES) == set(get_args(Headline))
 
 
-def test_devices_that_were_idle_for_the_same_reason_are_told_together() -> None:
+def test_devices_that_were_idle_for_the_same_reason_are_reported_together() -> None:
     other = replace(IDLE, device="ahci1")
     judgement = Judgement(
         scenario="s",

@@ -3,14 +3,14 @@
 from quiesce.properties.core.history import History
 
 
-def test_the_frontier_at_half_is_told() -> None:
+def test_the_frontier_at_half_is_reported() -> None:
     history = History()
     for known in range(1, 1_001):
         history.note(known, known // 3)
     assert abs(history.at_half(1_000) - 500 // 3) <= 500 // 30
 
 
-def test_of_a_small_search_nothing_is_told() -> None:
+def test_of_a_small_search_nothing_is_reported() -> None:
     history = History()
     for known in range(1, 20):
         history.note(known, known)

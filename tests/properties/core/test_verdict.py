@@ -91,7 +91,7 @@ def test_order_of_words_and_severities() -> None:
     assert worst([]) == "none"
 
 
-def test_unknown_property_is_told_with_the_nearest_name() -> None:
+def test_unknown_property_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(UnknownPropertyError, match="did you mean 'no-dma-after-teardown'"):
         check(GOOD, ["no-dma-after-tear-down"])
     error = UnknownPropertyError("zzz")

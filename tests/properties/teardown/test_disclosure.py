@@ -222,7 +222,7 @@ def test_a_reader_that_the_iommu_has_shut_out_decides_nothing() -> None:
     assert verdict(READ, *moments, at(20, rest())).verdict == "holds"
 
 
-def test_each_late_read_of_one_instant_is_told() -> None:
+def test_each_late_read_of_one_instant_is_reported() -> None:
     late = at(20, read(1), copied(1), read(1, FRAME + 1))
     found = verdict(READ, at(0, granted(1, 2)), at(10, released(1)), late)
     assert [each.data["reader"] for each in found.violations] == ["ahci0", "devb-ahci"]

@@ -147,7 +147,7 @@ def test_frame_handed_over_without_release_belongs_to_the_new_owner() -> None:
     assert verdict(MATCH, *moments, at(7, landed(1))).verdict == "violated"
 
 
-def test_release_by_somebody_else_takes_nothing_from_the_owner() -> None:
+def test_release_by_another_owner_takes_nothing_from_the_owner() -> None:
     found = verdict(MATCH, at(0, granted(1)), at(5, released(2)), at(6, landed(1)))
     assert found.verdict == "holds"
 
@@ -172,7 +172,7 @@ def test_interrupt_of_the_dead_given_to_the_next_vm_is_another_propertys_busines
     assert verdict("irq-contained-after-teardown", *moments).verdict == "violated"
 
 
-def test_interrupt_of_somebody_who_never_had_the_line_is_spurious() -> None:
+def test_interrupt_of_an_epoch_that_never_had_the_line_is_spurious() -> None:
     found = verdict(MATCH, at(20, attached(2)), at(30, injected(2, 1)))
     assert (found.verdict, found.severity) == ("violated", "spurious")
 

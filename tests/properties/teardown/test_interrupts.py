@@ -73,7 +73,7 @@ def test_interrupt_at_the_instant_of_detach_counts_as_after_it(order: tuple[AnyE
 # irq-contained-after-teardown
 
 
-def test_interrupt_masked_and_given_to_nobody_is_contained() -> None:
+def test_interrupt_masked_and_given_to_no_guest_is_contained() -> None:
     open_line = detached(1, masked=False)
     moments = (at(0, attached(1)), at(10, open_line), at(20, taken(1)), at(21, masked()))
     assert verdict(CONTAINED, *moments).verdict == "holds"
@@ -176,7 +176,7 @@ def test_detach_that_masks_the_line_starves_the_co_owner() -> None:
     assert verdict(NEXT, shared, at(10, detached(1, masked=True)), gone(15)).verdict == "violated"
 
 
-def test_detach_that_opens_the_line_starves_nobody() -> None:
+def test_detach_that_opens_the_line_starves_no_owner() -> None:
     shared = at(0, attached(1), attached(0, "devb-ahci"), masked(), handled(0, "devb-ahci"))
     found = verdict(NEXT, shared, at(10, detached(1, masked=False)), gone(15))
     assert found.verdict == "vacuous"
@@ -257,12 +257,12 @@ def test_line_lowered_before_anybody_took_it_is_not_waited_for() -> None:
     assert found.verdict == "holds"
 
 
-def test_line_that_nobody_left_is_vacuous() -> None:
+def test_line_that_no_owner_left_is_vacuous() -> None:
     found = verdict(NEXT, at(0, attached(1), unmasked()), at(5, asserted(1)))
     assert found.verdict == "vacuous"
 
 
-def test_line_that_nobody_inherits_is_vacuous() -> None:
+def test_line_without_an_heir_is_vacuous() -> None:
     assert (
         verdict(NEXT, at(0, attached(1)), at(5, masked()), at(10, detached(1))).verdict == "vacuous"
     )
@@ -295,7 +295,7 @@ def test_line_left_active_starves_the_next_owner() -> None:
     assert "stays active on behalf of vm1 (epoch 1), which is gone" in found.reason
 
 
-def test_line_ended_by_the_kernel_starves_nobody() -> None:
+def test_line_ended_by_the_kernel_starves_no_owner() -> None:
     moments = [*left_active(at(10, deactivated("kernel"))), at(31, taken(2), masked())]
     assert verdict(NEXT, *moments).verdict == "holds"
 
@@ -310,11 +310,11 @@ def test_line_active_for_a_living_owner_is_not_starved() -> None:
     assert verdict(NEXT, *moments).verdict == "holds"
 
 
-def test_line_active_that_nobody_left_is_vacuous() -> None:
+def test_line_active_that_no_owner_left_is_vacuous() -> None:
     assert verdict(NEXT, at(0, attached(1)), at(5, taken(1), activated(1))).verdict == "vacuous"
 
 
-def test_line_ended_at_the_instant_of_detach_starves_nobody_in_either_order() -> None:
+def test_line_ended_at_the_instant_of_detach_starves_no_owner_in_either_order() -> None:
     """Ending it has no forbidden zone: what counts is that it is done at all."""
     late = [
         at(0, attached(1), unmasked()),

@@ -118,7 +118,9 @@ def test_other_devices_show_their_work_otherwise(service: Service, event: object
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_work_for_somebody_else_or_half_of_it_is_no_work(service: Service, event: object) -> None:
+def test_work_for_another_instance_or_half_of_it_is_no_work(
+    service: Service, event: object
+) -> None:
     steps = at(30, event)  # type: ignore[arg-type]
     found = judged((service,), FIRST, GONE, AGAIN, steps, at(40, *served(1)))
     assert (found.verdict, "has not yet worked" in found.reason) == ("inconclusive", True)
@@ -218,7 +220,7 @@ def test_frames_that_would_go_on_do_not_excuse_a_device() -> None:
     assert judged((NIC,), FIRST, GONE, AGAIN, landed, QUIET, left).verdict == "violated"
 
 
-def test_first_instance_is_nobodys_next_owner() -> None:
+def test_first_instance_is_no_next_owner() -> None:
     assert judged((NIC,), FIRST).verdict == "vacuous"
     assert judged((NIC,), FIRST, GONE).verdict == "vacuous"
 

@@ -65,7 +65,7 @@ def test_a_device_that_answers_late_but_before_the_sync_is_cut_off() -> None:
     assert verdict(ORDER, MAPPED, events).verdict == "holds"
 
 
-def test_completed_invalidation_alone_holds_for_a_device_that_nobody_stops() -> None:
+def test_completed_invalidation_alone_holds_for_a_device_without_a_stop() -> None:
     assert verdict(ORDER, MAPPED, one_after_another(UNMAP, SYNC, released(1))).verdict == "holds"
 
 
@@ -264,7 +264,7 @@ def test_memory_in_reach_of_a_device_that_has_not_answered_is_kept(
 # Devices that write rings and status entries alone
 
 
-def test_a_device_that_was_seen_writing_a_ring_can_write_it_although_no_driver_told() -> None:
+def test_a_device_that_was_seen_writing_a_ring_can_write_it_although_no_driver_gave_it() -> None:
     """A recorded trace may not say which rings a driver has given; the writes do."""
     ring = DmaIssued("eth0", 1, ADDR, 16, "completion")
     start = at(0, granted(1, count=2), ring)

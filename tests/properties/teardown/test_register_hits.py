@@ -25,7 +25,7 @@ def test_a_hit_while_the_vm_has_memory_holds() -> None:
     assert (found.verdict, found.antecedents) == ("holds", 1)
 
 
-def test_a_hit_of_a_device_that_works_for_nobody_is_stray() -> None:
+def test_a_hit_of_a_device_that_works_for_no_other_vm_is_stray() -> None:
     found = verdict(AFTER, *LIFE, at(35, hit(1)))
     assert (found.verdict, found.severity) == ("violated", "stray")
     assert found.violations[0].message == (

@@ -48,7 +48,7 @@ def test_callback_that_returns_with_all_its_steps_done_completes() -> None:
     assert (found.verdict, found.antecedents) == ("holds", 1)
 
 
-def test_step_that_gives_up_is_told_once_with_its_callback() -> None:
+def test_step_that_gives_up_is_reported_once_with_its_callback() -> None:
     found = verdict(COMPLETED, at(10, CALLED, STEP), at(20, TIMED_OUT, GAVE_UP), at(30, EXITED))
     assert (found.verdict, found.severity) == ("violated", "unfinished")
     assert found.violation_count == 1
@@ -60,7 +60,7 @@ def test_callback_that_gives_up_counts_where_a_trace_tells_no_steps() -> None:
     assert (found.verdict, found.violations[0].at_ns) == ("violated", 20)
 
 
-def test_every_step_that_gives_up_is_told() -> None:
+def test_every_step_that_gives_up_is_reported() -> None:
     second = QuiesceStepEnded("eth0", 1, "settle", "timed_out")
     found = verdict(COMPLETED, at(10, CALLED, STEP), at(20, TIMED_OUT, second, GAVE_UP))
     assert found.violation_count == 2
@@ -91,7 +91,7 @@ def test_memory_that_is_released_before_the_exit_is_reclaimed() -> None:
     assert (found.verdict, found.antecedents) == ("holds", 1)
 
 
-def test_memory_in_quarantine_is_withheld_and_told_with_the_reason() -> None:
+def test_memory_in_quarantine_is_withheld_and_reported_with_the_reason() -> None:
     kept = FramesQuarantined("vm1", 1, FRAME + 1, 2)
     found = verdict(
         RECLAIMED,
@@ -176,7 +176,7 @@ def test_restart_that_is_given_up_is_lost(reason: str) -> None:
     assert found.reason == f"vm1 (epoch 1) is never started again: {words}"
 
 
-def test_nobody_asks_for_a_restart_so_nothing_is_tested() -> None:
+def test_no_restart_is_requested_so_nothing_is_tested() -> None:
     assert verdict(RESTARTED, at(10, BEGUN), at(20, EXITED)).verdict == "vacuous"
     given_up = at(30, RestartGivenUp("vm1", 1, "still_running"))
     assert verdict(RESTARTED, given_up).verdict == "vacuous"
@@ -193,7 +193,7 @@ def test_start_of_another_vm_or_the_first_one_is_no_restart(other: VmStarted) ->
     assert verdict(RESTARTED, at(10, WANTED), at(50, other)).verdict == "inconclusive"
 
 
-def test_nobody_is_left_to_restart_a_vm_when_the_host_goes_down() -> None:
+def test_no_supervisor_is_left_to_restart_a_vm_when_the_host_goes_down() -> None:
     down = HostShutdownBegun("host-shutdown")
     assert verdict(RESTARTED, at(10, WANTED), at(20, down)).verdict == "vacuous"
     assert verdict(RESTARTED, at(10, down), at(20, WANTED)).verdict == "vacuous"
@@ -252,7 +252,7 @@ def test_run_that_only_loses_something_is_safe_at_a_cost() -> None:
     assert (safe.is_safe_at_a_cost, safe.severity) == (True, "withheld")
 
 
-def test_run_that_harms_somebody_or_is_undecided_is_not_safe_at_a_cost() -> None:
+def test_run_that_harms_a_living_part_or_is_undecided_is_not_safe_at_a_cost() -> None:
     assert not judged((RECLAIMED, FINE)).is_safe_at_a_cost
     late = (*FINE, at(2_000, requested(1)))
     slow = at(0, granted(1)), at(10, BEGUN), at(9_000, EXITED)

@@ -57,7 +57,7 @@ def word(name: str, *moments: list[Moment]) -> str:
     return verdict(name, *moments).verdict
 
 
-def test_a_device_that_nobody_stopped_leaves_open_whether_it_writes_late() -> None:
+def test_a_device_that_no_step_stopped_leaves_open_whether_it_writes_late() -> None:
     found = verdict(WRITE, *life(at(20, FRAMES)))
     assert found.verdict == "inconclusive"
     assert found.reason == (
@@ -73,7 +73,7 @@ def test_a_device_that_works_for_a_living_vm_leaves_no_doubt() -> None:
     assert word(WRITE, at(0, granted(1)), at(5, landed(1)), at(20, FRAMES)) == "vacuous"
 
 
-def test_a_violation_stands_whatever_else_would_have_come() -> None:
+def test_a_violation_stands_with_anything_else_still_to_come() -> None:
     assert word(WRITE, *life(at(15, landed(1)), at(20, FRAMES))) == "violated"
 
 
@@ -90,7 +90,7 @@ def test_a_map_of_the_next_owner_lets_the_device_in_again() -> None:
     assert word(WRITE, *story, at(15, elsewhere), at(20, FRAMES)) == "holds"
 
 
-def test_an_iommu_that_starts_anew_and_lets_all_pass_shuts_nobody_out() -> None:
+def test_an_iommu_that_is_reset_and_lets_all_pass_shuts_no_device_out() -> None:
     story = [at(0, MAPPED), *life()[:2], at(9, *UNMAPPED), at(10, released(1))]
     for unprogrammed, expected in (("bypass", "inconclusive"), ("abort", "holds")):
         reset = at(15, IommuReset(unprogrammed))
@@ -117,7 +117,7 @@ def test_a_line_that_its_next_owner_holds_open_can_still_be_heard() -> None:
         assert word(name, *former, heir, at(20, COPIES)) != "inconclusive"
 
 
-def test_a_message_whose_route_is_gone_is_heard_by_nobody() -> None:
+def test_a_message_whose_route_is_gone_is_heard_by_no_controller() -> None:
     former = [at(0, attached(1)), at(3, asserted(1)), at(9, detached(1)), at(12, attached(2))]
     route = at(10, IrqRouteSynced(LINE, "eth0", 1))
     assert word(IRQ, *former[:3], route, former[3], at(20, REPORTS)) == "holds"

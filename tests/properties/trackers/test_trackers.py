@@ -120,7 +120,7 @@ def test_a_translation_of_another_vm_at_the_same_addresses_lets_a_device_in_agai
     assert tracker.is_shut_out("eth0", 1)
 
 
-def test_a_device_that_nobody_mapped_is_not_shut_out() -> None:
+def test_a_device_that_was_never_mapped_is_not_shut_out() -> None:
     assert not BusMasters().is_shut_out("eth0", 1)
 
 

@@ -100,7 +100,7 @@ def test_rules_are_judged_unasked_only_where_their_events_are() -> None:
     assert [each.property for each in check(trace_of(*steps))] == list(PROPERTIES)
 
 
-def test_rule_asked_for_by_name_is_judged_whatever_the_detail() -> None:
+def test_rule_asked_for_by_name_is_judged_at_any_detail() -> None:
     empty = trace_of(header=Header(scenario="teardown alone"))
     (found,) = check(empty, [full_name("N9")])
     assert found.verdict == "vacuous"

@@ -207,7 +207,7 @@ def test_reset_exactly_at_the_bound_is_in_time(completed_ns: int, word: str) -> 
     assert found.verdict == word
 
 
-def test_slow_reset_and_stuck_reset_are_told_apart() -> None:
+def test_slow_reset_and_stuck_reset_are_distinguished() -> None:
     slow = verdict("N8", live(), 1_000, status(0), 4_000, reset_completed())
     stuck = verdict("N8", live(), 1_000, status(0), ends_ns=9_000)
     assert slow.violations[0].message == (
@@ -225,7 +225,7 @@ def test_reset_still_under_way_at_the_end_counts_once_its_bound_has_passed(
     assert verdict("N8", live(), 1_000, status(0), ends_ns=ends_ns).verdict == word
 
 
-def test_second_request_does_not_start_the_clock_anew() -> None:
+def test_second_request_does_not_restart_the_clock() -> None:
     steps = (live(), 1_000, status(0), 1_900, status(0), 2_100, reset_completed())
     assert verdict("N8", *steps).verdict == "violated"
 

@@ -15,7 +15,7 @@ TWO_EPOCHS = Trace(
 )
 
 
-def test_a_frame_goes_from_epoch_to_nobody_to_the_next_epoch() -> None:
+def test_a_frame_goes_from_epoch_to_no_owner_to_the_next_epoch() -> None:
     ledger = FrameLedger(TWO_EPOCHS)
     assert [ledger.owner(16, before).epoch for before in range(5)] == [FREE, 1, FREE, FREE, 2]
     assert ledger.owner(18, 4).epoch == 1

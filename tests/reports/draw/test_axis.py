@@ -21,7 +21,7 @@ def clusters(*starts_ns: int) -> list[int]:
 
 
 @given(INSTANTS)
-def test_whatever_happens_no_instant_lies_in_a_cut(instants_ns: list[int]) -> None:
+def test_no_instant_ever_lies_in_a_cut(instants_ns: list[int]) -> None:
     axis = axis_of(instants_ns)
     for cut in axis.cuts:
         assert cut.start_ns < cut.end_ns

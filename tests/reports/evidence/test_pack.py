@@ -90,7 +90,7 @@ def test_the_strongest_method_that_came_to_the_word_gives_its_label(
     assert (found.verdict, found.label) == (word, label)
 
 
-def test_a_property_that_nobody_asked_about_has_no_word() -> None:
+def test_a_property_that_no_method_judged_has_no_word() -> None:
     assert cell(scenario(judged("run", no_dma_after_teardown="holds")), IRQ) is None
 
 
@@ -147,7 +147,7 @@ def test_equal_packs_have_no_difference() -> None:
     assert differences(one, one) == []
 
 
-def test_what_has_changed_is_told_one_by_one() -> None:
+def test_what_has_changed_is_reported_one_by_one() -> None:
     old = scenario(judged("sampled(9)", no_dma_after_teardown="violated"))
     new = msgspec.structs.replace(
         scenario(judged("proved(dense time)", no_dma_after_teardown="holds")),

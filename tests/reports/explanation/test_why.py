@@ -45,7 +45,7 @@ def why_of(trace: Trace) -> str:
     return why(trace, judged(trace))
 
 
-def test_a_device_that_nobody_told_to_stop_is_named_with_both_ends_of_the_silence() -> None:
+def test_a_device_that_no_step_asked_to_stop_is_named_with_both_ends_of_the_silence() -> None:
     assert why_of(run_with()) == (
         "eth0 was never asked to stop: no quiesce step ran for it between the end of the guest at "
         "100ns and the release of frame 0x10 at 700ns; its write for epoch 1 left the device at "
@@ -54,19 +54,19 @@ def test_a_device_that_nobody_told_to_stop_is_named_with_both_ends_of_the_silenc
     )
 
 
-def test_a_step_for_another_device_is_told_but_does_not_count_for_this_one() -> None:
+def test_a_step_for_another_device_is_reported_but_does_not_count_for_this_one() -> None:
     sentence = why_of(run_with(ev.QuiesceStepBegun("eth1", 1, "stop")))
     assert "eth0 was never asked to stop" in sentence
     assert "at 700ns, but only for eth1;" in sentence
 
 
-def test_a_drain_of_the_vdev_that_timed_out_is_told_when_the_hardware_writes_late() -> None:
+def test_a_drain_of_the_vdev_that_timed_out_is_reported_when_the_hardware_writes_late() -> None:
     begun = ev.QuiesceStepBegun("blk0", 1, "drain")
     trace = run_with(begun, ev.QuiesceStepEnded("blk0", 1, "drain", "timed_out"))
     assert "and the step drain of blk0 timed out at 210ns" in why_of(trace)
 
 
-def test_a_step_for_another_epoch_is_not_told() -> None:
+def test_a_step_for_another_epoch_is_not_reported() -> None:
     sentence = why_of(run_with(ev.QuiesceStepBegun("eth0", 2, "stop")))
     assert "eth0 was never asked to stop" in sentence
     assert "at 700ns; its write" in sentence
@@ -229,7 +229,7 @@ UNANSWERED = ev.AtcInvalidationEnded("eth0", 1, "timed_out")
         ),
     ],
 )
-def test_the_sentence_ends_with_what_the_iommu_was_told(
+def test_the_sentence_ends_with_what_the_iommu_was_programmed_with(
     between: tuple[ev.AnyEvent, ...], words: str
 ) -> None:
     assert words in why_of(run_with(*between, parts=IOMMU))
@@ -283,7 +283,7 @@ def test_a_write_that_passed_before_its_map_went_was_not_waited_for() -> None:
     assert "was not waited for, and this write had passed before." in sentence
 
 
-def test_a_sync_that_does_not_wait_is_told_from_one_that_never_came() -> None:
+def test_a_sync_that_does_not_wait_is_distinguished_from_one_that_never_came() -> None:
     sentence = told_by(
         (0, -1, GRANTED),
         (1, -1, MAP),
@@ -385,7 +385,7 @@ def test_a_step_for_a_vdev_counts_for_its_thread() -> None:
     assert sentence.startswith("vm1.blk0 was asked to stop (stop-queue), but its stop was not")
 
 
-def test_a_device_that_was_only_looked_at_was_not_told_to_stop() -> None:
+def test_a_device_that_was_only_looked_at_was_not_asked_to_stop() -> None:
     sentence = told_by(
         (0, -1, GRANTED),
         (100, -1, ENDED),
@@ -416,7 +416,7 @@ def test_a_write_that_had_left_before_the_confirmation_is_not_said_to_have_gone_
     assert "yet" not in sentence
 
 
-def test_a_line_that_was_left_asserted_is_told_from_a_device_that_goes_on() -> None:
+def test_a_line_that_was_left_asserted_is_distinguished_from_a_device_that_goes_on() -> None:
     sentence = told_by(
         (100, -1, ENDED),
         (110, -1, begun("stop")),
@@ -455,7 +455,7 @@ def test_a_message_that_stayed_latched_was_let_out_by_the_next_owner() -> None:
     assert "went on" not in sentence
 
 
-def test_the_message_that_is_taken_is_told_and_not_an_earlier_one() -> None:
+def test_the_message_that_is_taken_is_reported_and_not_an_earlier_one() -> None:
     sentence = told_by(
         (10, -1, ev.IrqRouteMapped(33, "eth0", 1)),
         (100, -1, ENDED),
@@ -470,6 +470,6 @@ def test_the_message_that_is_taken_is_told_and_not_an_earlier_one() -> None:
     assert "the removal of its route to irq 33 at 140ns was not synced by then." in sentence
 
 
-def test_a_violation_of_which_nothing_is_known_is_told_in_its_own_words() -> None:
+def test_a_violation_of_which_nothing_is_known_is_reported_in_its_own_words() -> None:
     trace = Trace(Header("s"), (Record(5, "x", -1, ev.ServerDied("devb-ahci")),))
     assert why_of(trace) == "It went wrong."

@@ -65,7 +65,7 @@ def test_the_header_has_scale_and_date_as_trace_compass_parses_them(late_writes:
     assert header["#version"].startswith("2.")
 
 
-def test_every_record_is_told_once(late_writes: Trace) -> None:
+def test_every_record_is_reported_once(late_writes: Trace) -> None:
     _, lines = btf_of(late_writes)
     tagged = [(line.time, line.note.split(" ")[0]) for line in lines if line.event == "tag"]
     assert tagged == [(each.at_ns, type(each.event).__name__) for each in late_writes.records]

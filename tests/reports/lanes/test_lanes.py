@@ -85,7 +85,7 @@ def test_a_blocked_write_is_marked_at_the_device_and_at_the_iommu(blocked_writes
     assert (invalidating.start_ns, invalidating.end_ns) == (616_000, 619_000)
 
 
-def test_a_device_told_to_forget_is_a_bar_that_says_how_it_ended() -> None:
+def test_a_device_asked_to_drop_its_translations_is_a_bar_that_says_how_it_ended() -> None:
     chart = chart_of(
         trace_of(
             (10, "iommu", -1, ev.AtcInvalidationBegun("eth0", 1)),
@@ -226,7 +226,7 @@ def test_a_route_is_drawn_from_its_making_to_its_removal_and_the_wait_after_it()
     assert [(mark.at_ns, mark.kind) for mark in track.marks] == [(40, "refused")]
 
 
-def test_an_interrupt_that_nobody_ends_is_drawn_as_active_to_the_end() -> None:
+def test_an_interrupt_that_no_owner_ends_is_drawn_as_active_to_the_end() -> None:
     trace = trace_of(
         (5, "gic", -1, ev.IrqActivated(60, 1)),
         (9, "gic", -1, ev.IrqDeactivated(60, "owner")),

@@ -72,7 +72,7 @@ def test_the_sentence_names_reader_bytes_lateness_and_owner() -> None:
     )
 
 
-def test_a_tie_is_told_with_the_order_in_the_record() -> None:
+def test_a_tie_is_reported_with_the_order_in_the_record() -> None:
     trace = story((100, read()), (100, ev.FramesReleased("vm1", 1, FRAME, 1)))
     assert "(in the record: read, then release)" in why(trace, judged(trace))
 

@@ -10,9 +10,12 @@ from quiesce.properties.core.verdict import Judgement
 from quiesce.reports.draw import fonts
 from quiesce.reports.draw.canvas import Words, png
 from quiesce.reports.draw.fonts import MAIN, families_for
+from quiesce.reports.draw.picture import Picture
+from quiesce.reports.pictures.causal_graph import CausalPicture
 from quiesce.reports.pictures.comparison import ComparedRun, ComparisonPicture
 from quiesce.reports.pictures.distribution import Distribution, DistributionPicture
 from quiesce.reports.pictures.margins import BoundedEnd, Spare, SparePicture
+from quiesce.reports.pictures.timing import TimingPicture
 from quiesce.reports.pictures.windows import CauseRow, WindowPicture, window_picture
 
 from ..conftest import NicStory
@@ -87,7 +90,7 @@ def test_no_time_left_is_a_violation() -> None:
     assert "none: violated, up to 40ns" in words
 
 
-def test_one_unsafe_window_is_told_by_its_edges_on_an_axis_of_what_is_covered() -> None:
+def test_one_unsafe_window_is_named_by_its_edges_on_an_axis_of_what_is_covered() -> None:
     windows = {"guest-crash": [(286_000, 294_799)], "sigkill": [(250_000, 250_000)]}
     picture = window_picture("proof", "proved(dense time)", windows, 330_000, from_ns=240_000)
     words = words_in(picture.svg())
@@ -128,7 +131,7 @@ def test_a_distribution_names_its_median_its_longest_and_its_bound(bound_ns: int
     assert ("lies far to the right" in words) == (bound_ns != 12 * MS)
 
 
-def test_letters_that_no_font_has_are_confessed_in_the_picture(
+def test_letters_that_no_font_can_draw_are_named_in_the_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert families_for(["eth0 \u00e9\u00df", "plain"]) == ([MAIN], False)
@@ -136,4 +139,16 @@ def test_letters_that_no_font_has_are_confessed_in_the_picture(
     assert families_for(["\u7db2"]) == ([MAIN], True)
     alone = png([Words(5, 10, "a")], 400, 40)
     lacking = png([Words(5, 10, "\u7db2")], 400, 40)
-    assert len(lacking) > len(alone) + 1_000, "the confession takes room"
+    assert len(lacking) > len(alone) + 1_000, "the note takes room"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(TimingPicture, ComparisonPicture, WindowPicture),
+        *(SparePicture, DistributionPicture, CausalPicture),
+    ],
+)
+def test_every_picture_writes_its_files_by_the_common_base(kind: type[Picture]) -> None:
+    assert issubclass(kind, Picture)
+    assert (kind.svg, kind.png) == (Picture.svg, Picture.png)

@@ -133,7 +133,7 @@ def test_dense_traffic_is_counted_and_does_not_make_the_file_grow(judge: Judge) 
     assert re.search(r"^\d{2,4}×$", words_in(svg), re.MULTILINE)
 
 
-def test_a_long_idle_time_is_cut_and_the_cut_is_told_exactly(judge: Judge) -> None:
+def test_a_long_idle_time_is_cut_and_the_cut_is_reported_exactly(judge: Judge) -> None:
     early = [Record(100 * at, "q", -1, ev.IrqTaken(5, 1)) for at in range(20)]
     late = [Record(10**9 + 100 * at, "q", -1, ev.IrqTaken(5, 1)) for at in range(20)]
     picture = picture_of(Trace(Header("idle"), (*early, *late)), judge)
