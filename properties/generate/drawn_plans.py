@@ -2,8 +2,8 @@
 
 A drawn system is right because of three rules:
 
-- a documented procedure stops every device that can write guest memory before its release, or an
-  IOMMU confines the device and its maps are removed in time;
+- a documented procedure stops every device that can write guest memory before its release; or
+  an IOMMU confines the device, and its maps are removed in time;
 - causes on which no callback runs are drawn only for systems in which the IOMMU alone is enough;
 - open questions are pinned to the answer that the design relies on; the others stay open.
 

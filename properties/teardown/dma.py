@@ -53,29 +53,29 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
     def __init__(self, header: Header, trackers: Trackers | None = None) -> None:
         super().__init__(header, trackers)
         self.bus_masters = self.tracker(BusMasters)
-        self.frames.odd.append(self._judge_landing)
+        self.frames.misdirected.append(self._judge_landing)
         self.hitters: set[int] = set()
 
-    def _judge_landing(self, odd: MisdirectedLanding) -> None:
-        if odd.released_ns is None:
+    def _judge_landing(self, write: MisdirectedLanding) -> None:
+        if write.released_ns is None:
             return
-        frames, epoch, released_ns = self.frames, odd.landing.epoch, odd.released_ns
-        severity: Severity = "stray" if odd.owner == NO_OWNER else "corruption"
-        if odd.owner == NO_OWNER:
+        frames, epoch, released_ns = self.frames, write.landing.epoch, write.released_ns
+        severity: Severity = "stray" if write.owner == NO_OWNER else "corruption"
+        if write.owner == NO_OWNER:
             now = "the frame is free"
         else:
-            now = f"the frame now belongs to {frames.name(odd.owner)}"
+            now = f"the frame now belongs to {frames.name(write.owner)}"
         self.violate(
-            odd.index,
-            odd.at_ns,
+            write.index,
+            write.at_ns,
             severity,
-            f"{odd.writer} wrote {odd.landing.length} bytes into frame {odd.frame:#x}, "
-            f"{how_late(odd.at_ns - released_ns)} {frames.name(epoch)} released it; {now}",
-            writer=odd.writer,
+            f"{write.writer} wrote {write.landing.length} bytes into frame {write.frame:#x}, "
+            f"{how_late(write.at_ns - released_ns)} {frames.name(epoch)} released it; {now}",
+            writer=write.writer,
             epoch=epoch,
-            frame=odd.frame,
-            owner=odd.owner,
-            late_by_ns=odd.at_ns - released_ns,
+            frame=write.frame,
+            owner=write.owner,
+            late_by_ns=write.at_ns - released_ns,
         )
 
     def _hit(self, index: int, at_ns: int, event: RegistersHit) -> None:
@@ -104,7 +104,7 @@ class NoDmaAfterTeardown(JudgedAtEndOfInstant):
         if not frames.has_given_up_all(epoch):
             return
         severity, fate = self._fate(hit, others)
-        late_by_ns = at_ns - frames.parted_ns[epoch]
+        late_by_ns = at_ns - frames.given_up_ns[epoch]
         self.violate(
             index,
             at_ns,
@@ -169,44 +169,44 @@ class EpochsMatch(Property):
         self.frames = self.tracker(Frames)
         self.lines = self.tracker(Lines)
         self.bus_masters = self.tracker(BusMasters)
-        self.frames.odd.append(self._judge_landing)
-        self.lines.odd.append(self._judge_interrupt)
+        self.frames.misdirected.append(self._judge_landing)
+        self.lines.misdirected.append(self._judge_interrupt)
 
-    def _judge_landing(self, odd: MisdirectedLanding) -> None:
-        epoch = odd.landing.epoch
-        if odd.owner != NO_OWNER:
-            whose = f"which belongs to {self.frames.name(odd.owner)}"
-        elif odd.released_ns is None:
+    def _judge_landing(self, write: MisdirectedLanding) -> None:
+        epoch = write.landing.epoch
+        if write.owner != NO_OWNER:
+            whose = f"which belongs to {self.frames.name(write.owner)}"
+        elif write.released_ns is None:
             whose = "which it never owned"
         else:
             return
         self.violate(
-            odd.index,
-            odd.at_ns,
+            write.index,
+            write.at_ns,
             "corruption",
-            f"{odd.writer} wrote {odd.landing.length} bytes for {self._who(epoch)} into frame "
-            f"{odd.frame:#x}, {whose}",
-            writer=odd.writer,
+            f"{write.writer} wrote {write.landing.length} bytes for {self._who(epoch)} into frame "
+            f"{write.frame:#x}, {whose}",
+            writer=write.writer,
             epoch=epoch,
-            frame=odd.frame,
-            owner=odd.owner,
+            frame=write.frame,
+            owner=write.owner,
         )
 
-    def _judge_interrupt(self, odd: MisdirectedIrq) -> None:
-        injection = odd.injection
-        if injection is None or injection.epoch == odd.requested_epoch:
+    def _judge_interrupt(self, irq: MisdirectedIrq) -> None:
+        injection = irq.injection
+        if injection is None or injection.epoch == irq.requested_epoch:
             return
-        if odd.detached_ns is not None:
+        if irq.detached_ns is not None:
             return  # irq-contained-after-teardown judges the interrupts of a former owner
         self.violate(
-            odd.index,
-            odd.at_ns,
+            irq.index,
+            irq.at_ns,
             "spurious",
             f"{injection.vm} (epoch {injection.epoch}) received an interrupt of "
-            f"{injection.source} that was requested for {self._who(odd.requested_epoch)}",
+            f"{injection.source} that was requested for {self._who(irq.requested_epoch)}",
             device=injection.source,
-            intid=odd.intid,
-            epoch=odd.requested_epoch,
+            intid=irq.intid,
+            epoch=irq.requested_epoch,
             receiver=injection.epoch,
         )
 

@@ -46,20 +46,20 @@ class NoIrqAfterTeardown(Property):
         self.frames = self.tracker(Frames)
         self.lines = self.tracker(Lines)
         self.bus_masters = self.tracker(BusMasters)
-        self.lines.odd.append(self._judge)
+        self.lines.misdirected.append(self._judge)
 
-    def _judge(self, odd: MisdirectedIrq) -> None:
-        if odd.injection is not None or odd.detached_ns is None:
+    def _judge(self, irq: MisdirectedIrq) -> None:
+        if irq.injection is not None or irq.detached_ns is None:
             return
-        late_by_ns = odd.at_ns - odd.detached_ns
+        late_by_ns = irq.at_ns - irq.detached_ns
         self.violate(
-            odd.index,
-            odd.at_ns,
+            irq.index,
+            irq.at_ns,
             "spurious",
-            f"the host took interrupt {odd.intid} of {self.frames.name(odd.requested_epoch)}, "
+            f"the host took interrupt {irq.intid} of {self.frames.name(irq.requested_epoch)}, "
             f"{how_late(late_by_ns)} it detached",
-            intid=odd.intid,
-            epoch=odd.requested_epoch,
+            intid=irq.intid,
+            epoch=irq.requested_epoch,
             late_by_ns=late_by_ns,
         )
 
@@ -98,45 +98,48 @@ class IrqContainedAfterTeardown(Property):
         self.frames = self.tracker(Frames)
         self.lines = self.tracker(Lines)
         self.bus_masters = self.tracker(BusMasters)
-        self.lines.odd.append(self._judge)
+        self.lines.misdirected.append(self._judge)
         self._counts: dict[tuple[int, int], int] = {}
         self._open: dict[int, tuple[int, int, int]] = {}
 
-    def _judge(self, odd: MisdirectedIrq) -> None:
-        if odd.detached_ns is None:
+    def _judge(self, irq: MisdirectedIrq) -> None:
+        if irq.detached_ns is None:
             return
-        if odd.injection is not None:
-            self._judge_injection(odd)
+        if irq.injection is not None:
+            self._judge_injection(irq)
             return
-        key = (odd.intid, odd.requested_epoch)
+        key = (irq.intid, irq.requested_epoch)
         count = min(self._counts.get(key, 0), self.header.irq_after_teardown_max) + 1
         self._counts[key] = count
         if count > self.header.irq_after_teardown_max:
             self.violate(
-                odd.index,
-                odd.at_ns,
+                irq.index,
+                irq.at_ns,
                 "spurious",
-                f"the host took interrupt {odd.intid} of {self.frames.name(odd.requested_epoch)} "
+                f"the host took interrupt {irq.intid} of {self.frames.name(irq.requested_epoch)} "
                 f"once more after the detach; {self.header.irq_after_teardown_max} is the bound",
-                intid=odd.intid,
-                epoch=odd.requested_epoch,
+                intid=irq.intid,
+                epoch=irq.requested_epoch,
             )
-        if not self.lines.line(odd.intid).is_masked:
-            self._open.setdefault(odd.intid, (odd.index, odd.at_ns, odd.requested_epoch))
+        if not self.lines.line(irq.intid).is_masked:
+            self._open.setdefault(
+                irq.intid,
+                (irq.index, irq.at_ns, irq.requested_epoch),
+            )
 
-    def _judge_injection(self, odd: MisdirectedIrq) -> None:
-        injection = odd.injection
+    def _judge_injection(self, irq: MisdirectedIrq) -> None:
+        injection = irq.injection
         assert injection is not None
         self.violate(
-            odd.index,
-            odd.at_ns,
+            irq.index,
+            irq.at_ns,
             "spurious",
-            f"{injection.vm} (epoch {injection.epoch}) received interrupt {odd.intid} of "
-            f"{injection.source}, requested for {self.frames.name(odd.requested_epoch)}, which "
+            f"{injection.vm} (epoch {injection.epoch}) received interrupt {irq.intid} of "
+            f"{injection.source}, requested for {self.frames.name(irq.requested_epoch)}, which "
             "has detached",
             device=injection.source,
-            intid=odd.intid,
-            epoch=odd.requested_epoch,
+            intid=irq.intid,
+            epoch=irq.requested_epoch,
             receiver=injection.epoch,
         )
 

@@ -105,7 +105,7 @@ class Lines(Listener):
 
     Attributes:
         lines: The lines by number.
-        odd: Called with each misdirected interrupt, when its instant is over.
+        misdirected: Called with each misdirected interrupt, when its instant is over.
         injections: How many interrupts qvm injected.
         dead_count: How many attachments of VMs have ended.
     """
@@ -115,7 +115,7 @@ class Lines(Listener):
 
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
-        self.odd: list[Callable[[MisdirectedIrq], None]] = []
+        self.misdirected: list[Callable[[MisdirectedIrq], None]] = []
         self.injections = 0
         self.dead_count = 0
         self._used_by: dict[str, tuple[int, str]] = {}
@@ -165,11 +165,11 @@ class Lines(Listener):
                     continue
             if line.is_owned_by(epoch):
                 continue
-            odd = MisdirectedIrq(
+            irq = MisdirectedIrq(
                 index, self._at_ns, event.intid, epoch, injection, line.detached.get(epoch)
             )
-            for hand_on in self.odd:
-                hand_on(odd)
+            for hand_on in self.misdirected:
+                hand_on(irq)
         self._instant.clear()
 
     def waiting(self) -> Hashable:

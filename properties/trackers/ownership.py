@@ -75,13 +75,13 @@ class Frames(Listener):
     quarantine stay with their epoch, because a device may still write for that epoch.
 
     Attributes:
-        odd: Called with each misdirected landing, when its instant is over.
+        misdirected: Called with each misdirected landing, when its instant is over.
         changing: Called with the instant, before owners change at it.
         landings: How many writes have landed.
         writers: Epochs for which at least one write has landed.
         released_count: How many frames each epoch has released.
         held: How many frames each epoch owns outside quarantine.
-        parted_ns: When each epoch last gave up frames, to the host or into quarantine.
+        given_up_ns: When each epoch last gave up frames, to the host or into quarantine.
         names: Name of the VM of each epoch.
     """
 
@@ -89,13 +89,13 @@ class Frames(Listener):
     # moves.
 
     def __init__(self) -> None:
-        self.odd: list[Callable[[MisdirectedLanding], None]] = []
+        self.misdirected: list[Callable[[MisdirectedLanding], None]] = []
         self.changing: list[Callable[[int], None]] = []
         self.landings = 0
         self.writers: set[int] = set()
         self.released_count: dict[int, int] = {}
         self.held: dict[int, int] = {}
-        self.parted_ns: dict[int, int] = {}
+        self.given_up_ns: dict[int, int] = {}
         self.names: dict[int, str] = {}
         self._holdings: FrameMap[Holding] = FrameMap()
         self._at_ns = -1
@@ -123,7 +123,7 @@ class Frames(Listener):
 
     def has_given_up_all(self, epoch: int) -> bool:
         """Return whether an epoch has released, or put into quarantine, all its frames."""
-        return epoch in self.parted_ns and self.held.get(epoch, 0) <= 0
+        return epoch in self.given_up_ns and self.held.get(epoch, 0) <= 0
 
     def holding_of_others(self, epoch: int, frame: int) -> Holding | None:
         """Return who holds a frame, or None if this epoch owns it."""
@@ -151,9 +151,9 @@ class Frames(Listener):
         if landing.epoch == HOST_EPOCH and holding.owner == NO_OWNER:
             return
         released_ns = holding.released_ns(landing.epoch)
-        odd = MisdirectedLanding(index, self._at_ns, landing, holding.owner, released_ns)
-        for hand_on in self.odd:
-            hand_on(odd)
+        write = MisdirectedLanding(index, self._at_ns, landing, holding.owner, released_ns)
+        for hand_on in self.misdirected:
+            hand_on(write)
 
     def waiting(self) -> Hashable:
         """Return the landings of the present instant, without times."""
@@ -203,7 +203,7 @@ class Frames(Listener):
     def _release(self, index: int, at_ns: int, event: FramesReleased) -> None:  # noqa: ARG002
         self._change(at_ns)
         self.names[event.epoch] = event.vm
-        self._part(at_ns, event)
+        self._give_up(at_ns, event)
         first, end = event.first_frame, event.first_frame + event.count
         count = self.released_count.get(event.epoch, 0)
         self.released_count[event.epoch] = count + event.count
@@ -211,14 +211,14 @@ class Frames(Listener):
 
     def _quarantine(self, index: int, at_ns: int, event: FramesQuarantined) -> None:  # noqa: ARG002
         self._change(at_ns)
-        self._part(at_ns, event)
+        self._give_up(at_ns, event)
 
     # `held` may fall below 0 where a trace begins after the grant: `has_given_up_all` allows for
     # that.
 
-    def _part(self, at_ns: int, event: FramesReleased | FramesQuarantined) -> None:
+    def _give_up(self, at_ns: int, event: FramesReleased | FramesQuarantined) -> None:
         self.held[event.epoch] = self.held.get(event.epoch, 0) - event.count
-        self.parted_ns[event.epoch] = at_ns
+        self.given_up_ns[event.epoch] = at_ns
 
     reads: ClassVar[Reads] = {
         DmaLanded: _land,

@@ -202,8 +202,8 @@ class QueueEnableNeverCleared(VirtioRule):
 class QueueSetBeforeEnable(VirtioRule):
     """N16.
 
-    A field counts as set if it was written since the last reset, or is not 0 (a driver may take
-    the size that it finds).  A vector may be mapped later (4.1.5.1.2).
+    A field counts as set if it was written since the last reset, or is not 0: a driver may take
+    the size that it finds.  A vector may be mapped later (4.1.5.1.2).
     """
 
     rule = "N16"

@@ -112,7 +112,7 @@ class Moment(msgspec.Struct, frozen=True):
     Attributes:
         at_ns: Instant.
         kind: `end` (a guest stops, or the IOMMU is reset), `teardown` (first release), `released`
-            (last release), `start` (a later epoch begins) or `no-return` (nothing helps any more).
+            (last release), `start` (a later epoch begins); or `no-return` (nothing helps now).
         epoch: The epoch of the moment.
         label: Short.
     """

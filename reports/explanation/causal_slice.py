@@ -111,7 +111,7 @@ class Link(msgspec.Struct, frozen=True):
         cause: Index of the earlier record.
         effect: Index of the later one.
         kind: `cause` (recorded), `buffer` (the same buffer), `pending` (the interrupt waited),
-            `order` (the same process did it before), `open` (the device might still write) or
+            `order` (earlier by the same process); `open` (the device might still write) or
             `late` (the limit had passed).
         skipped: How many records the link leaves out on the chain of causes.
         is_critical: Whether it lies on the critical path.
