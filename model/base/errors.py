@@ -89,6 +89,10 @@ class ScenarioError(InputError):
     """A scenario file that cannot be used."""
 
 
+class NothingToJudge(InputError):
+    """An input in order in which the model has nothing to put to the test."""
+
+
 class TraceFormatError(InputError):
     """A trace or replay file that is damaged or of another version."""
 

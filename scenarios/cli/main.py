@@ -13,11 +13,11 @@ from typing import cast
 
 import typer
 
-from ...model.base.errors import InternalError, QuiesceError
+from ...model.base.errors import InternalError, NothingToJudge, QuiesceError
 from .options import configurations, reporting, running, searching  # noqa: F401 - they add their commands
 from .options.app import app
 from .output import exit_status
-from .output.exit_status import BAD_INPUT, INTERNAL, INTERRUPTED
+from .output.exit_status import BAD_INPUT, INTERNAL, INTERRUPTED, NOTHING_CHECKED
 from .output.terminal import complain, say_error_json, styled
 
 __all__ = ["app", "main"]
@@ -61,6 +61,9 @@ def _text(word: str) -> str:
 
 def _reported(error: BaseException, as_json: bool) -> int:
     """Tell the user about an error in its own way, and return its status."""
+    if isinstance(error, NothingToJudge):
+        complain(error, NOTHING_CHECKED, as_json=as_json)
+        return NOTHING_CHECKED
     if isinstance(error, QuiesceError) and not isinstance(error, InternalError):
         complain(error, BAD_INPUT, as_json=as_json)
         return BAD_INPUT

@@ -17,6 +17,7 @@ from .locations import Locations
 from .numbers import AsinfoRange, shown
 from .options import (
     BLOBS,
+    CONTEXTS,
     CPU_OPTIONS,
     KNOWN_BY_NAME,
     PASS_OPTIONS,
@@ -25,6 +26,7 @@ from .options import (
     UNSUPPORTED_KINDS,
     OptionSpec,
 )
+from .pass_groups import grouped
 from .regions import Regions
 from .settings import Settings
 from .sources import WordStream, is_placeholder
@@ -71,6 +73,7 @@ class Assembly:
         self._own_types = set(user_vdevs)
         # The context that was opened last; an option that stands for itself does not close it.
         self._context: Draft | None = None
+        self._context_count = 0
         # The option that was read last, for errors about words behind it.
         self._previous = ""
         self._system: OptionValue | None = None
@@ -122,7 +125,7 @@ class Assembly:
             reserve=tuple(self._regions.reserve),
             cpus=tuple(cpu.finished() for cpu in self._cpus),
             vdevs=tuple(vdev.finished() for vdev in self._vdevs),
-            passes=tuple(item.finished() for item in self._passes),
+            passes=grouped(self._passes, self._collector),
             loads=tuple(self._loads),
             settings=tuple(self._settings.taken),
             options=tuple(self._options),
@@ -179,6 +182,7 @@ class Assembly:
         if not spec.modelled:
             self._collector.not_modelled(token.place, text)
         take = self._special.get(token.text)
+        self._context_count += token.text in CONTEXTS
         if take is None:
             self._options.append(value)
         else:
@@ -397,7 +401,7 @@ class Assembly:
         self._context = ReserveDraft(token.place)
 
     def _open_pass(self, token: Token, _: OptionValue, words: list[Token]) -> None:
-        self._passes.append(PassDraft(token.place, words[0].text))
+        self._passes.append(PassDraft(token.place, words[0].text, self._context_count))
         self._context = self._passes[-1]
 
     def _open_vdev(self, _: Token, __: OptionValue, words: list[Token]) -> None:

@@ -7,7 +7,6 @@ from .config import (
     InterruptPin,
     Location,
     OptionValue,
-    PassConfig,
     PassInterrupt,
     PassWindow,
     VdevConfig,
@@ -70,15 +69,13 @@ class VdevDraft(Draft):
 class PassDraft(Draft):
     """An open `pass` context."""
 
-    def __init__(self, place: Place, blob: str) -> None:
+    def __init__(self, place: Place, blob: str, position: int) -> None:
         super().__init__(place, "pass", PASS_OPTIONS)
         self.blob = blob
+        # The number of the context among all: entries of which none stands between follow on.
+        self.position = position
         self.windows: list[PassWindow] = []
         self.interrupts: list[PassInterrupt] = []
-
-    def finished(self) -> PassConfig:
-        """Return the pass-through device as plain data."""
-        return PassConfig(self.place, tuple(self.windows), tuple(self.interrupts), self.blob)
 
 
 class CpuDraft(Draft):

@@ -6,7 +6,7 @@ each verdict lists these assumptions.  A user who knows more writes a scenario.
 
 from pathlib import Path
 
-from ...model.base.errors import ConfigError, Place, Problem
+from ...model.base.errors import NothingToJudge, Place, Problem
 from ...model.trace.events import Assumption
 from ..format.loader import ScenarioSource
 from ..format.names import vdev_names
@@ -14,8 +14,9 @@ from ..format.schema import After, End, Quiesce, Scenario
 from ..format.schema_devices import AhciEntry, DeviceEntry, NicEntry
 from ..format.schema_hardware import Platform
 from ..format.toml_places import Places
-from ..qvmconf.config import VmConfig
+from ..qvmconf.config import VdevConfig, VmConfig
 from ..qvmconf.parser import parse_files
+from .default_devices import disks, passed_devices
 
 _WHEN_DEVICES = After("DmaLanded", count=5, delay="0ns..1ms")
 """The guest has booted by then, and its passed-through devices write."""
@@ -23,24 +24,26 @@ _WHEN_DEVICES = After("DmaLanded", count=5, delay="0ns..1ms")
 _WHEN_DISKS = After("BackendRequestBegun", count=2, delay="0ns..1ms")
 """The guest has found its virtual disk by then, which takes longer, and reads from it."""
 
+_WHEN_VDEVS = After("RequestCompleted", count=5, delay="0ns..1ms")
+"""The guest has set its virtual network or console up by then, and receives."""
+
+_WHEN_LINES = After("IrqTaken", count=5, delay="0ns..1ms")
+"""The guest's drivers serve the lines of their devices by then."""
+
 
 def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
     """Return the scenario for a configuration, and what was assumed for it.
 
     Raises:
-        ConfigError: If the configuration cannot be used, or has nothing that could go wrong.
+        ConfigError: If the configuration cannot be used.
+        NothingToJudge: If the model has nothing in it that could go wrong.
     """
     config = parse_files([path])
     assumptions = [
         Assumption("platform.iommu", "none", "assumed: a configuration does not tell; worst case")
     ]
-    devices = [*_nics(config, assumptions), *_disks(config, assumptions)]
-    if not devices:
-        message = "nothing here can write memory late: no passed-through DMA and no virtio-blk"
-        remedy = "write a scenario, or use `quiesce lint`"
-        raise ConfigError([Problem(Place(str(path)), message, remedy=remedy)])
-    when = _WHEN_DISKS if any(isinstance(each, AhciEntry) for each in devices) else _WHEN_DEVICES
-    awaited = "second read of a disk" if when is _WHEN_DISKS else "fifth DMA write"
+    devices = [*passed_devices(config, assumptions), *disks(config, assumptions)]
+    when, awaited = _instant(config, devices, path)
     basis = f"assumed: within 1ms of the {awaited}, when its devices work"
     assumptions.append(Assumption("end", "guest-crash", basis))
     scenario = Scenario(
@@ -54,40 +57,51 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
     return ScenarioSource(path.stem, scenario, places, path.parent), tuple(assumptions)
 
 
-def _nics(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
-    """Return the text of a NIC, the least predictable writer, for each device that may do DMA."""
-    nics: list[DeviceEntry] = []
-    for passed in config.passes:
-        if passed.can_do_dma:
-            name = f"nic{len(nics)}"
-            nics.append(NicEntry(name=name, pass_=passed.label))
-            where = f"line {passed.place.line}"
-            basis = f"assumed: it may do DMA ({where}); a NIC with traffic stands for it"
-            assumptions.append(Assumption(name, passed.label, basis))
-    return nics
+def _instant(config: VmConfig, devices: list[DeviceEntry], path: Path) -> tuple[After, str]:
+    """Return the instant at which the devices work, and what it is called.
+
+    Raises:
+        NothingToJudge: If the model has no device that works behind the guest's back.
+    """
+    if any(isinstance(each, AhciEntry) for each in devices):
+        return _WHEN_DISKS, "second read of a disk"
+    if any(isinstance(each, NicEntry) or each.name.startswith("dma") for each in devices):
+        return _WHEN_DEVICES, "fifth DMA write"
+    if any(_receives(vdev) for vdev in config.vdevs):
+        return _WHEN_VDEVS, "fifth request that a vdev completes"
+    if devices:
+        return _WHEN_LINES, "fifth interrupt that the guest takes"
+    message = (
+        "nothing here can be judged: no passed-through device writes memory or interrupts, and "
+        "no virtio-blk, virtio-net or virtio-console brings the guest anything"
+    )
+    remedy = "write a scenario that says what the hardware does, or use `quiesce lint`"
+    raise NothingToJudge([Problem(Place(str(path)), message, remedy=remedy)])
 
 
-def _disks(config: VmConfig, assumptions: list[Assumption]) -> list[DeviceEntry]:
-    """Return the text of one AHCI controller behind all virtio-blk vdevs."""
-    if not any(vdev.type == "virtio-blk" and vdev.hostdev for vdev in config.vdevs):
-        return []
-    basis = "assumed: devb-ahci and a SATA SSD behind every virtio-blk vdev, with reads"
-    assumptions.append(Assumption("ahci0", "devb-ahci", basis))
-    return [AhciEntry(name="ahci0")]
+def _receives(vdev: VdevConfig) -> bool:
+    """Return whether the guest gets data from a vdev, which writes them into its memory."""
+    if vdev.type == "virtio-net":
+        return vdev.option("peer") is not None
+    if vdev.type != "virtio-console":
+        return False
+    return not vdev.hostdev or any(end.mode != "write" for end in vdev.hostdev)
 
 
 def _quiesce(
     config: VmConfig, devices: list[DeviceEntry], assumptions: list[Assumption]
 ) -> tuple[Quiesce, ...]:
-    """Return the text by which the user's first own vdev, if any, quiesces every NIC."""
+    """Return the text by which the user's first own vdev, if any, quiesces every device."""
     names = vdev_names(config)
     own = [name for name, vdev in zip(names, config.vdevs, strict=True) if not vdev.shipped]
-    nics = [entry.name for entry in devices if isinstance(entry, NicEntry)]
+    passed = [entry for entry in devices if not isinstance(entry, AhciEntry)]
     if not own:
         basis = "assumed: the configuration has no vdev of your own that could do it"
         assumptions.append(Assumption("quiesce", "none", basis))
         return ()
-    if nics:
-        basis = "assumed: your own vdev stops every NIC, in the order that e1000e documents"
+    if passed:
+        basis = (
+            "assumed: your own vdev stops every device, a NIC in the order that e1000e documents"
+        )
         assumptions.append(Assumption("quiesce", own[0], basis))
-    return tuple(Quiesce(vdev=own[0], device=name) for name in nics)
+    return tuple(Quiesce(vdev=own[0], device=entry.name) for entry in passed)

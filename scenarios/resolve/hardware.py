@@ -22,6 +22,7 @@ from ..format.schema import Scenario, Workload
 from ..format.schema_check import one_of
 from ..format.schema_devices import (
     BackEndEntry,
+    GenericEntry,
     HostDiskEntry,
     HostSdmmcEntry,
     MatchedEntry,
@@ -31,8 +32,9 @@ from ..format.schema_devices import (
     UnmodelledEntry,
 )
 from ..format.toml_places import KeyPath
-from ..qvmconf.config import PassConfig, PassInterrupt
+from ..qvmconf.config import PassConfig
 from .guests import GuestEntry
+from .pass_entries import host_vector, is_meant, left_out, note_joined, used_line
 
 _FIRST_FREE_LINE = 32
 """Lines below are private to a processor or reserved, on GIC and x86 alike."""
@@ -90,6 +92,7 @@ def hardware_of(
     scenario: Scenario, guests: tuple[GuestEntry, ...], diagnostics: Diagnostics
 ) -> Hardware:
     """Return the devices of a scenario; what does not fit becomes a problem."""
+    note_joined(guests, diagnostics)
     matcher = _Matcher(scenario, guests, diagnostics)
     owners = matcher.match_all()
     lines = _InterruptLines(scenario, matcher)
@@ -188,7 +191,7 @@ class _Matcher:
 
     def _match_word(self, index: int, word: str | int) -> None:
         path = ("platform", "device", index, "pass")
-        found = [key for key, entry in self.passes.items() if _is_meant(entry, word)]
+        found = [key for key, entry in self.passes.items() if is_meant(entry, word)]
         if len(found) == 1:
             self._claim(index, found[0], path)
             return
@@ -212,9 +215,12 @@ class _Matcher:
         taken = set(self._owners.values())
         free = {key: item for key, item in self.passes.items() if key not in taken}
         found = [key for key, item in free.items() if item.can_do_dma]
+        if _only_interrupts(entry):
+            # It may stand behind windows marked n, or have no window at all.
+            found = [key for key, item in free.items() if not item.can_do_dma] or found
         if entry.interrupt is not None:
             # The interrupt narrows the choice, and never makes it empty.
-            on_line = [key for key in found if _host_vector(free[key]) == entry.interrupt]
+            on_line = [key for key in found if host_vector(free[key]) == entry.interrupt]
             found = on_line or found
         path: KeyPath = ("platform", "device", index)
         if len(found) == 1:
@@ -260,10 +266,12 @@ class _Matcher:
                     "window n if it does no DMA",
                 )
             else:
-                basis = (
-                    f"its windows are marked n (line {entry.place.line}); interrupts are left out"
-                )
-                self._diagnostics.assume(f"{vm}.pass {entry.label}", "left out", basis)
+                self._diagnostics.assume(f"{vm}.pass {entry.label}", "left out", left_out(entry))
+
+
+def _only_interrupts(entry: MatchedEntry) -> bool:
+    """Return whether the scenario says of a device that it writes no memory."""
+    return isinstance(entry, GenericEntry) and entry.lengths == () and not entry.completion_length
 
 
 class _InterruptLines:
@@ -272,7 +280,7 @@ class _InterruptLines:
     def __init__(self, scenario: Scenario, matcher: _Matcher) -> None:
         # Invariant: `_used` has every line that a configuration or the scenario names, and every
         # line that was allocated; an allocated line therefore has one user.
-        self._used = {_host_vector(entry) for entry in matcher.passes.values()}
+        self._used = {host_vector(entry) for entry in matcher.passes.values()}
         for entry in scenario.platform.device:
             self._used.add(getattr(entry, "interrupt", None))
 
@@ -280,13 +288,18 @@ class _InterruptLines:
         """Return the given line, or a free one with an assumption that says so."""
         if given is not None:
             return given
+        line = self.unused()
+        diagnostics.assume(
+            f"{name}.interrupt", str(line), "assumed: a line of its own; none is named"
+        )
+        return line
+
+    def unused(self) -> int:
+        """Return a line that nothing else uses."""
         line = _FIRST_FREE_LINE
         while line in self._used:
             line += 1
         self._used.add(line)
-        diagnostics.assume(
-            f"{name}.interrupt", str(line), "assumed: a line of its own; none is named"
-        )
         return line
 
 
@@ -332,7 +345,7 @@ def _given(
     path: KeyPath,
 ) -> dict[str, Any]:
     """Return the fields of a device's plan that scenario and configuration determine."""
-    vector = _host_vector(passed)
+    vector = host_vector(passed)
     if vector is not None and entry.interrupt not in (None, vector):
         diagnostics.problem(
             (*path, "interrupt"),
@@ -341,9 +354,11 @@ def _given(
             remedy="remove it here",
         )
     given = entry.interrupt if vector is None else vector
+    is_silent = isinstance(entry, GenericEntry) and entry.interrupts is False and given is None
+    intid = lines.unused() if is_silent else lines.free_unless(given, entry.name, diagnostics)
     fields: dict[str, Any] = {
         "name": entry.name,
-        "intid": lines.free_unless(given, entry.name, diagnostics),
+        "intid": intid,
         "trigger": _trigger(entry, passed, diagnostics),
     }
     if isinstance(entry, PassedEntry):
@@ -437,18 +452,6 @@ def _disk(entry: HostDiskEntry, intid: int) -> DiskPlan:
     return disk
 
 
-def used_line(passed: PassConfig) -> PassInterrupt | None:
-    """Return which `intr` of a `pass` entry its device uses: the first whose vector is known."""
-    known = [line for line in passed.interrupts if line.host_vector is not None]
-    return next(iter(known or passed.interrupts), None)
-
-
-def _host_vector(passed: PassConfig) -> int | None:
-    """Return the first host vector of a `pass` entry that is known from it alone."""
-    line = used_line(passed)
-    return None if line is None else line.host_vector
-
-
 def _trigger(entry: MatchedEntry, passed: PassConfig, diagnostics: Diagnostics) -> str:
     """Return how a device interrupts; `u` is allowed only where lines are edge-triggered."""
     if entry.trigger is not None:
@@ -461,25 +464,3 @@ def _trigger(entry: MatchedEntry, passed: PassConfig, diagnostics: Diagnostics) 
     basis = "assumed: `u` of its `intr` is for edges (QNX 7.1 hypervisor safety guide, vm/pass)"
     diagnostics.assume(f"{entry.name}.trigger", "edge", basis)
     return "edge"
-
-
-def _is_meant(passed: PassConfig, word: str | int) -> bool:
-    """Return whether a platform device names this `pass` entry with the word."""
-    number = _number(word)
-    if number is not None:
-        hosts = [window.host for window in passed.windows]
-        return number in hosts or number in [line.host_vector for line in passed.interrupts]
-    spellings = {passed.label}
-    for window in passed.windows:
-        spellings |= {window.label, window.text}
-        spellings |= {str(spot) for spot in (window.pci_guest, window.pci_host, window.pci_ids)}
-    return word in spellings
-
-
-def _number(word: str | int) -> int | None:
-    if isinstance(word, int):
-        return word
-    try:
-        return int(word, 0)
-    except ValueError:
-        return None

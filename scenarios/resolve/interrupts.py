@@ -4,7 +4,8 @@ from ...model.plan.interrupt_plan import InterruptPlan
 from ..format.diagnostics import Diagnostics
 from ..format.schema import Scenario
 from .guests import GuestEntry, pics_of
-from .hardware import Hardware, used_line
+from .hardware import Hardware
+from .pass_entries import used_line
 
 _ASSUMED_END = (
     "not documented: QNX's qvmirqs page says that the kernel masks what it takes, not who "

@@ -10,7 +10,8 @@ from ...model.plan.termination import BY_NAME
 from ..format.diagnostics import Diagnostics
 from ..qvmconf.config import PassConfig, VdevConfig, VmConfig
 from .guests import GuestEntry
-from .hardware import Hardware, used_line
+from .hardware import Hardware
+from .pass_entries import used_line
 from .vdev_plans import known_vdevs
 
 NO_EFFECT = "no effect"
