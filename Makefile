@@ -1,4 +1,4 @@
-# Everything a fresh machine with Python 3.11+, pip and make needs is set up by the targets.
+# Everything a fresh machine with Python 3.11 to 3.13, pip and make needs is set up by the targets.
 
 VENV ?= .venv
 PYTHON ?= python3
