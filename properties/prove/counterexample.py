@@ -7,6 +7,7 @@ ordinary kernel, with these times, has come to the same fault.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ...model.base.choices import ChoicePoint
@@ -82,6 +83,7 @@ def schedule_of(
     moments: Sequence[Moment],
     distance: tuple[int, int] | None = None,
     *,
+    noted: Sequence[int] = (),
     or_more: bool = False,
     at_most: Callable[[DelayName], int | None] = lambda _: None,
 ) -> Schedule:
@@ -90,6 +92,7 @@ def schedule_of(
     Args:
         moments: The events of the path; the last is the one that matters.
         distance: Number of an event of the path, and how long before the last it must be.
+        noted: Numbers of events that the observer of the distance notes, in the order of the path.
         or_more: Whether it may be longer before.
         at_most: A greatest length for a delay, beside its own; the least one prevails.
 
@@ -106,6 +109,10 @@ def schedule_of(
         start, end = moments[distance[0]].ended, moments[-1].ended
         demand(start, end, distance[1])
         demand(end, start, -(_FAR_NS if or_more else distance[1]))
+    # Invariant: the observer has seen these events in this order.  With clocks per part nothing
+    # else orders those that enter different parts, and another order is another distance.
+    for number, following in pairwise(noted):
+        demand(moments[number].ended, moments[following].ended, 0)
     begun_by: dict[DelayName, Instant] = {}
     entered_at: dict[int, Instant] = {}
     ended = [moment.ended for moment in moments if moment.ended is not None]
@@ -124,9 +131,8 @@ def schedule_of(
             begun_by[delay] = now
     last = moments[-1].ended
     # The fault was judged with all parts equally far: nothing later, nothing overdue.
-    for instant in ended:
-        if instant != last:
-            demand(instant, last, 0)
+    for instant in (each for each in ended if each != last):
+        demand(instant, last, 0)
     for delay in begun_by.keys() - set(ended) - _let_go(moments):
         demand(last, delay, 0)
     at_ns = _earliest(at_least)

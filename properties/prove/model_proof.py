@@ -10,7 +10,7 @@ from .counterexample import Schedule, schedule_of
 from .layout import Clocks
 from .measures import Between
 from .observers import Claims, UnsafeWindows
-from .paths import path_to, start_of
+from .paths import noted_on, path_to, start_of
 from .places import TransitionSystem
 from .search_results import Broken, Extremes, Reading
 from .symbolic_state import Predecessor, step_of
@@ -169,7 +169,8 @@ def _attained(system: TransitionSystem, name: str, reading: Reading) -> Attained
     path = path_to(reading.by, reading.ns, reading.observer)
     started = start_of(path, reading.observer)
     moments = system.trail(step_of(path))
-    return Attained(name, reading.ns, schedule_of(moments, (started, reading.ns)))
+    noted = noted_on(path, reading.observer)
+    return Attained(name, reading.ns, schedule_of(moments, (started, reading.ns), noted=noted))
 
 
 # Unsafe windows.

@@ -80,6 +80,11 @@ def start_of(path: Sequence[Predecessor], observer: int = 1) -> int:
     return at
 
 
+def noted_on(path: Sequence[Predecessor], observer: int) -> list[int]:
+    """Return the numbers of the events of a path that an observer notes."""
+    return [at for at, by in enumerate(path) if by.move.turns[observer].is_noted]
+
+
 def _before(
     source: SymbolicState,
     by: Predecessor,

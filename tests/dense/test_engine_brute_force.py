@@ -133,3 +133,23 @@ def test_the_brute_force_sees_runs_that_differ() -> None:
     """What counts runs must count more than one, or nothing was compared."""
     say, wait = Act("say"), Act("wait", first=(0, 2))
     assert len(list(every_run(Play(((wait, say), (wait, say)))))) > 9
+
+
+def test_the_run_of_a_distance_keeps_the_order_in_which_its_words_were_heard() -> None:
+    """Parts without order between them speak at one instant, and only one order gives the bound."""
+    program = (
+        (Act("wait", first=(0, 0)), Act("await", first=(0, 1)), Act("say")),
+        (
+            Act("wait", first=(0, 0)),
+            Act("wait", first=(0, 0)),
+            Act("race", first=(2, 2), second=(1, 1)),
+            Act("wait", first=(0, 2)),
+            Act("say"),
+        ),
+    )
+    play = Play(program)
+    bounds = brute_force(play).bounds
+    answer = dense.prove(play, [], [distance], in_parts=True, seconds=20)
+    for attained, bound in zip(answer.distances["a to b"], bounds, strict=True):
+        assert attained.ns == bound
+        assert judged(replay(play, *attained.schedule)[0])[1][-1] == bound
