@@ -148,8 +148,10 @@ def test_the_run_of_a_distance_keeps_the_order_in_which_its_words_were_heard() -
         ),
     )
     play = Play(program)
-    bounds = brute_force(play).bounds
+    counted = brute_force(play)
+    assert counted is not None
+    assert counted.bounds is not None
     answer = dense.prove(play, [], [distance], in_parts=True, seconds=20)
-    for attained, bound in zip(answer.distances["a to b"], bounds, strict=True):
+    for attained, bound in zip(answer.distances["a to b"], counted.bounds, strict=True):
         assert attained.ns == bound
         assert judged(replay(play, *attained.schedule)[0])[1][-1] == bound
