@@ -14,6 +14,7 @@ from typing import cast
 import typer
 
 from ...model.base.errors import InternalError, NothingToJudge, QuiesceError
+from ..qvmconf.outside import start_of_call
 from .options import configurations, reporting, running, searching  # noqa: F401 - they add their commands
 from .options.app import app
 from .output import exit_status
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Without the program's name; those of the process if left out.
     """
+    start_of_call()
     words = [_text(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -37,7 +37,8 @@ from ..format.schema_check import unknown_word
 from ..mutants.mutant_scores import scores
 from ..mutants.mutants import MUTANTS
 from ..prove.prove_scenario import ProveRequest, prove_scenario
-from ..resolve.library import find, resolved
+from ..qvmconf.outside import STANDARD_INPUT, STANDARD_INPUT_TITLE
+from ..resolve.library import files_of, find, resolved
 from ..resolve.resolve import ResolvedScenario
 from ..run.crash_sweep import SweepRequest, sweep_scenario
 from ..run.fuzz_campaign import FuzzRequest, fuzz_scenario
@@ -278,7 +279,9 @@ def _files(folder: Path, of: Path) -> tuple[str, ...]:
 
 def _inputs(word: str, scenario: ResolvedScenario, folder: Path) -> dict[str, str]:
     """Keep a copy of every file that a scenario was read from, and return their hashes."""
-    files = [find(word), *(Path(file) for config in scenario.configs for file in config.files)]
+    names = [name for config in scenario.configs for name in config.files]
+    named = [Path(name) for name in names if name != STANDARD_INPUT_TITLE]
+    files = [*_scenario_files(word), *named]
     copies: dict[str, str] = {}
     for file in dict.fromkeys(path.resolve() for path in files):
         copy = folder / scenario.plan.name / "inputs" / file.name
@@ -289,6 +292,11 @@ def _inputs(word: str, scenario: ResolvedScenario, folder: Path) -> dict[str, st
         write_whole(copy, file.read_bytes())
         copies[copy.relative_to(folder).as_posix()] = _sha256(copy)
     return copies
+
+
+def _scenario_files(word: str) -> list[Path]:
+    """Return the file of a scenario; a configuration names its files itself."""
+    return [] if len(files_of(word)) > 1 or word == STANDARD_INPUT else [find(word)]
 
 
 def _sha256(path: Path) -> str:

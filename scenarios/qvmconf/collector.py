@@ -39,7 +39,7 @@ class Collector:
     def placeholder(self, token: Token, name: str) -> None:
         """Add a word that holds the placeholder of a template; no other error of it is raised."""
         message = f"{shown(name)} is a placeholder of a template that has no value yet"
-        remedy = "write the value in its place"
+        remedy = "write the value in its place, or give it with --define NAME=VALUE"
         self._placeholders[token.place] = Problem(token.place, message, token.text, remedy)
         if len(self._placeholders) >= MAX_PROBLEMS:
             self.raise_errors()

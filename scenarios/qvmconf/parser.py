@@ -28,6 +28,7 @@ from .checks import check
 from .collector import Collector
 from .config import Release, VmConfig
 from .numbers import AsinfoRange
+from .outside import defined
 from .sources import WordStream
 from .tokens import Token
 
@@ -140,6 +141,9 @@ def _assembled(
         collector.error(place, message, remedy="begin with system, ram and cpu")
         collector.raise_errors()
     config = assembly.finished(release)
+    for name in defined().keys() - stream.filled_names:
+        message = f"the value of {name} has no placeholder to go to"
+        collector.note(Place("--define"), message, word=name)
     check(config, collector, assembly.damaged())
     collector.raise_errors()
     return assembly.with_notes(config)

@@ -14,9 +14,12 @@ import re
 import stat
 from pathlib import Path
 
+import msgspec
+
 from ...model.base.errors import Place, Problem, QuiesceError, nearest
 from .collector import Collector
 from .numbers import shown
+from .outside import STANDARD_INPUT, STANDARD_INPUT_TITLE, defined, standard_input
 from .tokens import Token, words_of
 
 MAX_FILE_BYTES = 1 << 20
@@ -32,6 +35,8 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE,
 )
 """What templates leave where a value has to be filled in."""
+
+_BRACKETS = "@${}<>‹›"
 
 
 class SourceError(QuiesceError):
@@ -80,14 +85,19 @@ class WordStream:
         self._open: list[_Source] = []
         self._total_bytes = 0
         self.word_count = 0
+        self.filled_names: set[str] = set()
 
     def push_words(self, words: list[Token]) -> None:
         """Read these words next, with file names relative to the current folder."""
         for word in words:
             self._collector.know(word.place.file)
-            if not word.text.startswith("@") or is_placeholder(word.text):
-                self._note_placeholder(word)
-        self._open.append(_Source(words, Path(), None))
+        filled = [
+            self._filled(word)
+            if not word.text.startswith("@") or is_placeholder(word.text)
+            else word
+            for word in words
+        ]
+        self._open.append(_Source(filled, Path(), None))
 
     def push_text(self, text: str, file: str) -> None:
         """Read this text next, with file names relative to the current folder.
@@ -143,18 +153,33 @@ class WordStream:
                 remedy = 'add the closing " or remove the opening one'
                 self._collector.error(item.place, item.message, word=item.word, remedy=remedy)
             else:
-                words.append(item)
-                self._note_placeholder(item)
+                words.append(self._filled(item))
         return words
 
-    def _note_placeholder(self, word: Token) -> None:
-        if found := _PLACEHOLDER.search(word.text):
+    def _filled(self, word: Token) -> Token:
+        """Return a word with the values of its placeholders; one without a value is a problem."""
+        if _PLACEHOLDER.search(word.text) is None:
+            return word
+        text = _PLACEHOLDER.sub(self._value, word.text)
+        if found := _PLACEHOLDER.search(text):
             self._collector.placeholder(word, found.group())
+        return msgspec.structs.replace(word, text=text)
+
+    def _value(self, match: re.Match[str]) -> str:
+        name = match.group().strip(_BRACKETS)
+        values = defined()
+        if name not in values:
+            return match.group()
+        self.filled_names.add(name)
+        return values[name]
 
     def _include(self, token: Token, source: _Source) -> None:
         name = token.text[1:]
         if is_placeholder(token.text):
             self._collector.placeholder(token, token.text)
+            return
+        if name == STANDARD_INPUT and source.identity is None:
+            self._include_standard_input(token)
             return
         path = source.folder / name
         try:
@@ -170,6 +195,21 @@ class WordStream:
         self._collector.know(str(path))
         words = self._words(text, str(path))
         self._open.append(_Source(words, path.parent, path.resolve()))
+
+    def _include_standard_input(self, token: Token) -> None:
+        data = standard_input(MAX_FILE_BYTES)
+        title = STANDARD_INPUT_TITLE
+        try:
+            _refuse_kind(stat.S_IFREG, len(data))
+            _refuse_binary(data)
+        except SourceError as error:
+            place = Place(title, error.line)
+            self._collector.error(place, error.message, word=token.text, remedy=error.remedy)
+            return
+        self._collector.files.append(title)
+        self._collector.know(title)
+        text = data.decode("utf-8-sig")
+        self._open.append(_Source(self._words(text, title), Path(), None))
 
     def _read(self, name: str, path: Path) -> str:
         if not name:

@@ -4,6 +4,7 @@ Where the configuration says nothing, the default scenario takes the worst or th
 each verdict lists these assumptions.  A user who knows more writes a scenario.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...model.base.errors import NothingToJudge, Place, Problem
@@ -15,6 +16,7 @@ from ..format.schema_devices import AhciEntry, DeviceEntry, NicEntry
 from ..format.schema_hardware import Platform
 from ..format.toml_places import Places
 from ..qvmconf.config import VdevConfig, VmConfig
+from ..qvmconf.outside import STANDARD_INPUT
 from ..qvmconf.parser import parse_files
 from .default_devices import disks, passed_devices
 
@@ -31,14 +33,22 @@ _WHEN_LINES = After("IrqTaken", count=5, delay="0ns..1ms")
 """The guest's drivers serve the lines of their devices by then."""
 
 
-def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
+def assumed_source(paths: Sequence[Path]) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
     """Return the scenario for a configuration, and what was assumed for it.
+
+    Args:
+        paths: The files of the configuration, in order; `-` is standard input.
 
     Raises:
         ConfigError: If the configuration cannot be used.
         NothingToJudge: If the model has nothing in it that could go wrong.
     """
-    config = parse_files([path])
+    config = parse_files(paths)
+    path = paths[0]
+    is_input = str(path) == STANDARD_INPUT
+    title = "standard input" if is_input else path.name
+    folder = Path() if is_input else path.parent
+    names = tuple(_relative(each, folder) for each in paths)
     assumptions = [
         Assumption("platform.iommu", "none", "assumed: a configuration does not tell; worst case")
     ]
@@ -47,14 +57,22 @@ def assumed_source(path: Path) -> tuple[ScenarioSource, tuple[Assumption, ...]]:
     basis = f"assumed: within 1ms of the {awaited}, when its devices work"
     assumptions.append(Assumption("end", "guest-crash", basis))
     scenario = Scenario(
-        description=f"The guest of {path.name} crashes while its devices are at work.",
-        configuration=path.name,
+        description=f"The guest of {title} crashes while its devices are at work.",
+        configuration=names[0] if len(names) == 1 else names,
         end=End("guest-crash", after=when),
         platform=Platform(iommu="none", device=tuple(devices)),
         quiesce=_quiesce(config, devices, assumptions),
     )
     places = Places("[platform]\niommu = 'none'\n", str(path))
-    return ScenarioSource(path.stem, scenario, places, path.parent), tuple(assumptions)
+    name = "stdin" if is_input else path.stem
+    return ScenarioSource(name, scenario, places, folder), tuple(assumptions)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path as a scenario in the folder names it."""
+    if str(path) == STANDARD_INPUT:
+        return STANDARD_INPUT
+    return path.name if path.parent == folder else str(path.resolve())
 
 
 def _instant(config: VmConfig, devices: list[DeviceEntry], path: Path) -> tuple[After, str]:

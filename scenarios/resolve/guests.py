@@ -12,6 +12,7 @@ from ..format.schema import End, Scenario, VmEntry
 from ..format.schema_hardware import InterruptController
 from ..format.toml_places import KeyPath
 from ..qvmconf.config import VmConfig
+from ..qvmconf.outside import STANDARD_INPUT
 from ..qvmconf.parser import parse_files
 
 _ALONE = (
@@ -123,6 +124,9 @@ def _files(entry: VmEntry, path: KeyPath, folder: Path, diagnostics: Diagnostics
         )
     files = []
     for index, word in enumerate(words):
+        if word == STANDARD_INPUT:
+            files.append(Path(word))
+            continue
         file = folder / word
         if not file.exists():
             here: KeyPath = (*path, "configuration")

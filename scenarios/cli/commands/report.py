@@ -17,7 +17,7 @@ from ....reports.html.content import CrashStrip, HtmlReport
 from ....reports.html.page import page
 from ...explain.explaining import explain_run
 from ...resolve import replay
-from ...resolve.library import resolved
+from ...resolve.library import files_of, resolved
 from ...run.crash_points import crash_strip, target_of
 from ...run.runner import choices_for, run_scenario
 from ..output.choice_rows import choice_rows
@@ -86,7 +86,7 @@ def _of_scenario(request: ReportRequest) -> HtmlReport:
         crashes=crashes,
         no_crashes=no_crashes,
         explanation=explain_run(result, is_quick=True, progress=show_progress),
-        replay=f"quiesce run {shlex.quote(request.run)}",
+        replay=f"quiesce run {shlex.join(files_of(request.run))}",
         files=_files(result.origins),
     )
 

@@ -26,11 +26,37 @@ def complete_scenario(incomplete: str) -> list[str]:
     return [name for name in shipped_names() if name.startswith(incomplete)]
 
 
+def _define(values: list[str] | None) -> list[str] | None:
+    """Take the values of placeholders, for every configuration that this call reads."""
+    from ...qvmconf.outside import define  # noqa: PLC0415 - keeps --help fast
+
+    pairs = [value.partition("=") for value in values or []]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise typer.BadParameter(f"{name or values!r} has no value; write NAME=VALUE")
+    if pairs:
+        define({name: value for name, _, value in pairs})
+    return values
+
+
+DefineOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--define",
+        metavar="NAME=VALUE",
+        callback=_define,
+        help="Fill in a placeholder of a configuration, such as @NAME@ or ${NAME}; may be given "
+        "several times.",
+        show_default=False,
+    ),
+]
+
 ScenarioArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
         metavar="SCENARIO",
-        help="A scenario file, the name of a shipped scenario, or a .qvmconf file.",
+        help="A scenario file, the name of a shipped scenario, or .qvmconf files of one machine; "
+        "- is standard input.",
         autocompletion=complete_scenario,
         show_default=False,
     ),

@@ -5,14 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from .app import JsonOption, app
+from .app import DefineOption, JsonOption, app
 
 
 @app.command("lint")
 def _lint(
     configurations: Annotated[
         list[str],
-        typer.Argument(metavar="CONF", help="Files of one `qvm` configuration, in order."),
+        typer.Argument(
+            metavar="CONF", help="Files of one `qvm` configuration, in order; - is standard input."
+        ),
     ],
     safety: Annotated[
         bool, typer.Option("--safety", help="Apply the stricter rules of the safety variant.")
@@ -31,6 +33,7 @@ def _lint(
             "may be given several times."
         ),
     ] = None,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Check a `qvm` configuration for errors and shutdown risks.
@@ -42,9 +45,8 @@ def _lint(
     """
     from ..commands.lint import lint_command  # noqa: PLC0415 - keeps --help fast
 
-    return lint_command(
-        configurations, safety=safety, iommu=iommu, quiesced=quiesced or [], as_json=json
-    )
+    files = [word.removeprefix("@") for word in configurations]
+    return lint_command(files, safety=safety, iommu=iommu, quiesced=quiesced or [], as_json=json)
 
 
 @app.command("discover")
@@ -87,6 +89,7 @@ def _discover(
         Path | None,
         typer.Option(help="With --as fdt: also write the device tree to this file as a binary."),
     ] = None,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Show how a guest finds its VIRTIO devices.
@@ -100,7 +103,7 @@ def _discover(
     from ..commands.discover import DiscoverRequest, discover_command  # noqa: PLC0415
 
     request = DiscoverRequest(
-        files=configurations,
+        files=[word.removeprefix("@") for word in configurations],
         form="json" if json else form or "",
         guest=guest or "",
         check=check,

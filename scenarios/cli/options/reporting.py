@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..output import exit_status
-from .app import JobsOption, JsonOption, OutOption, app
+from .app import DefineOption, JobsOption, JsonOption, OutOption, app
 
 
 @app.command("export", epilog=exit_status.HELP)
@@ -27,6 +27,7 @@ def _export(
         ),
     ] = None,
     out: OutOption = Path("out"),
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Write runs in formats that other programs open.
@@ -37,14 +38,16 @@ def _export(
     For all runs together, in OUT/: junit.xml for build servers, findings.sarif for editors and code
     hosts, needs.json for Sphinx-Needs.
     """
+    from ...resolve.library import words_of  # noqa: PLC0415 - heavy
     from ..commands.export import ExportRequest, export_command  # noqa: PLC0415 - heavy
 
-    request = ExportRequest(runs=tuple(runs), formats=tuple(formats or ()), out=out, json=json)
+    words = tuple(words_of(runs))
+    request = ExportRequest(runs=words, formats=tuple(formats or ()), out=out, json=json)
     return export_command(request)
 
 
 @app.command("evidence", epilog=exit_status.HELP)
-def _evidence(
+def _evidence(  # noqa: PLR0913, PLR0917 - one for each option
     scenarios: Annotated[
         list[str],
         typer.Argument(
@@ -71,6 +74,7 @@ def _evidence(
         bool, typer.Option("--no-mutants", help="Leave out the mutation score, which is faster.")
     ] = False,
     jobs: JobsOption = 1,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Build an evidence pack for an assessor, or compare two.
@@ -83,6 +87,7 @@ def _evidence(
     has.
     """
     from ...evidence.pack import Extent  # noqa: PLC0415 - heavy
+    from ...resolve.library import words_of  # noqa: PLC0415 - heavy
     from ..commands.evidence import (  # noqa: PLC0415 - heavy
         EvidenceRequest,
         evidence_command,
@@ -94,7 +99,7 @@ def _evidence(
             raise typer.BadParameter("diff takes the folders of two packs", param_hint="SCENARIOS")
         return evidence_diff_command(Path(scenarios[1]), Path(scenarios[2]), as_json=json)
     request = EvidenceRequest(
-        scenarios=tuple(scenarios),
+        scenarios=tuple(words_of(scenarios)),
         out=out,
         extent=Extent(runs, prove_seconds, sweep, not no_mutants, jobs),
         requirements=requirements,
@@ -106,7 +111,7 @@ def _evidence(
 @app.command("report", epilog=exit_status.HELP)
 def _report(
     run: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="RUN", help="A folder written by `quiesce run`, or a scenario to run now."
         ),
@@ -129,6 +134,7 @@ def _report(
             show_default=False,
         ),
     ] = None,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Write a run as one HTML file that opens without a server.
@@ -143,6 +149,7 @@ def _report(
 
     - the assumptions that the run rests on.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ..commands.report import ReportRequest, report_command  # noqa: PLC0415 - heavy
 
-    return report_command(ReportRequest(run=run, out=out, points=points, json=json))
+    return report_command(ReportRequest(run=one_word(run), out=out, points=points, json=json))

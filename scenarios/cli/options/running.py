@@ -8,6 +8,7 @@ import typer
 
 from ..output import exit_status
 from .app import (
+    DefineOption,
     JobsOption,
     JsonOption,
     NoPlotOption,
@@ -29,16 +30,17 @@ class TimingChoice(StrEnum):
 
 
 @app.command("run", epilog=exit_status.HELP)
-def _run(
+def _run(  # noqa: PLR0913, PLR0917 - one for each option
     scenario: Annotated[
-        str,
+        list[str] | None,
         typer.Argument(
             metavar="SCENARIO",
-            help="A scenario file, the name of a shipped scenario, or a .qvmconf file.",
+            help="A scenario file, the name of a shipped scenario, or .qvmconf files of one "
+            "machine; - is standard input.",
             autocompletion=complete_scenario,
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     out: OutOption = Path("out"),
     timing: Annotated[
         TimingChoice | None,
@@ -65,6 +67,7 @@ def _run(
             help="Skip the search for a change that would have saved the run, which is faster.",
         ),
     ] = False,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -79,12 +82,13 @@ def _run(
     The exit status is 1 if a property is violated, even if the scenario expects that.
     `quiesce verify` compares the verdicts with the expectations.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ...run.one_run import RunRequest  # noqa: PLC0415 - heavy
     from ..commands.run import run_command  # noqa: PLC0415 - heavy
 
     timing_word = timing.value if timing else ""
     request = RunRequest(
-        scenario=scenario,
+        scenario=one_word(scenario or []),
         out=out,
         timing=timing_word,
         seed=seed,
@@ -97,7 +101,7 @@ def _run(
 @app.command("explain", epilog=exit_status.HELP)
 def _explain(
     word: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="DIR|SCENARIO",
             help="The folder of a run, its replay.json, or a scenario as for `quiesce run`.",
@@ -117,6 +121,7 @@ def _explain(
         ),
     ] = None,
     no_plot: NoPlotOption = False,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Explain why a run violates a property and what would save it.
@@ -127,10 +132,11 @@ def _explain(
     The command writes the explanation and the graph of causes to the folder of the run, or to
     OUT/SCENARIO/.  The exit status is 1 if the run violates a property.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ..commands.explain import ExplainRequest, explain_command  # noqa: PLC0415 - heavy
 
     timing_word = timing.value if timing else ""
-    request = ExplainRequest(word, out, timing_word, seed, plot=not no_plot, json=json)
+    request = ExplainRequest(one_word(word), out, timing_word, seed, plot=not no_plot, json=json)
     return explain_command(request)
 
 
@@ -155,6 +161,7 @@ def _compare(
         ),
     ],
     out: OutOption = Path("out"),
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Draw two runs in one picture, aligned where qvm begins to end.
@@ -197,6 +204,7 @@ def _verify(
         int, typer.Option(min=1, help="Timings that --thorough draws for each scenario.")
     ] = 16,
     jobs: JobsOption = 1,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
 ) -> int:
     """Compare the verdicts of scenarios with their expectations.
@@ -210,24 +218,30 @@ def _verify(
 
     The exit status is 0 if every verdict is as expected, including an expected `violated`.
     """
+    from ...resolve.library import words_of  # noqa: PLC0415 - heavy
     from ..commands.verify import VerifyRequest, verify_command  # noqa: PLC0415 - heavy
 
     drawn = samples if thorough else 0
-    request = VerifyRequest(tuple(names or ()), drawn, jobs, thorough=thorough, json=json)
+    request = VerifyRequest(tuple(words_of(names or ())), drawn, jobs, thorough=thorough, json=json)
     return verify_command(request)
 
 
 @app.command("assumptions")
-def _assumptions(scenario: ScenarioArgument, json: JsonOption = False) -> int:
+def _assumptions(
+    scenario: ScenarioArgument,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
+    json: JsonOption = False,
+) -> int:
     """Show the assumptions that a scenario rests on.
 
     For every span the list gives the evidence, for every open question the possible answers.
 
     An asterisk (*) marks answers that the scenario pins, a plus (+) values that it gives.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ..commands.show import assumptions_command  # noqa: PLC0415 - heavy
 
-    return assumptions_command(scenario, as_json=json)
+    return assumptions_command(one_word(scenario), as_json=json)
 
 
 @app.command("schema")

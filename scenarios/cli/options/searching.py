@@ -7,6 +7,7 @@ import typer
 
 from ..output import exit_status
 from .app import (
+    DefineOption,
     JobsOption,
     JsonOption,
     NoPlotOption,
@@ -40,6 +41,7 @@ def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
         typer.Option("--forget", help="Neither read nor write the results of earlier campaigns."),
     ] = False,
     no_plot: NoPlotOption = False,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -51,11 +53,12 @@ def _fuzz(  # noqa: PLR0913, PLR0917 - one for each option
 
     A campaign with the same seed continues where the last one stopped.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ...run.fuzz_campaign import FuzzRequest  # noqa: PLC0415 - heavy
     from ..commands.fuzz import fuzz_command  # noqa: PLC0415 - heavy
 
     request = FuzzRequest(
-        scenario=scenario,
+        scenario=one_word(scenario),
         out=out,
         examples=examples,
         seconds=seconds,
@@ -87,6 +90,7 @@ def _sweep(
     jobs: JobsOption = 1,
     out: OutOption = Path("out"),
     no_plot: NoPlotOption = False,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -96,11 +100,12 @@ def _sweep(
     instant.  All delays have the middle of their spans.  The command writes the unsafe windows to
     OUT/SCENARIO/sweep/.
     """
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ...run.crash_sweep import SweepRequest  # noqa: PLC0415 - heavy
     from ..commands.sweep import sweep_command  # noqa: PLC0415 - heavy
 
     request = SweepRequest(
-        scenario=scenario,
+        scenario=one_word(scenario),
         causes=tuple(cause or ()),
         until=until,
         jobs=jobs,
@@ -191,6 +196,7 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
     jobs: JobsOption = 1,
     out: OutOption = Path("out"),
     no_plot: NoPlotOption = False,
+    define: DefineOption = None,  # noqa: ARG001 - its callback has done it
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -204,10 +210,11 @@ def _prove(  # noqa: PLR0913, PLR0917 - one for each option
     OUT/SCENARIO/prove/.
     """
     from ...prove.prove_scenario import ProveRequest  # noqa: PLC0415 - heavy
+    from ...resolve.library import one_word  # noqa: PLC0415 - heavy
     from ..commands.prove import prove_command  # noqa: PLC0415 - heavy
 
     request = ProveRequest(
-        scenario=scenario,
+        scenario=one_word(scenario),
         properties=tuple(properties or ()),
         any_instant=any_instant,
         classes_max=max_states,

@@ -1,0 +1,108 @@
+"""A configuration in several files, on standard input, and with placeholders that are filled in."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.resolve.library import one_word, words_of
+
+BASE = "system @NAME@\nram ${RAM}\ncpu\n"
+DEVICES = "vdev virtio-net loc <where> intr gic:‹LINE› peer /dev/vp4 name net0\n"
+VALUES = {"NAME": "g", "RAM": "0x80000000,16M", "where": "0x1c180000", "LINE": "49"}
+DEFINED = [word for name, value in VALUES.items() for word in ("--define", f"{name}={value}")]
+COMMANDS = [
+    ["run", "--no-plot", "--no-explain"],
+    ["explain", "--no-plot"],
+    ["assumptions"],
+    ["report", "--points", "0"],
+    ["export", "--as", "junit"],
+    ["verify"],
+    ["lint"],
+    ["discover"],
+    ["fuzz", "--examples", "1", "--no-plot", "--forget"],
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("base.conf", BASE), ("devices.conf", DEVICES)):
+        (tmp_path / name).write_text(text)
+    return ["base.conf", "devices.conf"]
+
+
+def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return all that was printed since the last call, as one line."""
+    printed = capsys.readouterr()
+    return " ".join(f"{printed.out} {printed.err}".split())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[words[0] for words in COMMANDS])
+def test_every_command_takes_several_files_and_fills_placeholders_in(
+    command: list[str], files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [command[0], *(f"@{name}" for name in files), *command[1:]]
+    assert main([*words, *DEFINED]) in {0, 1, 5}, told(capsys)
+    capsys.readouterr()
+    assert main(words) == 4
+    complaint = told(capsys)
+    for name in ("@NAME@", "${RAM}", "<where>", "‹LINE›"):
+        assert complaint.count(f"'{name}' is a placeholder") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[words[0] for words in COMMANDS])
+@pytest.mark.usefixtures("files")
+def test_a_dash_reads_the_configuration_from_standard_input(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, BASE + DEVICES)
+    assert main([command[0], "-", *command[1:], *DEFINED]) in {0, 1, 5}, capsys.readouterr().err
+    give(monkeypatch, "system g\nrm 1M\n")
+    assert main([command[0], "-", *command[1:]]) == 4
+    assert "<stdin>:2:1: unknown option 'rm'" in told(capsys)
+
+
+@pytest.mark.usefixtures("files")
+def test_standard_input_and_a_file_are_one_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(monkeypatch, DEVICES)
+    words = ["run", "base.conf", "-", "--no-plot", "--no-explain", "--out", "o"]
+    assert main([*words, *DEFINED]) in {0, 1}, capsys.readouterr().err
+    assert "net0 for g:" in capsys.readouterr().out
+
+
+def test_a_scenario_is_no_file_of_a_configuration(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.toml").write_text('configuration = "base.conf"\n')
+    assert main(["run", *files, "s.toml", *DEFINED]) == 4
+    assert "'s.toml' is a scenario, and several files are one configuration" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_value_without_a_placeholder_is_noted_and_one_without_a_name_refused(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lint", *files, *DEFINED, "--define", "OTHER=1"]) == 0
+    assert "the value of OTHER has no placeholder to go to" in capsys.readouterr().out
+    assert main(["lint", *files, "--define", "OTHER"]) == 4
+    assert "write NAME=VALUE" in capsys.readouterr().err
+
+
+def test_values_of_one_call_do_not_reach_the_next(files: list[str]) -> None:
+    assert main(["lint", *files, *DEFINED]) == 0
+    assert main(["lint", *files]) == 4
+
+
+def test_words_with_an_at_sign_that_follow_each_other_are_one_configuration() -> None:
+    words = ["@a.conf", "@b.conf", "nic-crash-bare", "@c.conf"]
+    assert words_of(words) == [one_word(["a.conf", "b.conf"]), "nic-crash-bare", "c.conf"]
