@@ -115,18 +115,27 @@ def _quiescing(config: VmConfig, quiesced: frozenset[str], *, strict: bool) -> I
             remedy = (
                 f"declare it as quiesced if that is what {candidates} does"
                 if candidates
-                else "add a vdev that stops it when qvm terminates, or declare the window "
-                "free of DMA with attribute n if it is"
+                else _unquiesced_remedy(item)
             )
             message = f"{item.label} can write memory and no vdev is declared to quiesce it"
             severity: Severity = "error" if strict else "warning"
             yield LintRemark(severity, "dma-unquiesced", item.place, message, remedy, source)
 
 
+def _unquiesced_remedy(item: PassConfig) -> str:
+    """Return what to do about a device that nothing quiesces; PCI functions have no attributes."""
+    remedy = "add a vdev that stops it when qvm terminates"
+    if item.kind == "pci":
+        return remedy
+    windows = "the window" if len(item.windows) == 1 else "its windows"
+    return f"{remedy}, or declare {windows} free of DMA with attribute n if it is"
+
+
 def _declared_without_dma(item: PassConfig) -> Iterator[LintRemark]:
-    """Note a device that has an interrupt and claims by attribute `n` to do no DMA."""
-    if item.windows and item.interrupts:
-        message = f"{item.label} is live and taken to do no DMA because of attribute n"
+    """Note a device that claims by attribute `n` to do no DMA."""
+    if item.windows:
+        state = "is live and taken" if item.interrupts else "has no line here and is taken"
+        message = f"{item.label} {state} to do no DMA because of attribute n"
         remedy = "confirm with the device's manual that no engine behind it writes memory"
         source = "QNX 8.0 hypervisor guide, vm/pass (attributes)"
         yield LintRemark("note", "dma-declared-absent", item.place, message, remedy, source)

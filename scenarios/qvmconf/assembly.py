@@ -482,12 +482,14 @@ class Assembly:
 
 
 def _nearest_option(word: str, specs: Mapping[str, OptionSpec]) -> str:
-    """Return which option a misspelled word may mean; empty if none is near.
+    """Return which option or vdev an unknown word may mean; empty if none is near.
 
     Args:
         word: As it was written.
         specs: The options of the open context.
     """
+    if word in VDEV_TYPES:
+        return f"write vdev {word}"
     close = nearest(word, [*specs, *TOP_LEVEL, *BLOBS, *_VDEV_OPTION_OWNERS])
     if not close:
         return ""

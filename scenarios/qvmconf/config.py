@@ -222,6 +222,8 @@ class PassWindow(msgspec.Struct, frozen=True):
         Only the attribute `n` says that it does not; `d`, `s` and `t` say that it does.
         Without any of them, and for every PCI function, the safe reading is that it does.
         """
+        if self.space == "pci":
+            return True
         return bool(set("dst") & set(self.attributes)) or "n" not in self.attributes
 
 

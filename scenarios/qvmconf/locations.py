@@ -21,6 +21,8 @@ _SPACES: dict[str, Space] = {"mem": "mem", "io": "io", "pci": "pci"}
 _PCI = re.compile(r"(?P<bus>\w+):(?P<device>\w+)(?:\.(?P<function>\w+))?")
 _ATTRIBUTE_TEXT = re.compile(r"[+-]?[a-z][a-z+-]*", re.IGNORECASE)
 _MAX_IDENTIFIER = 0xFFFF
+_OLD_FORM = "which was valid before QNX 7.0 (Hypervisor 2.0) only"
+"""How messages name the release of a form; that 7.0 dropped it follows from its guide's pages."""
 
 
 class Locations:
@@ -52,6 +54,11 @@ class Locations:
         if ":" in rest:
             self._refuse_space(word)
             return None
+        if "," in rest:
+            message = f"loc: {shown(word.text)} has a length, {_OLD_FORM}"
+            remedy = f"write loc {word.text.partition(',')[0]}; the vdev knows its length"
+            self._collector.error(word.place, message, word=word.text, remedy=remedy)
+            return None
         errors = len(self._collector.errors)
         address = self._arguments.address(rest, word.place, "loc")
         if len(self._collector.errors) > errors:
@@ -63,6 +70,11 @@ class Locations:
         pins = []
         for part in word.text.split(","):
             pic, colon, number = part.rpartition(":")
+            if pic == "cpu" and not number.isdigit():
+                message = f"intr: {shown(part)} names an input of the processor, {_OLD_FORM}"
+                remedy = "write intr apic; an 8259 has no intr since then"
+                self._collector.error(word.place, message, word=part, remedy=remedy)
+                continue
             pin = self._pin(word, pic, number) if colon else self._bare_pin(word, part)
             if pin is not None:
                 pins.append(pin)
@@ -169,6 +181,10 @@ class Locations:
         left, equals, right = text.partition("=")
         left, *rest = left.split(",")
         attributes, removed = self._attributes(word, rest[-1]) if rest else ("", "")
+        if rest:
+            message = "attribute letters do not belong to a PCI function; they have no effect"
+            remedy = "leave them out; a PCI function is taken to write memory"
+            self._collector.note(word.place, message, word=word.text, remedy=remedy)
         right_space, right = split_space(right)
         host_text = right if equals else left
         errors = len(self._collector.errors)

@@ -257,13 +257,13 @@ class _Matcher:
                 continue
             vm = self._guests[key[0]].name
             if entry.can_do_dma and is_problem:
+                mark = "" if entry.kind == "pci" else ", or mark its window n if it does no DMA"
                 self._diagnostics.problem_at(
                     entry.place,
                     f"{entry.label!r} is passed through to {vm} and may write memory, but the "
                     "platform has no such device",
                     word=entry.label,
-                    remedy='add a [[platform.device]] of kind "nic" or "unmodelled", or mark its '
-                    "window n if it does no DMA",
+                    remedy=f'add a [[platform.device]] of kind "nic" or "unmodelled"{mark}',
                 )
             else:
                 self._diagnostics.assume(f"{vm}.pass {entry.label}", "left out", left_out(entry))

@@ -176,3 +176,26 @@ def test_the_gravest_finding_comes_first_and_reads_as_one_line() -> None:
     assert [finding.severity for finding in found] == ["error", "note", "note"]
     assert str(found[0]).startswith(f"vm:8:1: error: {GPU} can write memory")
     assert str(found[0]).endswith("[dma-unquiesced]")
+
+
+def test_a_pci_function_gets_no_advice_about_attribute_letters_and_its_letters_are_noted() -> None:
+    config = parse_text("system g ram 1M pass loc pci:0:3.0,rwn", "vm")
+    (note,) = config.notes
+    assert "attribute letters do not belong to a PCI function" in note.message
+    remarks = lint(config, iommu=True, quiesced=frozenset(), safety=False)
+    (remark,) = [each for each in remarks if each.rule == "dma-unquiesced"]
+    assert remark.remedy == "add a vdev that stops it when qvm terminates"
+
+
+def test_a_window_marked_n_without_a_line_is_to_be_confirmed_and_is_not_called_live() -> None:
+    config = parse_text("system g ram 1M pass loc 0x1000000,0x1000,rwn", "vm")
+    remarks = lint(config, iommu=True, quiesced=frozenset(), safety=False)
+    (remark,) = [each for each in remarks if each.rule == "dma-declared-absent"]
+    assert "has no line here and is taken to do no DMA" in remark.message
+
+
+def test_a_line_in_an_entry_of_its_own_makes_the_windows_before_it_live() -> None:
+    text = "system g ram 1M pass loc 0x1000000,0x1000,rwn pass intr gic:50"
+    remarks = lint(parse_text(text, "vm"), iommu=True, quiesced=frozenset(), safety=False)
+    (remark,) = [each for each in remarks if each.rule == "dma-declared-absent"]
+    assert "is live and taken to do no DMA" in remark.message

@@ -38,7 +38,7 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> str:
+def output_of(capsys: pytest.CaptureFixture[str]) -> str:
     """Return all that was printed since the last call, as one line."""
     printed = capsys.readouterr()
     return " ".join(f"{printed.out} {printed.err}".split())
@@ -49,10 +49,10 @@ def test_every_command_takes_several_files_and_fills_placeholders_in(
     command: list[str], files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [command[0], *(f"@{name}" for name in files), *command[1:]]
-    assert main([*words, *DEFINED]) in {0, 1, 5}, told(capsys)
+    assert main([*words, *DEFINED]) in {0, 1, 5}, output_of(capsys)
     capsys.readouterr()
     assert main(words) == 4
-    complaint = told(capsys)
+    complaint = output_of(capsys)
     for name in ("@NAME@", "${RAM}", "<where>", "‹LINE›"):
         assert complaint.count(f"'{name}' is a placeholder") == 1
 
@@ -66,7 +66,7 @@ def test_a_dash_reads_the_configuration_from_standard_input(
     assert main([command[0], "-", *command[1:], *DEFINED]) in {0, 1, 5}, capsys.readouterr().err
     give(monkeypatch, "system g\nrm 1M\n")
     assert main([command[0], "-", *command[1:]]) == 4
-    assert "<stdin>:2:1: unknown option 'rm'" in told(capsys)
+    assert "<stdin>:2:1: unknown option 'rm'" in output_of(capsys)
 
 
 @pytest.mark.usefixtures("files")

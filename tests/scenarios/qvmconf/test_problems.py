@@ -97,6 +97,12 @@ def problems(text: str, asinfo: dict[str, tuple[int, int]] | None = None) -> lis
         ("safety requird", "vm:1:8: safety: unknown word 'requird'; did you mean required?"),
         ("vdev ser8250 intr gic:37", ("vm:1:19: the controller gic exists on ARM only, "
          "vdev ser8250 on x86 only; see vm:1:6")),
+        ("vdev ser8250 loc 0x2f8,8 intr apic", ("vm:1:18: loc: '0x2f8,8' has a length, which was "
+         "valid before QNX 7.0 (Hypervisor 2.0) only; write loc 0x2f8; the vdev knows its length")),
+        ("vdev 8259 loc 0x20 intr cpu:irq", ("vm:1:25: intr: 'cpu:irq' names an input of the "
+         "processor, which was valid before QNX 7.0 (Hypervisor 2.0) only; write intr apic; "
+         "an 8259 has no intr since then")),
+        ("gic version 3", "vm:1:1: unknown option 'gic'; write vdev gic"),
         ("pass loc pci:0:40", "vm:1:10: PCI device: '40' is not in 0..31"),
         ("data x", "vm:1:1: unknown option 'data'; data stands before load or pass"),
     ],
