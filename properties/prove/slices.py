@@ -80,12 +80,10 @@ class Fault(NamedTuple):
 
 
 class Range(NamedTuple):
-    """The exact bounds of a distance over all runs, each with a path that attains it."""
+    """The exact bounds of a distance over all runs."""
 
     least_ns: int
     greatest_ns: int
-    least_by: Path
-    greatest_by: Path
 
 
 class SliceProof(NamedTuple):
@@ -190,8 +188,7 @@ def _plain(search: ZoneSearch, system: TransitionSystem) -> SliceProof:
     proof = proof_of(search, system)
     faults = tuple(Fault(each.claim, each.message, _path(each.by)) for each in proof.faults)
     ranges = {
-        name: Range(least.ns, greatest.ns, _path(least.by), _path(greatest.by))
-        for name, (least, greatest) in proof.ranges.items()
+        name: Range(least.ns, greatest.ns) for name, (least, greatest) in proof.ranges.items()
     }
     return SliceProof(proof.verdict, proof.classes, faults, ranges, proof.reason)
 
@@ -214,9 +211,9 @@ def _together(slices: Sequence[Slice], found: dict[int, SliceProof]) -> SlicedPr
         for name, each in proof.ranges.items():
             known = ranges.setdefault(name, each)
             if each.least_ns < known.least_ns:
-                known = known._replace(least_ns=each.least_ns, least_by=each.least_by)
+                known = known._replace(least_ns=each.least_ns)
             if each.greatest_ns > known.greatest_ns:
-                known = known._replace(greatest_ns=each.greatest_ns, greatest_by=each.greatest_by)
+                known = known._replace(greatest_ns=each.greatest_ns)
             ranges[name] = known
     faults = [(slices[number], fault) for number in order for fault in found[number].faults]
     reasons = [proof.reason for proof in proofs if proof.verdict == "inconclusive"]

@@ -27,6 +27,9 @@ from quiesce.properties.prove.watches import Distance, NeverAfter, event_is
 from quiesce.scenarios.prove import dense
 from quiesce.scenarios.prove.dense import system_of
 
+from .small_proofs import bounds as bounds_of
+from .small_proofs import prove
+
 TIMING = Timing()
 
 
@@ -128,6 +131,14 @@ def bounds(proof: SlicedProof) -> dict[str, tuple[int, int]]:
 
 
 ALIKE = [Span(1, 3)] * 4
+
+
+def test_bounds_found_in_slices_are_those_of_the_whole_model() -> None:
+    machine = Machine(ALIKE[:2], in_order=True)
+    whole: dict[str, tuple[int, int]] = {}
+    for claim in machine.claims():
+        whole |= bounds_of(prove(machine.build, [], claim.stopwatches, in_parts=True))
+    assert bounds(machine.proved()) == whole
 
 
 def test_a_late_landing_of_one_device_alone_is_found_among_others() -> None:
