@@ -18,9 +18,7 @@ from .numbers import AsinfoRange, shown
 from .options import (
     BLOBS,
     CONTEXTS,
-    CPU_OPTIONS,
     KNOWN_BY_NAME,
-    PASS_OPTIONS,
     TOP_LEVEL,
     UNSUPPORTED_ACTIONS,
     UNSUPPORTED_KINDS,
@@ -28,6 +26,7 @@ from .options import (
 )
 from .pass_groups import grouped
 from .regions import Regions
+from .remedies import remedy_for
 from .settings import Settings
 from .sources import WordStream, is_placeholder
 from .tokens import Token
@@ -37,13 +36,6 @@ _FREE_TEXT = ("text", "pattern")
 _KEY = re.compile(r"[A-Za-z_]\w*=")
 _KEYLESS = frozenset({"system", "ram", "rom", "load", "hostdev", "name", "peer", "loc", "intr"})
 """Options whose argument never begins with a key and an equals sign."""
-
-_VDEV_OPTION_OWNERS = {
-    option: " or ".join([kind.name for kind in VDEV_TYPES.values() if option in kind.options][:3])
-    for any_kind in VDEV_TYPES.values()
-    for option in any_kind.options
-}
-"""For each option of a vdev type the types that have it, as a message says it."""
 
 _SAFETY_MODES: dict[str, SafetyMode] = {"none": "none", "warn": "warn", "required": "required"}
 
@@ -299,29 +291,14 @@ class Assembly:
         if context is not None:
             context.is_damaged = True
         place = f" in {context.title}" if context else ""
-        remedy = self._remedy(token)
+        specs = context.specs if context else {}
+        remedy = remedy_for(token.text, self._previous, specs)
         message = f"unknown option {shown(token.text)}{place}"
         self._collector.error(token.place, message, word=token.text, remedy=remedy)
         while (word := self._stream.peek()) is not None and not word.first:
             if self._is_option(word):
                 return
             self._stream.take()
-
-    def _remedy(self, token: Token) -> str:
-        word = token.text
-        if word[:1].isdigit() and self._previous:
-            return f"the arguments of {self._previous} are one word: join them with commas"
-        if word in BLOBS:
-            return f"{word} stands before load or pass"
-        if word in CPU_OPTIONS or word in PASS_OPTIONS:
-            return f"{word} belongs to a {'cpu' if word in CPU_OPTIONS else 'pass'}: put it there"
-        if word in _VDEV_OPTION_OWNERS:
-            return f"{word} belongs to vdev {_VDEV_OPTION_OWNERS[word]}"
-        specs = self._context.specs if self._context else {}
-        key, equals, value = word.partition("=")
-        if equals and key in {*specs, *TOP_LEVEL}:
-            return f"write {key} {value}"
-        return _nearest_option(word, specs)
 
     # Options that stand for themselves.
 
@@ -479,20 +456,3 @@ class Assembly:
                 message = f"{shown(token.text)} belongs to release {mark} only"
                 self._collector.note(token.place, message, word=token.text)
         return given
-
-
-def _nearest_option(word: str, specs: Mapping[str, OptionSpec]) -> str:
-    """Return which option or vdev an unknown word may mean; empty if none is near.
-
-    Args:
-        word: As it was written.
-        specs: The options of the open context.
-    """
-    if word in VDEV_TYPES:
-        return f"write vdev {word}"
-    close = nearest(word, [*specs, *TOP_LEVEL, *BLOBS, *_VDEV_OPTION_OWNERS])
-    if not close:
-        return ""
-    known_here = close in specs or close in TOP_LEVEL or close in BLOBS
-    owner = "" if known_here else f", which belongs to vdev {_VDEV_OPTION_OWNERS[close]}"
-    return f"did you mean {close}{owner}?"

@@ -18,7 +18,7 @@ class Collector:
         self.unmodelled: list[NotModelled] = []
         self.files: list[str] = []
         self._order: dict[str, int] = {}
-        self._placeholders: dict[Place, Problem] = {}
+        self._placeholders: dict[tuple[Place, str], Problem] = {}
 
     def error(self, place: Place, message: str, *, word: str = "", remedy: str = "") -> None:
         """Add what makes the configuration unusable.
@@ -40,7 +40,7 @@ class Collector:
         """Add a word that holds the placeholder of a template; no other error of it is raised."""
         message = f"{shown(name)} is a placeholder of a template that has no value yet"
         remedy = "write the value in its place, or give it with --define NAME=VALUE"
-        self._placeholders[token.place] = Problem(token.place, message, token.text, remedy)
+        self._placeholders[token.place, name] = Problem(token.place, message, token.text, remedy)
         if len(self._placeholders) >= MAX_PROBLEMS:
             self.raise_errors()
 
@@ -59,7 +59,8 @@ class Collector:
             ConfigError: If an error was added.
         """
         # A word that holds a placeholder is no number and no address either: one message says it.
-        others = [error for error in self.errors if error.place not in self._placeholders]
+        spoilt = {place for place, _ in self._placeholders}
+        others = [error for error in self.errors if error.place not in spoilt]
         errors = [*self._placeholders.values(), *others]
         if errors:
             raise ConfigError(sorted(errors, key=lambda problem: self.position(problem.place)))

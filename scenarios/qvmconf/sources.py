@@ -91,12 +91,10 @@ class WordStream:
         """Read these words next, with file names relative to the current folder."""
         for word in words:
             self._collector.know(word.place.file)
-        filled = [
-            self._filled(word)
-            if not word.text.startswith("@") or is_placeholder(word.text)
-            else word
-            for word in words
-        ]
+        filled: list[Token] = []
+        for word in words:
+            is_file = word.text.startswith("@") and not is_placeholder(word.text)
+            filled.extend([word] if is_file else self._filled(word))
         self._open.append(_Source(filled, Path(), None))
 
     def push_text(self, text: str, file: str) -> None:
@@ -151,19 +149,35 @@ class WordStream:
         for item in words_of(text, file):
             if isinstance(item, Problem):
                 remedy = 'add the closing " or remove the opening one'
+                if item.word.startswith("\\"):
+                    remedy = 'the \\" is for a shell: write " alone'
                 self._collector.error(item.place, item.message, word=item.word, remedy=remedy)
             else:
-                words.append(self._filled(item))
+                words.extend(self._filled(item))
         return words
 
-    def _filled(self, word: Token) -> Token:
-        """Return a word with the values of its placeholders; one without a value is a problem."""
+    def _filled(self, word: Token) -> list[Token]:
+        """Return a word with the values of its placeholders; each without a value is a problem.
+
+        A value outside quotes may be empty or have several words, such as a whole `vdev` entry.
+        """
         if _PLACEHOLDER.search(word.text) is None:
-            return word
+            return [word]
+        missing = [
+            found.group()
+            for found in _PLACEHOLDER.finditer(word.text)
+            if self._value(found) == found.group()
+        ]
+        for name in missing:
+            self._collector.placeholder(word, name)
         text = _PLACEHOLDER.sub(self._value, word.text)
-        if found := _PLACEHOLDER.search(text):
-            self._collector.placeholder(word, found.group())
-        return msgspec.structs.replace(word, text=text)
+        if word.quoted or missing:
+            return [msgspec.structs.replace(word, text=text)]
+        return [
+            Token(item.text, word.place, item.quoted, word.first or item.first)
+            for item in words_of(text, word.place.file)
+            if isinstance(item, Token)
+        ]
 
     def _value(self, match: re.Match[str]) -> str:
         name = match.group().strip(_BRACKETS)

@@ -106,3 +106,20 @@ def test_values_of_one_call_do_not_reach_the_next(files: list[str]) -> None:
 def test_words_with_an_at_sign_that_follow_each_other_are_one_configuration() -> None:
     words = ["@a.conf", "@b.conf", "nic-crash-bare", "@c.conf"]
     assert words_of(words) == [one_word(["a.conf", "b.conf"]), "nic-crash-bare", "c.conf"]
+
+
+def test_a_placeholder_may_stand_for_a_whole_entry_or_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "guest.conf"
+    file.write_text("system g\nram @START@,@LENGTH@\n@GIC@\nvdev pl011 loc 0x1000 intr gic:37\n")
+    words = ["lint", str(file), "--define", "START=0x80000000", "--define", "LENGTH=16M"]
+    assert main([*words, "--define", "GIC=vdev gic version 2"]) == 0
+    assert main([*words, "--define", "GIC="]) == 0
+    capsys.readouterr()
+    assert main([*words, "--define", "GIC=vdev gic version 4"]) == 4
+    assert ":3:1: version: '4' is not in 2..3" in output_of(capsys)
+    assert main(["lint", str(file)]) == 4
+    complaint = output_of(capsys)
+    for name in ("@START@", "@LENGTH@", "@GIC@"):
+        assert complaint.count(f"'{name}' is a placeholder") == 1

@@ -102,6 +102,11 @@ def problems(text: str, asinfo: dict[str, tuple[int, int]] | None = None) -> lis
         ("vdev 8259 loc 0x20 intr cpu:irq", ("vm:1:25: intr: 'cpu:irq' names an input of the "
          "processor, which was valid before QNX 7.0 (Hypervisor 2.0) only; write intr apic; "
          "an 8259 has no intr since then")),
+        ("cpu 2", "vm:1:5: unknown option '2' in cpu; write cpu once for each virtual CPU"),
+        ("pass 0xfe000000,0x1000", ("vm:1:6: unknown option '0xfe000000,0x1000' in pass; "
+         "write pass loc address,length,attributes=host")),
+        ('cmdline \\"quiet\\"', ("vm:1:9: the quote that opens here is never closed; "
+         'the \\" is for a shell: write " alone')),
         ("gic version 3", "vm:1:1: unknown option 'gic'; write vdev gic"),
         ("pass loc pci:0:40", "vm:1:10: PCI device: '40' is not in 0..31"),
         ("data x", "vm:1:1: unknown option 'data'; data stands before load or pass"),
