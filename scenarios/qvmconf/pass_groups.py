@@ -1,6 +1,7 @@
 """Joins `pass` entries that describe one device: windows, and an `intr` in a `pass` of its own.
 
 The line belongs to the windows of the entries directly before it, if none of them has a line yet.
+Windows that are marked free of DMA and windows that are not belong to different devices.
 In every other place the line is a device without a window.
 
 Source:
@@ -39,7 +40,8 @@ def _joins(draft: PassDraft, groups: list[list[PassDraft]]) -> bool:
         group = groups[first - 1]
         may_join = all(_is_plain_window(member) for member in group)
         follows_line = first == len(groups) and any(not member.windows for member in group)
-        if not may_join and not follows_line:
+        is_other = bool(run) and _is_marked_free(run[0]) != _is_marked_free(group[0])
+        if is_other or (not may_join and not follows_line):
             break
         first -= 1
         run = [*group, *run]
@@ -56,6 +58,11 @@ def _is_plain_window(draft: PassDraft) -> bool:
     """Return whether an entry has only windows on memory or ports, and no line."""
     windows_only = bool(draft.windows) and not draft.interrupts
     return windows_only and all(window.space != "pci" for window in draft.windows)
+
+
+def _is_marked_free(draft: PassDraft) -> bool:
+    """Return whether the windows of an entry are marked free of DMA."""
+    return not any(window.can_do_dma for window in draft.windows)
 
 
 def _joined(group: list[PassDraft]) -> PassConfig:

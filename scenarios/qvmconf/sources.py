@@ -26,17 +26,28 @@ MAX_FILE_BYTES = 1 << 20
 MAX_TOTAL_BYTES = 4 << 20
 MAX_FILES = 64
 
-_PLACEHOLDER = re.compile(
-    r"""@[A-Za-z_][\w.-]*@(?![\w./-])  # @NAME@; `@a@b.conf` is a file
-      | \$\{[A-Za-z_][\w.-]*\}      # ${NAME}
-      | <[A-Za-z_][\w.\ -]*>        # <NAME>; a host end point to be read has no closing bracket
-      | ‹[^‹›]+›                    # ‹NAME›
-    """,
-    re.VERBOSE,
+_FORMS = (
+    # `@NAME@`; the word `@a@b.conf` names a file.
+    r"@[A-Za-z_][\w.-]*@(?!\w)",
+    # `x@NAME@y`.
+    r"(?<!^)@[A-Za-z_][\w.-]*@",
+    # `${NAME}`.
+    r"\$\{[A-Za-z_][\w.-]*\}",
+    # `$NAME`; `$asinfo_start{name}` is a substitution of qvm.
+    r"\$[A-Z_][A-Z0-9_]*(?![\w{])",
+    # `{{NAME}}`.
+    r"\{\{[A-Za-z_][\w.-]*\}\}",
+    # `%NAME%`.
+    r"%[A-Za-z_][\w.-]*%",
+    # `<NAME>`; a host end point to be read has no closing bracket.
+    r"<[A-Za-z_][\w. -]*>",
+    # `‹NAME›`.
+    r"‹[^‹›]+›",
 )
+_PLACEHOLDER = re.compile("|".join(_FORMS))
 """What templates leave where a value has to be filled in."""
 
-_BRACKETS = "@${}<>‹›"
+_BRACKETS = "@${}%<>‹›"
 
 
 class SourceError(QuiesceError):

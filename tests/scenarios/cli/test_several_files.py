@@ -108,6 +108,19 @@ def test_words_with_an_at_sign_that_follow_each_other_are_one_configuration() ->
     assert words_of(words) == [one_word(["a.conf", "b.conf"]), "nic-crash-bare", "c.conf"]
 
 
+@pytest.mark.parametrize(
+    "word", ["/dev/qvm/@NAME@/net", "@NAME@/net", "@NAME@.img", "x%NAME%", "{{NAME}}", "$NAME"]
+)
+def test_a_placeholder_is_found_wherever_it_stands_in_a_word(
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "guest.conf"
+    file.write_text(f"system g\nram 16M\nvdev virtio-net peer {word} name net0\n")
+    assert main(["lint", str(file)]) == 4
+    assert "NAME" in output_of(capsys)
+    assert main(["lint", str(file), "--define", "NAME=q"]) == 0
+
+
 def test_a_placeholder_may_stand_for_a_whole_entry_or_for_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

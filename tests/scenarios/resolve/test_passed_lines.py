@@ -50,6 +50,10 @@ def shape(passes: tuple[PassConfig, ...]) -> list[tuple[int, list[int | None]]]:
             "pass loc 0x1000,0x1000,rw pass intr gic:50 pass loc 0x3000,0x1000,rw pass intr gic:51",
             [(1, [50]), (1, [51])],
         ),
+        (
+            "pass loc 0x1000,0x1000,rwn pass loc 0x3000,0x1000,rw pass intr gic:51",
+            [(1, []), (1, [51])],
+        ),
         ("pass loc 0x1000,0x1000,rw cpu pass intr gic:50", [(1, []), (0, [50])]),
         ("pass loc pci:0:1.0 pass intr gic:50", [(1, []), (0, [50])]),
         ("pass intr gic:50 pass loc 0x1000,0x1000,rw", [(0, [50]), (1, [])]),
