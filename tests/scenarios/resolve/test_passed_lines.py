@@ -135,3 +135,11 @@ def test_a_machine_that_cannot_be_judged_ends_with_status_5_and_the_reason(
         bare(tmp_path, text)
     assert main(["run", str(tmp_path / "guest.qvmconf"), "--out", str(tmp_path / "out")]) == 5
     assert "nothing here can be judged" in capsys.readouterr().err
+
+
+def test_a_further_line_of_a_device_is_named_as_without_effect(tmp_path: Path) -> None:
+    found = bare(tmp_path, "pass loc 0x1000,0x1000,rw\npass intr gic:50\npass intr gic:51\n")
+    assert [nic.intid for nic in found.plan.nics] == [50]
+    (options,) = [each for each in found.assumptions if each.name == "g.options"]
+    assert options.value == "further intr of a pass"
+    assert "line 5" in options.basis
