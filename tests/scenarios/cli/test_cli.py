@@ -134,7 +134,10 @@ def test_a_bare_configuration_runs_and_lists_what_it_assumes(write: Write, capsy
     write()
     main(["run", "guest.qvmconf", "--no-plot", "--verbose"])
     out = " ".join(capsys.readouterr().out.split())
-    assert "nic0 = mem:0xee080000 (assumed: it may do DMA (line 4);" in out
+    assert (
+        "nic0 = mem:0xee080000 (assumed: it may do DMA; a NIC with traffic stands for it (line 4))"
+        in out
+    )
     assert "end = guest-crash (assumed: within 1ms of the second read of a disk," in out
 
 
