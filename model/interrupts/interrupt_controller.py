@@ -93,7 +93,7 @@ class InterruptController(Component):
     Attributes:
         router: Leads messages to their vectors; None if they carry the vector themselves.
         redistributor: Keeps the pending state of LPIs in memory; None if there are no LPIs.
-        silenced: Devices whose levels no longer reach it.
+        silenced: Devices whose levels and edges no longer reach it.
     """
 
     def __init__(
@@ -143,7 +143,8 @@ class InterruptController(Component):
 
     def pulse(self, intid: int, device: str, epoch: int) -> None:
         """Latch an edge; the device cannot take it back."""
-        self._latch(intid, device, epoch, EDGE)
+        if device not in self.silenced:
+            self._latch(intid, device, epoch, EDGE)
 
     def _latch(self, intid: int, device: str, epoch: int, kind: str) -> None:
         # A latch is one bit: an edge that comes while it is set is merged with it (IHI 0069).
@@ -155,7 +156,7 @@ class InterruptController(Component):
         line.changed.notify()
 
     def silence(self, device: str) -> None:
-        """Let a device raise no level line from here on (an intervention)."""
+        """Let a device raise no level and no edge from here on (an intervention)."""
         self.silenced = (*self.silenced, device)
 
     # The kernel's side.

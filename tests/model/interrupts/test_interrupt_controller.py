@@ -227,3 +227,17 @@ def test_an_edge_has_an_active_state_on_a_gic_alone(plan: InterruptPlan, is_acti
     bench.controller.pulse(LINE, "eth0", 1)
     bench.settle()
     assert bench.controller.is_active(LINE) is is_active
+
+
+def test_a_silenced_device_raises_neither_level_nor_edge() -> None:
+    """The point of no return asks what a run would be if the device fell silent: no edge either."""
+    bench = Bench()
+    bench.attach("qvm178", 1)
+    bench.controller.silence("eth0")
+    bench.controller.pulse(LINE, "eth0", 1)
+    bench.controller.assert_level(LINE, "eth0", 1)
+    bench.settle()
+    assert bench.taken == 0
+    bench.controller.pulse(LINE, "eth1", 1)
+    bench.settle()
+    assert bench.taken == 1
