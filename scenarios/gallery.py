@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ..model.trace.codec import write_whole
-from .cli.main import main
+from .cli import main
 
 TIMINGS = ("nic-crash-bare", "nic-crash-quiesced", "nic-crash-restart")
 CAUSES = ("nic-crash-restart", "blk-drain-timeout-released")

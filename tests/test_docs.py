@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from quiesce.model.plan.open_questions import CALLBACKS_AFTER, QUESTIONS
 from quiesce.model.plan.termination import CAUSES
 from quiesce.properties.registry import VIRTIO
-from quiesce.scenarios.cli import main
+from quiesce.scenarios.cli.entry import app, main
 from quiesce.scenarios.format.schema import MUTANT_NAMES
 from quiesce.scenarios.format.shipped import shipped_names
 from quiesce.scenarios.resolve.library import resolved
@@ -69,7 +69,7 @@ def test_the_readme_scenario_is_accepted_and_as_expected(
     (tmp_path / "readme.toml").write_text(toml.group(1))
     configuration = ROOT / "scenarios" / "library" / "nic-quiesced.qvmconf"
     (tmp_path / "guest.qvmconf").write_text(configuration.read_text())
-    assert main.main(["verify", str(tmp_path / "readme.toml")]) == 0
+    assert main(["verify", str(tmp_path / "readme.toml")]) == 0
     assert "as expected" in capsys.readouterr().out
 
 
@@ -77,7 +77,7 @@ def test_the_verdicts_in_the_readme_are_those_of_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--no-plot", "--out", str(tmp_path)]
-    main.main(["run", "nic-crash-restart", *out])
+    main(["run", "nic-crash-restart", *out])
     printed = " ".join(capsys.readouterr().out.split())
     shown = re.findall(
         r"^    ((?:nic-crash-restart:|no-\S+-after-teardown).*)$", README, re.MULTILINE
@@ -114,7 +114,7 @@ def test_the_readme_names_the_python_versions_that_the_project_declares() -> Non
 def test_every_command_in_the_readme_exists() -> None:
     lines = re.findall(r"^    (quiesce .*)$", README, re.MULTILINE)
     named = {shlex.split(line, comments=True)[1] for line in lines}
-    known = {command.name for command in main.app.registered_commands}
+    known = {command.name for command in app.registered_commands}
     assert named <= known
     for name in re.findall(r"quiesce run ([a-z][a-z-]+)[ `]", README.replace("\n", " ")):
         assert name in shipped_names()
@@ -188,7 +188,7 @@ def test_a_path_and_a_name_that_do_not_exist_are_found() -> None:
 
 
 def test_every_option_in_the_readme_is_one_of_its_command() -> None:
-    group = typer.main.get_command(main.app)
+    group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     proofs = README[README.index("## Prove") : README.index("## Read the verdict")]
     lines = [f"quiesce prove {option}" for option in re.findall(r"`(--[a-z-]+)", proofs)]

@@ -1,5 +1,6 @@
 """One import name over four folders, in the checkout and in the wheel."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -42,6 +43,25 @@ def test_the_declared_versions_of_python_are_those_that_the_prover_was_tested_un
     lead = f"Programming Language :: Python :: {major}."
     declared = [each for each in project["classifiers"] if each.startswith(lead)]
     assert declared == [f"{lead}{minor}" for _, minor in TESTED]
+
+
+def test_the_program_calls_a_function_that_its_place_names() -> None:
+    """A module of the name of the function would hide it from the program of an installation."""
+    place = SETTINGS["project"]["scripts"]["quiesce"]
+    assert place == "quiesce.scenarios.cli:main"
+    code = (
+        "import quiesce.scenarios.cli.entry; from quiesce.scenarios.cli import main; "
+        "main(['--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(Path(quiesce.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Commands:" in done.stdout
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from quiesce.model.trace.events import (
     HostReset,
     StopConfirmed,
 )
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.format.loader import load
 from quiesce.scenarios.resolve.resolve import resolve
 from quiesce.scenarios.run.runner import RunResult, run_scenario

@@ -8,7 +8,7 @@ import pytest
 
 from quiesce.properties.core.verdict import Judgement
 from quiesce.reports.verdict_file import document_of
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output.exit_status import INTERRUPTED
 from quiesce.scenarios.evidence import pack
 from quiesce.scenarios.explain.explaining import explain_run

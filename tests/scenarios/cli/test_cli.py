@@ -11,8 +11,8 @@ import pytest
 from quiesce import __version__
 from quiesce.model.dense import liveness
 from quiesce.properties.core.verdict import Judgement, Verdict, Violation, Word
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.commands.verify import compared
-from quiesce.scenarios.cli.main import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.format.shipped import shipped_names
 from quiesce.scenarios.run import runner
@@ -386,7 +386,7 @@ def test_a_bug_is_one_line_and_a_traceback_in_a_file(
 
 INTERRUPTED_IN_ITS_RUN = """
 import os, signal, sys, time
-from quiesce.scenarios.cli import main as cli
+from quiesce.scenarios import cli
 from quiesce.scenarios.run import runner
 def run(*_):
     os.kill(os.getpid(), signal.SIGINT)
@@ -415,7 +415,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
 
 def test_help_and_completion_load_nothing_heavy() -> None:
     code = (
-        "import sys; from quiesce.scenarios.cli.main import main; main(['--help']);"
+        "import sys; from quiesce.scenarios.cli import main; main(['--help']);"
         "heavy = {'simpy', 'matplotlib', 'networkx', 'rich', 'hypothesis', 'numpy'};"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output.exit_status import BAD_INPUT, OK, VIOLATED
 
 Capture = pytest.CaptureFixture[str]

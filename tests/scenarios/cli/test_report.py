@@ -10,7 +10,7 @@ import pytest
 from quiesce.model.base.choices import Nominal
 from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output.choice_rows import choice_rows
 from quiesce.scenarios.cli.output.exit_status import BAD_INPUT, OK
 from quiesce.scenarios.resolve.library import resolved

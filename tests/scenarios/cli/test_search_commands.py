@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quiesce.properties.search.sweep import SweepPart
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.format import shipped
 from quiesce.scenarios.run import crash_sweep

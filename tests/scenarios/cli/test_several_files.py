@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.resolve.library import one_word, words_of
 
 BASE = "system @NAME@\nram ${RAM}\ncpu\n"

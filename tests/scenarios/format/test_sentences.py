@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 
 from ..conftest import Write

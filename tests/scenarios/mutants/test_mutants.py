@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from quiesce.properties.registry import TEARDOWN
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.mutants import mutant_suite
 from quiesce.scenarios.mutants.changes import (

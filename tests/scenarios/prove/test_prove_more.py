@@ -24,7 +24,7 @@ from quiesce.model.plan.system_plan import EndPlan
 from quiesce.properties.prove.observers import UnsafeWindows
 from quiesce.properties.prove.symbolic_state import SymbolicState
 from quiesce.properties.prove.zone_search import ZoneSearch
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.prove import wait_budget
 from quiesce.scenarios.prove.proof import prove_plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.format.shipped import LIBRARY
 from quiesce.scenarios.prove import sliced_proof

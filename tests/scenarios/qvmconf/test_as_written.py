@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.model.base.errors import ConfigError
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.qvmconf.config import VmConfig
 from quiesce.scenarios.qvmconf.parser import parse_arguments, parse_files, parse_text
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from quiesce.model.base.errors import NothingToJudge
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.qvmconf.config import PassConfig
 from quiesce.scenarios.qvmconf.parser import parse_text
 from quiesce.scenarios.resolve.library import resolved

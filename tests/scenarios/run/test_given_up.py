@@ -16,7 +16,7 @@ from quiesce.properties.registry import PROPERTIES, TEARDOWN
 from quiesce.properties.search.fuzz import FuzzTask, Run, fuzz_chunk, instants_of
 from quiesce.properties.search.sweep import SweepPart, SweepTarget, crash_instants, sweep_part
 from quiesce.properties.search.tally import Tally
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.mutants import mutant_scores
 from quiesce.scenarios.mutants.mutants import BY_NAME

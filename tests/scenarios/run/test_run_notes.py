@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 
 from ..busy_nic import CARED_FOR, MACHINE, ended_by

@@ -8,7 +8,7 @@ import pytest
 from quiesce.model.base.choices import Earliest, Ends
 from quiesce.model.machine.system import run
 from quiesce.properties.check import check
-from quiesce.scenarios.cli.main import main
+from quiesce.scenarios.cli import main
 from quiesce.scenarios.cli.output import exit_status
 from quiesce.scenarios.resolve.library import resolved
 from quiesce.scenarios.run.thorough import run_thoroughly
