@@ -34,7 +34,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..core.history import History
+from .history import History
 from .layout import Change, Clocks, indices
 from .measures import Measure
 from .observers import EVENT, Breach, Claims, DistanceObserver

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from ...model.base.choices import ChoicePoint
 from ...model.plan.system_plan import SystemPlan
 from ...model.trace.events import Trace
-from ..format.amounts import least_enough, round_up
 from ..run.progress import ReportProgress, report_nothing
+from .amounts import least_enough, round_up
 from .environment import also_answered, otherwise_answered
 from .hard_sample import Sample, Timing
 from .single_changes import AdjustableChange, Change, Size, changes_of

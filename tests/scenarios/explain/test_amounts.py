@@ -2,7 +2,7 @@
 
 import pytest
 
-from quiesce.scenarios.format.amounts import least_enough, round_up
+from quiesce.scenarios.explain.amounts import least_enough, round_up
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 1_000, 60_000_000_000])

@@ -1,6 +1,6 @@
 """Whether the end of a search comes nearer: how many states were open at half of those known."""
 
-from quiesce.properties.core.history import History
+from quiesce.properties.prove.history import History
 
 
 def test_the_frontier_at_half_is_reported() -> None:
