@@ -9,7 +9,7 @@ from ...properties.core.verdict import Judgement
 from ...reports.verdict_file import document_of as verdict_document
 from ...reports.write import write
 from ..resolve import replay
-from ..run.unwritable import unwritable
+from ..run.result_files import unwritable
 from .attained_distances import distance_document, distance_files
 from .margin_picture import remove_pictures, spare_files
 from .proof_extent import slices_document

@@ -22,8 +22,8 @@ from ...reports.write import write
 from ..resolve import replay
 from ..resolve.as_files import SCENARIO, NotWritten, scenario_files
 from ..resolve.replay import Recording
+from .result_files import unwritable
 from .runner import RunResult, run_recording
-from .unwritable import unwritable
 
 __all__ = ["Counterexample", "CounterexampleFiles", "shrunk_counterexample", "write_counterexample"]
 

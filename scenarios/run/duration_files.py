@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from ...model.trace.codec import write_whole
 from ...properties.core.durations import Durations, bucket_start
 from ...properties.core.verdict import Judgement
 from ...reports.pictures.distribution import Distribution, DistributionPicture
-from .unwritable import unwritable
+from .result_files import write_results
 
 __all__ = ["durations_json", "write_durations"]
 
@@ -48,9 +47,4 @@ def write_durations(
     title = f"{judgement.scenario}: how long teardowns take"
     picture = DistributionPicture(title, judgement.label, data, bound_ns)
     files = {"durations.svg": picture.svg(), "durations.png": picture.png()}
-    try:
-        for name, content in files.items():
-            write_whole(folder / name, content)
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    return tuple(folder / name for name in files)
+    return write_results(folder, files)

@@ -7,7 +7,6 @@ import msgspec
 
 from ...model.base.choices import Biased
 from ...model.machine.system import header_of
-from ...model.trace.codec import write_whole
 from ...properties.core.durations import Durations
 from ...properties.core.verdict import Judgement
 from ...properties.registry import PROPERTIES
@@ -26,7 +25,7 @@ from .duration_files import durations_json, write_durations
 from .given_up import write_given_up
 from .one_run import Explain
 from .progress import ReportProgress
-from .unwritable import unwritable
+from .result_files import write_results
 
 __all__ = ["FuzzRequest", "FuzzResult", "fuzz_scenario"]
 
@@ -172,15 +171,12 @@ def _judgement(
 
 
 def _write_campaign(judgement: Judgement, durations: Durations, folder: Path) -> Path:
-    path = folder / "campaign.json"
     content = {
         **verdict_document(judgement),
         "teardown_durations": durations_json(durations),
     }
-    try:
-        write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-    except OSError as error:
-        raise unwritable(folder, error) from None
+    data = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+    (path,) = write_results(folder, {"campaign.json": data})
     return path
 
 

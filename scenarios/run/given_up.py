@@ -7,11 +7,10 @@ from ...model.base.choices import Choices
 from ...model.base.errors import BoundHit
 from ...model.machine.system import run
 from ...model.plan.system_plan import SystemPlan
-from ...model.trace.codec import write_whole
 from ...model.trace.events import Assumption
 from ..resolve import replay
 from ..resolve.replay import Recording
-from .unwritable import unwritable
+from .result_files import write_results
 
 __all__ = ["GIVEN_UP", "write_given_up"]
 
@@ -41,9 +40,5 @@ def write_given_up(
     with contextlib.suppress(BoundHit):
         run(plan, choices)
     recording = Recording(plan, assumptions, chosen, tuple(choices.log))
-    path = folder / GIVEN_UP
-    try:
-        write_whole(path, replay.encode(recording))
-    except OSError as error:
-        raise unwritable(folder, error) from None
+    (path,) = write_results(folder, {GIVEN_UP: replay.encode(recording)})
     return path

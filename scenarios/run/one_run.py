@@ -11,8 +11,8 @@ from ...reports.explanation.explanation import Explanation
 from ...reports.write import write
 from ..resolve import replay
 from ..resolve.library import resolved
+from .result_files import unwritable
 from .runner import ENDS, RunResult, choices_for, run_recording, run_scenario, usual_choices
-from .unwritable import unwritable
 
 __all__ = ["Explain", "OneRun", "RunRequest", "UsageProblem", "run_once"]
 

@@ -9,7 +9,6 @@ from ...model.base.choices import ChoicePoint, Ordered
 from ...model.base.clock import format_ns
 from ...model.base.errors import BoundHit
 from ...model.machine.system import run
-from ...model.trace.codec import write_whole
 from ...properties.core.verdict import Judgement
 from ...properties.search.sweep import SweepTarget
 from ...reports.pictures.windows import CauseRow, WindowPicture
@@ -17,8 +16,8 @@ from ...reports.verdict_file import document_of as verdict_document
 from ..resolve import replay as replays
 from ..resolve.replay import Recording
 from ..resolve.resolve import ResolvedScenario
+from .result_files import write_results
 from .swept_cause import SweptCause
-from .unwritable import unwritable
 
 __all__ = ["causes_document", "write_sweep"]
 
@@ -47,12 +46,7 @@ def write_sweep(
     if plot:
         picture = _picture(judgement, swept)
         files |= {"windows.svg": picture.svg(), "windows.png": picture.png()}
-    try:
-        for name, data in files.items():
-            write_whole(folder / name, data)
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    return tuple(folder / name for name in files)
+    return write_results(folder, files)
 
 
 def causes_document(swept: list[SweptCause]) -> dict[str, object]:

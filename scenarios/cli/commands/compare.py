@@ -4,10 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from ....model.trace.codec import write_whole
 from ....reports.pictures.comparison import ComparedRun, ComparisonPicture
+from ...run.result_files import write_results
 from ...run.runner import RunResult
-from ...run.unwritable import unwritable
 from ..output.exit_status import OK
 from ..output.terminal import say, say_json, say_rows
 from .explain import run_of
@@ -41,15 +40,11 @@ def compare_command(request: CompareRequest) -> int:
     picture = ComparisonPicture((_compared(names[0], first), _compared(names[1], second)))
     folder = request.out / f"{first.plan.name}-and-{second.plan.name}"
     files = {"compare.svg": picture.svg(), "compare.png": picture.png()}
-    try:
-        for name, data in files.items():
-            write_whole(folder / name, data)
-    except OSError as error:
-        raise unwritable(folder, error) from None
+    paths = write_results(folder, files)
     differences = _differences(first, second)
     if request.json:
-        paths = [str(folder / name) for name in files]
-        say_json({"runs": names, "differences": differences, "files": paths})
+        shown = [str(path) for path in paths]
+        say_json({"runs": names, "differences": differences, "files": shown})
         return OK
     say(f"{names[0]} and {names[1]}")
     say()

@@ -5,14 +5,13 @@ from pathlib import Path
 import msgspec
 
 from ....model.base.errors import InputError, Place, Problem
-from ....model.trace.codec import write_whole
 from ....reports.explanation.explanation import Explanation
 from ....reports.write import explanation_files
 from ...explain.explaining import explain_run
 from ...resolve import replay
 from ...resolve.library import resolved
+from ...run.result_files import write_results
 from ...run.runner import ENDS, RunResult, choices_for, run_recording, run_scenario
-from ...run.unwritable import unwritable
 from ..output.exit_status import OF_VERDICT
 from ..output.terminal import say, say_json, show_progress
 
@@ -98,9 +97,4 @@ def _write(
 ) -> tuple[Path, ...]:
     files = explanation_files(explanation, result.plan.name, plot=request.plot)
     files[REPLAY] = replay.encode(result.recording)
-    try:
-        for name, data in files.items():
-            write_whole(folder / name, data)
-    except OSError as error:
-        raise unwritable(folder, error) from None
-    return tuple(folder / name for name in files)
+    return write_results(folder, files)
